@@ -1,0 +1,58 @@
+"""What an application becomes when it starts: immutable data that the server reads once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from slimeweb.body_filter import BodyFilter
+
+__all__ = ["Plan", "Settings", "StaticMount"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One route, compiled: the handler with its middleware folded around it, and how to run it."""
+
+    pattern: str
+    methods: tuple[str, ...]
+    endpoint: Callable[..., Any]
+    is_async: bool
+    body_size: int
+    stream_body: bool = False
+    blocking: bool | None = None
+    filters: tuple[BodyFilter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StaticMount:
+    """A directory whose files are served below a URL prefix."""
+
+    prefix: str
+    directory: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every `serve()` argument that the server itself needs, resolved. Sizes in bytes, times in seconds."""
+
+    host: str = "127.0.0.1"
+    port: int = 3000
+    unix_socket: str | None = None
+    workers: int = 1
+    dev: bool = False
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    trusted_proxies: tuple[str, ...] = ()
+    head_size: int = 64 * 1024
+    head_timeout: float = 10.0
+    idle_timeout: float = 75.0
+    body_timeout: float = 30.0
+    max_connections: int = 16_384
+    pool_threads: int = 128
+    worker_queue_size: int = 1024
+    upload_memory: int = 64 * 1024
+    upload_dir: str | None = None
+    shutdown_grace: float = 30.0
