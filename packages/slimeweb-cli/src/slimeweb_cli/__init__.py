@@ -1,0 +1,1 @@
+"""The `slime` command: runs, watches and manages slimeweb applications."""

@@ -1,0 +1,1 @@
+"""Response compression for slimeweb: gzip, brotli, zstd."""

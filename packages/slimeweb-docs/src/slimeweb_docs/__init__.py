@@ -1,0 +1,1 @@
+"""OpenAPI documents and an interactive page for slimeweb."""

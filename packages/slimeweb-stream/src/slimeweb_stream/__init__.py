@@ -1,0 +1,1 @@
+"""Streaming responses and server-sent events for slimeweb."""
