@@ -1,0 +1,164 @@
+"""An application in a process of its own, as its users run it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from support.footprint import Footprint, footprint
+from support.wire import Answer, Wire
+
+__all__ = ["REPOSITORY", "ServerProcess"]
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+_SERVING = re.compile(r"serving on (?:(?P<scheme>https?)://(?P<host>[^\s:/]+|\[[^\]\s]+\]):(?P<port>\d+)|\S*unix:(?P<path>[^\s,]+))")
+
+
+class ServerProcess:
+    """Runs a Python file that calls `app.serve()`, and knows its address once it serves.
+
+    `output` is everything the process has printed so far, standard error included.
+    """
+
+    def __init__(
+        self,
+        script: Path,
+        *,
+        env: Mapping[str, str] | None = None,
+        arguments: Sequence[str] = (),
+        cwd: Path | None = None,
+    ) -> None:
+        settings = {"SLIME_HOST": "127.0.0.1", "SLIME_PORT": "0", "SLIME_WORKER": "2", "PYTHONUNBUFFERED": "1"}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("SLIME_", "TOUR_"))}
+        self._process = subprocess.Popen(
+            [sys.executable, str(script), *arguments],
+            env={**inherited, **settings, **(env or {})},
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        self._lines: list[str] = []
+        self._news = threading.Condition()
+        self._ended = False
+        self._reader = threading.Thread(target=self._read, name=f"output of {script.name}", daemon=True)
+        self._reader.start()
+        self.scheme = "http"
+        self.host = "127.0.0.1"
+        self.port = 0
+        self.unix_path: str | None = None
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as stream:
+            for line in stream:
+                with self._news:
+                    self._lines.append(line)
+                    self._news.notify_all()
+        with self._news:
+            self._ended = True
+            self._news.notify_all()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def output(self) -> str:
+        with self._news:
+            return "".join(self._lines)
+
+    def wait_for_output(self, pattern: str | re.Pattern[str], *, timeout: float = 30.0) -> re.Match[str]:
+        """The first match in what has been or will be printed; AssertionError when the process ends without it."""
+        compiled = re.compile(pattern)
+        deadline = time.monotonic() + timeout
+        with self._news:
+            while True:
+                match = compiled.search("".join(self._lines))
+                if match:
+                    return match
+                left = deadline - time.monotonic()
+                if self._ended or left <= 0:
+                    reason = "the process ended" if self._ended else f"nothing within {timeout} s"
+                    raise AssertionError(f"no {compiled.pattern!r} in the output ({reason}):\n{''.join(self._lines)}")
+                self._news.wait(left)
+
+    def wait_until_serving(self, timeout: float = 30.0) -> ServerProcess:
+        match = self.wait_for_output(_SERVING, timeout=timeout)
+        if match["path"] is not None:
+            self.unix_path = match["path"]
+        else:
+            self.scheme, self.host, self.port = match["scheme"], match["host"], int(match["port"])
+        return self
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://{self.host}:{self.port}"
+
+    def footprint(self) -> Footprint:
+        return footprint(self.pid)
+
+    def wire(self, timeout: float = 15.0) -> Wire:
+        """A new raw connection to the server."""
+        if self.unix_path is not None:
+            return Wire.unix(self.unix_path, timeout=timeout)
+        return Wire.tcp(self.host, self.port, timeout=timeout)
+
+    def ask(
+        self,
+        target: str,
+        method: str = "GET",
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        timeout: float = 15.0,
+    ) -> Answer:
+        """One request over a connection of its own."""
+        with self.wire(timeout) as wire:
+            wire.request(method, target, headers=headers, body=body)
+            return wire.answer(to=method)
+
+    def send_signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def wait(self, timeout: float = 30.0) -> int:
+        """The exit code, once the process has ended and all its output is read."""
+        code = self._process.wait(timeout)
+        self._reader.join(timeout)
+        return code
+
+    def stop(self, timeout: float = 30.0) -> int:
+        """Asks the server to end as a service manager would. Killed when it does not, and then an AssertionError."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            return self.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"the server did not end within {timeout} s of SIGTERM:\n{self.output}") from None
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._reader.join()
+
+    def __enter__(self) -> ServerProcess:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process.poll() is None:
+            self.stop()
+        else:
+            self._reader.join()
