@@ -1,0 +1,101 @@
+# The recipes that people and CI run. Needed on the machine: CPython 3.11+ (with venv), cargo and make; everything else
+# is fetched into the checkout (.tools, .venv). `make` alone lists the targets.
+
+UV_VERSION := 0.13.9
+# What Rust builds goes outside the checkout, so that a fresh clone does not start from nothing.
+CACHE      := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/slimeweb
+PROFILE    ?= dev
+PORT       ?= 3000
+
+ifndef PYTHON
+PYTHON := $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+  $$python -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$python && break; done)
+endif
+
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+export UV_PYTHON_DOWNLOADS := never
+# An environment that happens to be active must not leak into the checkout's own.
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME CONDA_PREFIX
+
+UV      := .tools/bin/uv
+BIN     := .venv/bin
+CARGO   := cargo --locked
+RUST    := --manifest-path rust/Cargo.toml
+PYTHONS := $(wildcard packages/*/pyproject.toml) pyproject.toml
+SOURCES := $(shell find rust -name '*.rs' -o -name 'Cargo.*' 2>/dev/null)
+PURE    := slimeweb-cli slimeweb-ws slimeweb-stream slimeweb-compress slimeweb-docs slimeweb-templates slimeweb
+IMPORTS := slimeweb slimeweb_cli slimeweb_ws slimeweb_stream slimeweb_compress slimeweb_docs slimeweb_templates
+
+# Two versions of one extension must not take turns in one place: maturin copies what cargo left under a fixed name.
+ONE_AT_A_TIME := $(if $(shell command -v flock),flock $(CARGO_TARGET_DIR)/.slimeweb-lock)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# cargo and pytest use all cores themselves; `make -j` would only mix their output.
+.NOTPARALLEL:
+.PHONY: help build demo test test-rust test-python test-free-threaded nightly lint format wheels bench clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 28
+
+build: .venv/core-$(PROFILE) ## build the extension module and install everything into .venv (PROFILE=dev|release)
+
+demo: build ## serve examples/hello on http://127.0.0.1:3000 (PORT=…); Ctrl-C ends it
+	@SLIME_PORT=$(PORT) exec $(BIN)/slime rung examples/hello/main.py
+
+test: test-rust test-python ## run every test but the slow ones
+
+test-rust: ## run the tests of the Rust crates
+	$(CARGO) test $(RUST) --workspace --exclude slimeweb-core
+
+test-python: build ## run the tests of the Python packages, and tests/
+	$(BIN)/python -m pytest -m "not slow" packages tests
+
+test-free-threaded: .tools/uv-$(UV_VERSION) ## run the Python tests without the GIL: PYTHON=/path/to/python3.14t
+	UV=$(UV) CACHE=$(CACHE) .ci/test-free-threaded "$(PYTHON)"
+
+nightly: test-rust build ## run every test, the slow ones too
+	$(BIN)/python -m pytest packages tests
+
+lint: build ## check formatting, lints and types of both languages
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(addprefix -p ,$(IMPORTS))
+	$(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml slimeweb._core
+	cargo fmt $(RUST) --all --check
+	PYO3_PYTHON=$(CURDIR)/$(BIN)/python $(CARGO) clippy $(RUST) --workspace --all-targets -- -D warnings
+
+format: .venv/synced ## rewrite the sources the way `make lint` wants them
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	cargo fmt $(RUST) --all
+
+wheels: .venv/synced ## build release wheels of every package into dist/
+	rm -rf dist
+	$(ONE_AT_A_TIME) $(BIN)/maturin build --release --locked --strip \
+	  -m packages/slimeweb-core/pyproject.toml -i $(BIN)/python -o dist
+	for package in $(PURE); do $(UV) build --quiet --wheel --package $$package -o dist || exit; done
+
+bench: ## (reserved: the benchmarks come with benchmarks/)
+	@echo "no benchmarks yet: they come with benchmarks/" >&2; exit 2
+
+clean: ## remove what was built inside the checkout
+	rm -rf .venv .venv-* .tools dist
+	find packages -name '*.so' -delete
+
+.tools/uv-$(UV_VERSION):
+	@test -n "$(PYTHON)" || { echo "no CPython 3.11+ with the venv module: install one or name it: make PYTHON=…" >&2; exit 1; }
+	"$(PYTHON)" -m venv --clear .tools
+	.tools/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@touch $@
+
+# maturin builds slimeweb-core, not uv: uv builds a workspace member in isolation, and not again when Rust sources change.
+.venv/synced: uv.lock $(PYTHONS) | .tools/uv-$(UV_VERSION)
+	$(UV) sync --quiet --frozen --inexact --no-install-package slimeweb-core --python "$(PYTHON)"
+	@touch $@
+
+.venv/core-$(PROFILE): $(SOURCES) packages/slimeweb-core/pyproject.toml .venv/synced
+	@mkdir -p $(CARGO_TARGET_DIR)
+	VIRTUAL_ENV=$(CURDIR)/.venv $(ONE_AT_A_TIME) $(BIN)/maturin develop --locked --profile $(PROFILE) \
+	  --uv -m packages/slimeweb-core/pyproject.toml
+	@rm -f .venv/core-* && touch $@
