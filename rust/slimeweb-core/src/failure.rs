@@ -1,0 +1,29 @@
+//! Rust's failures in the words of `slimeweb.errors`.
+
+use http::StatusCode;
+use pyo3::import_exception;
+use pyo3::prelude::*;
+
+use crate::json::DecodeError;
+
+import_exception!(slimeweb.errors, ClientDisconnected);
+import_exception!(slimeweb.errors, FormError);
+import_exception!(slimeweb.errors, HttpError);
+import_exception!(slimeweb.errors, JsonError);
+
+/// What a write to a client that is gone raises.
+pub(crate) fn disconnected() -> PyErr {
+    ClientDisconnected::new_err("the client has closed the connection")
+}
+
+/// What becomes a response with that status when nobody catches it.
+pub(crate) fn http_error(status: StatusCode, detail: String) -> PyErr {
+    HttpError::new_err((status.as_u16(), detail))
+}
+
+pub(crate) fn json_error(error: DecodeError) -> PyErr {
+    match error {
+        DecodeError::Syntax(fault) => JsonError::new_err(fault.to_string()),
+        DecodeError::Python(error) => error,
+    }
+}

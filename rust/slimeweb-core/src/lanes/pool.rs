@@ -1,0 +1,192 @@
+//! The pool lane: a bounded number of Python threads for handlers that block, or may.
+//!
+//! A few threads serve handlers that compute: more would only fight over the cores (and, on a GIL build, over the GIL).
+//! Work that has waited longer than [`PATIENCE`] says that the threads there are blocked, and then the pool grows at once by as
+//! many as are waiting, up to its limit. Threads that had nothing to do for [`REST`] end.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+use pyo3::prelude::*;
+
+use crate::job::{self, Job};
+
+/// How long work waits before the pool takes its threads for blocked.
+const PATIENCE: Duration = Duration::from_millis(4);
+/// How long a thread beyond the core ones stays without work.
+const REST: Duration = Duration::from_secs(30);
+/// What CPython gives its own threads on most systems; reserved, not used, until touched.
+const STACK: usize = 8 << 20;
+
+/// What a pool thread may be asked to do.
+pub(crate) enum Work {
+    /// Run a handler.
+    Handle(Box<Job>),
+    /// Run anything else that needs the interpreter and may take its time.
+    Call(Box<dyn FnOnce(Python<'_>) + Send>),
+}
+
+/// The pool's threads are busy and its queue is at its limit.
+pub(crate) struct Full(pub(crate) Work);
+
+pub(crate) struct Pool {
+    state: Mutex<State>,
+    /// Work has come, or the pool closes.
+    work: Condvar,
+    /// Work waits for a thread: the growth thread looks after it.
+    waiting: Condvar,
+    /// A thread has ended.
+    ended: Condvar,
+    core: usize,
+    limit: usize,
+    capacity: usize,
+}
+
+struct State {
+    queue: VecDeque<(Instant, Work)>,
+    /// Threads that wait for work.
+    idle: usize,
+    /// Threads there are.
+    threads: usize,
+    closed: bool,
+    grower: bool,
+}
+
+impl Pool {
+    /// A pool of at most `limit` threads with at most `capacity` pieces of work waiting for one.
+    pub(crate) fn new(core: usize, limit: usize, capacity: usize) -> Arc<Self> {
+        let limit = limit.max(1);
+        Arc::new(Self {
+            state: Mutex::new(State { queue: VecDeque::new(), idle: 0, threads: 0, closed: false, grower: false }),
+            work: Condvar::new(),
+            waiting: Condvar::new(),
+            ended: Condvar::new(),
+            core: core.clamp(1, limit),
+            limit,
+            capacity,
+        })
+    }
+
+    /// Queues work, or gives it back when that would be too much. Never blocks for longer than a queue operation.
+    pub(crate) fn submit(self: &Arc<Self>, work: Work) -> Result<(), Full> {
+        let mut state = self.state.lock();
+        // Threads still to be started count as room: only work beyond every thread has to fit the queue.
+        let unstarted = self.limit - state.threads;
+        if state.closed || state.queue.len() >= self.capacity + state.idle + unstarted {
+            return Err(Full(work));
+        }
+        state.queue.push_back((Instant::now(), work));
+        if state.queue.len() <= state.idle {
+            self.work.notify_one();
+        } else if state.threads < self.core {
+            self.start_thread(&mut state);
+        } else if state.threads < self.limit {
+            if state.grower {
+                self.waiting.notify_one();
+            } else {
+                state.grower = self.start("slime-pool-growth".to_owned(), |pool| pool.grow());
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets queued work finish and waits for the threads to end: true when all have by then.
+    pub(crate) fn close(&self, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
+        let mut state = self.state.lock();
+        state.closed = true;
+        self.work.notify_all();
+        self.waiting.notify_all();
+        while state.threads > 0 || state.grower {
+            if self.ended.wait_until(&mut state, deadline).timed_out() {
+                return state.threads == 0 && !state.grower;
+            }
+        }
+        true
+    }
+
+    fn start_thread(self: &Arc<Self>, state: &mut State) {
+        state.threads += 1;
+        if !self.start(format!("slime-pool-{}", state.threads), |pool| pool.run()) {
+            // The system gave no thread: those there are go on, and the queue's limit holds.
+            state.threads -= 1;
+        }
+    }
+
+    fn start(self: &Arc<Self>, name: String, body: impl FnOnce(&Arc<Self>) + Send + 'static) -> bool {
+        let pool = Arc::clone(self);
+        thread::Builder::new().name(name).stack_size(STACK).spawn(move || body(&pool)).is_ok()
+    }
+
+    /// The growth thread: watches the oldest waiting work.
+    fn grow(self: &Arc<Self>) {
+        let mut state = self.state.lock();
+        while !state.closed {
+            match state.queue.front() {
+                None => self.waiting.wait(&mut state),
+                Some((since, _)) => {
+                    let due = *since + PATIENCE;
+                    if Instant::now() < due {
+                        self.waiting.wait_until(&mut state, due);
+                        continue;
+                    }
+                    let wanted = state.queue.len().saturating_sub(state.idle);
+                    for _ in 0..wanted.min(self.limit - state.threads) {
+                        self.start_thread(&mut state);
+                    }
+                    // Whether that helped shows when the new threads have had their turn.
+                    self.waiting.wait_for(&mut state, PATIENCE);
+                }
+            }
+        }
+        state.grower = false;
+        self.ended.notify_all();
+    }
+
+    /// A pool thread: attached to the interpreter once, detached while it waits.
+    fn run(self: &Arc<Self>) {
+        Python::attach(|py| {
+            while let Some(work) = self.ready().or_else(|| py.detach(|| self.next())) {
+                let ran = catch_unwind(AssertUnwindSafe(|| match work {
+                    Work::Handle(job) => job::run(py, *job),
+                    Work::Call(call) => call(py),
+                }));
+                if ran.is_err() {
+                    // The panic hook has reported it; the request's dropped reply makes a 500.
+                    continue;
+                }
+            }
+        });
+        let mut state = self.state.lock();
+        state.threads -= 1;
+        self.ended.notify_all();
+    }
+
+    /// Work that is there already, if nobody holds the queue: no reason to detach then.
+    fn ready(&self) -> Option<Work> {
+        self.state.try_lock()?.queue.pop_front().map(|(_, work)| work)
+    }
+
+    /// Waits for work, detached. None: the thread is to end.
+    fn next(&self) -> Option<Work> {
+        let mut state = self.state.lock();
+        loop {
+            if let Some((_, work)) = state.queue.pop_front() {
+                return Some(work);
+            }
+            if state.closed {
+                return None;
+            }
+            state.idle += 1;
+            let waited = self.work.wait_for(&mut state, REST);
+            state.idle -= 1;
+            if waited.timed_out() && state.queue.is_empty() && state.threads > self.core {
+                return None;
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! `slimeweb._core`: where the server meets Python.
+//!
+//! A request arrives at [`bridge`], which finds its plan in the [`site`] and hands a [`job`] to one of the [`lanes`].
+//! There [`request`] and [`response`] become Python objects, the handler runs, and the [`reply`] goes back to the server.
+
+mod access;
+mod bridge;
+mod charset;
+mod disposition;
+mod exchange;
+mod failure;
+mod file;
+mod headers;
+mod job;
+mod json;
+mod lanes;
+mod pairs;
+mod payload;
+mod plan;
+mod proxies;
+mod reply;
+mod request;
+mod response;
+mod server;
+mod settings;
+mod site;
+mod transport;
+mod tunnel;
+mod writer;
+
+use pyo3::prelude::*;
+
+/// The Rust half of slimeweb: requests, responses and the server that carries them.
+#[pymodule(gil_used = false)]
+mod _core {
+    #[pymodule_export]
+    use crate::exchange::Exchange;
+    #[pymodule_export]
+    use crate::file::SlimeFile;
+    #[pymodule_export]
+    use crate::headers::Headers;
+    #[pymodule_export]
+    use crate::lanes::event_loop::LoopPort;
+    #[pymodule_export]
+    use crate::payload::BodyChunks;
+    #[pymodule_export]
+    use crate::request::SlimeRequest;
+    #[pymodule_export]
+    use crate::response::SlimeResponse;
+    #[pymodule_export]
+    use crate::server::Server;
+    #[pymodule_export]
+    use crate::transport::Transport;
+    #[pymodule_export]
+    use crate::writer::BodyWriter;
+
+    use super::*;
+    use pyo3::types::PyBytes;
+
+    /// Reads one JSON text (RFC 8259) into Python objects, keys in order.
+    ///
+    /// Raises `slimeweb.errors.JsonError` with line and column where the text is not JSON.
+    #[pyfunction]
+    #[pyo3(signature = (data, /))]
+    fn json_loads<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+        json::loads(py, data).map_err(failure::json_error)
+    }
+
+    /// Writes a Python value as JSON (RFC 8259), compact, in UTF-8.
+    ///
+    /// `default` turns what JSON does not know into what it knows. Raises `TypeError` or `ValueError` naming the place otherwise.
+    #[pyfunction]
+    #[pyo3(signature = (value, default=None, /))]
+    fn json_dumps<'py>(
+        py: Python<'py>,
+        value: &Bound<'py, PyAny>,
+        default: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &json::dumps(value, default)?))
+    }
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let py = module.py();
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        py.import("collections.abc")?
+            .getattr("Mapping")?
+            .call_method1("register", (py.get_type::<Headers>(),))?;
+        Ok(())
+    }
+}

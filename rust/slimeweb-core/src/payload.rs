@@ -1,0 +1,146 @@
+//! What came with a request: nothing, bytes, a multipart form, or a body still arriving.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use slimeweb_http::BodyError;
+use slimeweb_http::multipart::Upload;
+use tokio::sync::mpsc;
+
+use crate::failure;
+use crate::lanes::event_loop::{Port, Turn};
+use crate::pairs::Pairs;
+
+/// A request's body, as far as it has been read when the handler starts.
+pub(crate) enum Payload {
+    Empty,
+    Bytes(Bytes),
+    /// A multipart form; its uploads are taken out when `req.file` is first asked for.
+    Form { fields: Pairs, uploads: Mutex<Vec<Upload>> },
+    /// Still arriving; taken out when `req.chunks()` is asked for.
+    Stream(Mutex<Option<ChunkReceiver>>),
+}
+
+/// A few pieces of a body, the connection reading on as they are taken.
+pub(crate) type ChunkReceiver = mpsc::Receiver<Result<Bytes, BodyError>>;
+
+/// A request body, piece by piece as it arrives: `for` in a sync handler, `async for` in an async one.
+#[pyclass(frozen, module = "slimeweb._core")]
+pub(crate) struct BodyChunks {
+    source: Arc<Source>,
+}
+
+struct Source {
+    receiver: Mutex<Option<ChunkReceiver>>,
+    port: Arc<Port>,
+}
+
+impl BodyChunks {
+    pub(crate) fn new(receiver: ChunkReceiver, port: Arc<Port>) -> Self {
+        Self { source: Arc::new(Source { receiver: Mutex::new(Some(receiver)), port }) }
+    }
+
+    /// A body that is there already, as one piece.
+    pub(crate) fn ready(bytes: Bytes, port: Arc<Port>) -> Self {
+        let (sender, receiver) = mpsc::channel(1);
+        if !bytes.is_empty() {
+            let _ = sender.try_send(Ok(bytes));
+        }
+        Self::new(receiver, port)
+    }
+}
+
+fn body_error(error: &BodyError) -> PyErr {
+    failure::http_error(error.status(), error.to_string())
+}
+
+#[pymethods]
+impl BodyChunks {
+    fn __iter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let source = &self.source;
+        let piece = py.detach(|| source.receiver.lock().as_mut().and_then(mpsc::Receiver::blocking_recv));
+        match piece {
+            None => Ok(None),
+            Some(Ok(bytes)) => Ok(Some(PyBytes::new(py, &bytes))),
+            Some(Err(error)) => Err(body_error(&error)),
+        }
+    }
+
+    fn __aiter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    /// A future of the running loop with the next piece.
+    fn __anext__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let future = new_future(py)?;
+        self.source.advance(py, &future)?;
+        Ok(future)
+    }
+}
+
+impl Source {
+    /// Resolves the future with the next piece: now if there is one, else from the loop's thread when it has come.
+    fn advance(self: &Arc<Self>, py: Python<'_>, future: &Bound<'_, PyAny>) -> PyResult<()> {
+        let retry = Waker::from(Arc::new(Retry { source: Arc::clone(self), future: Mutex::new(Some(future.clone().unbind())) }));
+        let polled = {
+            let Some(mut guard) = self.receiver.try_lock() else {
+                return Err(PyRuntimeError::new_err("two tasks read the same request body: read it in one of them"));
+            };
+            match guard.as_mut() {
+                Some(receiver) => receiver.poll_recv(&mut Context::from_waker(&retry)),
+                None => Poll::Ready(None),
+            }
+        };
+        if future.call_method0(intern!(py, "done"))?.is_truthy()? {
+            return Ok(());
+        }
+        match polled {
+            Poll::Pending => {}
+            Poll::Ready(Some(Ok(bytes))) => {
+                future.call_method1(intern!(py, "set_result"), (PyBytes::new(py, &bytes),))?;
+            }
+            Poll::Ready(Some(Err(error))) => {
+                future.call_method1(intern!(py, "set_exception"), (body_error(&error).value(py),))?;
+            }
+            Poll::Ready(None) => {
+                future.call_method1(intern!(py, "set_exception"), (PyStopAsyncIteration::new_err(()).value(py),))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Wakes a waiting `__anext__` through its loop. Woken once.
+struct Retry {
+    source: Arc<Source>,
+    future: Mutex<Option<Py<PyAny>>>,
+}
+
+impl Wake for Retry {
+    fn wake(self: Arc<Self>) {
+        let Some(future) = self.future.lock().take() else { return };
+        let source = Arc::clone(&self.source);
+        self.source.port.post(Turn::Call(Box::new(move |py| {
+            if let Err(error) = source.advance(py, future.bind(py)) {
+                error.write_unraisable(py, None);
+            }
+        })));
+    }
+}
+
+/// A future of the loop that runs in this thread. `RuntimeError` where none does.
+pub(crate) fn new_future(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    py.import(intern!(py, "asyncio"))?
+        .call_method0(intern!(py, "get_running_loop"))?
+        .call_method0(intern!(py, "create_future"))
+}

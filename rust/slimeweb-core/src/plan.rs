@@ -1,0 +1,22 @@
+//! A compiled route, as `slimeweb.plan.Plan` describes it.
+
+use pyo3::prelude::*;
+
+/// How to answer what one route matches. Immutable while the server runs.
+#[derive(FromPyObject)]
+pub(crate) struct Plan {
+    pub(crate) pattern: String,
+    pub(crate) methods: Vec<String>,
+    pub(crate) endpoint: Py<PyAny>,
+    pub(crate) is_async: bool,
+    pub(crate) body_size: u64,
+    pub(crate) stream_body: bool,
+    pub(crate) filters: Vec<Py<PyAny>>,
+}
+
+/// A directory served below a prefix, as `slimeweb.plan.StaticMount` describes it.
+#[derive(FromPyObject)]
+pub(crate) struct Mount {
+    pub(crate) prefix: String,
+    pub(crate) directory: std::path::PathBuf,
+}

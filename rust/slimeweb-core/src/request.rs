@@ -1,0 +1,361 @@
+//! `SlimeRequest`: one request, as its handler sees it.
+
+use std::sync::Arc;
+
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{StatusCode, Version};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict, PyList, PyString};
+use pyo3::{intern, types::PyFloat};
+use slimeweb_http::ConnectionInfo;
+use slimeweb_http::router::{ParamKind, Params};
+
+use crate::failure::{self, http_error};
+use crate::file::SlimeFile;
+use crate::headers::{self, Headers};
+use crate::pairs::{self, Pairs};
+use crate::payload::{BodyChunks, Payload};
+use crate::plan::Plan;
+use crate::site::{Member, Site};
+use crate::{charset, json};
+
+/// One request, as its handler sees it. Everything is parsed when first asked for, once.
+#[pyclass(frozen, dict, weakref, module = "slimeweb")]
+pub(crate) struct SlimeRequest {
+    pub(crate) site: Arc<Site>,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) worker: usize,
+    pub(crate) head: Parts,
+    pub(crate) connection: Arc<ConnectionInfo>,
+    /// The decoded path where it differs from the raw one.
+    path: Option<String>,
+    path_params: Params,
+    payload: Payload,
+    parsed: Parsed,
+}
+
+/// What has been asked for so far. Each is filled once, whichever thread comes first.
+struct Parsed {
+    id: PyOnceLock<Py<PyString>>,
+    query: PyOnceLock<Pairs>,
+    query_dict: PyOnceLock<Py<PyDict>>,
+    params: PyOnceLock<Py<PyDict>>,
+    body: PyOnceLock<Py<PyBytes>>,
+    json: PyOnceLock<Py<PyAny>>,
+    form: PyOnceLock<Pairs>,
+    form_dict: PyOnceLock<Py<PyDict>>,
+    files: PyOnceLock<Py<PyList>>,
+}
+
+impl Parsed {
+    fn new() -> Self {
+        Self {
+            id: PyOnceLock::new(),
+            query: PyOnceLock::new(),
+            query_dict: PyOnceLock::new(),
+            params: PyOnceLock::new(),
+            body: PyOnceLock::new(),
+            json: PyOnceLock::new(),
+            form: PyOnceLock::new(),
+            form_dict: PyOnceLock::new(),
+            files: PyOnceLock::new(),
+        }
+    }
+}
+
+impl SlimeRequest {
+    #[allow(clippy::too_many_arguments, reason = "the parts of a job, moved field by field")]
+    pub(crate) fn new(
+        site: Arc<Site>,
+        plan: Arc<Plan>,
+        worker: usize,
+        head: Parts,
+        path: Option<String>,
+        path_params: Params,
+        payload: Payload,
+        connection: Arc<ConnectionInfo>,
+    ) -> Self {
+        Self { site, plan, worker, head, connection, path, path_params, payload, parsed: Parsed::new() }
+    }
+
+    /// Lets go of uploads that no handler has saved.
+    pub(crate) fn release(&self, py: Python<'_>) {
+        if let Payload::Form { uploads, .. } = &self.payload {
+            let unseen = std::mem::take(&mut *uploads.lock());
+            let seen = self.parsed.files.get(py).map(|files| files.bind(py));
+            let seen: Vec<_> = seen.into_iter().flatten().filter_map(|file| file.cast_into::<SlimeFile>().ok()).collect();
+            let seen: Vec<_> = seen.iter().map(Bound::get).collect();
+            py.detach(|| {
+                drop(unseen);
+                seen.iter().for_each(|file| file.discard());
+            });
+        }
+    }
+
+    fn content_type(&self) -> Option<&str> {
+        self.head.headers.get(CONTENT_TYPE)?.to_str().ok()
+    }
+
+    fn bytes_of_body(&self) -> PyResult<&[u8]> {
+        match &self.payload {
+            Payload::Bytes(bytes) => Ok(bytes),
+            Payload::Empty | Payload::Form { .. } => Ok(&[]),
+            Payload::Stream(_) => Err(PyRuntimeError::new_err(
+                "this route reads its body as a stream (stream_body=True): iterate over req.chunks()",
+            )),
+        }
+    }
+
+    fn query_pairs(&self, py: Python<'_>) -> &Pairs {
+        self.parsed.query.get_or_init(py, || self.head.uri.query().map(pairs::query).unwrap_or_default())
+    }
+
+    fn form_pairs(&self, py: Python<'_>) -> PyResult<&Pairs> {
+        if let Payload::Form { fields, .. } = &self.payload {
+            return Ok(fields);
+        }
+        self.parsed.form.get_or_try_init(py, || {
+            match self.content_type().map(media_type) {
+                Some(kind) if kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") => {
+                    pairs::form(self.bytes_of_body()?)
+                }
+                _ => Ok(Pairs::new()),
+            }
+        })
+    }
+
+    fn files(&self, py: Python<'_>) -> PyResult<&Py<PyList>> {
+        self.parsed.files.get_or_try_init(py, || {
+            let uploads = match &self.payload {
+                Payload::Form { uploads, .. } => std::mem::take(&mut *uploads.lock()),
+                _ => Vec::new(),
+            };
+            let files = uploads
+                .into_iter()
+                .map(|upload| Bound::new(py, SlimeFile::new(upload, Arc::clone(&self.site.uploads), self.site.next_file())))
+                .collect::<PyResult<Vec<_>>>()?;
+            Ok(PyList::new(py, files)?.unbind())
+        })
+    }
+}
+
+/// A media type without its parameters.
+fn media_type(content_type: &str) -> &str {
+    content_type.split(';').next().unwrap_or_default().trim()
+}
+
+fn is_json(content_type: &str) -> bool {
+    let kind = media_type(content_type);
+    kind.eq_ignore_ascii_case("application/json")
+        || kind.len() > 5 && kind.is_char_boundary(kind.len() - 5) && kind[kind.len() - 5..].eq_ignore_ascii_case("+json")
+}
+
+#[pymethods]
+impl SlimeRequest {
+    /// A name for this request, unique in this process, for logs.
+    #[getter]
+    fn id<'py>(&self, py: Python<'py>) -> &Bound<'py, PyString> {
+        self.parsed.id.get_or_init(py, || PyString::new(py, &self.site.next_request_id()).unbind()).bind(py)
+    }
+
+    /// The application this request came to.
+    #[getter]
+    fn app<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        self.site.app.bind(py).clone()
+    }
+
+    /// The application's shared state: `app.state`.
+    #[getter]
+    fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.site.app.bind(py).getattr(intern!(py, "state"))
+    }
+
+    /// The key that cookies are signed with.
+    #[getter]
+    fn secret_key<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.site.app.bind(py).getattr(intern!(py, "secret_key"))
+    }
+
+    #[getter]
+    fn method(&self) -> &str {
+        self.head.method.as_str()
+    }
+
+    /// The path without the query, percent-decoded.
+    #[getter]
+    fn path(&self) -> &str {
+        self.path.as_deref().unwrap_or_else(|| self.head.uri.path())
+    }
+
+    /// The path as it came.
+    #[getter]
+    fn raw_path(&self) -> &str {
+        self.head.uri.path()
+    }
+
+    /// What stands behind the `?`, as it came.
+    #[getter]
+    fn query_string(&self) -> &str {
+        self.head.uri.query().unwrap_or_default()
+    }
+
+    /// `http` or `https`, behind a trusted proxy the client's own.
+    #[getter]
+    fn scheme(&self) -> &'static str {
+        self.site.proxies.scheme(&self.connection, &self.head.headers)
+    }
+
+    /// `1.0`, `1.1` or `2`.
+    #[getter]
+    fn http_version(&self) -> &'static str {
+        match self.head.version {
+            Version::HTTP_10 => "1.0",
+            Version::HTTP_2 => "2",
+            _ => "1.1",
+        }
+    }
+
+    /// The client's address; behind a trusted proxy, the one it forwards for.
+    #[getter]
+    fn client(&self) -> String {
+        self.site.proxies.client(&self.connection, &self.head.headers)
+    }
+
+    /// The pattern of the route that matched, `None` where none did.
+    #[getter]
+    fn route(&self) -> Option<&str> {
+        (!self.plan.pattern.is_empty()).then_some(self.plan.pattern.as_str())
+    }
+
+    /// Header fields by name, whatever the case.
+    #[getter]
+    fn header(slf: &Bound<'_, Self>) -> Headers {
+        Headers::of(slf)
+    }
+
+    /// Every line of one header field, in the order they came.
+    fn header_all<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyList>> {
+        headers::all(py, &self.head.headers, name)
+    }
+
+    /// Query parameters; of several with one name the last.
+    #[getter]
+    fn query<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyDict>> {
+        let dict = self.parsed.query_dict.get_or_try_init(py, || pairs::to_dict(py, self.query_pairs(py)).map(Bound::unbind));
+        dict.map(|dict| dict.bind(py))
+    }
+
+    /// Every value of one query parameter.
+    fn query_all<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyList>> {
+        pairs::all(py, self.query_pairs(py), name)
+    }
+
+    /// Path parameters, those of a typed pattern converted: `{id:int}` gives an `int`.
+    #[getter]
+    fn params<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyDict>> {
+        let dict = self.parsed.params.get_or_try_init(py, || -> PyResult<_> {
+            let dict = PyDict::new(py);
+            for (name, kind, value) in self.path_params.iter(self.path()) {
+                dict.set_item(name, convert(py, kind, &value)?)?;
+            }
+            Ok(dict.unbind())
+        });
+        dict.map(|dict| dict.bind(py))
+    }
+
+    /// The body. Empty for a multipart form, whose parts are in `form` and `file`.
+    #[getter]
+    fn body<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyBytes>> {
+        let body = self.parsed.body.get_or_try_init(py, || -> PyResult<_> {
+            Ok(PyBytes::new(py, self.bytes_of_body()?).unbind())
+        });
+        body.map(|body| body.bind(py))
+    }
+
+    /// The same as `body`.
+    #[getter]
+    fn bytes<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyBytes>> {
+        self.body(py)
+    }
+
+    /// The body as text in the charset of its Content-Type. 400 where it is not, 415 for an unknown charset.
+    #[getter]
+    fn text(&self) -> PyResult<String> {
+        charset::decode(self.bytes_of_body()?, self.content_type())
+    }
+
+    /// The JSON body, parsed; `None` when the Content-Type is not JSON. `JsonError` (400) when it is malformed.
+    #[getter]
+    fn json<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let value = self.parsed.json.get_or_try_init(py, || -> PyResult<_> {
+            if !self.content_type().is_some_and(is_json) {
+                return Ok(py.None());
+            }
+            let value = json::loads(py, self.bytes_of_body()?).map_err(failure::json_error)?;
+            Ok(value.unbind())
+        })?;
+        Ok(value.bind(py).clone())
+    }
+
+    /// Form fields; of several with one name the last. `FormError` (400) when the form is malformed.
+    #[getter]
+    fn form<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyDict>> {
+        let dict = self.parsed.form_dict.get_or_try_init(py, || -> PyResult<_> {
+            pairs::to_dict(py, self.form_pairs(py)?).map(Bound::unbind)
+        });
+        dict.map(|dict| dict.bind(py))
+    }
+
+    /// Every value of one form field.
+    fn form_all<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyList>> {
+        pairs::all(py, self.form_pairs(py)?, name)
+    }
+
+    /// The uploaded files, in the order they came.
+    #[getter]
+    fn file<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyList>> {
+        self.files(py).map(|files| files.bind(py))
+    }
+
+    /// How many files were uploaded.
+    fn no_of_files_available(&self, py: Python<'_>) -> PyResult<usize> {
+        Ok(self.files(py)?.bind(py).len())
+    }
+
+    /// The body piece by piece, for `for` or `async for`; on a `stream_body=True` route as it arrives.
+    fn chunks(&self) -> PyResult<BodyChunks> {
+        let port = Arc::clone(self.site.lanes.port(self.worker));
+        match &self.payload {
+            Payload::Stream(receiver) => receiver
+                .lock()
+                .take()
+                .map(|receiver| BodyChunks::new(receiver, port))
+                .ok_or_else(|| PyRuntimeError::new_err("req.chunks() was called before: the body can be read once")),
+            Payload::Bytes(bytes) => Ok(BodyChunks::ready(bytes.clone(), port)),
+            Payload::Empty | Payload::Form { .. } => Ok(BodyChunks::ready(bytes::Bytes::new(), port)),
+        }
+    }
+
+    /// Members that plugins, and slimeweb's own Python half, add.
+    fn __getattr__<'py>(slf: &Bound<'py, Self>, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+        slf.get().site.member(Member::Request, slf.as_any(), name)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<SlimeRequest {} {}>", self.head.method, self.path())
+    }
+}
+
+fn convert<'py>(py: Python<'py>, kind: ParamKind, value: &str) -> PyResult<Bound<'py, PyAny>> {
+    let converted = match kind {
+        ParamKind::Int => py.get_type::<pyo3::types::PyInt>().call1((value,)),
+        ParamKind::Float => py.get_type::<PyFloat>().call1((value,)),
+        ParamKind::Uuid => py.import(intern!(py, "uuid"))?.call_method1(intern!(py, "UUID"), (value,)),
+        ParamKind::Str | ParamKind::Path => return Ok(PyString::new(py, value).into_any()),
+    };
+    // The router has checked the form; what is left is an integer beyond Python's digit limit.
+    converted.map_err(|_| http_error(StatusCode::NOT_FOUND, "no such page".to_owned()))
+}

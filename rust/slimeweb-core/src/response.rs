@@ -1,0 +1,549 @@
+//! `SlimeResponse`: the answer to one request, until it is sent.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use parking_lot::Mutex;
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyMemoryView, PyString};
+use slimeweb_http::Body;
+
+use crate::lanes::pool::Work;
+use crate::reply::{FileReply, Reply, ReplySender, SwitchReply};
+use crate::request::SlimeRequest;
+use crate::site::Member;
+use crate::writer::BodyWriter;
+use crate::{disposition, headers, json};
+
+const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Bodies from this size on are not run through a filter on an event loop's thread, in bytes.
+const OFF_LOOP: usize = 64 * 1024;
+
+/// The answer to one request. Its body methods return the response itself, so `return resp.plain(…)` reads well.
+#[pyclass(frozen, dict, weakref, module = "slimeweb")]
+pub(crate) struct SlimeResponse {
+    request: Py<SlimeRequest>,
+    draft: Mutex<Draft>,
+    reply: Mutex<Option<ReplySender>>,
+    /// The task that works on the answer, where one does.
+    pub(crate) task: Arc<Mutex<Option<Py<PyAny>>>>,
+}
+
+/// What the answer is so far.
+pub(crate) struct Draft {
+    status: Option<StatusCode>,
+    headers: HeaderMap,
+    body: Content,
+}
+
+enum Content {
+    Unset,
+    Empty,
+    Bytes(Bytes),
+    File(PathBuf),
+    Written(Py<BodyWriter>),
+    Switched(Py<PyAny>),
+    Sent,
+}
+
+impl Draft {
+    pub(crate) fn new(status: Option<StatusCode>) -> Self {
+        Self { status, headers: HeaderMap::new(), body: Content::Unset }
+    }
+
+    /// An answer that the server has begun: a 404, a 405 with its methods, and the like.
+    pub(crate) fn refusal(status: StatusCode, allow: Option<HeaderValue>) -> Self {
+        let mut draft = Self::new(Some(status));
+        if let Some(allow) = allow {
+            draft.headers.insert(ALLOW, allow);
+        }
+        draft
+    }
+}
+
+impl SlimeResponse {
+    pub(crate) fn new(request: Py<SlimeRequest>, draft: Draft, reply: ReplySender) -> Self {
+        Self { request, draft: Mutex::new(draft), reply: Mutex::new(Some(reply)), task: Arc::default() }
+    }
+
+    pub(crate) fn request(&self) -> &Py<SlimeRequest> {
+        &self.request
+    }
+
+    /// The last resort: a 500 that needs nothing of Python.
+    pub(crate) fn set_plain_error(&self) {
+        let mut draft = self.draft.lock();
+        if !matches!(draft.body, Content::Written(_) | Content::Sent) {
+            draft.headers.clear();
+            draft.headers.insert(CONTENT_TYPE, PLAIN);
+            draft.status = Some(StatusCode::INTERNAL_SERVER_ERROR);
+            draft.body = Content::Bytes(Bytes::from_static(b"Internal Server Error"));
+        }
+    }
+
+    /// Status and headers for a body that a writer sends, taken for good.
+    pub(crate) fn begin(&self) -> PyResult<(StatusCode, HeaderMap)> {
+        let mut draft = self.draft.lock();
+        let status = draft.status.unwrap_or(StatusCode::OK);
+        Ok((status, std::mem::take(&mut draft.headers)))
+    }
+
+    pub(crate) fn take_reply(&self) -> Option<ReplySender> {
+        self.reply.lock().take()
+    }
+
+    fn set(&self, body: Content, content_type: Option<HeaderValue>, status: Option<u16>) -> PyResult<()> {
+        let status = status.map(status_code).transpose()?;
+        let mut draft = self.draft.lock();
+        match draft.body {
+            Content::Written(_) => return Err(begun("its body is being streamed")),
+            Content::Switched(_) => return Err(begun("its connection speaks another protocol")),
+            Content::Sent => return Err(begun("it has been sent")),
+            _ => {}
+        }
+        if let Some(value) = content_type {
+            draft.headers.insert(CONTENT_TYPE, value);
+        }
+        if status.is_some() {
+            draft.status = status;
+        }
+        // What the body was before goes after the lock: dropping it may run Python.
+        let old = std::mem::replace(&mut draft.body, body);
+        drop(draft);
+        drop(old);
+        Ok(())
+    }
+
+    fn change_headers<T>(&self, change: impl FnOnce(&mut HeaderMap) -> T) -> PyResult<T> {
+        let mut draft = self.draft.lock();
+        match &draft.body {
+            Content::Sent => Err(begun("it has been sent")),
+            Content::Written(writer) if writer.get().has_started() => Err(begun("its headers went out when the stream started")),
+            _ => Ok(change(&mut draft.headers)),
+        }
+    }
+
+    /// Takes what a handler returned: nothing, the response itself, or a value that is the body.
+    pub(crate) fn accept_result(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        if value.is_none() || value.is(slf) {
+            return Ok(());
+        }
+        let this = slf.get();
+        if let Ok(text) = value.cast::<PyString>() {
+            this.set_text(text, PLAIN, None)
+        } else if value.is_instance_of::<PyBytes>() || value.is_instance_of::<PyByteArray>() || value.is_instance_of::<PyMemoryView>()
+        {
+            this.set(Content::Bytes(octets(value)?), this.default_type("application/octet-stream"), None)
+        } else if value.is_instance_of::<PyDict>() || value.is_instance_of::<PyList>() || is_model(value)? {
+            this.set_json(value, None)
+        } else if value.is_instance_of::<Self>() {
+            Err(PyTypeError::new_err("the handler returned another request's response: return the one it was given"))
+        } else {
+            Err(PyTypeError::new_err(format!(
+                "the handler returned {}: return resp.plain(…) or the like, str, bytes, dict, list, a dataclass, a pydantic model or None",
+                describe(value)
+            )))
+        }
+    }
+
+    fn set_text(&self, data: &Bound<'_, PyString>, content_type: HeaderValue, status: Option<u16>) -> PyResult<()> {
+        let text = data.to_str()?;
+        self.set(Content::Bytes(Bytes::copy_from_slice(text.as_bytes())), Some(content_type), status)
+    }
+
+    fn set_json(&self, data: &Bound<'_, PyAny>, status: Option<u16>) -> PyResult<()> {
+        let default = self.request.get().site.json_default.bind(data.py());
+        let bytes = json::dumps(data, Some(default))?;
+        self.set(Content::Bytes(bytes.into()), Some(JSON), status)
+    }
+
+    /// The type given, unless one has been set already.
+    fn default_type(&self, kind: &'static str) -> Option<HeaderValue> {
+        let known = self.draft.lock().headers.contains_key(CONTENT_TYPE);
+        (!known).then(|| HeaderValue::from_static(kind))
+    }
+
+    /// Sends what there is. Nothing more can be changed afterwards.
+    pub(crate) fn send(slf: &Bound<'_, Self>) {
+        let this = slf.get();
+        let plan = &this.request.get().plan;
+        if !plan.filters.is_empty() {
+            let length = match &this.draft.lock().body {
+                Content::Bytes(bytes) => Some(bytes.len()),
+                _ => None,
+            };
+            match length {
+                Some(length) if length >= OFF_LOOP && plan.is_async => {
+                    let response = slf.clone().unbind();
+                    let filter = move |py: Python<'_>| Self::filter_and_send(response.bind(py));
+                    let Err(full) = this.request.get().site.lanes.pool.submit(Work::Call(Box::new(filter))) else { return };
+                    if let Work::Call(call) = full.0 {
+                        // No thread is free for it: slow is better than not at all.
+                        call(slf.py());
+                    }
+                }
+                Some(_) => Self::filter_and_send(slf),
+                None => this.deliver(slf.py()),
+            }
+            return;
+        }
+        this.deliver(slf.py());
+    }
+
+    fn filter_and_send(slf: &Bound<'_, Self>) {
+        let this = slf.get();
+        if let Err(error) = Self::filter(slf) {
+            error.write_unraisable(slf.py(), Some(slf));
+            this.set_plain_error();
+        }
+        this.deliver(slf.py());
+    }
+
+    /// Runs the body through the route's filters, in their order.
+    fn filter(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (this, py) = (slf.get(), slf.py());
+        let request = this.request.bind(py);
+        for filter in &request.get().plan.filters {
+            let body = match &this.draft.lock().body {
+                Content::Bytes(bytes) => bytes.clone(),
+                _ => return Ok(()),
+            };
+            let encoder = filter.bind(py).call_method1(intern!(py, "begin"), (request, slf, body.len()))?;
+            if encoder.is_none() {
+                continue;
+            }
+            let mut encoded = Vec::with_capacity(body.len() / 2);
+            let pieces = [
+                encoder.call_method1(intern!(py, "push"), (PyBytes::new(py, &body),))?,
+                encoder.call_method0(intern!(py, "finish"))?,
+            ];
+            for piece in pieces {
+                encoded.extend_from_slice(piece.extract::<&[u8]>()?);
+            }
+            this.set(Content::Bytes(encoded.into()), None, None)?;
+        }
+        Ok(())
+    }
+
+    fn deliver(&self, py: Python<'_>) {
+        let (status, mut headers, body) = {
+            let mut draft = self.draft.lock();
+            let body = std::mem::replace(&mut draft.body, Content::Sent);
+            (draft.status, std::mem::take(&mut draft.headers), body)
+        };
+        let head = |status: StatusCode, headers: HeaderMap, body: Body| {
+            let mut response = Response::new(body);
+            *response.status_mut() = status;
+            *response.headers_mut() = headers;
+            Reply::Response(response)
+        };
+        let reply = match body {
+            Content::Bytes(bytes) => head(status.unwrap_or(StatusCode::OK), headers, Body::full(bytes)),
+            Content::Empty => head(status.unwrap_or(StatusCode::NO_CONTENT), headers, Body::empty()),
+            Content::Unset => {
+                // The handler said nothing about a body: no status either means there is none to have.
+                head(status.unwrap_or(StatusCode::NO_CONTENT), headers, Body::empty())
+            }
+            Content::File(path) => {
+                let request = self.request.get();
+                Reply::File(Box::new(FileReply {
+                    path,
+                    status: status.unwrap_or(StatusCode::OK),
+                    headers,
+                    method: request.head.method.clone(),
+                    conditions: request.head.headers.clone(),
+                }))
+            }
+            Content::Switched(protocol) => Reply::Switch(Box::new(SwitchReply { headers, protocol })),
+            Content::Written(writer) => {
+                let writer = writer.get();
+                if writer.has_started() {
+                    if let Err(error) = writer.finish(py) {
+                        error.write_unraisable(py, None);
+                    }
+                    return;
+                }
+                headers.remove(http::header::TRANSFER_ENCODING);
+                head(status.unwrap_or(StatusCode::NO_CONTENT), headers, Body::empty())
+            }
+            Content::Sent => return,
+        };
+        if let Some(sender) = self.reply.lock().take() {
+            // The connection may be gone; then there is nobody left to answer.
+            let _ = sender.send(reply);
+        }
+    }
+}
+
+fn begun(why: &str) -> PyErr {
+    PyRuntimeError::new_err(format!("the response cannot be changed any more: {why}"))
+}
+
+fn status_code(status: u16) -> PyResult<StatusCode> {
+    // 1xx are the server's own, and nothing above 599 is defined (RFC 9110, section 15).
+    (200..600)
+        .contains(&status)
+        .then(|| StatusCode::from_u16(status).ok())
+        .flatten()
+        .ok_or_else(|| PyValueError::new_err(format!("{status} is not a status that a response can have: use 200 to 599")))
+}
+
+pub(crate) fn header_name(name: &str) -> PyResult<HeaderName> {
+    HeaderName::try_from(name).map_err(|_| {
+        PyValueError::new_err(format!("{name:?} is not a header name: letters, digits and !#$%&'*+-.^_`|~ are allowed"))
+    })
+}
+
+pub(crate) fn header_value(name: &str, value: &str) -> PyResult<HeaderValue> {
+    HeaderValue::try_from(value).map_err(|_| {
+        PyValueError::new_err(format!("the value of header {name:?} holds a line break or another control character: {value:?}"))
+    })
+}
+
+fn octets(value: &Bound<'_, PyAny>) -> PyResult<Bytes> {
+    if let Ok(bytes) = value.cast::<PyBytes>() {
+        return Ok(Bytes::copy_from_slice(bytes.as_bytes()));
+    }
+    let copy = value.py().get_type::<PyBytes>().call1((value,))?;
+    Ok(Bytes::copy_from_slice(copy.cast::<PyBytes>()?.as_bytes()))
+}
+
+/// A dataclass or a pydantic model: known by what they carry, so that neither has to be imported.
+fn is_model(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = value.py();
+    let kind = value.get_type();
+    Ok(kind.hasattr(intern!(py, "__dataclass_fields__"))? || kind.hasattr(intern!(py, "model_dump"))?)
+}
+
+fn describe(value: &Bound<'_, PyAny>) -> String {
+    let name = value.get_type().name().map(|name| name.to_string()).unwrap_or_else(|_| "an object".to_owned());
+    match name.chars().next() {
+        Some('a' | 'e' | 'i' | 'o' | 'u') => format!("an {name}"),
+        _ => format!("a {name}"),
+    }
+}
+
+#[pymethods]
+impl SlimeResponse {
+    /// The status as it stands: 200 until something sets another.
+    #[getter]
+    fn status(&self) -> u16 {
+        self.draft.lock().status.unwrap_or(StatusCode::OK).as_u16()
+    }
+
+    /// Whether the response has a body, so that nothing else needs to answer.
+    #[getter]
+    fn is_set(&self) -> bool {
+        !matches!(self.draft.lock().body, Content::Unset)
+    }
+
+    /// The body as it stands; `None` where there is none in memory.
+    #[getter]
+    fn body<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        let bytes = match &self.draft.lock().body {
+            Content::Bytes(bytes) => bytes.clone(),
+            _ => return None,
+        };
+        Some(PyBytes::new(py, &bytes))
+    }
+
+    /// The headers as they stand, names in lower case.
+    #[getter]
+    fn headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let map = self.draft.lock().headers.clone();
+        headers::to_dict(py, &map)
+    }
+
+    /// The Content-Type as it stands, empty where none is set.
+    #[getter]
+    fn content_type(&self) -> String {
+        let draft = self.draft.lock();
+        let value = draft.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        value.unwrap_or_default().to_owned()
+    }
+
+    /// Sets the status, 200 to 599. `ValueError` for any other.
+    fn set_status(&self, status_id: u16) -> PyResult<()> {
+        let status = status_code(status_id)?;
+        self.change_headers(|_| ())?;
+        self.draft.lock().status = Some(status);
+        Ok(())
+    }
+
+    /// Sets a header, in place of all there are of that name. `ValueError` where name or value could not be sent as they are.
+    fn set_header(&self, key: &str, value: &str) -> PyResult<()> {
+        let (name, value) = (header_name(key)?, header_value(key, value)?);
+        self.change_headers(|headers| {
+            headers.insert(name, value);
+        })
+    }
+
+    /// Adds a header beside those of that name. `ValueError` as for `set_header`.
+    fn add_header(&self, key: &str, value: &str) -> PyResult<()> {
+        let (name, value) = (header_name(key)?, header_value(key, value)?);
+        self.change_headers(|headers| {
+            headers.append(name, value);
+        })
+    }
+
+    /// Removes every header of that name.
+    fn remove_header(&self, key: &str) -> PyResult<()> {
+        let name = header_name(key)?;
+        self.change_headers(|headers| {
+            headers.remove(name);
+        })
+    }
+
+    /// Every value that a header has so far, in order.
+    fn header_all<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyList>> {
+        let map = self.draft.lock().headers.clone();
+        headers::all(py, &map, name)
+    }
+
+    /// Answers with text.
+    #[pyo3(signature = (data, status=None))]
+    fn plain<'py>(slf: Bound<'py, Self>, data: &Bound<'py, PyString>, status: Option<u16>) -> PyResult<Bound<'py, Self>> {
+        slf.get().set_text(data, PLAIN, status)?;
+        Ok(slf)
+    }
+
+    /// Answers with HTML.
+    #[pyo3(signature = (data, status=None))]
+    fn html<'py>(slf: Bound<'py, Self>, data: &Bound<'py, PyString>, status: Option<u16>) -> PyResult<Bound<'py, Self>> {
+        slf.get().set_text(data, HTML, status)?;
+        Ok(slf)
+    }
+
+    /// Answers with JSON: what `json.dumps` takes, dataclasses, pydantic models, dates, UUIDs and the like.
+    #[pyo3(signature = (data, status=None))]
+    fn json<'py>(slf: Bound<'py, Self>, data: &Bound<'py, PyAny>, status: Option<u16>) -> PyResult<Bound<'py, Self>> {
+        slf.get().set_json(data, status)?;
+        Ok(slf)
+    }
+
+    /// Answers with bytes as they are.
+    #[pyo3(signature = (data, status=None, content_type="application/octet-stream"))]
+    fn bytes<'py>(
+        slf: Bound<'py, Self>,
+        data: &Bound<'py, PyAny>,
+        status: Option<u16>,
+        content_type: &str,
+    ) -> PyResult<Bound<'py, Self>> {
+        let kind = header_value("Content-Type", content_type)?;
+        slf.get().set(Content::Bytes(octets(data)?), Some(kind), status)?;
+        Ok(slf)
+    }
+
+    /// Sends the client elsewhere. `ValueError` for a status that does not redirect.
+    #[pyo3(signature = (location, status=302))]
+    fn redirect<'py>(slf: Bound<'py, Self>, location: &str, status: u16) -> PyResult<Bound<'py, Self>> {
+        if !matches!(status, 301 | 302 | 303 | 307 | 308) {
+            return Err(PyValueError::new_err(format!("{status} does not redirect: use 301, 302, 303, 307 or 308")));
+        }
+        let location = disposition::location(location)?;
+        slf.get().set(Content::Empty, None, Some(status))?;
+        slf.get().change_headers(|headers| headers.insert(LOCATION, location))?;
+        Ok(slf)
+    }
+
+    /// Answers with a file: in parts (Range) and only if changed (ETag, Last-Modified) where the client asks so.
+    ///
+    /// `filename` makes it a download of that name. A file that is not there is a 404.
+    #[pyo3(signature = (path, filename=None, content_type=None))]
+    fn file<'py>(
+        slf: Bound<'py, Self>,
+        path: PathBuf,
+        filename: Option<&str>,
+        content_type: Option<&str>,
+    ) -> PyResult<Bound<'py, Self>> {
+        let kind = content_type.map(|kind| header_value("Content-Type", kind)).transpose()?;
+        let disposition = filename.map(disposition::attachment).transpose()?;
+        slf.get().set(Content::File(path), kind, None)?;
+        if let Some(value) = disposition {
+            slf.get().change_headers(|headers| headers.insert(CONTENT_DISPOSITION, value))?;
+        }
+        Ok(slf)
+    }
+
+    /// Answers without a body.
+    #[pyo3(signature = (status=204))]
+    fn empty<'py>(slf: Bound<'py, Self>, status: u16) -> PyResult<Bound<'py, Self>> {
+        slf.get().set(Content::Empty, None, Some(status))?;
+        Ok(slf)
+    }
+
+    /// Whether the head has been sent, so that only the body can still be added to.
+    #[getter]
+    fn started(&self) -> bool {
+        match &self.draft.lock().body {
+            Content::Written(writer) => writer.get().has_started(),
+            Content::Sent => true,
+            _ => false,
+        }
+    }
+
+    /// Cuts a body that has been started, so that the client can tell that it is incomplete. Before that it does nothing.
+    pub(crate) fn abort(&self) {
+        if let Content::Written(writer) = &self.draft.lock().body
+            && writer.get().has_started()
+        {
+            writer.get().cut();
+        }
+    }
+
+    /// Takes a handler's return value as the answer: `None`, this response, or a value that is the body.
+    fn accept(slf: &Bound<'_, Self>, result: &Bound<'_, PyAny>) -> PyResult<()> {
+        Self::accept_result(slf, result)
+    }
+
+    /// A writer for a body that is sent piece by piece, at most `high_water` bytes ahead of the client.
+    #[pyo3(signature = (high_water=65536))]
+    fn writer<'py>(slf: &Bound<'py, Self>, high_water: usize) -> PyResult<Bound<'py, BodyWriter>> {
+        let writer = Bound::new(slf.py(), BodyWriter::new(slf, high_water))?;
+        slf.get().set(Content::Written(writer.clone().unbind()), None, None)?;
+        Ok(writer)
+    }
+
+    /// Answers 101 once the handler returns, and gives the connection to `protocol` (RFC 9110, section 7.8).
+    ///
+    /// `headers` are those of the 101, `Upgrade` among them; `Connection` is added.
+    #[pyo3(signature = (protocol, headers=Vec::new()))]
+    fn switch_protocol(&self, protocol: Py<PyAny>, headers: Vec<(String, String)>) -> PyResult<()> {
+        let fields = headers
+            .iter()
+            .map(|(name, value)| Ok((header_name(name)?, header_value(name, value)?)))
+            .collect::<PyResult<Vec<_>>>()?;
+        self.set(Content::Switched(protocol), None, None)?;
+        self.change_headers(|map| {
+            for (name, value) in fields {
+                map.append(name, value);
+            }
+        })
+    }
+
+    /// Members that plugins, and slimeweb's own Python half, add.
+    fn __getattr__<'py>(slf: &Bound<'py, Self>, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+        slf.get().request.get().site.member(Member::Response, slf.as_any(), name)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<SlimeResponse {}>", self.status())
+    }
+}
+
+impl Draft {
+    /// The answer as it is, with the status's name for a body. For what needs no Python.
+    pub(crate) fn into_response(self, status: StatusCode) -> Response<Body> {
+        let mut response = crate::bridge::text(status, status.canonical_reason().unwrap_or_default());
+        response.headers_mut().extend(self.headers);
+        response
+    }
+}

@@ -1,0 +1,198 @@
+//! `Server`: what `app.serve()` starts and stops.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+use parking_lot::Mutex;
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyMapping;
+use slimeweb_http::files::StaticDir;
+use slimeweb_http::multipart::UploadDir;
+use slimeweb_http::router::{Methods, Pattern, Router};
+use slimeweb_http::{Address, Config, Handle, Listener, TlsConfig};
+
+use crate::access::AccessLog;
+use crate::bridge::Bridge;
+use crate::lanes::Lanes;
+use crate::lanes::event_loop::{LoopPort, Port};
+use crate::lanes::pool::Pool;
+use crate::plan::{Mount, Plan};
+use crate::proxies::TrustedProxies;
+use crate::settings::Settings;
+use crate::site::{Site, frozen};
+
+/// Listens from construction on; serves from `start` until `shutdown`.
+#[pyclass(frozen, module = "slimeweb._core")]
+pub(crate) struct Server {
+    app: Py<PyAny>,
+    settings: Settings,
+    addresses: Vec<Address>,
+    lanes: Arc<Lanes>,
+    phase: Mutex<Phase>,
+}
+
+enum Phase {
+    Bound(Vec<Listener>),
+    Serving(Handle),
+    Ended,
+}
+
+impl Server {
+    fn router(plans: Vec<Plan>) -> PyResult<Router<Arc<Plan>>> {
+        let mut builder = Router::builder();
+        for plan in plans {
+            let pattern = Pattern::parse(&plan.pattern).map_err(|error| PyValueError::new_err(error.to_string()))?;
+            let methods = if plan.methods.iter().any(|method| method == "*") {
+                Methods::Any
+            } else {
+                let methods = plan.methods.iter().map(|method| {
+                    Method::from_bytes(method.as_bytes())
+                        .map_err(|_| PyValueError::new_err(format!("{method:?} is not an HTTP method")))
+                });
+                Methods::These(methods.collect::<PyResult<_>>()?)
+            };
+            builder.add(&methods, &pattern, Arc::new(plan)).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        }
+        Ok(builder.build())
+    }
+
+    fn handle(&self) -> Option<Handle> {
+        match &*self.phase.lock() {
+            Phase::Serving(handle) => Some(handle.clone()),
+            Phase::Bound(_) | Phase::Ended => None,
+        }
+    }
+}
+
+fn server_error(error: slimeweb_http::Error) -> PyErr {
+    match error.into_io() {
+        Ok(error) => PyOSError::new_err((error.raw_os_error(), error.to_string())),
+        Err(error) => PyValueError::new_err(error.to_string()),
+    }
+}
+
+#[pymethods]
+impl Server {
+    /// Binds what the settings say. `OSError` when that cannot be had.
+    #[new]
+    fn new(app: Py<PyAny>, settings: Settings) -> PyResult<Self> {
+        let listener = Listener::bind(&settings.bind()).map_err(server_error)?;
+        let workers = settings.workers.max(1);
+        let ports = (0..workers).map(|_| Port::new()).collect::<std::io::Result<Vec<_>>>()?;
+        // Twice the workers keeps the cores busy; the pool grows by itself when its threads block.
+        let pool = Pool::new(workers * 2, settings.pool_threads, settings.worker_queue_size);
+        Ok(Self {
+            app,
+            addresses: vec![listener.address().clone()],
+            lanes: Arc::new(Lanes { pool, ports }),
+            phase: Mutex::new(Phase::Bound(vec![listener])),
+            settings,
+        })
+    }
+
+    /// Where it listens: `127.0.0.1:3000` or `unix:/path`.
+    #[getter]
+    fn addresses(&self) -> Vec<String> {
+        self.addresses.iter().map(Address::to_string).collect()
+    }
+
+    /// The TCP port it listens on, 0 for a Unix socket.
+    #[getter]
+    fn port(&self) -> u16 {
+        self.addresses.iter().find_map(|address| if let Address::Tcp(address) = address { Some(address.port()) } else { None }).unwrap_or(0)
+    }
+
+    /// The doors to the workers' event loops, one each.
+    fn ports(&self) -> Vec<LoopPort> {
+        self.lanes.ports.iter().map(|port| LoopPort::new(Arc::clone(port))).collect()
+    }
+
+    /// Starts to serve. `ValueError` for plans or settings that do not fit, `OSError` for what the system refuses.
+    #[allow(clippy::too_many_arguments, reason = "what an application compiles to, once")]
+    fn start(
+        &self,
+        py: Python<'_>,
+        plans: Vec<Plan>,
+        mounts: Vec<Mount>,
+        fallback: Option<Plan>,
+        on_error: Py<PyAny>,
+        request_members: &Bound<'_, PyMapping>,
+        response_members: &Bound<'_, PyMapping>,
+        access: Option<Py<PyAny>>,
+    ) -> PyResult<()> {
+        let settings = &self.settings;
+        let tls = match (&settings.tls_cert, &settings.tls_key) {
+            (Some(cert), Some(key)) => Some(TlsConfig::from_pem_files(cert, key).map_err(server_error)?),
+            _ => None,
+        };
+        let config = Config { limits: settings.limits()?, workers: self.lanes.ports.len(), tls };
+        let site = Arc::new(Site {
+            app: self.app.clone_ref(py),
+            router: Self::router(plans)?,
+            mounts: mounts.into_iter().map(|mount| StaticDir::new(mount.directory, &mount.prefix)).collect(),
+            fallback: fallback.map(Arc::new),
+            on_error,
+            spawn: py.import("slimeweb.loops")?.getattr("spawn")?.unbind(),
+            json_default: py.import("slimeweb.encoding")?.getattr("default")?.unbind(),
+            method: py.import("types")?.getattr("MethodType")?.unbind(),
+            request_members: frozen(request_members)?,
+            response_members: frozen(response_members)?,
+            missing: py.import("slimeweb.members")?.getattr("missing_attribute")?.unbind(),
+            lanes: Arc::clone(&self.lanes),
+            proxies: TrustedProxies::parse(&settings.trusted_proxies)?,
+            uploads: Arc::new(UploadDir::new(settings.upload_dir.clone())),
+            upload_memory: settings.upload_memory,
+            access: access.map(AccessLog::start).transpose()?,
+            counters: Default::default(),
+        });
+        let mut phase = self.phase.lock();
+        let listeners = match std::mem::replace(&mut *phase, Phase::Ended) {
+            Phase::Bound(listeners) => listeners,
+            other => {
+                *phase = other;
+                return Err(PyRuntimeError::new_err("this server has been started before: make a new one"));
+            }
+        };
+        let handle = slimeweb_http::Server::start(listeners, config, move |worker| {
+            Bridge::new(Arc::clone(&site), worker)
+        })
+        .map_err(server_error)?;
+        *phase = Phase::Serving(handle);
+        Ok(())
+    }
+
+    /// Begins to stop: no new connections, requests in flight finish within the grace time. Returns at once.
+    fn shutdown(&self) {
+        match self.handle() {
+            Some(handle) => handle.shutdown(),
+            None => *self.phase.lock() = Phase::Ended,
+        }
+    }
+
+    /// Waits until the server has stopped, at most `timeout` seconds: true when it has.
+    #[pyo3(signature = (timeout=None))]
+    fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
+        let timeout = timeout
+            .map(|seconds| Duration::try_from_secs_f64(seconds).map_err(|_| PyValueError::new_err("timeout must be seconds, zero or more")))
+            .transpose()?;
+        let Some(handle) = self.handle() else { return Ok(true) };
+        Ok(py.detach(|| handle.wait(timeout)))
+    }
+
+    /// Ends everything that is left, at once; gives handlers `timeout` seconds. True when every thread has ended.
+    #[pyo3(signature = (timeout=1.0))]
+    fn stop(&self, py: Python<'_>, timeout: f64) -> PyResult<bool> {
+        let timeout = Duration::try_from_secs_f64(timeout).map_err(|_| PyValueError::new_err("timeout must be seconds, zero or more"))?;
+        let handle = self.handle();
+        *self.phase.lock() = Phase::Ended;
+        Ok(py.detach(|| {
+            let served = handle.is_none_or(|handle| {
+                handle.stop();
+                handle.wait(Some(timeout))
+            });
+            self.lanes.pool.close(timeout) && served
+        }))
+    }
+}

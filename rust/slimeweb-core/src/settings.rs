@@ -1,0 +1,55 @@
+//! `serve()` arguments, read off `slimeweb.plan.Settings` once.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use slimeweb_http::{Bind, Limits};
+
+/// Field by field what `slimeweb.plan.Settings` documents: sizes in bytes, times in seconds.
+#[derive(FromPyObject)]
+pub(crate) struct Settings {
+    host: String,
+    port: u16,
+    unix_socket: Option<PathBuf>,
+    pub(crate) workers: usize,
+    pub(crate) tls_cert: Option<PathBuf>,
+    pub(crate) tls_key: Option<PathBuf>,
+    pub(crate) trusted_proxies: Vec<String>,
+    head_size: usize,
+    head_timeout: f64,
+    idle_timeout: f64,
+    body_timeout: f64,
+    max_connections: usize,
+    pub(crate) pool_threads: usize,
+    pub(crate) worker_queue_size: usize,
+    pub(crate) upload_memory: usize,
+    pub(crate) upload_dir: Option<PathBuf>,
+    shutdown_grace: f64,
+}
+
+impl Settings {
+    pub(crate) fn bind(&self) -> Bind {
+        match &self.unix_socket {
+            Some(path) => Bind::Unix { path: path.clone() },
+            None => Bind::Tcp { host: self.host.clone(), port: self.port },
+        }
+    }
+
+    pub(crate) fn limits(&self) -> PyResult<Limits> {
+        Ok(Limits {
+            head_size: self.head_size,
+            head_timeout: seconds("head_timeout", self.head_timeout)?,
+            idle_timeout: seconds("idle_timeout", self.idle_timeout)?,
+            body_timeout: seconds("body_timeout", self.body_timeout)?,
+            connections: self.max_connections,
+            shutdown_grace: seconds("shutdown_grace", self.shutdown_grace)?,
+        })
+    }
+}
+
+fn seconds(name: &str, value: f64) -> PyResult<Duration> {
+    Duration::try_from_secs_f64(value)
+        .map_err(|_| PyValueError::new_err(format!("{name} must be a number of seconds, zero or more, not {value}")))
+}

@@ -1,0 +1,105 @@
+//! What all requests of a running server share. Immutable, but for counters.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use pyo3::exceptions::PyAttributeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyMapping, PyString};
+use slimeweb_http::files::StaticDir;
+use slimeweb_http::multipart::UploadDir;
+use slimeweb_http::router::Router;
+
+use crate::access::AccessLog;
+use crate::lanes::Lanes;
+use crate::plan::Plan;
+use crate::proxies::TrustedProxies;
+
+/// An application, compiled, and the means to answer for it.
+pub(crate) struct Site {
+    pub(crate) app: Py<PyAny>,
+    pub(crate) router: Router<Arc<Plan>>,
+    pub(crate) mounts: Vec<StaticDir>,
+    /// Answers what no route does, where somebody wants a say in it.
+    pub(crate) fallback: Option<Arc<Plan>>,
+    pub(crate) on_error: Py<PyAny>,
+    /// `slimeweb.loops.spawn`: makes the task of a coroutine handler.
+    pub(crate) spawn: Py<PyAny>,
+    /// `slimeweb.encoding.default`: what JSON does not know, in terms that it does.
+    pub(crate) json_default: Py<PyAny>,
+    /// `types.MethodType`: binds a member to its object.
+    pub(crate) method: Py<PyAny>,
+    pub(crate) request_members: Py<PyDict>,
+    pub(crate) response_members: Py<PyDict>,
+    /// `slimeweb.members.missing_attribute`: the error for a name that nothing brings.
+    pub(crate) missing: Py<PyAny>,
+    pub(crate) lanes: Arc<Lanes>,
+    pub(crate) proxies: TrustedProxies,
+    pub(crate) uploads: Arc<UploadDir>,
+    pub(crate) upload_memory: usize,
+    pub(crate) access: Option<AccessLog>,
+    pub(crate) counters: Counters,
+}
+
+/// Numbers that make names unique in this process.
+#[derive(Default)]
+pub(crate) struct Counters {
+    requests: AtomicU64,
+    files: AtomicU64,
+}
+
+/// Which object a member is looked up for.
+#[derive(Clone, Copy)]
+pub(crate) enum Member {
+    Request,
+    Response,
+}
+
+impl Member {
+    fn owner(self) -> &'static str {
+        match self {
+            Self::Request => "SlimeRequest",
+            Self::Response => "SlimeResponse",
+        }
+    }
+}
+
+/// A copy of a mapping that nobody else holds.
+pub(crate) fn frozen(mapping: &Bound<'_, PyMapping>) -> PyResult<Py<PyDict>> {
+    let dict = PyDict::new(mapping.py());
+    dict.update(mapping)?;
+    Ok(dict.unbind())
+}
+
+impl Site {
+    /// The member `name` of `owner`, bound to it as a method is.
+    pub(crate) fn member<'py>(
+        &self,
+        kind: Member,
+        owner: &Bound<'py, PyAny>,
+        name: &Bound<'py, PyString>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = owner.py();
+        let table = match kind {
+            Member::Request => &self.request_members,
+            Member::Response => &self.response_members,
+        };
+        if let Some(function) = table.bind(py).get_item(name)? {
+            return self.method.bind(py).call1((function, owner));
+        }
+        if name.to_str()?.starts_with("__") {
+            // Protocols are probed by name all the time: nothing to explain there.
+            return Err(PyAttributeError::new_err(name.clone().unbind()));
+        }
+        let error = self.missing.bind(py).call1((kind.owner(), name))?;
+        Err(PyErr::from_value(error))
+    }
+
+    pub(crate) fn next_request_id(&self) -> String {
+        format!("{}-{:x}", self.uploads.token(), self.counters.requests.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(crate) fn next_file(&self) -> u64 {
+        self.counters.files.fetch_add(1, Ordering::Relaxed)
+    }
+}

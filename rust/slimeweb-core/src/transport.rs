@@ -1,0 +1,104 @@
+//! `Transport`: a switched connection, as its protocol writes to it.
+
+use std::sync::Arc;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyTuple};
+use slimeweb_http::Peer;
+
+use crate::lanes::pool::Work;
+use crate::tunnel::Tunnel;
+
+/// The connection after a protocol switch, in the terms of `asyncio.Transport`. Every method may be called from any thread.
+#[pyclass(frozen, weakref, module = "slimeweb._core")]
+pub(crate) struct Transport {
+    tunnel: Arc<Tunnel>,
+}
+
+impl Transport {
+    pub(crate) fn new(tunnel: Arc<Tunnel>) -> Self {
+        Self { tunnel }
+    }
+}
+
+fn run(py: Python<'_>, callback: &Py<PyAny>, args: &Py<PyTuple>) {
+    if let Err(error) = callback.bind(py).call1(args.bind(py)) {
+        error.write_unraisable(py, Some(callback.bind(py)));
+    }
+}
+
+#[pymethods]
+impl Transport {
+    /// Queues `data` to be sent. Beyond the high-water mark the protocol's `pause_writing` is called.
+    fn write(&self, data: &[u8]) {
+        self.tunnel.write(data);
+    }
+
+    /// Closes the connection once what is queued has been sent.
+    fn close(&self) {
+        self.tunnel.close();
+    }
+
+    /// Closes the connection now; what is queued is lost.
+    fn abort(&self) {
+        self.tunnel.abort();
+    }
+
+    /// Whether the connection is closed or about to be.
+    fn is_closing(&self) -> bool {
+        self.tunnel.is_closing()
+    }
+
+    /// `peername` (host and port, or `""` for a Unix socket) and `scheme` (`http` or `https`); else `default`.
+    #[pyo3(signature = (name, default=None))]
+    fn get_extra_info<'py>(&self, py: Python<'py>, name: &str, default: Option<Bound<'py, PyAny>>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let connection = &self.tunnel.connection;
+        match (name, &connection.peer) {
+            ("peername", Peer::Tcp(address)) => {
+                Ok(Some((address.ip().to_string(), address.port()).into_pyobject(py)?.into_any()))
+            }
+            ("peername", Peer::Unix) => Ok(Some(PyString::new(py, "").into_any())),
+            ("scheme", _) => Ok(Some(PyString::new(py, if connection.tls { "https" } else { "http" }).into_any())),
+            _ => Ok(default),
+        }
+    }
+
+    /// Bytes queued and not yet handed to the socket.
+    fn get_write_buffer_size(&self) -> usize {
+        self.tunnel.buffered()
+    }
+
+    /// Sets the marks, in bytes, beyond which the protocol is paused and below which it is resumed.
+    #[pyo3(signature = (high=None, low=None))]
+    fn set_write_buffer_limits(&self, high: Option<usize>, low: Option<usize>) -> PyResult<()> {
+        let high = high.unwrap_or_else(|| low.map_or(64 * 1024, |low| low.saturating_mul(4)));
+        let low = low.unwrap_or(high / 4);
+        if low > high {
+            return Err(PyValueError::new_err(format!("low ({low}) must not be above high ({high})")));
+        }
+        self.tunnel.set_limits(high, low);
+        Ok(())
+    }
+
+    /// Stops `data_received` until `resume_reading`; the client is then held back by TCP.
+    fn pause_reading(&self) {
+        self.tunnel.set_reading(false);
+    }
+
+    fn resume_reading(&self) {
+        self.tunnel.set_reading(true);
+    }
+
+    /// Calls back in the loop's thread that the protocol lives in, soon.
+    #[pyo3(signature = (callback, *args))]
+    fn call_soon(&self, callback: Py<PyAny>, args: Py<PyTuple>) {
+        self.tunnel.site.lanes.in_loop(self.tunnel.worker, move |py| run(py, &callback, &args));
+    }
+
+    /// Calls back in a pool thread, where it may block. False when the pool is full: nothing will be called then.
+    #[pyo3(signature = (callback, *args))]
+    fn call_in_pool(&self, callback: Py<PyAny>, args: Py<PyTuple>) -> bool {
+        self.tunnel.site.lanes.pool.submit(Work::Call(Box::new(move |py| run(py, &callback, &args)))).is_ok()
+    }
+}

@@ -1,0 +1,236 @@
+//! `BodyWriter`: a response body sent piece by piece.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use http::Response;
+use http::header::CONTENT_LENGTH;
+use parking_lot::Mutex;
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use slimeweb_http::{Body, BodySender};
+
+use crate::failure::disconnected;
+use crate::payload::new_future;
+use crate::reply::Reply;
+use crate::response::SlimeResponse;
+
+/// Writes a response body piece by piece, as fast as the client reads it.
+///
+/// `write` blocks a pool thread while the buffer is full; on an event loop, `try_write` and `drain` do the same without blocking.
+/// Each raises `ClientDisconnected` once the client is gone.
+#[pyclass(frozen, module = "slimeweb._core")]
+pub(crate) struct BodyWriter {
+    response: Py<SlimeResponse>,
+    sender: BodySender,
+    /// The other end, until the head goes out.
+    body: Mutex<Option<Body>>,
+    started: AtomicBool,
+    closed: AtomicBool,
+    /// The encoders of the route's filters, in their order. Filled by `start`.
+    encoders: Mutex<Arc<[Py<PyAny>]>>,
+}
+
+impl BodyWriter {
+    pub(crate) fn new(response: &Bound<'_, SlimeResponse>, high_water: usize) -> Self {
+        let (sender, body) = Body::channel(high_water.max(1));
+        Self {
+            response: response.clone().unbind(),
+            sender,
+            body: Mutex::new(Some(body)),
+            started: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            encoders: Mutex::new(Arc::new([])),
+        }
+    }
+
+    pub(crate) fn has_started(&self) -> bool {
+        self.started.load(Ordering::Acquire)
+    }
+
+    /// What follows the handler's end: close, unless that has been done.
+    pub(crate) fn finish(&self, py: Python<'_>) -> PyResult<()> {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let tail = self.encode(py, &[], Last::Finish)?;
+        if !tail.is_empty() {
+            // The client may have left: then there is nobody to send the rest to.
+            let _ = py.detach(|| self.sender.send_last(tail));
+        }
+        self.sender.close();
+        Ok(())
+    }
+
+    /// Ends the body as one that is incomplete.
+    pub(crate) fn cut(&self) {
+        if !self.closed.swap(true, Ordering::AcqRel) {
+            self.sender.abort();
+        }
+    }
+
+    /// The data as the route's filters have it.
+    fn encode(&self, py: Python<'_>, data: &[u8], last: Last) -> PyResult<Bytes> {
+        let encoders = Arc::clone(&self.encoders.lock());
+        let mut data = Bytes::copy_from_slice(data);
+        for encoder in encoders.iter() {
+            let encoder = encoder.bind(py);
+            let mut out = Vec::new();
+            if !data.is_empty() {
+                let pushed = encoder.call_method1(intern!(py, "push"), (PyBytes::new(py, &data),))?;
+                out.extend_from_slice(pushed.extract::<&[u8]>()?);
+            }
+            let rest = match last {
+                Last::Flush => encoder.call_method0(intern!(py, "flush"))?,
+                Last::Finish => encoder.call_method0(intern!(py, "finish"))?,
+            };
+            out.extend_from_slice(rest.extract::<&[u8]>()?);
+            data = out.into();
+        }
+        Ok(data)
+    }
+
+    fn open(&self) -> PyResult<()> {
+        if !self.has_started() {
+            return Err(PyRuntimeError::new_err("the body has not been started: call start() before the first write"));
+        }
+        if self.closed.load(Ordering::Acquire) {
+            return Err(PyRuntimeError::new_err("the body has been closed: nothing can be written after close()"));
+        }
+        if self.sender.is_closed() {
+            return Err(disconnected());
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Last {
+    Flush,
+    Finish,
+}
+
+#[pymethods]
+impl BodyWriter {
+    /// Sends status and headers. `RuntimeError` when that has been done.
+    fn start(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (this, py) = (slf.get(), slf.py());
+        if this.started.load(Ordering::Acquire) {
+            return Err(PyRuntimeError::new_err("the body has been started already"));
+        }
+        let response = this.response.bind(py);
+        let request = response.get().request().bind(py);
+        let mut encoders = Vec::new();
+        for filter in &request.get().plan.filters {
+            let encoder = filter.bind(py).call_method1(intern!(py, "begin"), (request, response, py.None()))?;
+            if !encoder.is_none() {
+                encoders.push(encoder.unbind());
+            }
+        }
+        let Some(body) = this.body.lock().take() else {
+            return Err(PyRuntimeError::new_err("the body has been started already"));
+        };
+        if !encoders.is_empty() {
+            *this.encoders.lock() = encoders.into();
+        }
+        let (status, mut headers) = response.get().begin()?;
+        this.started.store(true, Ordering::Release);
+        if !this.encoders.lock().is_empty() {
+            headers.remove(CONTENT_LENGTH);
+        }
+        let mut reply = Response::new(body);
+        *reply.status_mut() = status;
+        *reply.headers_mut() = headers;
+        let Some(sender) = response.get().take_reply() else {
+            return Err(PyRuntimeError::new_err("the response has been sent already"));
+        };
+        // A coroutine that works on the answer is cancelled when the client leaves; a thread learns it from its next write.
+        let task = Arc::clone(&response.get().task);
+        let (site, worker) = (Arc::clone(&request.get().site), request.get().worker);
+        this.sender.on_closed(Box::new(move || {
+            site.lanes.in_loop(worker, move |py| {
+                let task = task.lock().as_ref().map(|task| task.clone_ref(py));
+                if let Some(Err(error)) = task.map(|task| task.call_method0(py, intern!(py, "cancel"))) {
+                    error.write_unraisable(py, None);
+                }
+            });
+        }));
+        sender.send(Reply::Response(reply)).map_err(|_| disconnected())
+    }
+
+    /// Whether status and headers have been sent.
+    #[getter]
+    fn started(&self) -> bool {
+        self.has_started()
+    }
+
+    /// Whether nothing can be written any more: closed here, or the client is gone.
+    #[getter]
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire) || self.sender.is_closed()
+    }
+
+    /// Sends `data`, waiting until there is room for it. Not for an event loop's thread: it would stop there.
+    fn write(&self, py: Python<'_>, data: &[u8]) -> PyResult<()> {
+        self.open()?;
+        let data = self.encode(py, data, Last::Flush)?;
+        if data.is_empty() {
+            return Ok(());
+        }
+        py.detach(|| self.sender.send_blocking(data)).map_err(|_| disconnected())
+    }
+
+    /// Sends `data` if there is room: `False`, and nothing sent, when there is not. Await `drain()` then.
+    fn try_write(&self, py: Python<'_>, data: &[u8]) -> PyResult<bool> {
+        self.open()?;
+        if !self.sender.has_room() {
+            return Ok(false);
+        }
+        let data = self.encode(py, data, Last::Flush)?;
+        if data.is_empty() {
+            return Ok(true);
+        }
+        self.sender.send_last(data).map_err(|_| disconnected())?;
+        Ok(true)
+    }
+
+    /// A future of the running loop that is done once there is room, or the client is gone.
+    fn drain<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let future = new_future(py)?;
+        if self.sender.has_room() || self.is_closed() {
+            future.call_method1(intern!(py, "set_result"), (py.None(),))?;
+            return Ok(future);
+        }
+        let request = self.response.get().request().get();
+        let (site, worker, waiting) = (Arc::clone(&request.site), request.worker, future.clone().unbind());
+        self.sender.on_room(Box::new(move || {
+            site.lanes.in_loop(worker, move |py| {
+                let future = waiting.bind(py);
+                let resolved = future
+                    .call_method0(intern!(py, "done"))
+                    .and_then(|done| done.is_truthy())
+                    .and_then(|done| if done { Ok(()) } else { future.call_method1(intern!(py, "set_result"), (py.None(),)).map(drop) });
+                if let Err(error) = resolved {
+                    error.write_unraisable(py, None);
+                }
+            });
+        }));
+        Ok(future)
+    }
+
+    /// Ends the body. The client sees a complete answer.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        if !self.has_started() {
+            return Err(PyRuntimeError::new_err("the body has not been started: call start() before close()"));
+        }
+        self.finish(py)
+    }
+
+    /// Cuts the connection, so that the client can tell that the answer is incomplete.
+    fn abort(&self) {
+        self.cut();
+    }
+}
