@@ -36,7 +36,7 @@ pub(crate) struct SyntaxError {
 
 impl fmt::Display for SyntaxError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at line {}, column {}", self.message, self.line, self.column)
+        write!(f, "line {}, column {}: {}", self.line, self.column, self.message)
     }
 }
 
@@ -180,9 +180,10 @@ impl<'j, 'py> Decoder<'j, 'py> {
             return Ok(PyInt::new(self.py, value).into_any());
         }
         // Its cost grows with the square of the digits, which both limits keep to some microseconds.
-        self.py.get_type::<PyInt>().call1((digits,)).map_err(|error| {
-            if error.is_instance_of::<PyValueError>(self.py) { too_long(start) } else { error.into() }
-        })
+        self.py
+            .get_type::<PyInt>()
+            .call1((digits,))
+            .map_err(|error| if error.is_instance_of::<PyValueError>(self.py) { too_long(start) } else { error.into() })
     }
 
     fn check_depth(&self, depth: usize) -> Step<()> {

@@ -140,7 +140,9 @@ fn shown_path(inner_first: &[PathStep]) -> String {
 }
 
 fn is_plain_name(key: &str) -> bool {
-    !key.is_empty() && !key.starts_with(|c: char| c.is_ascii_digit()) && key.chars().all(|c| c.is_alphanumeric() || c == '_')
+    !key.is_empty()
+        && !key.starts_with(|c: char| c.is_ascii_digit())
+        && key.chars().all(|c| c.is_alphanumeric() || c == '_')
 }
 
 fn shown_key(key: &Bound<'_, PyAny>) -> String {
