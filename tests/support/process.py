@@ -12,14 +12,18 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 from support.footprint import Footprint, footprint
 from support.wire import Answer, Wire
 
-__all__ = ["REPOSITORY", "ServerProcess"]
+__all__ = ["REPOSITORY", "TOUR", "ServerProcess", "StartTour"]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-_SERVING = re.compile(r"serving on (?:(?P<scheme>https?)://(?P<host>[^\s:/]+|\[[^\]\s]+\]):(?P<port>\d+)|\S*unix:(?P<path>[^\s,]+))")
+TOUR = REPOSITORY / "examples" / "tour" / "main.py"
+_SERVING = re.compile(
+    r"serving on (?:(?P<scheme>https?)://(?P<host>[^\s:/]+|\[[^\]\s]+\]):(?P<port>\d+)|\S*unix:(?P<path>[^\s,]+))"
+)
 
 
 class ServerProcess:
@@ -162,3 +166,9 @@ class ServerProcess:
             self.stop()
         else:
             self._reader.join()
+
+
+class StartTour(Protocol):
+    """Starts a tour of its own with settings such as `SLIME_POOL_THREADS="2"`."""
+
+    def __call__(self, **env: str) -> ServerProcess: ...

@@ -1,0 +1,316 @@
+"""Request bodies: JSON, forms, text, files, chunks, and their limits."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support import multipart
+from support.condition import eventually
+from support.footprint import peak_memory, resident_memory
+from support.process import ServerProcess
+from support.wire import Answer
+
+MIB = 1024 * 1024
+JSON = {"Content-Type": "application/json"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+MULTIPART = {"Content-Type": multipart.CONTENT_TYPE}
+
+
+def upload(server: ServerProcess, *parts: bytes) -> Answer:
+    return server.ask("/upload", "POST", headers=MULTIPART, body=multipart.body(parts))
+
+
+def chunks(body: bytes, size: int) -> Iterator[bytes]:
+    for start in range(0, len(body), size):
+        piece = body[start : start + size]
+        yield f"{len(piece):x}\r\n".encode() + piece + b"\r\n"
+    yield b"0\r\n\r\n"
+
+
+def is_empty(directory: Path) -> bool:
+    return not [name for _, _, names in os.walk(directory) for name in names]
+
+
+# JSON
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/json; charset=utf-8", "application/ld+json"])
+def test_json_goes_by_the_content_type(tour: ServerProcess, content_type: str) -> None:
+    answer = tour.ask("/json", "POST", headers={"Content-Type": content_type}, body=b"[1, 2.5, 18446744073709551616]")
+    assert answer.json() == {"json": [1, 2.5, 18446744073709551616]}
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/jsonp", "application/x-www-form-urlencoded"])
+def test_what_is_not_json_by_type_reads_as_none(tour: ServerProcess, content_type: str) -> None:
+    assert tour.ask("/json", "POST", headers={"Content-Type": content_type}, body=b"{}").json() == {"json": None}
+
+
+@pytest.mark.parametrize(
+    ("body", "line", "column"),
+    [
+        (b'{"a": 1,}', 1, 9),
+        (b'{\n  "a": 1,\n  "b": tru\n}', 3, None),
+        (b'{"a": 1} x', 1, 10),
+        (b"[NaN]", 1, 2),
+    ],
+)
+def test_malformed_json_is_400_with_its_position(
+    tour: ServerProcess, body: bytes, line: int, column: int | None
+) -> None:
+    answer = tour.ask("/json", "POST", headers=JSON, body=body)
+    assert answer.status == 400
+    assert f"line {line}" in answer.text
+    if column is not None:
+        assert f"column {column}" in answer.text
+    assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize("body", [b'"\xff"', b'{"a":"\xc3"}', b'"\\ud800"', b"", b"[" * 100_000])
+def test_hostile_json_is_400(tour: ServerProcess, body: bytes) -> None:
+    with tour.wire() as wire:
+        head = (
+            f"POST /json HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        wire.send(head.encode() + body)
+        answer = wire.answer()
+    assert answer.status == 400
+    assert len(answer.body) < 500
+
+
+# Forms and text
+
+
+def test_a_form_keeps_the_last_value_and_all_of_them(tour: ServerProcess) -> None:
+    answer = tour.ask("/form", "POST", headers=FORM, body=b"colour=red&name=J%C3%BCrgen+M&colour=blue&empty=")
+    assert answer.json() == {
+        "form": {"colour": "blue", "name": "Jürgen M", "empty": ""},
+        "colours": ["red", "blue"],
+    }
+
+
+def test_a_multipart_form_without_files_is_a_form(tour: ServerProcess) -> None:
+    body = multipart.body([multipart.field("colour", "red"), multipart.field("colour", "grün")])
+    answer = tour.ask("/form", "POST", headers=MULTIPART, body=body)
+    assert answer.json() == {"form": {"colour": "grün"}, "colours": ["red", "grün"]}
+
+
+def test_text_honours_its_charset(tour: ServerProcess) -> None:
+    assert tour.ask("/text", "POST", body="café".encode()).json() == {"text": "café"}
+    latin = tour.ask("/text", "POST", headers={"Content-Type": "text/plain; charset=iso-8859-1"}, body=b"caf\xe9")
+    assert latin.json() == {"text": "café"}
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "body"),
+    [
+        ("/text", {"Content-Type": "text/plain; charset=utf-8"}, b"caf\xe9"),
+        ("/form", FORM, b"name=%FF%FE"),
+        ("/form", FORM, b"name=\xff"),
+    ],
+)
+def test_text_that_is_not_utf_8_is_400(tour: ServerProcess, target: str, headers: dict[str, str], body: bytes) -> None:
+    assert tour.ask(target, "POST", headers=headers, body=body).status == 400
+
+
+# Files
+
+
+def test_two_files_and_a_field(tour: ServerProcess) -> None:
+    small, large = b"a,b\n1,2\n", os.urandom(3 * MIB)
+    answer = upload(
+        tour,
+        multipart.field("note", "für dich"),
+        multipart.file("table", "week.csv", small, "text/csv"),
+        multipart.file("photo", "../../etc/cat.JPG", large, "image/jpeg"),
+    )
+    assert answer.status == 200
+    seen = answer.json()
+    assert (seen["count"], seen["form"]) == (2, {"note": "für dich"})
+    table, photo = seen["files"]
+    assert (table["field"], table["type"], table["size"], table["original"]) == ("table", "text/csv", 8, "week.csv")
+    assert (table["extension"], table["sha256"]) == ("csv", hashlib.sha256(small).hexdigest())
+    assert (photo["size"], photo["sha256"]) == (len(large), hashlib.sha256(large).hexdigest())
+    for file in (table, photo):
+        assert "/" not in file["filename"]
+        assert ".." not in file["filename"]
+        assert file["original"] not in file["filename"], "the client's name is not used on disk"
+    assert table["filename"] != photo["filename"]
+
+
+def test_files_of_one_name_stay_apart(tour: ServerProcess) -> None:
+    answer = upload(tour, *(multipart.file("file", "same.txt", f"content {n}".encode()) for n in range(5)))
+    files = answer.json()["files"]
+    assert [file["sha256"] for file in files] == [hashlib.sha256(f"content {n}".encode()).hexdigest() for n in range(5)]
+    assert len({file["filename"] for file in files}) == 5
+
+
+def test_uploads_leave_nothing_behind(tour: ServerProcess, uploads: Path) -> None:
+    assert upload(tour, multipart.file("file", "big", os.urandom(2 * MIB))).status == 200
+    eventually(lambda: is_empty(uploads), what="the upload directory is empty again")
+
+
+def test_a_client_that_leaves_halfway_leaves_nothing_behind(tour: ServerProcess, uploads: Path) -> None:
+    part = multipart.file("file", "big", os.urandom(2 * MIB))
+    before = tour.footprint()
+    with tour.wire() as wire:
+        wire.send(f"POST /upload HTTP/1.1\r\nHost: t\r\nContent-Type: {multipart.CONTENT_TYPE}\r\n".encode())
+        wire.send(b"Content-Length: 60000000\r\n\r\n" + part)
+        eventually(lambda: not is_empty(uploads), what="the half that came is on disk")
+    eventually(lambda: is_empty(uploads), what="the upload directory is empty again")
+    eventually(lambda: tour.footprint().descriptors <= before.descriptors, what="no descriptor is left")
+
+
+def test_a_saved_upload_stays(tour: ServerProcess) -> None:
+    content = os.urandom(MIB)
+    body = multipart.body([multipart.file("file", "a.bin", content)])
+    answer = tour.ask("/keep/one", "POST", headers=MULTIPART, body=body)
+    assert (answer.status, answer.json()["size"]) == (201, MIB)
+
+
+def test_fifty_megabytes_do_not_stay_in_memory(tour: ServerProcess) -> None:
+    """Done when, line 3: the memory of the server grows by less than 16 MB."""
+    block = os.urandom(MIB)
+    assert upload(tour, multipart.file("file", "warm-up", block)).status == 200
+    head = multipart.file("file", "fifty.bin", b"")[:-2]
+    tail = b"\r\n" + multipart.body([])
+    before = resident_memory(tour.pid)
+    digest = hashlib.sha256()
+    with tour.wire(timeout=60) as wire:
+        length = len(head) + 50 * len(block) + len(tail)
+        wire.send(
+            f"POST /upload HTTP/1.1\r\nHost: t\r\nContent-Type: {multipart.CONTENT_TYPE}\r\n"
+            f"Content-Length: {length}\r\n\r\n".encode()
+        )
+        wire.send(head)
+        for _ in range(50):
+            wire.send(block)
+            digest.update(block)
+        wire.send(tail)
+        (file,) = wire.answer().json()["files"]
+    assert (file["size"], file["sha256"]) == (50 * MIB, digest.hexdigest())
+    growth = peak_memory(tour.pid) - before
+    print(f"50 MB upload: resident {before / MIB:.1f} MiB before, peak growth {growth / MIB:.2f} MiB")
+    assert growth < 16 * 1000 * 1000
+
+
+MALFORMED = {
+    "no closing boundary": multipart.field("a", "b"),
+    "cut inside a part": multipart.file("f", "x", b"half")[:-9],
+    "not multipart at all": b"hello",
+    "another boundary": multipart.body([multipart.field("a", "b")]).replace(b"a-boundary", b"b-boundary"),
+    "part without a name": f"--{multipart.BOUNDARY}\r\nContent-Type: text/plain\r\n\r\nx\r\n--{multipart.BOUNDARY}--\r\n".encode(),
+    "part without a head": f"--{multipart.BOUNDARY}\r\nno colon here\r\n\r\nx\r\n--{multipart.BOUNDARY}--\r\n".encode(),
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED.keys())
+def test_malformed_multipart_is_400(tour: ServerProcess, uploads: Path, body: bytes) -> None:
+    with tour.wire() as wire:
+        head = f"POST /upload HTTP/1.1\r\nHost: t\r\nContent-Type: {multipart.CONTENT_TYPE}\r\nContent-Length: {len(body)}\r\n"
+        wire.send(head.encode() + b"\r\n" + body)
+        answer = wire.answer()
+    assert answer.status == 400
+    assert len(answer.body) < 300
+    eventually(lambda: is_empty(uploads), what="no part of it is left on disk")
+
+
+def test_multipart_without_a_boundary_is_400(tour: ServerProcess) -> None:
+    assert tour.ask("/upload", "POST", headers={"Content-Type": "multipart/form-data"}, body=b"x").status == 400
+
+
+def test_ten_thousand_parts_are_too_many(tour: ServerProcess) -> None:
+    answer = tour.ask(
+        "/form", "POST", headers=MULTIPART, body=multipart.body(multipart.field(f"n{n}", "") for n in range(10_000))
+    )
+    assert answer.status == 400
+
+
+# Chunks and limits
+
+
+@pytest.mark.parametrize("size", [1, 7, 65_536])
+def test_a_chunked_body_arrives_whole(tour: ServerProcess, size: int) -> None:
+    body = os.urandom(3_000 if size == 1 else 300_000)
+    with tour.wire() as wire:
+        wire.send(
+            b"POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n" + b"".join(chunks(body, size))
+        )
+        assert wire.answer().body == body
+        wire.request("GET", "/ping")
+        assert wire.answer().text == "pong", "the connection is still in step"
+
+
+def test_a_chunked_body_over_the_limit_is_400(tour: ServerProcess) -> None:
+    with tour.wire() as wire:
+        wire.send(b"POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n")
+        wire.send_until_refused(b"".join(chunks(bytes(MIB + 1), 65_536)))
+        answer = wire.answer()
+    assert answer.status == 400
+    assert str(MIB) in answer.text, "the limit is named"
+
+
+def test_an_endless_chunked_body_is_cut(tour: ServerProcess) -> None:
+    """A client that never stops sending is answered once the limit is passed, and then no longer read."""
+    block = f"{65_536:x}\r\n".encode() + bytes(65_536) + b"\r\n"
+    with tour.wire(timeout=20) as wire:
+        wire.send(b"POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n")
+        sent = 0
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            while sent < 512 * MIB:
+                wire.send(block)
+                sent += len(block)
+    assert sent < 256 * MIB
+
+
+def test_a_length_over_the_limit_is_400_before_the_body_is_sent(tour: ServerProcess) -> None:
+    with tour.wire() as wire:
+        wire.send(f"POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: {MIB + 1}\r\n\r\n".encode())
+        assert wire.answer().status == 400
+
+
+def test_exactly_the_limit_is_taken(tour: ServerProcess) -> None:
+    body = os.urandom(MIB)
+    assert tour.ask("/echo", "POST", body=body).body == body
+
+
+def test_a_handler_that_does_not_read_its_body_leaves_the_connection_in_step(tour: ServerProcess) -> None:
+    with tour.wire() as wire:
+        for _ in range(3):
+            wire.request("POST", "/visits", body=b"GET /boom HTTP/1.1\r\n\r\n" * 100)
+            assert "visits" in wire.answer().json()
+
+
+# Streamed bodies
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_handler_takes_the_body_piece_by_piece(tour: ServerProcess, chunked: bool) -> None:
+    body = os.urandom(20 * MIB)
+    framing = b"Transfer-Encoding: chunked" if chunked else f"Content-Length: {len(body)}".encode()
+    for target, expected in (
+        ("/digest", {"size": len(body), "sha256": hashlib.sha256(body).hexdigest()}),
+        ("/lines", {"lines": body.count(b"\n")}),
+    ):
+        with tour.wire(timeout=60) as wire:
+            wire.send(f"POST {target} HTTP/1.1\r\nHost: t\r\n".encode() + framing + b"\r\n\r\n")
+            for piece in chunks(body, 100_000) if chunked else (body,):
+                wire.send(piece)
+            assert wire.answer().json() == expected
+
+
+def test_a_streamed_body_does_not_stay_in_memory(tour: ServerProcess) -> None:
+    block = bytes(MIB)
+    assert tour.ask("/digest", "POST", body=block).status == 200
+    before = resident_memory(tour.pid)
+    with tour.wire(timeout=60) as wire:
+        wire.send(f"POST /digest HTTP/1.1\r\nHost: t\r\nContent-Length: {200 * MIB}\r\n\r\n".encode())
+        for _ in range(200):
+            wire.send(block)
+        assert wire.answer().json()["size"] == 200 * MIB
+    assert resident_memory(tour.pid) - before < 16 * 1000 * 1000

@@ -1,0 +1,108 @@
+"""Files on the way out: static folders, downloads, ranges and conditions (RFC 9110, sections 13 and 14)."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.process import REPOSITORY, ServerProcess
+
+REPORT = (REPOSITORY / "examples" / "tour" / "downloads" / "report.csv").read_bytes()
+STYLE = (REPOSITORY / "examples" / "tour" / "static" / "css" / "tour.css").read_bytes()
+
+
+def test_a_static_file_beside_the_application(tour: ServerProcess) -> None:
+    answer = tour.ask("/static/css/tour.css")
+    assert (answer.status, answer.body) == (200, STYLE)
+    assert answer.header("content-type") == "text/css; charset=utf-8"
+    assert answer.header("accept-ranges") == "bytes"
+    assert answer.header("etag")
+    assert answer.header("last-modified")
+
+
+def test_a_folder_is_its_index(tour: ServerProcess) -> None:
+    assert b"A tour of slimeweb" in tour.ask("/static/").body
+
+
+def test_another_folder_by_static_route(tour: ServerProcess) -> None:
+    assert tour.ask("/downloads/report.csv").body == REPORT
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/static/../main.py",
+        "/static/%2e%2e/main.py",
+        "/static/..%2fmain.py",
+        "/static/css/../../main.py",
+        "/static/..%5cmain.py",
+        "/static//etc/passwd",
+        "/static/%2fetc/passwd",
+        "/static/css%00.css",
+        "/static/.gitignore",
+        "/downloads/../.gitignore",
+        "/static/css",
+        "/static/missing.css",
+    ],
+)
+def test_nothing_outside_the_folder_is_served(tour: ServerProcess, target: str) -> None:
+    answer = tour.ask(target)
+    assert answer.status in (400, 404)
+    assert b"import" not in answer.body
+    assert b"root:" not in answer.body
+
+
+def test_a_static_file_is_only_read(tour: ServerProcess) -> None:
+    answer = tour.ask("/static/css/tour.css", "POST", body=b"x")
+    assert answer.status == 405
+    assert "GET" in str(answer.header("allow"))
+
+
+@pytest.mark.parametrize("target", ["/report", "/downloads/report.csv"])
+@pytest.mark.parametrize(
+    ("asked", "start", "stop"),
+    [("bytes=0-11", 0, 12), ("bytes=5-", 5, len(REPORT)), ("bytes=-7", len(REPORT) - 7, len(REPORT))],
+)
+def test_a_range_is_206(tour: ServerProcess, target: str, asked: str, start: int, stop: int) -> None:
+    answer = tour.ask(target, headers={"Range": asked})
+    assert (answer.status, answer.body) == (206, REPORT[start:stop])
+    assert answer.header("content-range") == f"bytes {start}-{stop - 1}/{len(REPORT)}"
+
+
+def test_a_range_beyond_the_end_is_416(tour: ServerProcess) -> None:
+    answer = tour.ask("/report", headers={"Range": "bytes=99999-"})
+    assert answer.status == 416
+    assert answer.header("content-range") == f"bytes */{len(REPORT)}"
+
+
+@pytest.mark.parametrize("asked", ["bytes=9-3", "lines=1-2", "bytes=", "bytes=a-b", "bytes=0-1,4-5"])
+def test_a_range_that_is_not_understood_is_ignored(tour: ServerProcess, asked: str) -> None:
+    answer = tour.ask("/report", headers={"Range": asked})
+    assert (answer.status, answer.body) == (200, REPORT)
+
+
+def test_a_download_has_its_name(tour: ServerProcess) -> None:
+    answer = tour.ask("/report")
+    assert (answer.status, answer.body) == (200, REPORT)
+    disposition = str(answer.header("content-disposition"))
+    assert disposition.startswith("attachment")
+    assert '"report 2026.csv"' in disposition
+    assert str(answer.header("content-type")).startswith("text/csv")
+
+
+def test_an_unchanged_file_is_304(tour: ServerProcess) -> None:
+    for target in ("/report", "/static/css/tour.css"):
+        first = tour.ask(target)
+        etag, modified = str(first.header("etag")), str(first.header("last-modified"))
+        for condition in ({"If-None-Match": etag}, {"If-Modified-Since": modified}, {"If-None-Match": f'"x", {etag}'}):
+            answer = tour.ask(target, headers=condition)
+            assert (answer.status, answer.body) == (304, b""), condition
+            assert answer.header("etag") == etag
+        assert tour.ask(target, headers={"If-None-Match": '"other"'}).status == 200
+        assert tour.ask(target, headers={"If-Match": '"other"'}).status == 412
+        changed = tour.ask(target, headers={"Range": "bytes=0-1", "If-Range": '"other"'})
+        assert changed.status == 200, "a range of an older file must not be glued to this one"
+
+
+def test_head_of_a_file_has_its_length(tour: ServerProcess) -> None:
+    answer = tour.ask("/report", "HEAD")
+    assert (answer.status, answer.header("content-length")) == (200, str(len(REPORT)))

@@ -1,0 +1,151 @@
+"""How the server ends, and how it does not start (Done when, line 1)."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from support.condition import eventually
+from support.process import TOUR, ServerProcess, StartTour
+from support.wire import Wire
+
+
+def sleeping(server: ServerProcess, seconds: float, route: str = "sleep") -> Wire:
+    """A request that the handler is surely working on."""
+    wire = server.wire(timeout=30)
+    wire.request("GET", f"/{route}/{seconds}")
+    eventually(lambda: server.ask("/stats").json()["in_flight"] >= 2, what="the sleeper sleeps")
+    return wire
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("route", ["sleep", "nap"])
+def test_requests_in_flight_are_finished_and_app_end_runs(
+    start_tour: StartTour, number: signal.Signals, route: str
+) -> None:
+    server = start_tour(SLIME_SHUTDOWN_GRACE="20")
+    idle = server.wire()
+    idle.request("GET", "/ping")
+    assert idle.answer().text == "pong"
+    busy = sleeping(server, 1.5, route)
+    start = time.monotonic()
+    server.send_signal(number)
+    assert idle.is_closed_by_server(), "an idle connection is not waited for"
+    with pytest.raises(ConnectionRefusedError):
+        eventually(lambda: server.wire().close())
+    answer = busy.answer()
+    assert (answer.status, answer.json()) == (200, {"slept": 1.5})
+    assert busy.is_closed_by_server()
+    assert server.wait(20) == 0, server.output
+    assert time.monotonic() - start < 10
+    assert server.output.count("tour: ended, error=None") == 1
+    assert "Traceback" not in server.output
+
+
+def test_an_idle_server_ends_at_once(start_tour: StartTour) -> None:
+    server = start_tour()
+    start = time.monotonic()
+    assert server.stop() == 0
+    assert time.monotonic() - start < 3
+    assert "tour: ended, error=None" in server.output
+
+
+@pytest.mark.parametrize("route", ["sleep", "nap"])
+def test_the_grace_time_is_the_longest_that_a_request_can_hold_the_end(start_tour: StartTour, route: str) -> None:
+    server = start_tour(SLIME_SHUTDOWN_GRACE="1")
+    busy = sleeping(server, 20, route)
+    start = time.monotonic()
+    server.send_signal(signal.SIGTERM)
+    assert server.wait(15) == 0, server.output
+    assert 0.5 < time.monotonic() - start < 8
+    assert "tour: ended" in server.output
+    busy.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_a_second_signal_ends_at_once(start_tour: StartTour, number: signal.Signals) -> None:
+    server = start_tour(SLIME_SHUTDOWN_GRACE="60")
+    busy = sleeping(server, 30)
+    probe = server.wire()
+    server.send_signal(number)
+    assert probe.is_closed_by_server(), "the first signal has been taken in"
+    start = time.monotonic()
+    server.send_signal(number)
+    assert server.wait(10) == 128 + number
+    assert time.monotonic() - start < 5
+    busy.close()
+
+
+def test_a_port_in_use_is_one_clear_line_before_anything_starts() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with ServerProcess(TOUR, env={"SLIME_PORT": str(port)}) as server:
+            assert server.wait() == 1
+            lines = server.output.strip().splitlines()
+    assert len(lines) == 1, lines
+    assert f"127.0.0.1:{port}" in lines[0]
+    assert "in use" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SLIME_PORT", "http"),
+        ("SLIME_PORT", "70000"),
+        ("SLIME_WORKER", "0"),
+        ("SLIME_WORKER", "many"),
+        ("SLIME_HEAD_TIMEOUT", "-1"),
+        ("SLIME_POOL_THREADS", "0"),
+        ("SLIME_TRUSTED_PROXIES", "not an address"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_named(name: str, value: str) -> None:
+    with ServerProcess(TOUR, env={name: value}) as server:
+        assert server.wait() != 0
+        assert name in server.output
+        assert value in server.output
+        assert "tour: started" not in server.output
+
+
+def test_a_host_name_is_resolved(start_tour: StartTour) -> None:
+    assert start_tour(SLIME_HOST="localhost").ask("/ping").text == "pong"
+
+
+def write_app(directory: Path, body: str) -> Path:
+    script = directory / "app.py"
+    script.write_text(f"from slimeweb import Slime\n\napp = Slime(__file__)\n{body}\napp.serve()\n")
+    return script
+
+
+def test_a_failing_start_hook_ends_with_the_error_handed_to_the_end_hook(tmp_path: Path) -> None:
+    script = write_app(
+        tmp_path,
+        "@app.start()\ndef start():\n    raise RuntimeError('no database')\n"
+        "@app.end()\ndef end(error):\n    print('ended with', repr(error), flush=True)\n",
+    )
+    with ServerProcess(script) as server:
+        assert server.wait() != 0
+        assert "ended with RuntimeError('no database')" in server.output
+
+
+def test_a_handler_that_exits_does_not_take_the_server_with_it(tmp_path: Path) -> None:
+    script = write_app(
+        tmp_path,
+        "import sys\n"
+        "@app.route('/exit')\ndef leave(req, resp):\n    sys.exit(3)\n"
+        "@app.route('/aexit')\nasync def aleave(req, resp):\n    sys.exit(3)\n"
+        "@app.route('/interrupt')\ndef interrupt(req, resp):\n    raise KeyboardInterrupt\n"
+        "@app.route('/')\ndef home(req, resp):\n    return 'still here'\n",
+    )
+    with ServerProcess(script) as server:
+        server.wait_until_serving()
+        for target in ("/exit", "/aexit", "/interrupt"):
+            assert server.ask(target).status == 500
+            assert [server.ask("/").text for _ in range(4)] == ["still here"] * 4
+        assert server.stop() == 0
