@@ -36,10 +36,11 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def offences(paths: list[Path], pattern: re.Pattern[str]) -> list[str]:
+    """The lines that match. A Rust file counts up to its tests, which may send what they like."""
     return [
         f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
         for path in paths
-        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        for number, line in enumerate(path.read_text("utf-8").partition("#[cfg(test)]")[0].splitlines(), 1)
         if pattern.search(line)
     ]
 
@@ -52,13 +53,14 @@ def test_core_names_no_plugin_outside_its_catalogue() -> None:
 
 @pytest.mark.parametrize("crate", ["slimeweb-http", "slimeweb-core"])
 def test_the_rust_core_names_no_plugin(crate: str) -> None:
-    sources = sorted((ROOT / "rust" / crate).rglob("*.rs")) + [ROOT / "rust" / crate / "Cargo.toml"]
+    sources = [*sorted((ROOT / "rust" / crate).rglob("*.rs")), ROOT / "rust" / crate / "Cargo.toml"]
     assert len(sources) > 1
     assert offences(sources, PLUGIN_WORDS) == []
 
 
 def test_core_imports_no_plugin_and_no_cli() -> None:
-    for path in sorted(CORE.rglob("*.py")):
+    # What the catalogue imports, it imports for type checkers alone: the test of a bare core in tests/packaging shows it.
+    for path in sorted(set(CORE.rglob("*.py")) - {CATALOGUE}):
         for line, name in imports(path):
             assert not name.startswith((*PLUGINS, "slimeweb_cli")), f"{path.relative_to(ROOT)}:{line} imports {name}"
 

@@ -1,6 +1,56 @@
-"""The entry point of `slime`."""
+"""The entry point of `slime`: reads the command line and runs one command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from slimeweb_cli.commands import Commands
+from slimeweb_cli.creation import add_creation
+from slimeweb_cli.dependencies import add_dependencies
+from slimeweb_cli.failure import CommandError
+from slimeweb_cli.plugins import add_plugin_commands, add_plugins
+from slimeweb_cli.running import add_running
+from slimeweb_cli.version import add_version
+
+__all__ = ["main"]
 
 
-def main() -> int:
-    """Run the command line in `sys.argv` and return its exit code."""
-    return 0
+def builtin_commands() -> Commands:
+    """Give the commands that `slime` has of its own."""
+    commands = Commands()
+    add_creation(commands)
+    add_running(commands)
+    add_dependencies(commands)
+    add_plugins(commands)
+    add_version(commands)
+    return commands
+
+
+def build_parser(commands: Commands) -> argparse.ArgumentParser:
+    """Make the parser that knows all `commands`."""
+    parser = argparse.ArgumentParser(prog="slime", description="Run and manage slimeweb applications.")
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command in commands:
+        subparser = subparsers.add_parser(command.name, help=command.help, description=command.help)
+        if command.configure is not None:
+            command.configure(subparser)
+        subparser.set_defaults(run=command.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv` (that of the process by default) and return its exit code."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    try:
+        commands = builtin_commands()
+        # A broken plugin must not keep an application from being run: the application reports it better.
+        if not arguments or arguments[0] not in commands:
+            add_plugin_commands(commands)
+        options = build_parser(commands).parse_args(arguments)
+        code: int | None = options.run(options)
+    except CommandError as error:
+        print(f"slime: {error}", file=sys.stderr)
+        return error.exit_code
+    return code or 0

@@ -1,0 +1,75 @@
+"""`slime run`, `rung`, `runw` and `rungw`: an application without or with the GIL, restarted on changes or not."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from slimeweb_cli.commands import Commands
+from slimeweb_cli.interpreter import Interpreter
+from slimeweb_cli.supervisor import Supervisor
+from slimeweb_cli.target import Target
+from slimeweb_cli.watch import Tree
+
+__all__ = ["add_running"]
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A command line and its environment, ready to be executed."""
+
+    command: tuple[str, ...]
+    environment: dict[str, str]
+
+    @classmethod
+    def of(cls, module: str, arguments: list[str], gil: bool, cwd: Path) -> Launch:
+        """Work out how to run `module` of the project in `cwd`, and say so when the GIL stays on against the wish."""
+        target = Target.find(module, cwd)
+        interpreter = Interpreter.of_project(cwd)
+        if not gil and not interpreter.free_threaded:
+            print(
+                f"slime: Python {interpreter.version} here is built with the GIL: serving with it "
+                "(`slime new` makes projects without; `slime rung` does without this line)",
+                file=sys.stderr,
+                flush=True,
+            )
+        return cls((str(interpreter.path), *target.arguments, *arguments), interpreter.environment(gil))
+
+
+def run(options: argparse.Namespace) -> int:
+    """Replace this process by the application: its signals and its exit code are the command's own."""
+    launch = Launch.of(options.module, options.arguments, options.gil, Path.cwd())
+    sys.stdout.flush()
+    os.execve(launch.command[0], launch.command, launch.environment)
+
+
+def run_watched(options: argparse.Namespace) -> int:
+    """Run the application, and again whenever a source file changes."""
+    cwd = Path.cwd()
+    launch = Launch.of(options.module, options.arguments, options.gil, cwd)
+    return Supervisor(launch.command, launch.environment, Tree(cwd)).run()
+
+
+def arguments(gil: bool, parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("module", metavar="MODULE", help="main, main.py, a dotted module, or the project's name")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="handed to the application in sys.argv")
+    parser.set_defaults(gil=gil)
+
+
+def without_gil(parser: argparse.ArgumentParser) -> None:
+    arguments(False, parser)
+
+
+def with_gil(parser: argparse.ArgumentParser) -> None:
+    arguments(True, parser)
+
+
+def add_running(commands: Commands) -> None:
+    """Add the four ways to run an application."""
+    commands.add("run", run, help="run an application without the GIL", configure=without_gil)
+    commands.add("rung", run, help="run an application with the GIL", configure=with_gil)
+    commands.add("runw", run_watched, help="run without the GIL, again on every change", configure=without_gil)
+    commands.add("rungw", run_watched, help="run with the GIL, again on every change", configure=with_gil)

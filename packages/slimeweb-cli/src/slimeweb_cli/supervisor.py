@@ -1,0 +1,111 @@
+"""A child process that is started anew when files change."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from types import FrameType
+from typing import Final
+
+from slimeweb_cli.watch import Tree
+
+__all__ = ["Supervisor"]
+
+# Seconds between two looks at the files, and what a child gets to finish its requests before a restart.
+INTERVAL: Final = 0.25
+GRACE: Final = 5.0
+
+
+class Supervisor:
+    """Keeps one child running: starts it anew on a change, and waits for the next change when it has failed.
+
+    SIGINT and SIGTERM end both, and the child's exit code becomes the command's.
+    """
+
+    def __init__(self, command: tuple[str, ...], environment: dict[str, str], tree: Tree) -> None:
+        self._command = command
+        self._environment = environment
+        self._tree = tree
+        self._child: subprocess.Popen[bytes] | None = None
+        self._stopping = False
+
+    def run(self) -> int:
+        """Run until a child ends well or a signal ends it; give its exit code."""
+        before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            while (code := self._serve()) is None:
+                pass
+            return code
+        finally:
+            self._end()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _serve(self) -> int | None:
+        """Run one child; give its exit code, or None when the files changed and the next one is due."""
+        self._child = child = subprocess.Popen(self._command, env=self._environment)
+        if self._stopping:
+            child.terminate()
+        failed = False
+        while True:
+            code = ended(child, INTERVAL)
+            if code is not None:
+                if code == 0 or self._stopping:
+                    return exit_code(code)
+                if not failed:
+                    failed = True
+                    say(f"the application ended with exit code {exit_code(code)}: waiting for a change")
+                time.sleep(INTERVAL)
+            changed = [] if self._stopping else self._tree.changed()
+            if changed:
+                names = ", ".join(str(path.relative_to(self._tree.root)) for path in changed[:3])
+                say(f"{names}{' and more' if len(changed) > 3 else ''} changed: starting anew")
+                self._end()
+                return None
+
+    def _end(self) -> None:
+        """End the child, politely for `GRACE` seconds."""
+        child = self._child
+        if child is None or child.poll() is not None:
+            return
+        child.terminate()
+        if ended(child, GRACE) is None:
+            say(f"the application did not end within {GRACE:g} s: killing it")
+            child.kill()
+            child.wait()
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        first, self._stopping = not self._stopping, True
+        child = self._child
+        # A terminal's Ctrl-C reaches the child as well; sent twice, it would cut the child's shutdown short.
+        from_terminal = number == signal.SIGINT and first and in_foreground()
+        if child is not None and child.returncode is None and not from_terminal:
+            child.send_signal(number)
+
+
+def in_foreground() -> bool:
+    """Say whether this process group is the one that its terminal sends Ctrl-C to."""
+    try:
+        return os.tcgetpgrp(0) == os.getpgrp()
+    except OSError:
+        return False
+
+
+def ended(child: subprocess.Popen[bytes], seconds: float) -> int | None:
+    """Wait at most `seconds` for the child to end; give its return code, None while it runs."""
+    try:
+        return child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def exit_code(code: int) -> int:
+    """Give the exit code that a shell would report: 128 + N for a process that signal N ended."""
+    return 128 - code if code < 0 else code
+
+
+def say(text: str) -> None:
+    print(f"slime: {text}", file=sys.stderr, flush=True)
