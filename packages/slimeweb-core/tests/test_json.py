@@ -4,11 +4,11 @@ import json
 import math
 import sys
 import threading
-from collections import OrderedDict, namedtuple
+from collections import OrderedDict
 from collections.abc import Callable
 from datetime import date
 from enum import Enum, IntEnum, StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -34,6 +34,11 @@ class Level(IntEnum):
 
 class Colour(StrEnum):
     RED = "red"
+
+
+class Point(NamedTuple):
+    x: int
+    y: int
 
 
 class Opaque:
@@ -209,7 +214,7 @@ class TestDumps:
             ("é\u2028😀", '"é\u2028😀"'.encode()),
             (Level.LOW, b"1"),
             (Colour.RED, b'"red"'),
-            (namedtuple("Point", "x y")(1, 2), b"[1,2]"),
+            (Point(1, 2), b"[1,2]"),
             ({1: "a", 1.5: "b", None: "c", Colour.RED: "d"}, b'{"1":"a","1.5":"b","null":"c","red":"d"}'),
             ({True: 1, 2**70: 2, Level.LOW.value + 1: 3}, b'{"true":1,"1180591620717411303424":2,"2":3}'),
         ],

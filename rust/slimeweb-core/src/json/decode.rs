@@ -124,12 +124,12 @@ impl<'j, 'py> Decoder<'j, 'py> {
     fn object(&mut self, depth: usize) -> Step<Bound<'py, PyAny>> {
         self.check_depth(depth)?;
         let dict = PyDict::new(self.py);
-        let mut key = self.input.known_object()?.map(|key| self.keys.string(key));
+        let mut key = self.input.known_object()?.map(|key| self.keys.string(key, depth));
         while let Some(name) = key {
             let first = self.input.peek()?;
             let value = self.value(first, depth + 1)?;
             dict.set_item(name, value)?;
-            key = self.input.next_key()?.map(|key| self.keys.string(key));
+            key = self.input.next_key()?.map(|key| self.keys.string(key, depth));
         }
         Ok(dict.into_any())
     }

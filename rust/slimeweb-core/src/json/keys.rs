@@ -20,9 +20,9 @@ impl<'py> KeyCache<'py> {
     }
 
     /// The Python string of `key`, the same object as last time where that is still remembered.
-    pub(super) fn string(&mut self, key: &str) -> Bound<'py, PyString> {
-        // Reading a remembered string back costs nothing only while it is ASCII.
-        if key.len() > MAX_LEN || !key.is_ascii() {
+    pub(super) fn string(&mut self, key: &str, depth: usize) -> Bound<'py, PyString> {
+        // The outermost object has no like. Reading a remembered string back costs nothing only while it is ASCII.
+        if depth == 0 || key.len() > MAX_LEN || !key.is_ascii() {
             return PyString::new(self.py, key);
         }
         let Some(slot) = self.slots.get_mut(slot_of(key.as_bytes())) else {
