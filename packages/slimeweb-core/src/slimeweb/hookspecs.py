@@ -1,0 +1,230 @@
+"""The plugin contract: every hook there is.
+
+A plugin is a module or an object with functions of these names, marked with `slimeweb.hookimpl`, and an entry point of the group
+`slimeweb` that leads to it. A hook takes any subset of the arguments given here, by name.
+
+Hooks run when the application is made, when routes are declared and when it starts. None runs per request, except
+`slime_handle_exception`, which runs when a handler has failed. Where several plugins implement a hook, they are called in the order
+of their entry points' names, then those given to `Slime(plugins=…)`; pluggy's `tryfirst` and `trylast` change that. A plugin that
+raises, that returns something of the wrong type, or that claims a name another one has, is a `PluginError` naming it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from slimeweb._core import SlimeRequest, SlimeResponse
+    from slimeweb.app import Slime
+    from slimeweb.body_filter import BodyFilter
+    from slimeweb.commands import Commands
+    from slimeweb.middleware import SlimeMiddleware
+    from slimeweb.route_kind import RouteKind
+    from slimeweb.route_option import RouteOption, ServeOption
+    from slimeweb.routing import RouteSpec
+
+__all__ = ["PROJECT", "hookimpl", "hookspec"]
+
+PROJECT = "slimeweb"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def slime_app_members(app: Slime) -> Mapping[str, Any]:  # type: ignore[empty-body]
+    """Attributes to add to `app`: `{"greet": function}` makes `app.greet(…)`.
+
+    Called once, when the application is made. A function is not bound: it closes over `app` where it needs it. Names that the
+    application has already cannot be claimed.
+
+        @hookimpl
+        def slime_app_members(app):
+            def page(path):
+                return app.route(path=path, method="GET")
+
+            return {"page": page}
+    """
+
+
+@hookspec
+def slime_request_members(app: Slime) -> Mapping[str, Callable[..., Any]]:  # type: ignore[empty-body]
+    """Methods to add to requests: `{"locale": function}` makes `req.locale(…)`, which calls `function(req, …)`.
+
+    Called once, when the application starts.
+
+        @hookimpl
+        def slime_request_members(app):
+            return {"locale": lambda req: req.header.get("accept-language", "en")[:2]}
+    """
+
+
+@hookspec
+def slime_response_members(app: Slime) -> Mapping[str, Callable[..., Any]]:  # type: ignore[empty-body]
+    """Methods to add to responses: `{"csv": function}` makes `resp.csv(…)`, which calls `function(resp, …)`.
+
+    Called once, when the application starts.
+
+        @hookimpl
+        def slime_response_members(app):
+            def csv(resp, rows):
+                text = "\\r\\n".join(",".join(row) for row in rows)
+                return resp.bytes(text.encode(), content_type="text/csv; charset=utf-8")
+
+            return {"csv": csv}
+    """
+
+
+@hookspec
+def slime_route_options() -> Sequence[RouteOption]:  # type: ignore[empty-body]
+    """Keyword arguments to add to `app.route()`. Called once, when the application is made.
+
+    What a route says, or the default, is in `route.options[name]`.
+
+        @hookimpl
+        def slime_route_options():
+            return [RouteOption("cache_seconds", default=0, validate=int)]
+    """
+
+
+@hookspec
+def slime_serve_options() -> Sequence[ServeOption]:  # type: ignore[empty-body]
+    """Keyword arguments to add to `app.serve()`, read from `SLIME_*` variables too. Called once, when the application is made.
+
+    What was given, or the default, is in `app.serve_options[name]` once the application starts.
+
+        @hookimpl
+        def slime_serve_options():
+            return [ServeOption("greeting", default="hello", validate=str)]
+    """
+
+
+@hookspec
+def slime_route_added(app: Slime, route: RouteSpec) -> None:
+    """A route has been declared with `app.route()`. To refuse it, raise.
+
+        @hookimpl
+        def slime_route_added(app, route):
+            seen.append(route.path)
+    """
+
+
+@hookspec
+def slime_routes(app: Slime) -> Sequence[RouteSpec]:  # type: ignore[empty-body]
+    """Routes of the plugin's own. Called once, when the application starts; `app.dev` and `app.serve_options` are known by then.
+
+        @hookimpl
+        def slime_routes(app):
+            def health(req, resp):
+                return resp.plain("ok")
+
+            return [RouteSpec.declare("/health", health)]
+    """
+
+
+@hookspec(firstresult=True)
+def slime_route_kind(app: Slime, route: RouteSpec) -> RouteKind | None:
+    """How a route answers, where that is not a plain response. The first plugin that says so decides.
+
+    Called for each route when the application starts.
+
+        @hookimpl
+        def slime_route_kind(app, route):
+            def wrap(route, handler):
+                def shouting(req, resp):
+                    return resp.plain(handler(req, resp).upper())
+
+                return shouting
+
+            return RouteKind("shout", wrap) if route.options["shout"] else None
+    """
+
+
+@hookspec
+def slime_middleware(app: Slime, route: RouteSpec) -> Sequence[SlimeMiddleware]:  # type: ignore[empty-body]
+    """Middleware to put around a route, inside of what `app.use` put around all routes and outside of the route's own.
+
+    Called for each route when the application starts. Plain methods serve every route; asynchronous ones only asynchronous routes.
+
+        @hookimpl
+        def slime_middleware(app, route):
+            return [Timer(route.path)]
+    """
+
+
+@hookspec
+def slime_body_filter(app: Slime, route: RouteSpec) -> BodyFilter | None:
+    """A transformation for the bodies of a route's responses. Those of several plugins apply one after the other, in order.
+
+    Called for each route when the application starts.
+
+        @hookimpl
+        def slime_body_filter(app, route):
+            return Rot13() if route.options["rot13"] else None
+    """
+
+
+@hookspec
+def slime_startup(app: Slime) -> None:
+    """The application starts: its event loops run, its address is bound, no request is served yet. Before `@app.start` functions.
+
+        @hookimpl
+        def slime_startup(app):
+            app.state["pool"] = connect()
+    """
+
+
+@hookspec
+def slime_stopping(app: Slime) -> None:
+    """The server begins to stop: no new connections from now on, and what is in flight has the grace time to finish.
+
+    For ending what would not end by itself, such as connections that live long. Runs before `@app.end` functions and on the main
+    thread; it must not wait for what it ends.
+
+        @hookimpl
+        def slime_stopping(app):
+            for connection in connections:
+                connection.say_goodbye()
+    """
+
+
+@hookspec
+def slime_shutdown(app: Slime, error: BaseException | None) -> None:
+    """The application has ended, after `@app.end` functions; `error` is why, `None` when it was asked to.
+
+    Runs for every application whose `slime_startup` hooks have been called, even when one of those failed.
+
+        @hookimpl
+        def slime_shutdown(app, error):
+            app.state["pool"].close()
+    """
+
+
+@hookspec(firstresult=True)
+def slime_handle_exception(app: Slime, req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> Any:
+    """A handler or a middleware raised, and no `@app.error` of the application takes that exception.
+
+    To answer, fill `resp` and return it, or return what a handler may return. `None` passes the exception on. The first plugin that
+    answers decides. Runs on the thread of the request that failed, so it may run many times at once.
+
+        @hookimpl
+        def slime_handle_exception(app, req, resp, exc):
+            return resp.plain("try later", status=503) if isinstance(exc, PoolTimeout) else None
+    """
+
+
+@hookspec
+def slime_cli(commands: Commands) -> None:
+    """Subcommands to add to the command `slime`.
+
+        @hookimpl
+        def slime_cli(commands):
+            def hello(arguments):
+                print(f"Hello {arguments.name}")
+                return 0
+
+            commands.add("hello", hello, help="greets", configure=lambda parser: parser.add_argument("name"))
+    """
