@@ -19,6 +19,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME CONDA_PREFIX
 
 UV      := .tools/bin/uv
 BIN     := .venv/bin
+MATURIN := $(CURDIR)/$(BIN)/maturin
 CARGO   := cargo --locked
 RUST    := --manifest-path rust/Cargo.toml
 PYTHONS := $(wildcard packages/*/pyproject.toml) pyproject.toml
@@ -72,8 +73,8 @@ format: .venv/synced ## rewrite the sources the way `make lint` wants them
 
 wheels: .venv/synced ## build release wheels of every package into dist/
 	rm -rf dist
-	$(ONE_AT_A_TIME) $(BIN)/maturin build --release --locked --strip \
-	  -m packages/slimeweb-core/pyproject.toml -i $(BIN)/python -o dist
+	cd packages/slimeweb-core && $(ONE_AT_A_TIME) $(MATURIN) build --release --locked --strip \
+	  -i $(CURDIR)/$(BIN)/python -o $(CURDIR)/dist
 	for package in $(PURE); do $(UV) build --quiet --wheel --package $$package -o dist || exit; done
 
 bench: ## (reserved: the benchmarks come with benchmarks/)
@@ -96,6 +97,6 @@ clean: ## remove what was built inside the checkout
 
 .venv/core-$(PROFILE): $(SOURCES) packages/slimeweb-core/pyproject.toml .venv/synced
 	@mkdir -p $(CARGO_TARGET_DIR)
-	VIRTUAL_ENV=$(CURDIR)/.venv $(ONE_AT_A_TIME) $(BIN)/maturin develop --locked --profile $(PROFILE) \
-	  --uv -m packages/slimeweb-core/pyproject.toml
+	cd packages/slimeweb-core && VIRTUAL_ENV=$(CURDIR)/.venv PATH="$(CURDIR)/.tools/bin:$$PATH" \
+	  $(ONE_AT_A_TIME) $(MATURIN) develop --locked --profile $(PROFILE) --uv
 	@rm -f .venv/core-* && touch $@

@@ -59,7 +59,7 @@ def test_the_rust_core_names_no_plugin(crate: str) -> None:
 
 
 def test_core_imports_no_plugin_and_no_cli() -> None:
-    # What the catalogue imports, it imports for type checkers alone: the test of a bare core in tests/packaging shows it.
+    # What the catalogue imports, it imports for type checkers alone: tests/packaging runs a bare core.
     for path in sorted(set(CORE.rglob("*.py")) - {CATALOGUE}):
         for line, name in imports(path):
             assert not name.startswith((*PLUGINS, "slimeweb_cli")), f"{path.relative_to(ROOT)}:{line} imports {name}"

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from slimeweb_cli.commands import Commands
+from slimeweb.commands import Commands
 from slimeweb_cli.failure import CommandError
 from slimeweb_cli.interpreter import Interpreter
 from slimeweb_cli.skeleton import skeleton

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from slimeweb_cli.commands import Commands
+from slimeweb.commands import Commands
 from slimeweb_cli.failure import CommandError
 from slimeweb_cli.uv import run_uv
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from slimeweb_cli.commands import Commands
+from slimeweb.commands import Commands
 from slimeweb_cli.creation import add_creation
 from slimeweb_cli.dependencies import add_dependencies
 from slimeweb_cli.failure import CommandError
@@ -49,8 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not arguments or arguments[0] not in commands:
             add_plugin_commands(commands)
         options = build_parser(commands).parse_args(arguments)
-        code: int | None = options.run(options)
+        code: int = options.run(options)
     except CommandError as error:
         print(f"slime: {error}", file=sys.stderr)
         return error.exit_code
-    return code or 0
+    return code

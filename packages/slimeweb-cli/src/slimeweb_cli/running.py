@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from slimeweb_cli.commands import Commands
+from slimeweb.commands import Commands
 from slimeweb_cli.interpreter import Interpreter
 from slimeweb_cli.supervisor import Supervisor
 from slimeweb_cli.target import Target

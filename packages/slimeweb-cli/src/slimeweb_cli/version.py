@@ -7,17 +7,18 @@ import platform
 import sys
 from importlib.metadata import version
 
-from slimeweb_cli.commands import Commands
+from slimeweb.commands import Commands
 from slimeweb_cli.interpreter import Interpreter
 
 __all__ = ["add_version"]
 
 
-def show(options: argparse.Namespace) -> None:
+def show(options: argparse.Namespace) -> int:
     """Print the version of slimeweb and of the interpreter."""
     build = "free-threaded" if Interpreter.current().free_threaded else "with the GIL"
     print(f"slimeweb {version('slimeweb-core')}")
     print(f"{platform.python_implementation()} {platform.python_version()}, {build}, on {sys.platform}")
+    return 0
 
 
 def add_version(commands: Commands) -> None:

@@ -1,0 +1,96 @@
+"""The wheels of all packages, built once, and fresh environments to install them into."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PURE = ("slimeweb", *(f"slimeweb-{name}" for name in ("cli", "ws", "stream", "compress", "docs", "templates")))
+
+
+def find_uv() -> str:
+    local = ROOT / ".tools" / "bin" / "uv"
+    uv = os.environ.get("UV") or (str(local) if local.is_file() else shutil.which("uv"))
+    if uv is None:
+        pytest.fail("no uv: run these tests through make, which fetches it into .tools")
+    return str(Path(uv).resolve())
+
+
+def run(*command: str | Path, cwd: Path = ROOT) -> str:
+    """Run a command that must succeed, and give what it printed."""
+    environment = {name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "PYTHONPATH"}}
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, f"{command}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A fresh virtual environment with some of our distributions in it."""
+
+    folder: Path
+
+    def run(self, program: str, *arguments: str) -> str:
+        return run(self.folder / "bin" / program, *arguments, cwd=self.folder)
+
+    def python(self, code: str) -> str:
+        return self.run("python", "-I", "-W", "error", "-c", code)
+
+    def distributions(self) -> set[str]:
+        code = "from importlib.metadata import distributions\nfor found in distributions(): print(found.name)"
+        return set(self.python(code).split())
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a wheel of every package: the native one built here, unless SLIME_CORE_WHEEL names one."""
+    folder = tmp_path_factory.mktemp("wheels")
+    uv = find_uv()
+    for package in PURE:
+        run(uv, "build", "--quiet", "--wheel", "--package", package, "--out-dir", folder)
+    (folder / ".gitignore").unlink(missing_ok=True)
+    built = os.environ.get("SLIME_CORE_WHEEL")
+    if built:
+        shutil.copy(built, folder)
+    else:
+        manifest = ROOT / "packages" / "slimeweb-core" / "pyproject.toml"
+        maturin = Path(sys.executable).with_name("maturin")
+        run(
+            maturin,
+            "build",
+            "--locked",
+            "--profile",
+            "dev",
+            "--strip",
+            "-m",
+            manifest,
+            "-i",
+            sys.executable,
+            "-o",
+            folder,
+        )
+    return folder
+
+
+@pytest.fixture
+def install(wheels: Path, tmp_path: Path) -> Callable[..., Environment]:
+    """Install requirements into a fresh environment, our own from the wheels and from nowhere else."""
+
+    def install(*requirements: str) -> Environment:
+        uv, folder = find_uv(), tmp_path / "venv"
+        run(uv, "venv", "--quiet", "--python", sys.executable, folder)
+        into = (uv, "pip", "install", "--quiet", "--python", folder / "bin" / "python")
+        # What is not ours comes from the index first, so that --no-index holds for everything that is.
+        run(*into, "pluggy")
+        run(*into, "--no-index", "--find-links", wheels, *requirements)
+        return Environment(folder)
+
+    return install
