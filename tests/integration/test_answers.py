@@ -94,10 +94,7 @@ def test_blocking_said_outright(tour: ServerProcess) -> None:
 def test_state_is_shared_by_all_workers(tour: ServerProcess) -> None:
     before = tour.ask("/stats").json()["visits"]
     assert [tour.ask("/visits", "POST").json()["visits"] for _ in range(20)] == list(range(before + 1, before + 21))
-    assert (
-        tour.ask("/notice", "PUT", body=b"closed on Sunday", headers={"Content-Type": "text/plain"}).status
-        == 200
-    )
+    assert tour.ask("/notice", "PUT", body=b"closed on Sunday", headers={"Content-Type": "text/plain"}).status == 200
     assert tour.ask("/notice").json() == {"notice": "closed on Sunday"}
 
 

@@ -203,8 +203,8 @@ MALFORMED = {
     "cut inside a part": multipart.file("f", "x", b"half")[:-9],
     "not multipart at all": b"hello",
     "another boundary": multipart.body([multipart.field("a", "b")]).replace(b"a-boundary", b"b-boundary"),
-    "part without a name": f"--{multipart.BOUNDARY}\r\nContent-Type: text/plain\r\n\r\nx\r\n--{multipart.BOUNDARY}--\r\n".encode(),
-    "part without a head": f"--{multipart.BOUNDARY}\r\nno colon here\r\n\r\nx\r\n--{multipart.BOUNDARY}--\r\n".encode(),
+    "part without a name": multipart.body([multipart.part("Content-Type: text/plain", b"x")]),
+    "part without a head": multipart.body([multipart.part("no colon here", b"x")]),
     "nothing": b"",
 }
 
@@ -212,8 +212,8 @@ MALFORMED = {
 @pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED.keys())
 def test_malformed_multipart_is_400(tour: ServerProcess, uploads: Path, body: bytes) -> None:
     with tour.wire() as wire:
-        head = f"POST /upload HTTP/1.1\r\nHost: t\r\nContent-Type: {multipart.CONTENT_TYPE}\r\nContent-Length: {len(body)}\r\n"
-        wire.send(head.encode() + b"\r\n" + body)
+        wire.send(f"POST /upload HTTP/1.1\r\nHost: t\r\nContent-Type: {multipart.CONTENT_TYPE}\r\n".encode())
+        wire.send(f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
         answer = wire.answer()
     assert answer.status == 400
     assert len(answer.body) < 300
@@ -260,12 +260,12 @@ def test_an_endless_chunked_body_is_cut(tour: ServerProcess) -> None:
     block = f"{65_536:x}\r\n".encode() + bytes(65_536) + b"\r\n"
     with tour.wire(timeout=20) as wire:
         wire.send(b"POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n")
-        sent = 0
-        with pytest.raises((BrokenPipeError, ConnectionResetError)):
-            while sent < 512 * MIB:
+        for _ in range(256 * MIB // len(block)):
+            try:
                 wire.send(block)
-                sent += len(block)
-    assert sent < 256 * MIB
+            except (BrokenPipeError, ConnectionResetError):
+                return
+    pytest.fail("256 MiB were taken of a body that may have one")
 
 
 def test_a_length_over_the_limit_is_400_before_the_body_is_sent(tour: ServerProcess) -> None:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["BOUNDARY", "CONTENT_TYPE", "body", "field", "file"]
+__all__ = ["BOUNDARY", "CONTENT_TYPE", "body", "field", "file", "part"]
 
 BOUNDARY = "a-boundary-of-the-tests"
 CONTENT_TYPE = f"multipart/form-data; boundary={BOUNDARY}"
 
 
+def part(head: str, content: bytes) -> bytes:
+    return f"--{BOUNDARY}\r\n{head}\r\n\r\n".encode() + content + b"\r\n"
+
+
 def field(name: str, value: str) -> bytes:
-    return f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+    return part(f'Content-Disposition: form-data; name="{name}"', value.encode())
 
 
 def file(name: str, filename: str, content: bytes, content_type: str = "application/octet-stream") -> bytes:
-    head = (
-        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"; filename="{filename}"\r\n'
-        f"Content-Type: {content_type}\r\n\r\n"
-    )
-    return head.encode() + content + b"\r\n"
+    disposition = f'Content-Disposition: form-data; name="{name}"; filename="{filename}"'
+    return part(f"{disposition}\r\nContent-Type: {content_type}", content)
 
 
 def body(parts: Iterable[bytes]) -> bytes:

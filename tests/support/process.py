@@ -39,8 +39,11 @@ class ServerProcess:
         env: Mapping[str, str] | None = None,
         arguments: Sequence[str] = (),
         cwd: Path | None = None,
+        workers: int | None = 2,
     ) -> None:
-        settings = {"SLIME_HOST": "127.0.0.1", "SLIME_PORT": "0", "SLIME_WORKER": "2", "PYTHONUNBUFFERED": "1"}
+        settings = {"SLIME_HOST": "127.0.0.1", "SLIME_PORT": "0", "PYTHONUNBUFFERED": "1"}
+        if workers is not None:
+            settings["SLIME_WORKER"] = str(workers)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("SLIME_", "TOUR_"))}
         self._process = subprocess.Popen(
             [sys.executable, str(script), *arguments],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -59,10 +60,8 @@ class Wire:
 
     def send_until_refused(self, data: bytes) -> None:
         """Sends as much as the server takes: one that answers early may close before it has read everything."""
-        try:
+        with suppress(BrokenPipeError, ConnectionResetError):
             self.socket.sendall(data)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
 
     def request(
         self,
