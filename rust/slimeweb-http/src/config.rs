@@ -1,0 +1,52 @@
+//! Limits and the rest of what a server is started with.
+
+use std::time::Duration;
+
+use crate::tls::TlsConfig;
+
+/// What a client may use up. Sizes in bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Request line and header fields together; more is answered with 431.
+    pub head_size: usize,
+    /// From the first byte of a head to its last (408), from the accept to the first byte, and for a TLS handshake.
+    pub head_timeout: Duration,
+    /// Between two requests on one connection.
+    pub idle_timeout: Duration,
+    /// Between two pieces of a request body (408), and for a client that stops taking a response.
+    pub body_timeout: Duration,
+    /// Connections open at a time; further ones wait in the system's backlog.
+    pub connections: usize,
+    /// How long requests in flight may take to finish once the server shuts down.
+    pub shutdown_grace: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head_size: 64 * 1024,
+            head_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
+            body_timeout: Duration::from_secs(30),
+            connections: 16_384,
+            shutdown_grace: Duration::from_secs(30),
+        }
+    }
+}
+
+/// How a server runs.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What a client may use up.
+    pub limits: Limits,
+    /// Threads that serve; 0 counts as 1.
+    pub workers: usize,
+    /// Serve TLS (HTTP/2 and HTTP/1.1 by ALPN), else plain HTTP/1.1.
+    pub tls: Option<TlsConfig>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { limits: Limits::default(), workers: 1, tls: None }
+    }
+}

@@ -1,0 +1,292 @@
+//! One connection from its handshake to its last byte.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_TYPE, HOST};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_rustls::TlsAcceptor;
+
+use crate::acceptor::{Arrival, ArrivedSocket, Permit};
+use crate::body::Body;
+use crate::error::BodyError;
+use crate::request_body::RequestBody;
+use crate::service::{ConnectionInfo, Exchange, Service};
+use crate::wire::{Fault, InFlight, Order, Parting, Pulse, Socket, Transport, Wire};
+use crate::worker::{Entered, Floor};
+
+/// HTTP/2 streams that a client may have open at a time.
+const STREAMS: u32 = 256;
+/// hyper's least buffer.
+const LEAST_BUFFER: usize = 8 * 1024;
+/// The buffers' limit where heads are smaller: big enough for bodies to flow.
+const BUFFER: usize = 64 * 1024;
+/// How long and how far a client is listened to that has been answered already.
+const LINGER_TIME: Duration = Duration::from_secs(2);
+const LINGER_SIZE: u64 = 8 * 1024 * 1024;
+
+const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\n\
+content-length: 40\r\n\r\nthe request head did not arrive in time\n";
+
+/// Serves one connection.
+pub(crate) async fn run<S: Service>(floor: Rc<Floor<S>>, arrival: Arrival) {
+    let Arrival { socket, peer, local, id, permit } = arrival;
+    // A failure here is the connection's own; there is nobody to tell.
+    let Ok(socket) = register(socket) else { return };
+    let tls = floor.config.tls.clone();
+    let info = Arc::new(ConnectionInfo { peer, local, tls: tls.is_some(), id });
+    let transport = match tls {
+        None => Transport::Plain(socket),
+        Some(tls) => {
+            let handshake = TlsAcceptor::from(tls.0).accept(socket);
+            match tokio::time::timeout(floor.config.limits.head_timeout, handshake).await {
+                Ok(Ok(stream)) => Transport::Tls(Box::new(stream)),
+                _ => return,
+            }
+        }
+    };
+    let pulse = Pulse::new(Arc::clone(&floor.clock));
+    let entered = floor.roster.enter(id, Arc::clone(&pulse));
+    if transport.speaks_http2() {
+        http2(&floor, transport, permit, info, &pulse, &entered).await;
+    } else {
+        http1(&floor, transport, permit, info, &pulse, &entered).await;
+    }
+}
+
+fn register(socket: ArrivedSocket) -> io::Result<Socket> {
+    Ok(match socket {
+        ArrivedSocket::Tcp(stream) => Socket::Tcp(tokio::net::TcpStream::from_std(stream)?),
+        #[cfg(unix)]
+        ArrivedSocket::Unix(stream) => Socket::Unix(tokio::net::UnixStream::from_std(stream)?),
+    })
+}
+
+async fn http1<S: Service>(
+    floor: &Rc<Floor<S>>,
+    transport: Transport,
+    permit: Permit,
+    info: Arc<ConnectionInfo>,
+    pulse: &Arc<Pulse>,
+    entered: &Entered,
+) {
+    let limits = &floor.config.limits;
+    let parting = Arc::new(Parting::default());
+    let wire = Wire::http1(transport, permit, Arc::clone(pulse), Arc::clone(&parting), limits.head_size);
+    let desk = Rc::new(Desk { floor: Rc::clone(floor), info, pulse: Arc::clone(pulse), multiplexed: false });
+    let connection = http1::Builder::new()
+        .half_close(false)
+        .keep_alive(true)
+        .pipeline_flush(true)
+        .max_header_size(limits.head_size)
+        .max_buf_size(limits.head_size.max(BUFFER).max(LEAST_BUFFER))
+        .serve_connection(TokioIo::new(wire), service_fn(move |request| Rc::clone(&desk).answer(request)))
+        .with_upgrades();
+    {
+        let connection = pin!(connection);
+        drive(connection, pulse, entered, |connection| {
+            if !pulse.is_idle() {
+                connection.graceful_shutdown();
+            }
+            pulse.is_idle()
+        })
+        .await;
+    }
+    if let Some((transport, _permit)) = parting.take() {
+        let farewell = if pulse.order() == Order::Expire { TOO_SLOW } else { &[] };
+        linger(transport, farewell).await;
+    }
+}
+
+async fn http2<S: Service>(
+    floor: &Rc<Floor<S>>,
+    transport: Transport,
+    permit: Permit,
+    info: Arc<ConnectionInfo>,
+    pulse: &Arc<Pulse>,
+    entered: &Entered,
+) {
+    let wire = Wire::http2(transport, permit, Arc::clone(pulse));
+    let desk = Rc::new(Desk { floor: Rc::clone(floor), info, pulse: Arc::clone(pulse), multiplexed: true });
+    let connection = http2::Builder::new(LocalExecutor)
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(u32::try_from(floor.config.limits.head_size).unwrap_or(u32::MAX))
+        .serve_connection(TokioIo::new(wire), service_fn(move |request| Rc::clone(&desk).answer(request)));
+    drive(pin!(connection), pulse, entered, |connection| {
+        connection.graceful_shutdown();
+        false
+    })
+    .await;
+}
+
+/// Polls a connection to its end, or until an order ends it. `drain` begins a graceful end, and says whether that is all.
+async fn drive<C: Future>(
+    mut connection: Pin<&mut C>,
+    pulse: &Pulse,
+    entered: &Entered,
+    drain: impl Fn(Pin<&mut C>) -> bool,
+) {
+    let (mut registered, mut draining) = (false, false);
+    poll_fn(|cx| {
+        if !registered {
+            entered.set_waker(cx.waker());
+            registered = true;
+        }
+        if pulse.order() >= Order::Expire {
+            return Poll::Ready(());
+        }
+        // Before the order to drain is followed: a request that is here already is to be answered.
+        if connection.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        if !draining && pulse.order() == Order::Drain {
+            draining = true;
+            // What was begun has to be polled once more to go on.
+            cx.waker().wake_by_ref();
+            if drain(connection.as_mut()) {
+                return Poll::Ready(());
+            }
+        }
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Says the last word, and listens until the client has heard it.
+async fn linger(mut transport: Transport, farewell: &[u8]) {
+    let goodbye = async {
+        transport.write_all(farewell).await?;
+        transport.shutdown().await?;
+        let mut rest = transport.take(LINGER_SIZE);
+        let mut scratch = [0; 4096];
+        while rest.read(&mut scratch).await? > 0 {}
+        io::Result::Ok(())
+    };
+    // Whatever goes wrong, it is over.
+    let _ = tokio::time::timeout(LINGER_TIME, goodbye).await;
+}
+
+/// Runs HTTP/2 streams on this thread.
+#[derive(Clone, Copy)]
+struct LocalExecutor;
+
+impl<F> hyper::rt::Executor<F> for LocalExecutor
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(future);
+    }
+}
+
+/// Where a connection's requests are answered.
+struct Desk<S> {
+    floor: Rc<Floor<S>>,
+    info: Arc<ConnectionInfo>,
+    pulse: Arc<Pulse>,
+    multiplexed: bool,
+}
+
+impl<S: Service> Desk<S> {
+    async fn answer(self: Rc<Self>, request: Request<Incoming>) -> Result<Response<Answer>, Infallible> {
+        let (in_flight, index) = InFlight::begin(&self.pulse);
+        let response = match self.fault(&request, index) {
+            Some(fault) => refusal(fault, request.version()),
+            None => self.call(request).await,
+        };
+        Ok(response.map(|body| Answer { body, in_flight, multiplexed: self.multiplexed }))
+    }
+
+    fn fault(&self, request: &Request<Incoming>, index: u64) -> Option<Fault> {
+        if !self.multiplexed {
+            return self.pulse.fault(index);
+        }
+        let mut hosts = request.headers().get_all(HOST).iter();
+        let host = hosts.next()?;
+        if hosts.next().is_some() {
+            return Some(Fault::SeveralHosts);
+        }
+        let authority = request.uri().authority()?;
+        (!host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())).then_some(Fault::HostIsNotAuthority)
+    }
+
+    async fn call(&self, request: Request<Incoming>) -> Response<Body> {
+        let (head, incoming) = request.into_parts();
+        let is_connect = head.method == Method::CONNECT;
+        let body = RequestBody::new(incoming, &head.headers, self.floor.config.limits.body_timeout);
+        let exchange = Exchange { head, body, connection: Arc::clone(&self.info) };
+        let mut call = pin!(async { self.floor.service.call(exchange).await });
+        // The service is not looked at again after a panic but for the next request, which it has to be ready for anyway.
+        let response = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx))) {
+            Ok(poll) => poll.map(Some),
+            Err(_) => Poll::Ready(None),
+        })
+        .await
+        .unwrap_or_else(|| plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n"));
+        let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS || (is_connect && response.status().is_success());
+        if switches && !self.multiplexed {
+            self.pulse.become_tunnel();
+        }
+        response
+    }
+}
+
+fn refusal(fault: Fault, version: Version) -> Response<Body> {
+    let mut response = plain(fault.status(), fault.explanation());
+    if version < Version::HTTP_2 {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::full(Bytes::from_static(text.as_bytes())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+/// A response's body, at whose end the request's time in flight ends.
+struct Answer {
+    body: Body,
+    in_flight: InFlight,
+    multiplexed: bool,
+}
+
+impl http_body::Body for Answer {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if self.multiplexed {
+            let untaken = matches!(frame, Poll::Ready(Some(Ok(_))));
+            self.in_flight.set_untaken(untaken);
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

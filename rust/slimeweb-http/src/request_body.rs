@@ -1,0 +1,161 @@
+//! The body of a request: read as a whole, piece by piece, or not at all.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http::header::EXPECT;
+use http_body::Body as _;
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+
+use crate::error::BodyError;
+
+/// Memory set aside on the word of a Content-Length alone, in bytes.
+const TRUSTED_LENGTH: usize = 64 * 1024;
+/// How long and how far a body is read that nobody wants, so that the client gets to read the answer.
+const DISCARD_TIME: Duration = Duration::from_secs(2);
+const DISCARD_SIZE: u64 = 8 * 1024 * 1024;
+
+/// A request body that is still on its way.
+pub struct RequestBody {
+    source: Option<Incoming>,
+    length: Option<u64>,
+    limit: u64,
+    taken: u64,
+    timeout: Duration,
+    timer: Option<Pin<Box<Sleep>>>,
+    /// The client sends nothing before it is asked to (RFC 9110, section 10.1.1), which reading does.
+    awaits_continue: bool,
+}
+
+impl fmt::Debug for RequestBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestBody").field("length", &self.length).field("taken", &self.taken).finish_non_exhaustive()
+    }
+}
+
+impl RequestBody {
+    pub(crate) fn new(incoming: Incoming, headers: &HeaderMap, timeout: Duration) -> Self {
+        let length = incoming.size_hint().exact();
+        let awaits_continue = headers.contains_key(EXPECT);
+        let source = (!incoming.is_end_stream()).then_some(incoming);
+        Self { source, length, limit: u64::MAX, taken: 0, timeout, timer: None, awaits_continue }
+    }
+
+    /// The announced length in bytes; none for a chunked body, or an HTTP/2 one that does not say.
+    #[must_use]
+    pub fn content_length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// Whether it is known that there is nothing to read.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.source.is_none()
+    }
+
+    /// Lets [`chunk`](Self::chunk) fail with [`BodyError::TooLarge`] past `limit` bytes.
+    pub fn set_limit(&mut self, limit: u64) {
+        self.limit = limit;
+    }
+
+    /// The whole body, at most `limit` bytes.
+    ///
+    /// # Errors
+    /// [`BodyError`]; `TooLarge` without reading anything when a larger length is announced.
+    pub async fn collect(mut self, limit: usize) -> Result<Bytes, BodyError> {
+        self.set_limit(limit as u64);
+        let Some(first) = self.chunk().await.transpose()? else { return Ok(Bytes::new()) };
+        let expected = self.length.map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
+        if first.len() == expected {
+            return Ok(first);
+        }
+        let Some(second) = self.chunk().await.transpose()? else { return Ok(first) };
+        let mut whole = BytesMut::with_capacity(expected.min(TRUSTED_LENGTH).max(first.len() + second.len()));
+        whole.extend_from_slice(&first);
+        whole.extend_from_slice(&second);
+        while let Some(piece) = self.chunk().await {
+            whole.extend_from_slice(&piece?);
+        }
+        Ok(whole.freeze())
+    }
+
+    /// The next piece as it came, never an empty one; none at the end. After an error there is nothing more.
+    pub async fn chunk(&mut self) -> Option<Result<Bytes, BodyError>> {
+        poll_fn(|cx| self.poll_chunk(cx)).await
+    }
+
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        let piece = ready!(self.poll_source(cx));
+        self.timer = None;
+        if !matches!(piece, Some(Ok(_))) {
+            self.source = None;
+        }
+        Poll::Ready(piece)
+    }
+
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        let too_large = BodyError::TooLarge { limit: self.limit };
+        loop {
+            let Some(source) = &mut self.source else { return Poll::Ready(None) };
+            if self.taken == 0 && self.length.is_some_and(|length| length > self.limit) {
+                return Poll::Ready(Some(Err(too_large)));
+            }
+            let frame = match Pin::new(source).poll_frame(cx) {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => {
+                    self.awaits_continue = false;
+                    ready!(self.poll_timer(cx));
+                    return Poll::Ready(Some(Err(BodyError::Timeout)));
+                }
+            };
+            match frame {
+                None => return Poll::Ready(None),
+                Some(Err(error)) => return Poll::Ready(Some(Err(reason(&error)))),
+                Some(Ok(frame)) => {
+                    // Trailers are of no use here.
+                    let Ok(data) = frame.into_data() else { continue };
+                    if data.is_empty() {
+                        continue;
+                    }
+                    self.taken = self.taken.saturating_add(data.len() as u64);
+                    return Poll::Ready(Some(if self.taken > self.limit { Err(too_large) } else { Ok(data) }));
+                }
+            }
+        }
+    }
+
+    /// A timer only where a piece has to be waited for.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let timeout = self.timeout;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+        timer.as_mut().poll(cx)
+    }
+
+    /// Reads on in the background for a short while (2 seconds, 8 MiB) after a refusal, so that the client can read the
+    /// answer, and the connection can be used again if the rest was little. A client that waits for a 100 is not asked.
+    pub fn discard(mut self) {
+        if self.source.is_none() || self.awaits_continue {
+            return;
+        }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        self.limit = self.taken.saturating_add(DISCARD_SIZE);
+        runtime.spawn(async move {
+            let deadline = Instant::now() + DISCARD_TIME;
+            let rest = async { while let Some(Ok(_)) = self.chunk().await {} };
+            let _ = tokio::time::timeout_at(deadline, rest).await;
+        });
+    }
+}
+
+fn reason(error: &hyper::Error) -> BodyError {
+    use std::error::Error as _;
+    let io = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
+    let malformed = io.is_some_and(|io| matches!(io.kind(), std::io::ErrorKind::InvalidInput | std::io::ErrorKind::InvalidData));
+    if malformed || error.is_parse() { BodyError::Malformed } else { BodyError::Disconnected }
+}

@@ -1,0 +1,108 @@
+//! What a server calls for each request, and what it gives it.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::request::Parts;
+use http::Response;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::address::{Address, Peer};
+use crate::body::Body;
+use crate::request_body::RequestBody;
+
+/// Answers requests. There is one per worker, made on the worker's own thread, which it never leaves.
+pub trait Service: 'static {
+    /// Answers one request. A panic becomes a 500; the future is dropped when the client leaves before the answer.
+    fn call(&self, exchange: Exchange) -> impl Future<Output = Response<Body>>;
+}
+
+/// One request with what surrounds it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Exchange {
+    /// Method, target, version and header fields.
+    pub head: Parts,
+    /// The body, not read yet.
+    pub body: RequestBody,
+    /// The connection it came on.
+    pub connection: Arc<ConnectionInfo>,
+}
+
+impl Exchange {
+    /// The connection after a 101 (or a 2xx to CONNECT), where this request allows for one. Only the first call gets it.
+    pub fn on_upgrade(head: &mut Parts) -> Option<OnUpgrade> {
+        head.extensions.remove::<hyper::upgrade::OnUpgrade>().map(OnUpgrade)
+    }
+}
+
+/// What stays the same for all requests of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConnectionInfo {
+    /// The other end.
+    pub peer: Peer,
+    /// The listener's address; for a wildcard one, the address that the client connected to.
+    pub local: Address,
+    /// Whether TLS is spoken.
+    pub tls: bool,
+    /// Unique within the server.
+    pub id: u64,
+}
+
+/// Waits until the answer that agrees to the upgrade is out.
+#[derive(Debug)]
+pub struct OnUpgrade(hyper::upgrade::OnUpgrade);
+
+impl Future for OnUpgrade {
+    type Output = io::Result<Upgraded>;
+
+    /// An error means that the client has gone, or that the answer did not agree to the upgrade.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map(|outcome| match outcome {
+            Ok(upgraded) => Ok(Upgraded(TokioIo::new(upgraded))),
+            Err(error) => Err(io::Error::other(error)),
+        })
+    }
+}
+
+/// A connection that has left HTTP: bytes in, bytes out, beginning with those that came early. Counts against
+/// [`Limits::connections`](crate::Limits::connections) until it is dropped.
+#[derive(Debug)]
+pub struct Upgraded(TokioIo<hyper::upgrade::Upgraded>);
+
+impl AsyncRead for Upgraded {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Upgraded {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, data)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, data)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}

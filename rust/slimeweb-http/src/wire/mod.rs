@@ -1,0 +1,13 @@
+//! What happens on a connection, seen at the level of its bytes.
+
+mod fault;
+mod host;
+mod observer;
+mod pulse;
+mod stream;
+mod transport;
+
+pub(crate) use fault::Fault;
+pub(crate) use pulse::{Clock, InFlight, Order, Pulse};
+pub(crate) use stream::{Parting, Wire};
+pub(crate) use transport::{Socket, Transport};

@@ -1,0 +1,372 @@
+//! Follows the framing of HTTP/1 requests (RFC 9112) as their bytes come by.
+//!
+//! hyper's parser refuses most of what is malformed by itself: control bytes, space before a colon, folded lines, bad
+//! chunks. This one sees the rest, above all what hyper's header map no longer shows: that a Content-Length stood beside a
+//! Transfer-Encoding. Wherever the two could disagree about where a request ends, it records a fault for the next one.
+//!
+//! A line that arrives in one piece is looked at where it lies; only lines that are split between two reads are copied.
+
+use memchr::memchr;
+
+use super::fault::Fault;
+use super::host;
+
+/// What came to an end, for those who keep time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Event {
+    /// The first byte of a head.
+    HeadBegan,
+    /// The last byte of a head; from here on its request is under way.
+    HeadEnded,
+    /// The head counted from 0 is to be refused; nothing is observed after it.
+    Faulty(u64, Fault),
+}
+
+#[derive(Debug, PartialEq)]
+pub(super) struct Observer {
+    state: State,
+    head: Head,
+    /// The part of a line that came with an earlier read.
+    carry: Vec<u8>,
+    heads: u64,
+    head_size: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Before the first byte of a head; empty lines may come first (RFC 9112, section 2.2).
+    Between,
+    RequestLine,
+    Fields,
+    Length(u64),
+    ChunkStart,
+    ChunkSize(u64),
+    ChunkSpace(u64),
+    ChunkExtension(u64),
+    ChunkLineFeed(u64),
+    ChunkData(u64),
+    ChunkDataReturn,
+    ChunkDataLineFeed,
+    TrailerStart,
+    Trailer,
+    TrailerLineFeed,
+    LastLineFeed,
+    /// Not followed any more: a fault was found, or hyper is about to find one.
+    Lost,
+}
+
+/// What the fields of one head have said so far.
+#[derive(Debug, Default, PartialEq)]
+struct Head {
+    is_http_11: bool,
+    hosts: u32,
+    bad_host: bool,
+    length: Option<u64>,
+    bad_length: bool,
+    codings: u32,
+    unknown_coding: bool,
+    bare_line_feed: bool,
+}
+
+impl Observer {
+    pub(super) fn new(head_size: usize) -> Self {
+        Self { state: State::Between, head: Head::default(), carry: Vec::new(), heads: 0, head_size }
+    }
+
+    /// Whether a request that came would be the next thing: nothing half-read, nothing faulty.
+    pub(super) fn is_between(&self) -> bool {
+        self.state == State::Between
+    }
+
+    /// Takes the next bytes of the connection and tells what ended in them.
+    pub(super) fn feed(&mut self, mut bytes: &[u8], mut tell: impl FnMut(Event)) {
+        while !bytes.is_empty() && self.state != State::Lost {
+            bytes = match self.state {
+                State::RequestLine | State::Fields => self.feed_line(bytes, &mut tell),
+                State::Length(left) => self.skip(bytes, left, State::Between, State::Length),
+                State::ChunkData(left) => self.skip(bytes, left, State::ChunkDataReturn, State::ChunkData),
+                _ => self.feed_byte(bytes, &mut tell),
+            };
+        }
+    }
+
+    fn skip<'a>(&mut self, bytes: &'a [u8], left: u64, then: State, again: fn(u64) -> State) -> &'a [u8] {
+        let here = bytes.len() as u64;
+        if here < left {
+            self.state = again(left - here);
+            return &[];
+        }
+        self.state = then;
+        // `left` is at most `bytes.len()` here.
+        usize::try_from(left).ok().and_then(|left| bytes.get(left..)).unwrap_or_default()
+    }
+
+    fn feed_line<'a>(&mut self, bytes: &'a [u8], tell: &mut impl FnMut(Event)) -> &'a [u8] {
+        let Some(end) = memchr(b'\n', bytes) else {
+            if self.carry.len() + bytes.len() > self.head_size {
+                // hyper answers 431 by itself.
+                self.lose(tell);
+            } else {
+                self.carry.extend_from_slice(bytes);
+            }
+            return &[];
+        };
+        let (line, rest) = (bytes.get(..end).unwrap_or_default(), bytes.get(end + 1..).unwrap_or_default());
+        if self.carry.is_empty() {
+            self.line(line, tell);
+        } else {
+            let mut whole = std::mem::take(&mut self.carry);
+            whole.extend_from_slice(line);
+            self.line(&whole, tell);
+        }
+        rest
+    }
+
+    fn line(&mut self, line: &[u8], tell: &mut impl FnMut(Event)) {
+        let line = match line.split_last() {
+            Some((b'\r', line)) => line,
+            _ => {
+                self.head.bare_line_feed = true;
+                line
+            }
+        };
+        if self.state == State::RequestLine {
+            self.head.is_http_11 = line.ends_with(b"HTTP/1.1");
+            self.state = State::Fields;
+        } else if line.is_empty() {
+            self.end_head(tell);
+        } else {
+            self.head.field(line);
+        }
+    }
+
+    fn end_head(&mut self, tell: &mut impl FnMut(Event)) {
+        let head = std::mem::take(&mut self.head);
+        tell(Event::HeadEnded);
+        if let Some(fault) = head.fault() {
+            tell(Event::Faulty(self.heads, fault));
+            self.state = State::Lost;
+            return;
+        }
+        self.heads += 1;
+        self.state = match head.length {
+            _ if head.codings > 0 => State::ChunkStart,
+            Some(length) if length > 0 => State::Length(length),
+            _ => State::Between,
+        };
+    }
+
+    fn lose(&mut self, tell: &mut impl FnMut(Event)) {
+        tell(Event::Faulty(self.heads, Fault::Framing));
+        self.state = State::Lost;
+    }
+
+    fn feed_byte<'a>(&mut self, bytes: &'a [u8], tell: &mut impl FnMut(Event)) -> &'a [u8] {
+        let Some((&byte, rest)) = bytes.split_first() else { return &[] };
+        self.state = match (self.state, byte) {
+            (State::Between, b'\r' | b'\n') => State::Between,
+            (State::Between, _) => {
+                tell(Event::HeadBegan);
+                self.state = State::RequestLine;
+                return bytes;
+            }
+            (State::ChunkStart, _) => self.digit(0, byte),
+            (State::ChunkSize(size) | State::ChunkSpace(size), b' ' | b'\t') => State::ChunkSpace(size),
+            (State::ChunkSize(size) | State::ChunkSpace(size), b';') => State::ChunkExtension(size),
+            (State::ChunkSize(size) | State::ChunkSpace(size) | State::ChunkExtension(size), b'\r') => {
+                State::ChunkLineFeed(size)
+            }
+            (State::ChunkSize(size), _) => self.digit(size, byte),
+            (State::ChunkExtension(_), b'\n') => State::Lost,
+            (State::ChunkExtension(size), _) => State::ChunkExtension(size),
+            (State::ChunkLineFeed(0), b'\n') => State::TrailerStart,
+            (State::ChunkLineFeed(size), b'\n') => State::ChunkData(size),
+            (State::ChunkDataReturn, b'\r') => State::ChunkDataLineFeed,
+            (State::ChunkDataLineFeed, b'\n') => State::ChunkStart,
+            (State::TrailerStart, b'\r') => State::LastLineFeed,
+            (State::TrailerStart, _) => State::Trailer,
+            (State::Trailer, b'\r') => State::TrailerLineFeed,
+            (State::Trailer, _) => State::Trailer,
+            (State::TrailerLineFeed, b'\n') => State::TrailerStart,
+            (State::LastLineFeed, b'\n') => State::Between,
+            _ => State::Lost,
+        };
+        if self.state == State::Lost {
+            self.lose(tell);
+        }
+        rest
+    }
+
+    fn digit(&self, size: u64, byte: u8) -> State {
+        let digit = char::from(byte).to_digit(16).map(u64::from);
+        digit
+            .and_then(|digit| size.checked_mul(16)?.checked_add(digit))
+            .map_or(State::Lost, State::ChunkSize)
+    }
+}
+
+impl Head {
+    fn field(&mut self, line: &[u8]) {
+        // Few fields decide about framing: the first letter sorts the others out.
+        match line.first().map(u8::to_ascii_lowercase) {
+            Some(b'h') => {
+                if let Some(value) = value_of(line, b"host:") {
+                    self.hosts += 1;
+                    self.bad_host |= !host::is_valid(value);
+                }
+            }
+            Some(b'c') => {
+                if let Some(value) = value_of(line, b"content-length:") {
+                    let length = parse_length(value);
+                    self.bad_length |= length.is_none() || (self.length.is_some() && self.length != length);
+                    self.length = length;
+                }
+            }
+            Some(b't') => {
+                if let Some(value) = value_of(line, b"transfer-encoding:") {
+                    self.codings += 1;
+                    self.unknown_coding |= !value.eq_ignore_ascii_case(b"chunked");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn fault(&self) -> Option<Fault> {
+        if self.bare_line_feed {
+            Some(Fault::BareLineFeed)
+        } else if self.codings > 0 && (self.length.is_some() || self.bad_length) {
+            Some(Fault::LengthAndCoding)
+        } else if self.codings > 1 {
+            Some(Fault::SeveralCodings)
+        } else if self.unknown_coding {
+            Some(Fault::UnknownCoding)
+        } else if self.bad_length {
+            Some(Fault::DifferentLengths)
+        } else if self.hosts > 1 {
+            Some(Fault::SeveralHosts)
+        } else if self.bad_host {
+            Some(Fault::BadHost)
+        } else if self.hosts == 0 && self.is_http_11 {
+            Some(Fault::NoHost)
+        } else {
+            None
+        }
+    }
+}
+
+fn value_of<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let (start, value) = line.split_at_checked(name.len())?;
+    start.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
+}
+
+fn parse_length(value: &[u8]) -> Option<u64> {
+    if value.is_empty() {
+        return None;
+    }
+    value.iter().try_fold(0u64, |length, byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        length.checked_mul(10)?.checked_add(digit)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn observe<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Event>, Observer) {
+        let mut events = Vec::new();
+        let mut observer = Observer::new(1024);
+        for piece in pieces {
+            observer.feed(piece, |event| events.push(event));
+        }
+        (events, observer)
+    }
+
+    fn verdict(stream: &str) -> Option<(u64, Fault)> {
+        let (events, _) = observe([stream.as_bytes()]);
+        events.into_iter().find_map(|event| if let Event::Faulty(head, fault) = event { Some((head, fault)) } else { None })
+    }
+
+    #[test]
+    fn pipelined_requests_are_told_apart() {
+        let (events, observer) = observe([&b"GET / HTTP/1.1\r\nhost: a\r\n\r\nPOST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc\r\n\
+            POST / HTTP/1.1\r\nHOST:a\r\ntransfer-encoding: Chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nt: x\r\n\r\nGET / HTTP/1.0\r\n\r\n"[..]]);
+        assert_eq!(events, [Event::HeadBegan, Event::HeadEnded].repeat(4));
+        assert!(observer.is_between());
+    }
+
+    #[test]
+    fn faults_belong_to_their_own_request() {
+        let good = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi";
+        let table = [
+            ("Host: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n", Fault::LengthAndCoding),
+            ("Host: a\r\nTransfer-Encoding: chunked\r\nContent-Length: x\r\n", Fault::LengthAndCoding),
+            ("Host: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", Fault::SeveralCodings),
+            ("Host: a\r\nTransfer-Encoding: gzip, chunked\r\n", Fault::UnknownCoding),
+            ("Host: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n", Fault::DifferentLengths),
+            ("Host: a\r\nContent-Length: +3\r\n", Fault::DifferentLengths),
+            ("Host: a\r\nContent-Length: 3,3\r\n", Fault::DifferentLengths),
+            ("", Fault::NoHost),
+            ("Host: a\r\nHost: a\r\n", Fault::SeveralHosts),
+            ("Host: a/b\r\n", Fault::BadHost),
+            ("Host: a\n", Fault::BareLineFeed),
+        ];
+        for (fields, fault) in table {
+            let bad = format!("POST / HTTP/1.1\r\n{fields}\r\n");
+            assert_eq!(verdict(&bad), Some((0, fault)), "{fields:?}");
+            assert_eq!(verdict(&format!("{good}{good}{bad}{good}")), Some((2, fault)), "{fields:?}");
+        }
+        assert_eq!(verdict(good), None);
+        assert_eq!(verdict("GET / HTTP/1.0\r\n\r\n"), None);
+    }
+
+    #[test]
+    fn broken_chunks_refuse_whatever_follows() {
+        let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        for body in ["\r\n", "x\r\n", "3\nabc", "3\r\nabcd\r\n", "3\r\nabc\n", "11111111111111111\r\n", "3;x\ny\r\n", "0\r\n\rX"] {
+            assert_eq!(verdict(&format!("{head}{body}")), Some((1, Fault::Framing)), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_without_end_is_not_kept_without_end() {
+        let (_, observer) = observe(std::iter::repeat_n(&b"aaaaaaaaaaaaaaaa"[..], 1000));
+        assert_eq!(observer.state, State::Lost);
+        assert!(observer.carry.capacity() <= 4096);
+    }
+
+    /// Streams that are likely to be nearly right.
+    fn stream() -> impl Strategy<Value = Vec<u8>> {
+        let token = prop::sample::select(vec![
+            "GET / HTTP/1.1\r\n", "POST /x HTTP/1.1\r\n", "GET / HTTP/1.0\r\n", "Host: a\r\n", "Host: a b\r\n", "Content-Length: 5\r\n",
+            "Content-Length: 0\r\n", "Transfer-Encoding: chunked\r\n", "X-Y: z\r\n", "\r\n", "\n", "\r", "hello", "5\r\nhello\r\n",
+            "0\r\n\r\n", "0\r\nt: x\r\n\r\n", "a;b=c\r\n0123456789\r\n", "\0",
+        ]);
+        prop::collection::vec(token, 0..24).prop_map(|tokens| tokens.concat().into_bytes())
+    }
+
+    proptest! {
+        #[test]
+        fn the_split_into_reads_does_not_matter(stream in stream(), cuts in prop::collection::vec(0usize..400, 0..16)) {
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(stream.len())).collect();
+            cuts.sort_unstable();
+            let mut pieces = Vec::new();
+            let mut from = 0;
+            for cut in cuts {
+                pieces.push(&stream[from..cut]);
+                from = cut;
+            }
+            pieces.push(&stream[from..]);
+            prop_assert_eq!(observe(pieces), observe([&stream[..]]));
+            prop_assert_eq!(observe(stream.chunks(1)).0, observe([&stream[..]]).0);
+        }
+
+        #[test]
+        fn arbitrary_bytes_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+            observe([&bytes[..]]);
+        }
+    }
+}

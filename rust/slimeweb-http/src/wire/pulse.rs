@@ -1,0 +1,215 @@
+//! A connection's signs of life, in atomics: written by its I/O and its service, read by its worker's reaper.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::time::Instant;
+
+use super::fault::Fault;
+
+/// A worker's time in milliseconds, as exact as the reaper's tick: reading it costs nothing.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    start: Instant,
+    now: AtomicU64,
+}
+
+impl Clock {
+    pub(crate) fn new() -> Arc<Self> {
+        // From 1 on: 0 stands for "not going on".
+        Arc::new(Self { start: Instant::now(), now: AtomicU64::new(1) })
+    }
+
+    pub(crate) fn now(&self) -> u64 {
+        self.now.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn update(&self) -> u64 {
+        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1);
+        self.now.store(now, Ordering::Relaxed);
+        now
+    }
+}
+
+/// What a connection has been told to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Order {
+    /// Nothing.
+    Serve = 0,
+    /// Finish what is under way, then close.
+    Drain = 1,
+    /// Close; a half-received head is answered with 408.
+    Expire = 2,
+    /// Close without a word.
+    Cut = 3,
+}
+
+#[derive(Debug)]
+pub(crate) struct Pulse {
+    clock: Arc<Clock>,
+    order: AtomicU8,
+    in_flight: AtomicU32,
+    requests: AtomicU64,
+    head_since: AtomicU64,
+    idle_since: AtomicU64,
+    write_since: AtomicU64,
+    untaken: AtomicU32,
+    taken_at: AtomicU64,
+    /// The index of the head to refuse, times 256, plus the fault's code; 0 for none.
+    fault: AtomicU64,
+    tunnel: AtomicBool,
+}
+
+impl Pulse {
+    pub(crate) fn new(clock: Arc<Clock>) -> Arc<Self> {
+        let now = clock.now();
+        Arc::new(Self {
+            clock,
+            order: AtomicU8::new(Order::Serve as u8),
+            in_flight: AtomicU32::new(0),
+            requests: AtomicU64::new(0),
+            head_since: AtomicU64::new(0),
+            idle_since: AtomicU64::new(now),
+            write_since: AtomicU64::new(0),
+            untaken: AtomicU32::new(0),
+            taken_at: AtomicU64::new(0),
+            fault: AtomicU64::new(0),
+            tunnel: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn order(&self) -> Order {
+        match self.order.load(Ordering::Relaxed) {
+            0 => Order::Serve,
+            1 => Order::Drain,
+            2 => Order::Expire,
+            _ => Order::Cut,
+        }
+    }
+
+    /// Gives an order; a weaker one than that given before changes nothing.
+    pub(crate) fn give(&self, order: Order) {
+        self.order.fetch_max(order as u8, Ordering::Relaxed);
+    }
+
+    pub(super) fn head_began(&self) {
+        self.head_since.store(self.clock.now(), Ordering::Relaxed);
+    }
+
+    pub(super) fn head_ended(&self) {
+        self.head_since.store(0, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_fault(&self, head: u64, fault: Fault) {
+        self.fault.store((head << 8) | u64::from(fault as u8), Ordering::Relaxed);
+    }
+
+    /// What is wrong with the head of that index, in the order of arrival from 0.
+    pub(crate) fn fault(&self, head: u64) -> Option<Fault> {
+        let fault = self.fault.load(Ordering::Relaxed);
+        // Anything after a faulty head is refused as well.
+        if fault == 0 || head < fault >> 8 { None } else { Fault::from_code(fault.to_le_bytes()[0]) }
+    }
+
+    pub(super) fn has_fault(&self) -> bool {
+        self.fault.load(Ordering::Relaxed) != 0
+    }
+
+    pub(super) fn writing(&self, blocked: bool) {
+        if !blocked {
+            if self.write_since.load(Ordering::Relaxed) != 0 {
+                self.write_since.store(0, Ordering::Relaxed);
+            }
+        } else if self.write_since.load(Ordering::Relaxed) == 0 {
+            self.write_since.store(self.clock.now(), Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn is_write_blocked(&self) -> bool {
+        self.write_since.load(Ordering::Relaxed) != 0
+    }
+
+    /// The connection speaks another protocol from now on.
+    pub(crate) fn become_tunnel(&self) {
+        self.tunnel.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_tunnel(&self) -> bool {
+        self.tunnel.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.in_flight.load(Ordering::Relaxed) == 0 && self.head_since.load(Ordering::Relaxed) == 0
+    }
+
+    /// The end of a head is awaited, and no answer is under way.
+    pub(crate) fn is_in_head(&self) -> bool {
+        self.in_flight.load(Ordering::Relaxed) == 0 && self.head_since.load(Ordering::Relaxed) != 0
+    }
+
+    /// Milliseconds since the connection last had a request in flight, when it has none.
+    pub(crate) fn idle_for(&self, now: u64) -> Option<u64> {
+        (self.in_flight.load(Ordering::Relaxed) == 0).then(|| now.saturating_sub(self.idle_since.load(Ordering::Relaxed)))
+    }
+
+    /// Milliseconds since the head that is awaited began, or since it could be looked at.
+    pub(crate) fn head_for(&self, now: u64) -> Option<u64> {
+        let since = self.head_since.load(Ordering::Relaxed);
+        self.is_in_head().then(|| now.saturating_sub(since.max(self.idle_since.load(Ordering::Relaxed))))
+    }
+
+    /// Milliseconds that the client has not taken what there is for it.
+    pub(crate) fn stalled_for(&self, now: u64) -> u64 {
+        let write = self.write_since.load(Ordering::Relaxed);
+        let write = if write == 0 { 0 } else { now.saturating_sub(write) };
+        let untaken = self.untaken.load(Ordering::Relaxed) > 0;
+        write.max(if untaken { now.saturating_sub(self.taken_at.load(Ordering::Relaxed)) } else { 0 })
+    }
+
+    pub(crate) fn has_served(&self) -> bool {
+        self.requests.load(Ordering::Relaxed) > 0
+    }
+
+    fn add_untaken(&self) {
+        self.taken_at.store(self.clock.now(), Ordering::Relaxed);
+        self.untaken.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn sub_untaken(&self) {
+        self.taken_at.store(self.clock.now(), Ordering::Relaxed);
+        self.untaken.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A request from its head to the end of its response; dropping it is that end.
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    pulse: Arc<Pulse>,
+    untaken: bool,
+}
+
+impl InFlight {
+    /// Begins a request and gives its index on the connection.
+    pub(crate) fn begin(pulse: &Arc<Pulse>) -> (Self, u64) {
+        pulse.in_flight.fetch_add(1, Ordering::Relaxed);
+        let index = pulse.requests.fetch_add(1, Ordering::Relaxed);
+        (Self { pulse: Arc::clone(pulse), untaken: false }, index)
+    }
+
+    /// Whether a piece of the response has been handed out that is not followed by a demand for the next yet. Only worth
+    /// telling where the wire's own back-pressure does not show it: on HTTP/2.
+    pub(crate) fn set_untaken(&mut self, untaken: bool) {
+        if untaken != self.untaken {
+            self.untaken = untaken;
+            if untaken { self.pulse.add_untaken() } else { self.pulse.sub_untaken() }
+        }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.set_untaken(false);
+        self.pulse.idle_since.store(self.pulse.clock.now(), Ordering::Relaxed);
+        self.pulse.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
