@@ -115,7 +115,11 @@ struct Gate {
 enum GateSocket {
     Tcp(TcpListener),
     #[cfg(unix)]
-    Unix(UnixListener, SocketFile),
+    Unix {
+        listener: UnixListener,
+        /// Removed when accepting ends.
+        _file: SocketFile,
+    },
 }
 
 impl Gate {
@@ -124,7 +128,9 @@ impl Gate {
         let socket = match listener.socket {
             ListeningSocket::Tcp(socket) => GateSocket::Tcp(TcpListener::from_std(socket)?),
             #[cfg(unix)]
-            ListeningSocket::Unix(socket, file) => GateSocket::Unix(UnixListener::from_std(socket)?, file),
+            ListeningSocket::Unix(socket, file) => {
+                GateSocket::Unix { listener: UnixListener::from_std(socket)?, _file: file }
+            }
         };
         Ok(Self { address, socket })
     }
@@ -153,7 +159,7 @@ impl Gate {
                 Ok((ArrivedSocket::Tcp(stream.into_std()?), Peer::Tcp(peer), local))
             }
             #[cfg(unix)]
-            GateSocket::Unix(listener, _) => {
+            GateSocket::Unix { listener, .. } => {
                 let (stream, _) = listener.accept().await?;
                 Ok((ArrivedSocket::Unix(stream.into_std()?), Peer::Unix, self.address.clone()))
             }

@@ -39,7 +39,8 @@ const BUFFER: usize = 64 * 1024;
 const LINGER_TIME: Duration = Duration::from_secs(2);
 const LINGER_SIZE: u64 = 8 * 1024 * 1024;
 
-const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\n\
+const TOO_SLOW: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\n\
 content-length: 40\r\n\r\nthe request head did not arrive in time\n";
 
 /// Serves one connection.
@@ -239,7 +240,8 @@ impl<S: Service> Desk<S> {
         })
         .await
         .unwrap_or_else(|| plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n"));
-        let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS || (is_connect && response.status().is_success());
+        let switches =
+            response.status() == StatusCode::SWITCHING_PROTOCOLS || (is_connect && response.status().is_success());
         if switches && !self.multiplexed {
             self.pulse.become_tunnel();
         }

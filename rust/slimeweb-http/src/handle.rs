@@ -43,7 +43,8 @@ pub struct Handle {
 
 impl Handle {
     pub(crate) fn new(loads: Arc<[Arc<Load>]>) -> Self {
-        let shared = Shared { stage: watch::Sender::new(Stage::Serving), threads: Mutex::new(0), ended: Condvar::new() };
+        let shared =
+            Shared { stage: watch::Sender::new(Stage::Serving), threads: Mutex::new(0), ended: Condvar::new() };
         Self { shared: Arc::new(shared), loads }
     }
 

@@ -32,8 +32,9 @@ impl Listener {
     /// [`Error::Bind`] when the address is in use, not this machine's, or cannot be resolved.
     pub fn bind(bind: &Bind) -> Result<Self, Error> {
         match bind {
-            Bind::Tcp { host, port } => bind_tcp(host, *port)
-                .map_err(|source| Error::Bind { address: format!("{host}:{port}"), source }),
+            Bind::Tcp { host, port } => {
+                bind_tcp(host, *port).map_err(|source| Error::Bind { address: format!("{host}:{port}"), source })
+            }
             Bind::Unix { path } => {
                 bind_unix(path).map_err(|source| Error::Bind { address: format!("unix:{}", path.display()), source })
             }

@@ -23,7 +23,11 @@ struct Deadlines {
 impl Deadlines {
     fn new(limits: &Limits) -> Self {
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1);
-        Self { head: millis(limits.head_timeout), idle: millis(limits.idle_timeout), stall: millis(limits.body_timeout) }
+        Self {
+            head: millis(limits.head_timeout),
+            idle: millis(limits.idle_timeout),
+            stall: millis(limits.body_timeout),
+        }
     }
 
     fn verdict(&self, pulse: &Pulse, now: u64, draining: bool) -> Option<Order> {

@@ -156,6 +156,7 @@ impl RequestBody {
 fn reason(error: &hyper::Error) -> BodyError {
     use std::error::Error as _;
     let io = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
-    let malformed = io.is_some_and(|io| matches!(io.kind(), std::io::ErrorKind::InvalidInput | std::io::ErrorKind::InvalidData));
+    let malformed =
+        io.is_some_and(|io| matches!(io.kind(), std::io::ErrorKind::InvalidInput | std::io::ErrorKind::InvalidData));
     if malformed || error.is_parse() { BodyError::Malformed } else { BodyError::Disconnected }
 }

@@ -42,7 +42,13 @@ impl Server {
     }
 }
 
-fn start<S, F>(listeners: Vec<Listener>, config: Config, factory: F, handle: &Handle, loads: &[Arc<Load>]) -> io::Result<()>
+fn start<S, F>(
+    listeners: Vec<Listener>,
+    config: Config,
+    factory: F,
+    handle: &Handle,
+    loads: &[Arc<Load>],
+) -> io::Result<()>
 where
     S: Service,
     F: Fn(usize) -> S + Send + Sync + 'static,
@@ -52,7 +58,8 @@ where
     let mut workers = Vec::with_capacity(loads.len());
     for (number, load) in loads.iter().enumerate() {
         let (sender, arrivals) = mpsc::unbounded_channel();
-        let (factory, config, load_of_worker, ready) = (Arc::clone(&factory), Arc::clone(&config), Arc::clone(load), ready.clone());
+        let (factory, config, load_of_worker, ready) =
+            (Arc::clone(&factory), Arc::clone(&config), Arc::clone(load), ready.clone());
         spawn(format!("slime-worker-{number}"), handle.running(), ready, move |runtime, running, ready| {
             let service = factory(number);
             let worker = Worker::new(service, config, load_of_worker);

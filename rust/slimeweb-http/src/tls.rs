@@ -56,9 +56,13 @@ mod tests {
 
         TlsConfig::from_pem_files(&cert, &key).unwrap();
         let missing = directory.path().join("missing");
-        for (cert, key, blamed) in
-            [(&missing, &key, &missing), (&cert, &missing, &missing), (&key, &key, &key), (&cert, &cert, &cert), (&cert, &other, &other)]
-        {
+        for (cert, key, blamed) in [
+            (&missing, &key, &missing),
+            (&cert, &missing, &missing),
+            (&key, &key, &key),
+            (&cert, &cert, &cert),
+            (&cert, &other, &other),
+        ] {
             let error = TlsConfig::from_pem_files(cert, key).unwrap_err();
             assert!(matches!(&error, Error::Tls { path, .. } if path == blamed), "{error}");
         }

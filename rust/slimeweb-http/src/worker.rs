@@ -110,7 +110,8 @@ impl<S: Service> Worker<S> {
     async fn serve(self, mut arrivals: mpsc::UnboundedReceiver<Arrival>, running: Running) {
         let Self { floor, load } = self;
         let limits = &floor.config.limits;
-        let reaper = tokio::task::spawn_local(reaper::run(Rc::clone(&floor.roster), Arc::clone(&floor.clock), limits.clone()));
+        let reaper =
+            tokio::task::spawn_local(reaper::run(Rc::clone(&floor.roster), Arc::clone(&floor.clock), limits.clone()));
         let work = async {
             tokio::select! {
                 () = running.shutting_down() => {}

@@ -1,1 +1,10 @@
-//! x
+//! Files as responses: conditions (RFC 9110, section 13), ranges (section 14), directories of static files.
+
+mod conditions;
+mod negotiation;
+mod range;
+mod response;
+mod static_dir;
+
+pub use response::serve_file;
+pub use static_dir::StaticDir;

@@ -46,7 +46,9 @@ impl Fault {
 
     pub(crate) fn explanation(self) -> &'static str {
         match self {
-            Self::LengthAndCoding => "Content-Length and Transfer-Encoding exclude each other (RFC 9112, section 6.1)\n",
+            Self::LengthAndCoding => {
+                "Content-Length and Transfer-Encoding exclude each other (RFC 9112, section 6.1)\n"
+            }
             Self::SeveralCodings => "only one Transfer-Encoding field is accepted\n",
             Self::UnknownCoding => "the only transfer coding known here is: chunked\n",
             Self::DifferentLengths => "Content-Length must be one number (RFC 9112, section 6.3)\n",

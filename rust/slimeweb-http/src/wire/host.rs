@@ -36,7 +36,9 @@ fn is_reg_name(name: &[u8]) -> bool {
                 _ => return false,
             },
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => tail,
-            b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' => tail,
+            b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' => {
+                tail
+            }
             _ => return false,
         };
     }
@@ -56,7 +58,10 @@ mod tests {
         for good in ["", "a", "a.example:8080", "127.0.0.1:80", "[::1]", "[::1]:443", "x_y", "a:", "%41"] {
             assert!(is_valid(good.as_bytes()), "{good:?}");
         }
-        for bad in ["a b", "a/b", "u@a", "a:b", "[::1", "[::1]x", "[zz]", "a:80:80", "a?b", "a#b", "a\\b", "%4", "\"a\"", "a:123456", "é"] {
+        for bad in [
+            "a b", "a/b", "u@a", "a:b", "[::1", "[::1]x", "[zz]", "a:80:80", "a?b", "a#b", "a\\b", "%4", "\"a\"",
+            "a:123456", "é",
+        ] {
             assert!(!is_valid(bad.as_bytes()), "{bad:?}");
         }
     }

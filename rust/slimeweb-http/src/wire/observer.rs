@@ -199,9 +199,7 @@ impl Observer {
 
     fn digit(&self, size: u64, byte: u8) -> State {
         let digit = char::from(byte).to_digit(16).map(u64::from);
-        digit
-            .and_then(|digit| size.checked_mul(16)?.checked_add(digit))
-            .map_or(State::Lost, State::ChunkSize)
+        digit.and_then(|digit| size.checked_mul(16)?.checked_add(digit)).map_or(State::Lost, State::ChunkSize)
     }
 }
 
@@ -287,7 +285,9 @@ mod tests {
 
     fn verdict(stream: &str) -> Option<(u64, Fault)> {
         let (events, _) = observe([stream.as_bytes()]);
-        events.into_iter().find_map(|event| if let Event::Faulty(head, fault) = event { Some((head, fault)) } else { None })
+        events
+            .into_iter()
+            .find_map(|event| if let Event::Faulty(head, fault) = event { Some((head, fault)) } else { None })
     }
 
     #[test]
@@ -326,7 +326,16 @@ mod tests {
     #[test]
     fn broken_chunks_refuse_whatever_follows() {
         let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-        for body in ["\r\n", "x\r\n", "3\nabc", "3\r\nabcd\r\n", "3\r\nabc\n", "11111111111111111\r\n", "3;x\ny\r\n", "0\r\n\rX"] {
+        for body in [
+            "\r\n",
+            "x\r\n",
+            "3\nabc",
+            "3\r\nabcd\r\n",
+            "3\r\nabc\n",
+            "11111111111111111\r\n",
+            "3;x\ny\r\n",
+            "0\r\n\rX",
+        ] {
             assert_eq!(verdict(&format!("{head}{body}")), Some((1, Fault::Framing)), "{body:?}");
         }
     }
@@ -341,9 +350,24 @@ mod tests {
     /// Streams that are likely to be nearly right.
     fn stream() -> impl Strategy<Value = Vec<u8>> {
         let token = prop::sample::select(vec![
-            "GET / HTTP/1.1\r\n", "POST /x HTTP/1.1\r\n", "GET / HTTP/1.0\r\n", "Host: a\r\n", "Host: a b\r\n", "Content-Length: 5\r\n",
-            "Content-Length: 0\r\n", "Transfer-Encoding: chunked\r\n", "X-Y: z\r\n", "\r\n", "\n", "\r", "hello", "5\r\nhello\r\n",
-            "0\r\n\r\n", "0\r\nt: x\r\n\r\n", "a;b=c\r\n0123456789\r\n", "\0",
+            "GET / HTTP/1.1\r\n",
+            "POST /x HTTP/1.1\r\n",
+            "GET / HTTP/1.0\r\n",
+            "Host: a\r\n",
+            "Host: a b\r\n",
+            "Content-Length: 5\r\n",
+            "Content-Length: 0\r\n",
+            "Transfer-Encoding: chunked\r\n",
+            "X-Y: z\r\n",
+            "\r\n",
+            "\n",
+            "\r",
+            "hello",
+            "5\r\nhello\r\n",
+            "0\r\n\r\n",
+            "0\r\nt: x\r\n\r\n",
+            "a;b=c\r\n0123456789\r\n",
+            "\0",
         ]);
         prop::collection::vec(token, 0..24).prop_map(|tokens| tokens.concat().into_bytes())
     }

@@ -149,7 +149,8 @@ impl Pulse {
 
     /// Milliseconds since the connection last had a request in flight, when it has none.
     pub(crate) fn idle_for(&self, now: u64) -> Option<u64> {
-        (self.in_flight.load(Ordering::Relaxed) == 0).then(|| now.saturating_sub(self.idle_since.load(Ordering::Relaxed)))
+        (self.in_flight.load(Ordering::Relaxed) == 0)
+            .then(|| now.saturating_sub(self.idle_since.load(Ordering::Relaxed)))
     }
 
     /// Milliseconds since the head that is awaited began, or since it could be looked at.

@@ -35,7 +35,13 @@ impl Parting {
 }
 
 impl Wire {
-    pub(crate) fn http1(transport: Transport, permit: Permit, pulse: Arc<Pulse>, parting: Arc<Parting>, head_size: usize) -> Self {
+    pub(crate) fn http1(
+        transport: Transport,
+        permit: Permit,
+        pulse: Arc<Pulse>,
+        parting: Arc<Parting>,
+        head_size: usize,
+    ) -> Self {
         let observer = Some(Observer::new(head_size));
         Self { transport: Some((transport, permit)), observer, pulse, parting, ended: false }
     }

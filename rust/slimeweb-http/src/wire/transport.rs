@@ -59,7 +59,12 @@ macro_rules! forward_io {
     };
 }
 
-forward_io!(Socket, Tcp, #[cfg(unix)] Unix);
+forward_io!(
+    Socket,
+    Tcp,
+    #[cfg(unix)]
+    Unix
+);
 forward_io!(Transport, Plain, Tls);
 
 impl Transport {

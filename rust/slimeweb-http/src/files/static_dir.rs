@@ -1,0 +1,172 @@
+//! A directory of files below a URL prefix.
+
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION, VARY};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use percent_encoding::percent_decode_str;
+
+use super::negotiation::{ENCODINGS, Encoding, wanted};
+use super::response::{Opened, method_not_allowed, off_thread, respond};
+use crate::body::Body;
+
+const INDEX: &str = "index.html";
+
+/// Serves the files of a directory below a prefix: nothing hidden, nothing outside, symbolic links to the outside neither.
+///
+/// A directory answers with its `index.html`. Where `name.br`, `name.zst` or `name.gz` lies beside `name`, a client that
+/// takes that encoding gets it.
+#[derive(Debug, Clone)]
+pub struct StaticDir {
+    root: PathBuf,
+    prefix: String,
+}
+
+/// What a path leads to.
+enum Target {
+    File {
+        opened: Opened,
+        name: PathBuf,
+        encoding: Option<Encoding>,
+        varies: bool,
+    },
+    /// A directory named without its slash: links in its index would lead elsewhere.
+    Slash,
+}
+
+impl StaticDir {
+    /// The files of `root` below `prefix`, such as `/static`; a slash at its end makes no difference.
+    pub fn new(root: impl Into<PathBuf>, prefix: &str) -> Self {
+        let bare = prefix.trim_matches('/');
+        let prefix = if bare.is_empty() { String::new() } else { format!("/{bare}") };
+        Self { root: root.into(), prefix }
+    }
+
+    /// The prefix, without a slash at its end.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Answers for `path`, a whole request path as it came; none where there is nothing for it. 405 for other methods than
+    /// GET and HEAD.
+    pub async fn serve(&self, method: &Method, headers: &HeaderMap, path: &str) -> Option<Response<Body>> {
+        let tail = path.strip_prefix(&self.prefix)?;
+        let relative = relative(tail.strip_prefix('/').or(tail.is_empty().then_some(""))?)?;
+        let (root, accepts, slash) = (self.root.clone(), headers.clone(), path.ends_with('/'));
+        // Whatever cannot be read is not there.
+        let target = off_thread(move || find(&root, &relative, &accepts, slash)).await.ok()?;
+        if *method != Method::GET && *method != Method::HEAD {
+            return Some(method_not_allowed());
+        }
+        match target {
+            Target::Slash => redirect(path),
+            Target::File { opened, name, encoding, varies } => {
+                let mut extra = HeaderMap::new();
+                if varies {
+                    extra.insert(VARY, HeaderValue::from_static("accept-encoding"));
+                }
+                if let Some(encoding) = encoding {
+                    extra.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding.name));
+                }
+                respond(method, headers, opened, &name, extra).await.ok()
+            }
+        }
+    }
+}
+
+fn redirect(path: &str) -> Option<Response<Body>> {
+    let mut response = Response::new(Body::full("Permanent Redirect\n"));
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    response.headers_mut().insert(LOCATION, HeaderValue::from_str(&format!("{path}/")).ok()?);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    Some(response)
+}
+
+/// The file system's path for the rest of a URL's, if it is one that could ever be served.
+fn relative(tail: &str) -> Option<PathBuf> {
+    let mut path = PathBuf::new();
+    let mut segments = tail.split('/').peekable();
+    while let Some(segment) = segments.next() {
+        if segment.is_empty() && segments.peek().is_none() {
+            break;
+        }
+        let segment = percent_decode_str(segment).decode_utf8().ok()?;
+        let hidden = segment.starts_with('.') || segment.is_empty();
+        // A colon names a drive or a stream on Windows.
+        let odd = segment.chars().any(|c| matches!(c, '/' | '\\') || c.is_control() || (cfg!(windows) && c == ':'));
+        let plain = || matches!(Path::new(&*segment).components().collect::<Vec<_>>()[..], [Component::Normal(_)]);
+        if hidden || odd || !plain() {
+            return None;
+        }
+        path.push(&*segment);
+    }
+    Some(path)
+}
+
+fn find(root: &Path, relative: &Path, request: &HeaderMap, slash: bool) -> io::Result<Target> {
+    let root = root.canonicalize()?;
+    let mut name = root.join(relative);
+    if std::fs::metadata(&name)?.is_dir() {
+        name.push(INDEX);
+        if !slash {
+            inside(&root, &name)?;
+            return Ok(Target::Slash);
+        }
+    } else if slash {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    let plain = inside(&root, &name)?;
+    let available: Vec<Encoding> =
+        ENCODINGS.into_iter().filter(|encoding| inside(&root, &beside(&name, *encoding)).is_ok()).collect();
+    let encoding = wanted(request, &available);
+    let file = match encoding {
+        Some(encoding) => inside(&root, &beside(&name, encoding))?,
+        None => plain,
+    };
+    Ok(Target::File { opened: Opened::open(&file)?, name, encoding, varies: !available.is_empty() })
+}
+
+/// The real path of a plain file that lies in `root` after all links.
+fn inside(root: &Path, path: &Path) -> io::Result<PathBuf> {
+    let real = path.canonicalize()?;
+    if real.starts_with(root) && real.is_file() { Ok(real) } else { Err(io::ErrorKind::NotFound.into()) }
+}
+
+fn beside(name: &Path, encoding: Encoding) -> PathBuf {
+    let mut sibling = name.as_os_str().to_owned();
+    sibling.push(encoding.extension);
+    sibling.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_stay_inside() {
+        for (tail, expected) in [("", ""), ("a/b.css", "a/b.css"), ("a/", "a"), ("%C3%A9%20", "é "), ("a..b", "a..b")]
+        {
+            assert_eq!(relative(tail), Some(PathBuf::from(expected)), "{tail}");
+        }
+        for tail in [
+            "..",
+            "a/../b",
+            "%2e%2e/x",
+            "a%2fb",
+            "a%5cb",
+            "a\\b",
+            "%00",
+            ".git/config",
+            "a/.env",
+            "a//b",
+            "/etc/passwd",
+            "./a",
+            "%ff",
+            "a%0a",
+        ] {
+            assert_eq!(relative(tail), None, "{tail}");
+        }
+    }
+}

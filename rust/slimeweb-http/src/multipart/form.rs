@@ -1,0 +1,153 @@
+//! Reading a form: fields into memory, files into memory or onto the disk.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderValue;
+use tempfile::{NamedTempFile, TempPath};
+
+use super::disposition::PartHead;
+use super::error::FormError;
+use super::parts::{Parts, boundary};
+use super::upload_dir::UploadDir;
+use crate::request_body::RequestBody;
+
+/// Bytes gathered before they are written to the disk.
+const WRITE: usize = 256 * 1024;
+
+/// What a form may use up.
+#[derive(Debug, Clone)]
+pub struct FormLimits {
+    /// The whole body in bytes.
+    pub body: u64,
+    /// A file's bytes from which on it goes to the disk.
+    pub memory: usize,
+    /// The names and values of all plain fields, in bytes.
+    pub fields: usize,
+    /// Fields and files together.
+    pub parts: usize,
+    /// Where files go.
+    pub directory: Arc<UploadDir>,
+}
+
+impl Default for FormLimits {
+    fn default() -> Self {
+        Self { body: 10 * 1024 * 1024, memory: 64 * 1024, fields: 1024 * 1024, parts: 1000, directory: Arc::default() }
+    }
+}
+
+/// A form, in the order in which it was sent.
+#[derive(Debug, Default)]
+pub struct Form {
+    /// Names and values of the parts without a filename.
+    pub fields: Vec<(String, String)>,
+    /// The parts with one.
+    pub files: Vec<Upload>,
+}
+
+/// An uploaded file.
+#[derive(Debug)]
+pub struct Upload {
+    /// The name of the form's field.
+    pub field: String,
+    /// What the client calls the file. Never a path to be opened.
+    pub original_filename: String,
+    /// What the client says it is; `application/octet-stream` where it says nothing.
+    pub content_type: String,
+    /// Bytes.
+    pub size: u64,
+    /// The bytes themselves.
+    pub content: Content,
+}
+
+/// Where an upload's bytes are.
+#[derive(Debug)]
+pub enum Content {
+    /// Here.
+    Memory(Bytes),
+    /// In a file that is removed when this is dropped.
+    Disk(TempPath),
+}
+
+/// Reads a form. A file input that was left empty, which browsers send as a nameless file without bytes, is left out.
+///
+/// # Errors
+/// [`FormError`]; nothing stays on the disk then.
+pub async fn read(mut body: RequestBody, content_type: &HeaderValue, limits: &FormLimits) -> Result<Form, FormError> {
+    let content_type = content_type.to_str().map_err(|_| FormError::Malformed("its Content-Type is not ASCII"))?;
+    let boundary = boundary(content_type)?;
+    body.set_limit(limits.body);
+    let mut parts = Parts::new(body, &boundary);
+    let mut form = Form::default();
+    let (mut count, mut fields_left) = (0, limits.fields);
+    while let Some(head) = parts.next(count == 0).await? {
+        count += 1;
+        if count > limits.parts {
+            return Err(FormError::TooManyParts { limit: limits.parts });
+        }
+        if head.filename.is_some() {
+            form.files.extend(file(&mut parts, head, limits).await?);
+        } else {
+            let too_large = FormError::FieldsTooLarge { limit: limits.fields };
+            match fields_left.checked_sub(head.name.len()) {
+                Some(left) => fields_left = left,
+                None => return Err(too_large),
+            }
+            let value = field(&mut parts, &mut fields_left).await?.ok_or(too_large)?;
+            form.fields.push((head.name, value));
+        }
+    }
+    Ok(form)
+}
+
+/// A field's value; none when it is larger than what is `left`.
+async fn field(parts: &mut Parts, left: &mut usize) -> Result<Option<String>, FormError> {
+    let mut value = Vec::new();
+    while let Some(piece) = parts.data().await? {
+        match left.checked_sub(piece.len()) {
+            Some(rest) => *left = rest,
+            None => return Ok(None),
+        }
+        value.extend_from_slice(&piece);
+    }
+    String::from_utf8(value).map(Some).map_err(|_| FormError::Malformed("a field is not UTF-8"))
+}
+
+async fn file(parts: &mut Parts, head: PartHead, limits: &FormLimits) -> Result<Option<Upload>, FormError> {
+    let mut size = 0u64;
+    let mut buffer = BytesMut::new();
+    let mut stored = None;
+    while let Some(piece) = parts.data().await? {
+        size += piece.len() as u64;
+        buffer.extend_from_slice(&piece);
+        let full = if stored.is_some() { buffer.len() >= WRITE } else { buffer.len() > limits.memory };
+        if full {
+            stored = Some(store(stored, buffer.split().freeze(), limits).await?);
+        }
+    }
+    let content = match stored {
+        None => Content::Memory(buffer.freeze()),
+        Some(stored) => Content::Disk(store(Some(stored), buffer.freeze(), limits).await?.into_temp_path()),
+    };
+    let original_filename = head.filename.unwrap_or_default();
+    if size == 0 && original_filename.is_empty() {
+        return Ok(None);
+    }
+    let content_type = head.content_type.unwrap_or_else(|| "application/octet-stream".to_owned());
+    Ok(Some(Upload { field: head.name, original_filename, content_type, size, content }))
+}
+
+/// Writes off the I/O thread. On an error the file is gone.
+async fn store(file: Option<NamedTempFile>, bytes: Bytes, limits: &FormLimits) -> Result<NamedTempFile, FormError> {
+    let directory = Arc::clone(&limits.directory);
+    let written = tokio::task::spawn_blocking(move || {
+        let mut file = match file {
+            Some(file) => file,
+            None => directory.create()?,
+        };
+        file.write_all(&bytes)?;
+        Ok(file)
+    });
+    written.await.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(FormError::storage)
+}
