@@ -1,12 +1,13 @@
 """The plugin contract: every hook there is.
 
-A plugin is a module or an object with functions of these names, marked with `slimeweb.hookimpl`, and an entry point of the group
-`slimeweb` that leads to it. A hook takes any subset of the arguments given here, by name.
+A plugin is a module or an object with functions of these names, marked with `slimeweb.hookimpl`, and an entry point
+of the group `slimeweb` that leads to it. A hook takes any subset of the arguments given here, by name.
 
 Hooks run when the application is made, when routes are declared and when it starts. None runs per request, except
-`slime_handle_exception`, which runs when a handler has failed. Where several plugins implement a hook, they are called in the order
-of their entry points' names, then those given to `Slime(plugins=…)`; pluggy's `tryfirst` and `trylast` change that. A plugin that
-raises, that returns something of the wrong type, or that claims a name another one has, is a `PluginError` naming it.
+`slime_handle_exception`, which runs when a handler has failed. Where several plugins implement a hook, they are
+called in the order of their entry points' names, then those given to `Slime(plugins=…)`; pluggy's `tryfirst` and
+`trylast` change that. A plugin that raises, that returns something of the wrong type, or that claims a name another
+one has, is a `PluginError` naming it.
 """
 
 from __future__ import annotations
@@ -38,8 +39,10 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 def slime_app_members(app: Slime) -> Mapping[str, Any]:  # type: ignore[empty-body]
     """Attributes to add to `app`: `{"greet": function}` makes `app.greet(…)`.
 
-    Called once, when the application is made. A function is not bound: it closes over `app` where it needs it. Names that the
-    application has already cannot be claimed.
+    Called once, when the application is made. A function is not bound: it closes over `app` where it needs it. Names
+    that the application has already cannot be claimed.
+
+    For example:
 
         @hookimpl
         def slime_app_members(app):
@@ -56,6 +59,8 @@ def slime_request_members(app: Slime) -> Mapping[str, Callable[..., Any]]:  # ty
 
     Called once, when the application starts.
 
+    For example:
+
         @hookimpl
         def slime_request_members(app):
             return {"locale": lambda req: req.header.get("accept-language", "en")[:2]}
@@ -67,6 +72,8 @@ def slime_response_members(app: Slime) -> Mapping[str, Callable[..., Any]]:  # t
     """Methods to add to responses: `{"csv": function}` makes `resp.csv(…)`, which calls `function(resp, …)`.
 
     Called once, when the application starts.
+
+    For example:
 
         @hookimpl
         def slime_response_members(app):
@@ -84,6 +91,8 @@ def slime_route_options() -> Sequence[RouteOption]:  # type: ignore[empty-body]
 
     What a route says, or the default, is in `route.options[name]`.
 
+    For example:
+
         @hookimpl
         def slime_route_options():
             return [RouteOption("cache_seconds", default=0, validate=int)]
@@ -92,9 +101,12 @@ def slime_route_options() -> Sequence[RouteOption]:  # type: ignore[empty-body]
 
 @hookspec
 def slime_serve_options() -> Sequence[ServeOption]:  # type: ignore[empty-body]
-    """Keyword arguments to add to `app.serve()`, read from `SLIME_*` variables too. Called once, when the application is made.
+    """Keyword arguments to add to `app.serve()`, read from `SLIME_*` variables too. Called once, when the application
+    is made.
 
     What was given, or the default, is in `app.serve_options[name]` once the application starts.
+
+    For example:
 
         @hookimpl
         def slime_serve_options():
@@ -106,6 +118,8 @@ def slime_serve_options() -> Sequence[ServeOption]:  # type: ignore[empty-body]
 def slime_route_added(app: Slime, route: RouteSpec) -> None:
     """A route has been declared with `app.route()`. To refuse it, raise.
 
+    For example:
+
         @hookimpl
         def slime_route_added(app, route):
             seen.append(route.path)
@@ -114,7 +128,10 @@ def slime_route_added(app: Slime, route: RouteSpec) -> None:
 
 @hookspec
 def slime_routes(app: Slime) -> Sequence[RouteSpec]:  # type: ignore[empty-body]
-    """Routes of the plugin's own. Called once, when the application starts; `app.dev` and `app.serve_options` are known by then.
+    """Routes of the plugin's own. Called once, when the application starts; `app.dev` and `app.serve_options` are
+    known by then.
+
+    For example:
 
         @hookimpl
         def slime_routes(app):
@@ -125,11 +142,13 @@ def slime_routes(app: Slime) -> Sequence[RouteSpec]:  # type: ignore[empty-body]
     """
 
 
-@hookspec(firstresult=True)
+@hookspec
 def slime_route_kind(app: Slime, route: RouteSpec) -> RouteKind | None:
-    """How a route answers, where that is not a plain response. The first plugin that says so decides.
+    """How a route answers, where that is not a plain response. A route that two plugins claim is an error naming both.
 
     Called for each route when the application starts.
+
+    For example:
 
         @hookimpl
         def slime_route_kind(app, route):
@@ -147,7 +166,10 @@ def slime_route_kind(app: Slime, route: RouteSpec) -> RouteKind | None:
 def slime_middleware(app: Slime, route: RouteSpec) -> Sequence[SlimeMiddleware]:  # type: ignore[empty-body]
     """Middleware to put around a route, inside of what `app.use` put around all routes and outside of the route's own.
 
-    Called for each route when the application starts. Plain methods serve every route; asynchronous ones only asynchronous routes.
+    Called for each route when the application starts. Plain methods serve every route; asynchronous ones only
+    asynchronous routes.
+
+    For example:
 
         @hookimpl
         def slime_middleware(app, route):
@@ -157,9 +179,12 @@ def slime_middleware(app: Slime, route: RouteSpec) -> Sequence[SlimeMiddleware]:
 
 @hookspec
 def slime_body_filter(app: Slime, route: RouteSpec) -> BodyFilter | None:
-    """A transformation for the bodies of a route's responses. Those of several plugins apply one after the other, in order.
+    """A transformation for the bodies of a route's responses. Those of several plugins apply one after the other, in
+    order.
 
     Called for each route when the application starts.
+
+    For example:
 
         @hookimpl
         def slime_body_filter(app, route):
@@ -169,7 +194,10 @@ def slime_body_filter(app: Slime, route: RouteSpec) -> BodyFilter | None:
 
 @hookspec
 def slime_startup(app: Slime) -> None:
-    """The application starts: its event loops run, its address is bound, no request is served yet. Before `@app.start` functions.
+    """The application starts: its event loops run, its address is bound, no request is served yet. Before
+    `@app.start` functions.
+
+    For example:
 
         @hookimpl
         def slime_startup(app):
@@ -181,8 +209,10 @@ def slime_startup(app: Slime) -> None:
 def slime_stopping(app: Slime) -> None:
     """The server begins to stop: no new connections from now on, and what is in flight has the grace time to finish.
 
-    For ending what would not end by itself, such as connections that live long. Runs before `@app.end` functions and on the main
-    thread; it must not wait for what it ends.
+    For ending what would not end by itself, such as connections that live long. Runs before `@app.end` functions and
+    on the main thread; it must not wait for what it ends.
+
+    For example:
 
         @hookimpl
         def slime_stopping(app):
@@ -197,6 +227,8 @@ def slime_shutdown(app: Slime, error: BaseException | None) -> None:
 
     Runs for every application whose `slime_startup` hooks have been called, even when one of those failed.
 
+    For example:
+
         @hookimpl
         def slime_shutdown(app, error):
             app.state["pool"].close()
@@ -207,8 +239,11 @@ def slime_shutdown(app: Slime, error: BaseException | None) -> None:
 def slime_handle_exception(app: Slime, req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> Any:
     """A handler or a middleware raised, and no `@app.error` of the application takes that exception.
 
-    To answer, fill `resp` and return it, or return what a handler may return. `None` passes the exception on. The first plugin that
-    answers decides. Runs on the thread of the request that failed, so it may run many times at once.
+    To answer, fill `resp` and return it, or return what a handler may return. `None` passes the exception on. The
+    first plugin that answers decides. Runs on the thread of the request that failed, so it may run many times at
+    once.
+
+    For example:
 
         @hookimpl
         def slime_handle_exception(app, req, resp, exc):
@@ -219,6 +254,8 @@ def slime_handle_exception(app: Slime, req: SlimeRequest, resp: SlimeResponse, e
 @hookspec
 def slime_cli(commands: Commands) -> None:
     """Subcommands to add to the command `slime`.
+
+    For example:
 
         @hookimpl
         def slime_cli(commands):

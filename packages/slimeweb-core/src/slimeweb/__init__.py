@@ -1,0 +1,69 @@
+"""slimeweb: a web framework with a server in Rust.
+
+    from slimeweb import Slime
+
+    app = Slime(__file__)
+
+    @app.route(path="/")
+    def home(req, resp):
+        return resp.plain("Hello World from slime")
+
+    app.serve()
+
+What installed plugins export can be imported from here as well.
+"""
+
+from typing import TYPE_CHECKING
+
+from slimeweb._core import SlimeFile, SlimeRequest, SlimeResponse, __version__
+from slimeweb.app import Slime
+from slimeweb.errors import ClientDisconnected, HttpError, SlimeError
+from slimeweb.hookspecs import hookimpl, hookspec
+from slimeweb.middleware import SlimeMiddleware
+from slimeweb.route_kind import RouteKind
+from slimeweb.route_option import RouteOption, ServeOption
+from slimeweb.routing import RouteSpec
+from slimeweb.state import State
+from slimeweb.tls import SlimeTls
+
+if TYPE_CHECKING:
+    # The types of what plugins export. The names are the catalogue's to know.
+    from slimeweb.catalogue import *  # noqa: F403
+
+__all__ = [
+    "ClientDisconnected",
+    "HttpError",
+    "RouteKind",
+    "RouteOption",
+    "RouteSpec",
+    "ServeOption",
+    "Slime",
+    "SlimeError",
+    "SlimeFile",
+    "SlimeMiddleware",
+    "SlimeRequest",
+    "SlimeResponse",
+    "SlimeTls",
+    "State",
+    "__version__",
+    "hookimpl",
+    "hookspec",
+]
+
+if not TYPE_CHECKING:
+    # Hidden from type checkers, which would take every misspelled name for one of these.
+    def __getattr__(name):
+        """A name that a plugin exports (PEP 562)."""
+        if name.startswith("_"):
+            raise AttributeError(f"module 'slimeweb' has no attribute {name!r}", name=name)
+        from slimeweb.exports import missing_export, resolve_export
+
+        try:
+            return resolve_export(name)
+        except LookupError:
+            raise missing_export(name) from None
+
+    def __dir__():
+        from slimeweb.exports import exported_names
+
+        return sorted({*globals(), *exported_names()})

@@ -1,0 +1,437 @@
+"""`Slime`: the application. It collects what users declare and assembles the parts that do the work."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from slimeweb.catalogue import hint
+from slimeweb.compile import Compiler
+from slimeweb.error_handlers import ErrorHandlers, ErrorKey
+from slimeweb.errors import ConfigError
+from slimeweb.failures import Failures
+from slimeweb.interpreter import describe_gil, gil_advice
+from slimeweb.lifecycle import Lifecycle
+from slimeweb.log import configure_logging
+from slimeweb.members import request_members, response_members
+from slimeweb.methods import parse_methods
+from slimeweb.middleware import EVERY_PATH, Registration, SlimeMiddleware, as_middleware
+from slimeweb.plugins import Plugins
+from slimeweb.route_option import RouteOption, ServeOption
+from slimeweb.routing import Handler, RouteSpec, RouteTable, check_handler
+from slimeweb.secret_keys import SecretKeys
+from slimeweb.serving import Compiled, Serving
+from slimeweb.settings import Launch, resolve
+from slimeweb.signals import run_in_foreground
+from slimeweb.state import State
+from slimeweb.static import StaticMounts
+
+if TYPE_CHECKING:
+    from slimeweb.tls import SlimeTls
+
+__all__ = ["Slime"]
+
+H = TypeVar("H", bound=Handler)
+
+_logger = logging.getLogger("slimeweb")
+
+
+class Slime:
+    """A web application.
+
+        app = Slime(__file__)
+
+        @app.route(path="/")
+        def home(req, resp):
+            return resp.plain("Hello World from slime")
+
+        if __name__ == "__main__":
+            app.serve()
+
+    `file` is the module's own `__file__`: `static/` and `templates/` are looked for beside it. `plugins` are plugin
+    objects or modules besides those that are installed. `PluginError` when a plugin breaks the contract.
+    """
+
+    def __init__(self, file: str | os.PathLike[str], plugins: Iterable[object] = ()) -> None:
+        self._file = Path(file).resolve()
+        self._state = State()
+        self._secrets = SecretKeys()
+        self._routes = RouteTable()
+        self._registrations: tuple[Registration, ...] = ()
+        self._errors = ErrorHandlers()
+        self._lifecycle = Lifecycle()
+        self._mounts = StaticMounts(self._file.parent)
+        self._launch: Launch | None = None
+        self._serving: Serving | None = None
+        self._lock = threading.Lock()
+        self._members: Mapping[str, Any] = MappingProxyType({})
+        self._plugins = Plugins(plugins)
+        self._route_options = self._plugins.named("slime_route_options", RouteOption, _taken_by(self.route))
+        self._serve_options = self._plugins.named("slime_serve_options", ServeOption, _taken_by(self.serve))
+        self._members = self._plugins.table("slime_app_members", _taken_in(Slime), app=self)
+
+    @property
+    def name(self) -> str:
+        """The name of the application's file, without `.py`."""
+        return self._file.stem
+
+    @property
+    def file(self) -> Path:
+        """The application's file."""
+        return self._file
+
+    @property
+    def root(self) -> Path:
+        """The directory of the application's file."""
+        return self._file.parent
+
+    @property
+    def state(self) -> State:
+        """What all requests share."""
+        return self._state
+
+    @property
+    def secret_key(self) -> str:
+        """The key that signs cookies: `serve(secret_key=…)`, or one made up for this process."""
+        return self._secrets.first()
+
+    @property
+    def secret_keys(self) -> tuple[str, ...]:
+        """Every key that a cookie may be signed with, the one that signs first."""
+        return self._secrets.all()
+
+    @property
+    def dev(self) -> bool:
+        """Whether it is served with `dev=True`. False before it starts."""
+        return self._launch is not None and self._launch.server.dev
+
+    @property
+    def serve_options(self) -> Mapping[str, Any]:
+        """What `serve()` was told for the options of plugins. Their defaults before it starts."""
+        if self._launch is None:
+            return MappingProxyType({name: option.default for name, option in self._serve_options.items()})
+        return self._launch.options
+
+    @property
+    def routes(self) -> tuple[RouteSpec, ...]:
+        """The routes declared so far, in order."""
+        return tuple(self._routes)
+
+    @property
+    def registrations(self) -> tuple[Registration, ...]:
+        """The middleware declared so far with `use`, `middle_before` and `middle_after`, in order."""
+        return self._registrations
+
+    @property
+    def plugins(self) -> Plugins:
+        """The plugins of this application."""
+        return self._plugins
+
+    if not TYPE_CHECKING:
+        # Type checkers see the declaration below instead.
+        def __getattr__(self, name: str) -> Any:
+            if not name.startswith("_"):
+                members = self._members
+                if name in members:
+                    return members[name]
+                advice = hint("app_members", name)
+                if advice:
+                    raise AttributeError(f"Slime has no attribute {name!r} yet: {advice}", name=name, obj=self)
+            raise AttributeError(f"Slime has no attribute {name!r}", name=name, obj=self)
+
+    else:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    def route(
+        self,
+        path: str = "/",
+        method: str | Iterable[str] = "GET",
+        *,
+        body_size: int | None = None,
+        plugin: SlimeMiddleware | Sequence[SlimeMiddleware] | None = None,
+        blocking: bool | None = None,
+        stream_body: bool = False,
+        **options: Any,
+    ) -> Callable[[H], H]:
+        """Declares a route.
+
+        `path` may hold parameters: `{id}`, `{id:int}` (also `float`, `uuid`, `path`) and, at its end, `{*rest}`.
+        `method` is one, a list, or `"*"` for any. `body_size` is in bytes, 10 MiB unless `serve()` says otherwise; a
+        longer body is a 400. `plugin` is middleware for this route alone. `blocking` says outright whether a
+        synchronous handler takes its time; the server finds out otherwise. With `stream_body` the handler starts
+        before the body has arrived and reads it by `req.chunks()`. Plugins bring further options.
+
+        `InvalidHandler`, `MethodException` and `MultipleRouteException` when the route cannot be; `TypeError` for an
+        unknown option.
+        """
+        values = self._option_values(options)
+        middleware = as_middleware(plugin)
+
+        def declare(handler: H) -> H:
+            self._declaring("a route")
+            route = RouteSpec.declare(
+                path,
+                handler,
+                method,
+                body_size=body_size,
+                stream_body=stream_body,
+                blocking=blocking,
+                middleware=middleware,
+                options=values,
+            )
+            for each in middleware:
+                Registration(each, "around", path, route.methods).check_route(route)
+            self._routes.add(route)
+            self._plugins.call("slime_route_added", app=self, route=route)
+            return handler
+
+        return declare
+
+    def use(self, middleware: SlimeMiddleware, method: str | Iterable[str] = "*", path: str = EVERY_PATH) -> None:
+        """Puts middleware around the routes of a path, or of every path, for some methods or all. After its routes.
+
+        Middleware for every path also surrounds routes that are declared later. `RouteHandlerNotFoundException` when
+        there is no such route yet, `InvalidMiddlewareHandlerType` when it cannot serve one of them.
+        """
+        (target,) = as_middleware([middleware])
+        self._register(Registration(target, "around", path, parse_methods(method)))
+
+    def middle_before(self, path: str = "/", method: str | Iterable[str] = "GET") -> Callable[[H], H]:
+        """Declares a function that runs before the handlers of a path (`"*"` for every one). Of their colour, and
+        after them.
+
+        `RouteHandlerNotFoundException`, `InvalidMiddlewareHandlerType`, `InvalidHandler` as for `use` and `route`.
+        """
+        return self._middle("before", path, method)
+
+    def middle_after(self, path: str = "/", method: str | Iterable[str] = "GET") -> Callable[[H], H]:
+        """Declares a function that runs after the handlers of a path (`"*"` for every one). Of their colour, and
+        after them.
+        """
+        return self._middle("after", path, method)
+
+    def error(self, key: ErrorKey) -> Callable[[H], H]:
+        """Declares what answers an error status (400 to 599) or an exception class: `handler(req, resp, exc)` or
+        `handler(req, resp)`.
+
+        The response's status is set when it is called. The nearest base class counts before the status.
+        """
+
+        def declare(handler: H) -> H:
+            self._declaring("an error handler")
+            self._errors.add(key, handler)
+            return handler
+
+        return declare
+
+    def start(self) -> Callable[[H], H]:
+        """Declares a function of no arguments, plain or `async def`, that runs once before the first request is
+        served.
+        """
+
+        def declare(function: H) -> H:
+            self._declaring("a start function")
+            self._lifecycle.on_start(function)
+            return function
+
+        return declare
+
+    def end(self) -> Callable[[H], H]:
+        """Declares a plain function of one argument that runs once when serving ends: with `None`, or the exception
+        that ended it.
+        """
+
+        def declare(function: H) -> H:
+            self._declaring("an end function")
+            self._lifecycle.on_end(function)
+            return function
+
+        return declare
+
+    def static_route(self, prefix: str, directory: str | os.PathLike[str]) -> None:
+        """Serves the files of a directory (relative to the application's file, or absolute) below a URL prefix.
+
+        `ConfigError` when there is no such directory or the prefix is taken.
+        """
+        self._declaring("a static route")
+        self._mounts.add(prefix, directory)
+
+    def serve(
+        self,
+        host: str | None = None,
+        port: int | None = None,
+        secret_key: str | Sequence[str] | None = None,
+        dev: bool | None = None,
+        app_state: Mapping[str, Any] | None = None,
+        workers: int | None = None,
+        static_path: str | os.PathLike[str] | None = None,
+        *,
+        https: SlimeTls | None = None,
+        unix_socket: str | os.PathLike[str] | None = None,
+        trusted_proxies: Sequence[str] | None = None,
+        access_log: bool | None = None,
+        body_size: int | None = None,
+        head_size: int | None = None,
+        head_timeout: float | None = None,
+        idle_timeout: float | None = None,
+        body_timeout: float | None = None,
+        max_connections: int | None = None,
+        pool_threads: int | None = None,
+        worker_queue_size: int | None = None,
+        upload_memory: int | None = None,
+        upload_dir: str | os.PathLike[str] | None = None,
+        shutdown_grace: float | None = None,
+        **options: Any,
+    ) -> None:
+        """Serves the application until SIGINT or SIGTERM, then returns. A second signal ends the process at once.
+
+        What is not given comes from the variable `SLIME_` and the name in capitals (`SLIME_WORKER` for `workers`),
+        else from the defaults: http://127.0.0.1:3000, one worker per CPU or one with `dev`. Sizes are in bytes, times
+        in seconds. `docs/serving.md` has them all.
+
+        An address in use ends the process with one line and exit code 1. `ConfigError` for a setting that will not
+        do; whatever a start function raises is raised here, after the end functions have been told.
+        """
+        arguments = {name: value for name, value in locals().items() if name not in ("self", "options")}
+        unknown = [name for name in options if name not in self._serve_options]
+        if unknown:
+            raise TypeError(_unknown("serve", "serve_options", unknown[0], [*arguments, *self._serve_options]))
+        configure_logging()
+        launch = resolve(arguments, os.environ, self._serve_options, options)
+        try:
+            serving = self.prepare(launch)
+        except OSError as error:
+            where = launch.server.unix_socket or f"{launch.server.host}:{launch.server.port}"
+            print(f"slimeweb cannot listen on {where}: {error.strerror or error}", file=sys.stderr)
+            raise SystemExit(1) from error
+        run_in_foreground(serving, lambda: _announce(serving, launch))
+
+    def prepare(self, launch: Launch) -> Serving:
+        """A server for this application, bound and not yet serving: what `serve` and `TestClient` drive.
+
+        Nothing can be declared from now on until it has finished. `OSError` when the address cannot be had,
+        `ConfigError` when the application is being served already, and what `Compiler.plans` raises.
+        """
+        with self._lock:
+            if self._launch is not None:
+                raise ConfigError("this application is being served already: stop that first, or make another Slime")
+            self._launch = launch
+        try:
+            self._state.merge(launch.app_state)
+            if launch.secret_key is not None:
+                self._secrets = SecretKeys(launch.secret_key)
+            elif launch.server.dev:
+                self._secrets = SecretKeys(quiet=True)
+            serving = Serving(self, self._compile(launch), launch, self._lifecycle, self._plugins, self._finished)
+        except BaseException:
+            self._finished()
+            raise
+        self._serving = serving
+        return serving
+
+    def shutdown(self) -> None:
+        """Ends `serve()` as a SIGTERM would, from any thread. Does nothing when the application is not being served."""
+        serving = self._serving
+        if serving is not None:
+            serving.shutdown()
+
+    def _compile(self, launch: Launch) -> Compiled:
+        from slimeweb._core import SlimeRequest, SlimeResponse
+
+        failures = Failures(self, self._errors, self._plugins, dev=launch.server.dev)
+        compiler = Compiler(
+            app=self,
+            plugins=self._plugins,
+            routes=self.routes,
+            registrations=self._registrations,
+            route_options=self._route_options,
+            failures=failures,
+            body_size=launch.body_size,
+        )
+        return Compiled(
+            plans=compiler.plans(),
+            mounts=self._mounts.resolve(launch.static_path),
+            fallback=compiler.fallback(bool(self._errors)),
+            on_error=failures.on_error,
+            request_members=request_members(self, self._plugins, SlimeRequest),
+            response_members=response_members(self, self._plugins, SlimeResponse),
+        )
+
+    def _finished(self) -> None:
+        with self._lock:
+            self._launch = None
+            self._serving = None
+
+    def _middle(self, position: Any, path: str, method: str | Iterable[str]) -> Callable[[H], H]:
+        methods = parse_methods(method)
+
+        def declare(function: H) -> H:
+            check_handler(function, f"middle_{position}")
+            self._register(Registration(function, position, path, methods))
+            return function
+
+        return declare
+
+    def _register(self, registration: Registration) -> None:
+        self._declaring("middleware")
+        registration.check(self._routes)
+        self._registrations = (*self._registrations, registration)
+
+    def _declaring(self, what: str) -> None:
+        if self._launch is not None:
+            raise ConfigError(
+                f"{what} cannot be declared while the application is being served: declare it before serve()"
+            )
+
+    def _option_values(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        values = {name: option.default for name, option in self._route_options.items()}
+        for name, value in given.items():
+            option = self._route_options.get(name)
+            if option is None:
+                raise TypeError(
+                    _unknown("route", "route_options", name, [*_parameters(self.route), *self._route_options])
+                )
+            values[name] = option.validate(value)
+        return values
+
+
+def _parameters(method: Callable[..., Any]) -> tuple[str, ...]:
+    code = getattr(method, "__code__")  # noqa: B009
+    return tuple(code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount])
+
+
+def _taken_by(method: Callable[..., Any]) -> Callable[[str], str | None]:
+    names = frozenset(_parameters(method))
+    return lambda name: "slimeweb itself" if name in names else None
+
+
+def _taken_in(kind: type) -> Callable[[str], str | None]:
+    names = frozenset(dir(kind))
+    return lambda name: "slimeweb itself" if name in names else None
+
+
+def _unknown(function: str, kind: str, name: str, known: Sequence[str]) -> str:
+    advice = hint(kind, name)
+    if advice is None:
+        close = difflib.get_close_matches(name, known, n=1)
+        advice = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
+    return f"{function}() has no option {name!r}: {advice}"
+
+
+def _announce(serving: Serving, launch: Launch) -> None:
+    from slimeweb._core import __version__
+
+    workers = launch.server.workers
+    count = f"{workers} worker{'' if workers == 1 else 's'}"
+    _logger.info("slimeweb %s serving on %s (%s, %s)", __version__, ", ".join(serving.urls), count, describe_gil())
+    advice = gil_advice()
+    if advice:
+        _logger.info("%s", advice)

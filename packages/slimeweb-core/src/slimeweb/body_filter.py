@@ -1,0 +1,39 @@
+"""Transformations of response bodies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from slimeweb._core import SlimeRequest, SlimeResponse
+
+__all__ = ["BodyEncoder", "BodyFilter"]
+
+
+class BodyFilter(Protocol):
+    """Decides, response by response, whether a body is transformed on its way out.
+
+    One filter object serves many requests at once, on any thread: it keeps no state of its own about them.
+    """
+
+    def begin(self, request: SlimeRequest, response: SlimeResponse, length: int | None) -> BodyEncoder | None:
+        """An encoder for this response's body, or `None` to send it as it is.
+
+        `length` is the body's length in bytes, `None` for a body that is written piece by piece. The response's
+        headers may still be changed here: Content-Encoding, Vary, ETag. Content-Length is the server's.
+        """
+
+
+class BodyEncoder(Protocol):
+    """Transforms one body. Its methods are called in order and never overlap; each returns the bytes to send, maybe
+    none.
+    """
+
+    def push(self, data: bytes, /) -> bytes:
+        """Takes a piece of the body."""
+
+    def flush(self) -> bytes:
+        """What is needed so that the client can use all that has been pushed so far."""
+
+    def finish(self) -> bytes:
+        """The rest. Nothing is called afterwards."""

@@ -1,0 +1,86 @@
+"""Which extra brings which name: the one place in core that knows the plugins of this project.
+
+It exists for error messages and for type checkers. Nothing here is needed for a plugin to work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    # Where a plugin is not installed its names are `Any`; where it is, they are the real types.
+    from slimeweb_compress import (  # type: ignore[import-not-found, import-untyped, attr-defined, unused-ignore]
+        Compress as Compress,
+    )
+    from slimeweb_compress import (  # type: ignore[import-not-found, import-untyped, attr-defined, unused-ignore]
+        SlimeCompression as SlimeCompression,
+    )
+    from slimeweb_docs import (  # type: ignore[import-not-found, import-untyped, attr-defined, unused-ignore]
+        BodySchema as BodySchema,
+    )
+    from slimeweb_docs import (  # type: ignore[import-not-found, import-untyped, attr-defined, unused-ignore]
+        QuerySchema as QuerySchema,
+    )
+    from slimeweb_docs import (  # type: ignore[import-not-found, import-untyped, attr-defined, unused-ignore]
+        SlimeResponseType as SlimeResponseType,
+    )
+    from slimeweb_docs import (  # type: ignore[import-not-found, import-untyped, attr-defined, unused-ignore]
+        SlimeSchema as SlimeSchema,
+    )
+
+__all__ = ["CATALOGUE", "Extra", "hint"]
+
+if TYPE_CHECKING:
+    # `slimeweb/__init__.py` re-exports these for type checkers; at run time entry points resolve them.
+    __all__ += ["BodySchema", "Compress", "QuerySchema", "SlimeCompression", "SlimeResponseType", "SlimeSchema"]
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """What one extra of the distribution `slimeweb` brings, and from which distribution."""
+
+    name: str
+    distribution: str
+    exports: tuple[str, ...] = ()
+    app_members: tuple[str, ...] = ()
+    route_options: tuple[str, ...] = ()
+    serve_options: tuple[str, ...] = ()
+    request_members: tuple[str, ...] = ()
+    response_members: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+
+
+CATALOGUE: tuple[Extra, ...] = (
+    Extra("ws", "slimeweb-ws", app_members=("websocket", "room"), route_options=("ws",)),
+    Extra("stream", "slimeweb-stream", app_members=("stream",), route_options=("stream",)),
+    Extra(
+        "compress",
+        "slimeweb-compress",
+        exports=("SlimeCompression", "Compress"),
+        route_options=("compression", "comp_level"),
+    ),
+    Extra(
+        "docs",
+        "slimeweb-docs",
+        exports=("SlimeSchema", "BodySchema", "QuerySchema", "SlimeResponseType"),
+        app_members=("docs",),
+        commands=("openapi",),
+    ),
+    Extra("templates", "slimeweb-templates", app_members=("templates",), request_members=("render",)),
+)
+
+
+def hint(kind: str, name: str) -> str | None:
+    """What to type to get `name`, where an extra brings it; else `None`.
+
+    `kind` is the field of `Extra` to look in: `exports`, `app_members`, `route_options` and so on.
+    """
+    for extra in _bringing(kind, name):
+        return f"{name!r} comes with {extra.distribution}: pip install 'slimeweb[{extra.name}]'"
+    return None
+
+
+def _bringing(kind: str, name: str) -> Iterator[Extra]:
+    return (extra for extra in CATALOGUE if name in getattr(extra, kind))

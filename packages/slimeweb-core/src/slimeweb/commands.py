@@ -1,0 +1,47 @@
+"""Subcommands that plugins add to the command `slime`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+__all__ = ["Command", "Commands"]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One subcommand: `configure` adds its arguments to a parser, `run` takes them parsed and returns the exit code."""
+
+    name: str
+    run: Callable[[argparse.Namespace], int]
+    help: str = ""
+    configure: Callable[[argparse.ArgumentParser], object] | None = None
+
+
+class Commands:
+    """The subcommands that there are so far."""
+
+    __slots__ = ("_commands",)
+
+    def __init__(self) -> None:
+        self._commands: dict[str, Command] = {}
+
+    def add(
+        self,
+        name: str,
+        run: Callable[[argparse.Namespace], int],
+        *,
+        help: str = "",
+        configure: Callable[[argparse.ArgumentParser], object] | None = None,
+    ) -> None:
+        """Adds a subcommand. `ValueError` when the name is taken."""
+        if name in self._commands:
+            raise ValueError(f"there is a command {name!r} already")
+        self._commands[name] = Command(name, run, help, configure)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._commands
+
+    def __iter__(self) -> Iterator[Command]:
+        return iter(self._commands.values())

@@ -1,0 +1,181 @@
+"""From declarations to plans: all that is decided once, when the application starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, cast
+
+from slimeweb.body_filter import BodyFilter
+from slimeweb.errors import PluginError
+from slimeweb.failures import Failures
+from slimeweb.fold import Layer, fold
+from slimeweb.methods import ANY, overlap
+from slimeweb.middleware import Registration, SlimeMiddleware, check_colour, layer_of, layers_of
+from slimeweb.plan import Plan
+from slimeweb.plugins import Plugin, Plugins
+from slimeweb.route_kind import RouteKind
+from slimeweb.route_option import RouteOption
+from slimeweb.routing import Handler, RouteSpec, RouteTable, describe, is_coroutine_function
+
+if TYPE_CHECKING:
+    from slimeweb._core import SlimeRequest, SlimeResponse
+    from slimeweb.app import Slime
+
+__all__ = ["Compiler"]
+
+
+@dataclass(frozen=True, slots=True)
+class Compiler:
+    """Everything that decides how the routes of an application answer."""
+
+    app: Slime
+    plugins: Plugins
+    routes: tuple[RouteSpec, ...]
+    registrations: tuple[Registration, ...]
+    route_options: Mapping[str, RouteOption]
+    failures: Failures
+    body_size: int
+
+    def plans(self) -> tuple[Plan, ...]:
+        """A plan for each route (several, where methods differ in their middleware), and for OPTIONS of each path.
+
+        `MultipleRouteException` when a plugin's route is in the way of another, `PluginError` for a plugin that
+        breaks the contract, `InvalidMiddlewareHandlerType` for middleware that cannot serve a route.
+        """
+        table = RouteTable(self.routes)
+        for _, route in self.plugins.items("slime_routes", RouteSpec, app=self.app):
+            defaults = {name: option.default for name, option in self.route_options.items()}
+            table.add(replace(route, options=MappingProxyType({**defaults, **route.options})))
+        kinds: dict[str, Plugin] = {}
+        plans = [plan for route in table for plan in self._route(route, kinds)]
+        shapes = dict.fromkeys(route.pattern.shape for route in table)
+        plans += [plan for shape in shapes for plan in self._options(table.at(shape))]
+        return tuple(plans)
+
+    def fallback(self, has_handlers: bool) -> Plan | None:
+        """The plan for what no route answers; `None` when the server can answer that by itself."""
+        everywhere = [each for each in self.registrations if each.is_app_wide and ANY in each.methods]
+        if not everywhere and not has_handlers:
+            return None
+        return self._synthetic("/{*path}", (ANY,), layers_of(everywhere), self.failures.refuse)
+
+    def _route(self, route: RouteSpec, kinds: dict[str, Plugin]) -> Iterable[Plan]:
+        handler = self._wrapped(route, kinds)
+        brought = tuple(self._brought(route))
+        filters = self._filters(route)
+        for methods, registrations in self._by_middleware(route):
+            for each in registrations:
+                each.check_route(route)
+            layers = (
+                *layers_of([each for each in registrations if each.is_app_wide]),
+                *(layer_of(each) for each in (*brought, *route.middleware)),
+                *layers_of([each for each in registrations if not each.is_app_wide]),
+            )
+            yield Plan(
+                pattern=route.path,
+                methods=methods,
+                endpoint=fold(layers, handler, self.failures.on_error, is_async=route.is_async),
+                is_async=route.is_async,
+                body_size=self.body_size if route.body_size is None else route.body_size,
+                stream_body=route.stream_body,
+                blocking=route.blocking,
+                filters=filters,
+            )
+
+    def _filters(self, route: RouteSpec) -> tuple[BodyFilter, ...]:
+        filters: list[BodyFilter] = []
+        for plugin, found in self.plugins.each("slime_body_filter", object, app=self.app, route=route):
+            if not callable(getattr(found, "begin", None)):
+                raise PluginError(
+                    f"{plugin}: slime_body_filter returned {found!r}, which has no method begin: return a BodyFilter"
+                )
+            filters.append(cast(BodyFilter, found))
+        return tuple(filters)
+
+    def _brought(self, route: RouteSpec) -> Iterable[SlimeMiddleware]:
+        for plugin, middleware in self.plugins.items("slime_middleware", SlimeMiddleware, app=self.app, route=route):
+            try:
+                check_colour(middleware, route)
+            except Exception as error:
+                raise PluginError(f"{plugin}: slime_middleware does not fit: {error}") from error
+            yield middleware
+
+    def _wrapped(self, route: RouteSpec, kinds: dict[str, Plugin]) -> Handler:
+        claims = self.plugins.each("slime_route_kind", RouteKind, app=self.app, route=route)
+        if not claims:
+            return route.handler
+        if len(claims) > 1:
+            both = " and ".join(f"{plugin} ({kind.name})" for plugin, kind in claims)
+            raise PluginError(f"the route {route} cannot be of two kinds at once: {both} both claim it")
+        ((plugin, kind),) = claims
+        owner = kinds.setdefault(kind.name, plugin)
+        if owner is not plugin:
+            raise PluginError(f"{plugin} has a route kind {kind.name!r}, which {owner} has already")
+        try:
+            handler = kind.wrap(route, route.handler)
+        except Exception as error:
+            raise PluginError(f"{plugin}: its route kind {kind.name!r} refuses the route {route}: {error}") from error
+        if not callable(handler) or is_coroutine_function(handler) is not route.is_async:
+            raise PluginError(
+                f"{plugin}: its route kind {kind.name!r} made {describe(handler)} of {describe(route.handler)}: "
+                f"return {'a coroutine function' if route.is_async else 'a plain function'}, as the handler is"
+            )
+        return handler
+
+    def _by_middleware(self, route: RouteSpec) -> list[tuple[tuple[str, ...], list[Registration]]]:
+        """The route's methods, in groups that share the same middleware."""
+        here = [
+            each for each in self.registrations if each.is_at(route.pattern) and overlap(each.methods, route.methods)
+        ]
+        methods = dict.fromkeys(route.methods)
+        if ANY in methods:
+            # A method that some middleware names goes apart from all the others.
+            named = [method for each in here for method in each.methods]
+            methods = dict.fromkeys((*named, ANY))
+        groups: dict[tuple[int, ...], tuple[list[str], list[Registration]]] = {}
+        for method in methods:
+            chosen = [each for each in here if each.is_for(route, method)]
+            members, _ = groups.setdefault(tuple(map(id, chosen)), ([], chosen))
+            members.append(method)
+        return [(tuple(members), chosen) for members, chosen in groups.values()]
+
+    def _options(self, routes: Sequence[RouteSpec]) -> Iterable[Plan]:
+        """The answer to OPTIONS for a path whose routes have none: 204 with Allow, inside of their middleware."""
+        methods = {method for route in routes for method in route.methods}
+        if methods & {ANY, "OPTIONS"}:
+            return
+        allow = ", ".join(sorted(methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())))
+
+        def answer(req: SlimeRequest, resp: SlimeResponse) -> None:
+            resp.set_header("Allow", allow)
+            resp.empty(204)
+
+        pattern = routes[0].pattern
+        here = [each for each in self.registrations if each.is_at(pattern) and each.answers_options]
+        own = dict.fromkeys(middleware for route in routes for middleware in route.middleware)
+        layers = (
+            *layers_of([each for each in here if each.is_app_wide]),
+            *(layer_of(middleware) for middleware in own),
+            *layers_of([each for each in here if not each.is_app_wide]),
+        )
+        yield self._synthetic(pattern.text, ("OPTIONS",), layers, answer)
+
+    def _synthetic(
+        self,
+        pattern: str,
+        methods: tuple[str, ...],
+        layers: Sequence[Layer],
+        answer: Callable[[SlimeRequest, SlimeResponse], None],
+    ) -> Plan:
+        """A plan for an answer of slimeweb's own, in the colour that its middleware needs."""
+        is_async = any(layer.is_async for layer in layers)
+
+        async def answer_async(req: SlimeRequest, resp: SlimeResponse) -> None:
+            answer(req, resp)
+
+        handler: Handler = answer_async if is_async else answer
+        endpoint = fold(layers, handler, self.failures.on_error, is_async=is_async)
+        # Nobody reads this body; the server passes over what little of it comes.
+        return Plan(pattern=pattern, methods=methods, endpoint=endpoint, is_async=is_async, body_size=self.body_size)

@@ -1,0 +1,88 @@
+"""What `@app.error` declares."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from slimeweb.errors import ConfigError, InvalidHandler
+from slimeweb.routing import Handler, check_handler, describe, is_coroutine_function
+
+if TYPE_CHECKING:
+    from slimeweb._core import SlimeRequest, SlimeResponse
+
+__all__ = ["ErrorHandler", "ErrorHandlers", "ErrorKey"]
+
+ErrorKey = int | type[BaseException]
+ErrorHandler = Callable[["SlimeRequest", "SlimeResponse", BaseException], Any]
+
+
+class ErrorHandlers:
+    """Handlers by exception class and by status."""
+
+    __slots__ = ("_by_status", "_by_type")
+
+    def __init__(self) -> None:
+        self._by_status: dict[int, ErrorHandler] = {}
+        self._by_type: dict[type[BaseException], ErrorHandler] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._by_status or self._by_type)
+
+    def add(self, key: ErrorKey, handler: Handler) -> None:
+        """Declares a handler. `InvalidHandler` for one that cannot be called, `ConfigError` for a second one for the
+        same key.
+        """
+        adapted = _with_three_arguments(handler)
+        if isinstance(key, type) and issubclass(key, BaseException):
+            table: dict[Any, ErrorHandler] = self._by_type
+        elif isinstance(key, int) and not isinstance(key, bool) and 400 <= key <= 599:
+            table = self._by_status
+        else:
+            raise InvalidHandler(f"app.error({key!r}): give an error status, 400 to 599, or an exception class")
+        if key in table:
+            raise ConfigError(f"app.error({key!r}) has two handlers; the second is {describe(handler)}")
+        table[key] = adapted
+
+    def for_exception(self, exc: BaseException) -> tuple[type[BaseException], ErrorHandler] | None:
+        """The handler of the nearest base class, and that class."""
+        for kind in type(exc).__mro__:
+            handler = self._by_type.get(kind)
+            if handler is not None:
+                return kind, handler
+        return None
+
+    def for_status(self, status: int) -> ErrorHandler | None:
+        """The handler of a status."""
+        return self._by_status.get(status)
+
+
+def _with_three_arguments(handler: Handler) -> ErrorHandler:
+    if callable(handler) and _takes(handler, 2) and not _takes(handler, 3):
+        function = handler
+        if is_coroutine_function(function):
+            raise InvalidHandler(_must_be_sync(function))
+
+        def adapted(req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> Any:
+            return function(req, resp)
+
+        return adapted
+    check_handler(handler, "app.error", ("req", "resp", "exc"))
+    if is_coroutine_function(handler):
+        raise InvalidHandler(_must_be_sync(handler))
+    return handler
+
+
+def _must_be_sync(handler: Handler) -> str:
+    return f"the error handler {describe(handler)} is async def: it serves routes of both kinds, make it a plain def"
+
+
+def _takes(handler: Handler, count: int) -> bool:
+    try:
+        inspect.signature(handler).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:
+        return count == 3
+    return True

@@ -1,0 +1,103 @@
+"""Every error that slimeweb raises, under one base."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+__all__ = [
+    "ClientDisconnected",
+    "ConfigError",
+    "FormError",
+    "HttpError",
+    "InvalidHandler",
+    "InvalidMiddlewareHandlerType",
+    "JsonError",
+    "MethodException",
+    "MultipleRouteException",
+    "PluginError",
+    "RouteHandlerNotFoundException",
+    "SlimeError",
+    "phrase",
+]
+
+
+class SlimeError(Exception):
+    """The base of all errors that slimeweb raises on purpose."""
+
+
+class MethodException(SlimeError):
+    """A method that is not an HTTP method name (RFC 9110, section 9.1)."""
+
+
+class MultipleRouteException(SlimeError):
+    """Two routes would answer the same path and method."""
+
+
+class RouteHandlerNotFoundException(SlimeError):
+    """Middleware was declared for a route that does not exist, or not yet."""
+
+
+class InvalidHandler(SlimeError):
+    """A handler that cannot be called as slimeweb calls it, or a path pattern that cannot be matched."""
+
+
+class InvalidMiddlewareHandlerType(SlimeError):
+    """Middleware that is neither fit for its route's colour (sync or async) nor a `SlimeMiddleware` instance."""
+
+
+class PluginError(SlimeError):
+    """A plugin that broke the contract. The message names the plugin, its distribution and the hook."""
+
+
+class ConfigError(SlimeError):
+    """A setting that cannot be used, or an application that is being changed after it has started."""
+
+
+class ClientDisconnected(SlimeError):
+    """The client went away before the answer was complete. Raised by writes, so that a handler ends."""
+
+
+class HttpError(SlimeError):
+    """Raised in a handler, it becomes the response.
+
+    `status` is the status code, 400 to 599; `detail` the body, shown to the client as it is (the status's own name
+    when empty); `headers` are added to the response. `ValueError` for another status.
+
+        raise HttpError(404, "no such student")
+    """
+
+    def __init__(self, status: int, detail: str = "", headers: Mapping[str, str] | None = None) -> None:
+        if not 400 <= status <= 599:
+            raise ValueError(
+                f"HttpError needs an error status, 400 to 599, not {status}: use resp.set_status({status})"
+            )
+        super().__init__(status, detail)
+        self.status = status
+        self.detail = detail
+        self.headers: Mapping[str, str] = dict(headers or {})
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.detail or phrase(self.status)}"
+
+
+class JsonError(HttpError):
+    """The body says it is JSON and is not (RFC 8259): a 400 that tells where."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(400, detail)
+
+
+class FormError(HttpError):
+    """The body says it is a form and is not (RFC 7578, WHATWG URL): a 400 that tells why."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(400, detail)
+
+
+def phrase(status: int) -> str:
+    """The name of a status, as in RFC 9110, section 15: `Not Found` for 404."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"

@@ -1,0 +1,125 @@
+"""Middleware folded around a handler, once, at start: what the server then calls is one function.
+
+A layer is entered when its before has returned. The first before that answers (returns something other than `None`,
+or fills the response) ends the way in. The way out goes through the layers that were entered, inner to outer,
+whatever happened. What raises on either way goes to `on_error`, which turns it into a response; the rest of the way
+out then sees that response.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from slimeweb.routing import Handler, is_coroutine_function
+
+if TYPE_CHECKING:
+    from slimeweb._core import SlimeRequest, SlimeResponse
+
+__all__ = ["Layer", "OnError", "fold"]
+
+OnError = Callable[["SlimeRequest", "SlimeResponse", BaseException], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What one middleware does before and after what is inside of it."""
+
+    before: Handler | None = None
+    after: Handler | None = None
+
+    @property
+    def is_async(self) -> bool:
+        """Whether it needs an event loop."""
+        return any(function is not None and is_coroutine_function(function) for function in (self.before, self.after))
+
+
+def fold(layers: Sequence[Layer], handler: Handler, on_error: OnError, *, is_async: bool) -> Handler:
+    """One endpoint that runs `handler` inside of `layers`, the first of which is the outermost.
+
+    Without layers it is the handler itself, so that a route without middleware costs nothing more.
+    """
+    useful = tuple(layer for layer in layers if layer.before is not None or layer.after is not None)
+    if not useful:
+        return handler
+    return _fold_async(useful, handler, on_error) if is_async else _fold_sync(useful, handler, on_error)
+
+
+def _fold_sync(layers: tuple[Layer, ...], handler: Handler, on_error: OnError) -> Handler:
+    ways_in = tuple(layer.before for layer in layers)
+    ways_out = tuple(layer.after for layer in layers)
+
+    def endpoint(req: SlimeRequest, resp: SlimeResponse) -> None:
+        entered = 0
+        try:
+            for before in ways_in:
+                answer = None if before is None else before(req, resp)
+                entered += 1
+                if answer is not None:
+                    resp.accept(answer)
+                    break
+                if resp.is_set:
+                    break
+            else:
+                result = handler(req, resp)
+                if result is not None:
+                    resp.accept(result)
+        except Exception as error:
+            on_error(req, resp, error)
+        finally:
+            for after in reversed(ways_out[:entered]):
+                if after is None:
+                    continue
+                try:
+                    answer = after(req, resp)
+                    if answer is not None:
+                        resp.accept(answer)
+                except Exception as error:
+                    on_error(req, resp, error)
+
+    return endpoint
+
+
+def _fold_async(layers: tuple[Layer, ...], handler: Handler, on_error: OnError) -> Handler:
+    # Which calls are to be awaited is known here, so that no call is looked at when it runs.
+    ways_in = tuple((layer.before, _awaits(layer.before)) for layer in layers)
+    ways_out = tuple((layer.after, _awaits(layer.after)) for layer in layers)
+
+    async def endpoint(req: SlimeRequest, resp: SlimeResponse) -> None:
+        entered = 0
+        try:
+            for before, awaits in ways_in:
+                answer: Any = None
+                if before is not None:
+                    answer = await before(req, resp) if awaits else before(req, resp)
+                entered += 1
+                if answer is not None:
+                    resp.accept(answer)
+                    break
+                if resp.is_set:
+                    break
+            else:
+                result = await handler(req, resp)
+                if result is not None:
+                    resp.accept(result)
+        except Exception as error:
+            on_error(req, resp, error)
+        finally:
+            # After a cancellation too, when the client has left or the server stops: what a before has begun, its
+            # after ends.
+            for after, awaits in reversed(ways_out[:entered]):
+                if after is None:
+                    continue
+                try:
+                    answer = await after(req, resp) if awaits else after(req, resp)
+                    if answer is not None:
+                        resp.accept(answer)
+                except Exception as error:
+                    on_error(req, resp, error)
+
+    return endpoint
+
+
+def _awaits(function: Handler | None) -> bool:
+    return function is not None and is_coroutine_function(function)

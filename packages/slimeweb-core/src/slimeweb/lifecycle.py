@@ -1,0 +1,56 @@
+"""What `@app.start` and `@app.end` declare."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from slimeweb.errors import InvalidHandler
+from slimeweb.loops import LoopThread
+from slimeweb.routing import Handler, check_handler, describe, is_coroutine_function
+
+__all__ = ["Lifecycle"]
+
+_logger = logging.getLogger("slimeweb")
+
+
+class Lifecycle:
+    """Functions that run once before the first request, and once after the last."""
+
+    __slots__ = ("_ends", "_starts")
+
+    def __init__(self) -> None:
+        self._starts: tuple[Handler, ...] = ()
+        self._ends: tuple[Callable[[BaseException | None], object], ...] = ()
+
+    def on_start(self, function: Handler) -> None:
+        """Declares a start function of no arguments, plain or asynchronous. `InvalidHandler` for another."""
+        check_handler(function, "app.start", ())
+        self._starts = (*self._starts, function)
+
+    def on_end(self, function: Handler) -> None:
+        """Declares a plain end function of one argument. `InvalidHandler` for another."""
+        if is_coroutine_function(function):
+            raise InvalidHandler(
+                f"app.end: {describe(function)} is async def: no event loop is left by then, make it a plain def"
+            )
+        check_handler(function, "app.end", ("error",))
+        self._ends = (*self._ends, function)
+
+    def start(self, loop: LoopThread) -> None:
+        """Runs the start functions in order: plain ones here, asynchronous ones on `loop`. The first that raises ends
+        it.
+        """
+        for function in self._starts:
+            if is_coroutine_function(function):
+                loop.run(function())
+            else:
+                function()
+
+    def end(self, error: BaseException | None) -> None:
+        """Runs every end function with `error`. One that raises is logged and does not keep the others from running."""
+        for function in self._ends:
+            try:
+                function(error)
+            except Exception:
+                _logger.exception("app.end: %s failed", describe(function))

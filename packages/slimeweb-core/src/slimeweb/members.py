@@ -1,0 +1,94 @@
+"""Methods of requests and responses that are made in Python: slimeweb's own, and those that plugins add."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from slimeweb.catalogue import hint
+from slimeweb.cookies import format_cookie, parse_cookies, sign, unsign
+from slimeweb.plugins import Plugins
+from slimeweb.validation import validate
+
+if TYPE_CHECKING:
+    from slimeweb._core import SlimeRequest, SlimeResponse
+    from slimeweb.app import Slime
+
+__all__ = ["missing_attribute", "request_members", "response_members"]
+
+Members = Mapping[str, Callable[..., Any]]
+
+
+def request_members(app: Slime, plugins: Plugins, core: type) -> Members:
+    """Everything that `core`, the request class, gets beside what it has in Rust. `PluginError` for a name that is
+    taken.
+    """
+
+    def get_cookies(req: SlimeRequest) -> dict[str, str]:
+        """The request's cookies."""
+        # HTTP/2 may split the field into several (RFC 9113, section 8.2.3).
+        return parse_cookies("; ".join(req.header_all("cookie")))
+
+    def get_signed_cookie(
+        req: SlimeRequest, key: str, max_age: float | None = None, *, secret: str | None = None
+    ) -> str | None:
+        """A signed cookie's value; `None` when there is none, it was changed, or it is older than `max_age` seconds.
+
+        `secret` is the one that `set_sign_cookie` was given, where it was.
+        """
+        signed = get_cookies(req).get(key)
+        return (
+            None if signed is None else unsign(key, signed, (secret,) if secret else app.secret_keys, max_age=max_age)
+        )
+
+    def get_state(req: SlimeRequest, key: str) -> Any:
+        """The application state's value for `key`, `None` when there is none."""
+        return app.state.get(key)
+
+    def update_state(req: SlimeRequest, key: str, value: Any) -> None:
+        """Sets the application state's value for `key`."""
+        app.state[key] = value
+
+    own = {
+        function.__name__: function for function in (get_cookies, get_signed_cookie, get_state, update_state, validate)
+    }
+    return _joined(own, plugins, "slime_request_members", core, app)
+
+
+def response_members(app: Slime, plugins: Plugins, core: type) -> Members:
+    """Everything that `core`, the response class, gets beside what it has in Rust. `PluginError` for a name that is
+    taken.
+    """
+
+    def set_cookie(resp: SlimeResponse, key: str, value: str, **attributes: Any) -> None:
+        """Sets a cookie. `ValueError` for what a cookie cannot hold; the attributes are those of `format_cookie`."""
+        resp.add_header("Set-Cookie", format_cookie(key, value, **attributes))
+
+    def set_sign_cookie(
+        resp: SlimeResponse, key: str, value: str, secret: str | None = None, **attributes: Any
+    ) -> None:
+        """Sets a cookie that only this application can have set: signed with `secret`, or with the application's
+        key.
+        """
+        set_cookie(resp, key, sign(key, value, secret or app.secret_keys[0]), **attributes)
+
+    own = {function.__name__: function for function in (set_cookie, set_sign_cookie)}
+    return _joined(own, plugins, "slime_response_members", core, app)
+
+
+def missing_attribute(owner: str, name: str) -> AttributeError:
+    """The error for an attribute of a request or response that neither slimeweb nor an installed plugin has.
+
+    `owner` is the class's name, `SlimeRequest` or `SlimeResponse`.
+    """
+    kind = "request_members" if owner == "SlimeRequest" else "response_members"
+    advice = hint(kind, name)
+    return AttributeError(f"{owner} has no attribute {name!r}" + (f": {advice}" if advice else ""), name=name)
+
+
+def _joined(own: dict[str, Callable[..., Any]], plugins: Plugins, hook: str, core: type, app: Slime) -> Members:
+    def taken(name: str) -> str | None:
+        return "slimeweb itself" if name in own or name in dir(core) else None
+
+    return MappingProxyType({**own, **plugins.table(hook, taken, app=app)})

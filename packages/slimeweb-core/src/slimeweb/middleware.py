@@ -1,0 +1,171 @@
+"""Middleware: what runs before and after handlers."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from slimeweb.errors import InvalidMiddlewareHandlerType, RouteHandlerNotFoundException
+from slimeweb.fold import Layer
+from slimeweb.methods import ANY, covers, overlap
+from slimeweb.pattern import PathPattern
+from slimeweb.routing import Handler, RouteSpec, RouteTable, describe, is_coroutine_function
+
+if TYPE_CHECKING:
+    from slimeweb._core import SlimeRequest, SlimeResponse
+
+__all__ = ["EVERY_PATH", "Registration", "SlimeMiddleware", "as_middleware", "check_colour", "layer_of", "layers_of"]
+
+EVERY_PATH = "*"
+
+
+class SlimeMiddleware:
+    """The base of middleware classes: override one method or both, as plain functions or as `async def`.
+
+    Plain methods serve every route; asynchronous ones only asynchronous routes. `middle_before` ends the request when
+    it fills the response's body or returns something other than `None`, which then is the answer. `middle_after` runs
+    for every response that its `middle_before` let pass or gave, errors' included; it does not run when its own
+    `middle_before` raised.
+
+    One instance serves many requests at once, on any thread: what belongs to a request goes on the request
+    (`req.started = …`).
+    """
+
+    answers_options: bool = False
+    """Whether `middle_before` also sees the OPTIONS requests that slimeweb answers for the paths of its routes,
+    whatever methods it was registered for. What answers CORS preflights needs it.
+    """
+
+    def middle_before(self, req: SlimeRequest, resp: SlimeResponse) -> Any:
+        """Runs before the handler."""
+
+    def middle_after(self, req: SlimeRequest, resp: SlimeResponse) -> Any:
+        """Runs after the handler."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Registration:
+    """One `use`, `middle_before` or `middle_after`: what is to run, and for which paths and methods."""
+
+    target: SlimeMiddleware | Handler
+    position: Literal["around", "before", "after"]
+    path: str
+    methods: tuple[str, ...]
+
+    @property
+    def is_app_wide(self) -> bool:
+        """Whether it is for every path."""
+        return self.path == EVERY_PATH
+
+    @property
+    def answers_options(self) -> bool:
+        """Whether it is wanted around the OPTIONS that slimeweb answers itself."""
+        return covers(self.methods, "OPTIONS") or bool(getattr(self.target, "answers_options", False))
+
+    def is_for(self, route: RouteSpec, method: str) -> bool:
+        """Whether it belongs around that route's handler for that method, which is `*` for any that is not named
+        elsewhere.
+        """
+        return self.is_at(route.pattern) and covers(self.methods, method)
+
+    def is_at(self, pattern: PathPattern) -> bool:
+        """Whether its path is that pattern."""
+        return self.is_app_wide or PathPattern.parse(self.path).shape == pattern.shape
+
+    def check(self, routes: RouteTable) -> None:
+        """Refuses to be declared before its route, or for a route of the other colour."""
+        found = self._routes(routes)
+        if not found:
+            raise RouteHandlerNotFoundException(
+                f"{self} has no route yet: declare the route {','.join(self.methods)} {self.path} first, this after"
+            )
+        if ANY not in self.methods and not self.is_app_wide:
+            missing = [method for method in self.methods if not any(covers(route.methods, method) for route in found)]
+            if missing:
+                raise RouteHandlerNotFoundException(
+                    f"{self}: the path {self.path} has no route for {','.join(missing)}"
+                )
+        for route in found:
+            self.check_route(route)
+
+    def check_route(self, route: RouteSpec) -> None:
+        """`InvalidMiddlewareHandlerType` when the route is of a colour that this cannot serve."""
+        if self.position == "around":
+            assert isinstance(self.target, SlimeMiddleware)
+            check_colour(self.target, route)
+        elif is_coroutine_function(self._function()) is not route.is_async:
+            wanted, given = ("async def", "a plain def") if route.is_async else ("a plain def", "async def")
+            raise InvalidMiddlewareHandlerType(
+                f"{self} is {given}, but the route {route} needs {wanted} like its handler"
+            )
+
+    def layer(self) -> Layer:
+        """It, as a layer around a handler."""
+        if self.position == "around":
+            assert isinstance(self.target, SlimeMiddleware)
+            return layer_of(self.target)
+        function = self._function()
+        return Layer(before=function) if self.position == "before" else Layer(after=function)
+
+    def _function(self) -> Handler:
+        assert not isinstance(self.target, SlimeMiddleware)
+        return self.target
+
+    def _routes(self, routes: RouteTable) -> tuple[RouteSpec, ...]:
+        candidates = routes if self.is_app_wide else routes.at(PathPattern.parse(self.path).shape)
+        return tuple(route for route in candidates if overlap(self.methods, route.methods))
+
+    def __str__(self) -> str:
+        if self.position == "around":
+            return f"use({type(self.target).__name__}(), path={self.path!r})"
+        return f"middle_{self.position} {describe(self.target)} for {self.path!r}"
+
+
+def as_middleware(plugin: object) -> tuple[SlimeMiddleware, ...]:
+    """One middleware or a list of them, as a tuple. `InvalidMiddlewareHandlerType` for anything else."""
+    if plugin is None:
+        return ()
+    listed = tuple(plugin) if isinstance(plugin, Iterable) and not isinstance(plugin, str) else (plugin,)
+    for each in listed:
+        if isinstance(each, type):
+            raise InvalidMiddlewareHandlerType(f"{each.__name__} is a class: give an instance, {each.__name__}()")
+        if not isinstance(each, SlimeMiddleware):
+            raise InvalidMiddlewareHandlerType(
+                f"{each!r} is not middleware: give an instance of a class that extends SlimeMiddleware"
+            )
+    return listed
+
+
+def check_colour(middleware: SlimeMiddleware, route: RouteSpec) -> None:
+    """`InvalidMiddlewareHandlerType` for asynchronous middleware around a synchronous handler."""
+    asynchronous = [
+        name for name in ("middle_before", "middle_after") if inspect.iscoroutinefunction(getattr(middleware, name))
+    ]
+    if asynchronous and not route.is_async:
+        raise InvalidMiddlewareHandlerType(
+            f"{type(middleware).__name__}.{asynchronous[0]} is async def and cannot serve the plain def {route}: "
+            "make the handler async def, or the method a plain def, which serves both"
+        )
+
+
+def layer_of(middleware: SlimeMiddleware) -> Layer:
+    """The methods that a middleware overrides, as a layer."""
+    kind = type(middleware)
+    return Layer(
+        before=middleware.middle_before if kind.middle_before is not SlimeMiddleware.middle_before else None,
+        after=middleware.middle_after if kind.middle_after is not SlimeMiddleware.middle_after else None,
+    )
+
+
+def layers_of(registrations: Sequence[Registration]) -> tuple[Layer, ...]:
+    """Layers, outermost first, for registrations of one scope in the order of their declaration.
+
+    `SlimeMiddleware` comes outside of functions. Functions run in the order they were declared in, before and after
+    alike, and an after runs whatever the befores of its scope did.
+    """
+    around = [each for each in registrations if each.position == "around"]
+    afters = [each for each in reversed(registrations) if each.position == "after"]
+    befores = [each for each in registrations if each.position == "before"]
+    return tuple(each.layer() for each in (*around, *afters, *befores))

@@ -1,0 +1,44 @@
+"""Keyword arguments that plugins add to `route()` and to `serve()`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["RouteOption", "ServeOption"]
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class RouteOption:
+    """A keyword argument of `app.route()`.
+
+    `validate` takes the value given and returns the one to keep; it raises `ValueError` or `TypeError` when it will
+    not do, at the declaration of the route. The default is not validated.
+    """
+
+    name: str
+    default: Any = None
+    validate: Callable[[Any], Any] = _as_it_is
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOption:
+    """A keyword argument of `app.serve()`, also read from the variable `SLIME_` and the name in capitals.
+
+    `validate` takes the argument, or the variable's text, and returns the value to keep; `ValueError` or `TypeError`
+    when it will not do. The default is not validated. The plugin reads the outcome from `app.serve_options[name]`.
+    """
+
+    name: str
+    default: Any = None
+    validate: Callable[[Any], Any] = _as_it_is
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it: `SLIME_MAX_ROOMS` for `max_rooms`."""
+        return f"SLIME_{self.name.upper()}"

@@ -1,0 +1,217 @@
+"""`serve()` arguments resolved: an argument counts over its `SLIME_*` variable, that over the default."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from slimeweb.errors import ConfigError
+from slimeweb.interpreter import usable_cpus
+from slimeweb.plan import Settings
+from slimeweb.route_option import ServeOption
+from slimeweb.routing import BODY_SIZE
+from slimeweb.tls import SlimeTls
+
+__all__ = ["Launch", "resolve"]
+
+_TRUE = ("1", "true", "yes", "on")
+_FALSE = ("0", "false", "no", "off", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """All that `serve()` was told: what the Rust server needs, and what Python does."""
+
+    server: Settings
+    body_size: int = BODY_SIZE
+    secret_key: str | tuple[str, ...] | None = None
+    static_path: str | None = None
+    access_log: bool = False
+    app_state: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class _Invalid(Exception):
+    """A value that will not do, and what would."""
+
+
+Reader = Callable[[Any], Any]
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+        raise _Invalid("text that is not empty")
+    return os.fspath(value)
+
+
+def _flag(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.strip().lower() in _TRUE + _FALSE:
+        return value.strip().lower() in _TRUE
+    raise _Invalid("True or False (as a variable: 1 or 0)")
+
+
+def _whole(lowest: int, highest: int | None = None, unit: str = "") -> Reader:
+    allowed = f"a whole number{unit}, {lowest} " + (f"to {highest}" if highest is not None else "or more")
+
+    def read(value: Any) -> int:
+        try:
+            number = int(value) if isinstance(value, str) else value
+        except ValueError as error:
+            raise _Invalid(allowed) from error
+        if (
+            isinstance(number, bool)
+            or not isinstance(number, int)
+            or number < lowest
+            or (highest is not None and number > highest)
+        ):
+            raise _Invalid(allowed)
+        return number
+
+    return read
+
+
+def _seconds(value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise _Invalid("a number of seconds above 0") from error
+    if isinstance(value, bool) or not math.isfinite(number) or number <= 0:
+        raise _Invalid("a number of seconds above 0")
+    return number
+
+
+def _grace(value: Any) -> float:
+    return 0.0 if value in (0, "0") and not isinstance(value, bool) else _seconds(value)
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = value.split(",")
+    if not isinstance(value, Iterable):
+        raise _Invalid("a list of addresses or networks, such as ['10.0.0.0/8'] (as a variable: with commas between)")
+    return tuple(_text(item).strip() for item in value if item != "")
+
+
+def _keys(value: Any) -> str | tuple[str, ...]:
+    keys = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list | tuple) else ()
+    if not keys or not all(isinstance(key, str) and key for key in keys):
+        raise _Invalid("text that is not empty, or a list of such, the newest first")
+    return value if isinstance(value, str) else keys
+
+
+_BYTES = " of bytes"
+
+# Each argument with its variable and how it is read, whether it comes from the one or from the other.
+_FIELDS: Mapping[str, tuple[str, Reader]] = MappingProxyType(
+    {
+        "host": ("SLIME_HOST", _text),
+        "port": ("SLIME_PORT", _whole(0, 65535)),
+        "unix_socket": ("SLIME_UNIX_SOCKET", _text),
+        "dev": ("SLIME_DEV", _flag),
+        "workers": ("SLIME_WORKER", _whole(1, 1024)),
+        "secret_key": ("SLIME_SECRET_KEY", _keys),
+        "static_path": ("SLIME_STATIC_PATH", _text),
+        "access_log": ("SLIME_ACCESS_LOG", _flag),
+        "trusted_proxies": ("SLIME_TRUSTED_PROXIES", _texts),
+        "body_size": ("SLIME_BODY_SIZE", _whole(0, unit=_BYTES)),
+        "head_size": ("SLIME_HEAD_SIZE", _whole(1024, unit=_BYTES)),
+        "head_timeout": ("SLIME_HEAD_TIMEOUT", _seconds),
+        "idle_timeout": ("SLIME_IDLE_TIMEOUT", _seconds),
+        "body_timeout": ("SLIME_BODY_TIMEOUT", _seconds),
+        "max_connections": ("SLIME_MAX_CONNECTIONS", _whole(1)),
+        "pool_threads": ("SLIME_POOL_THREADS", _whole(1, 4096)),
+        "worker_queue_size": ("SLIME_WORKER_QUEUE_SIZE", _whole(1)),
+        "upload_memory": ("SLIME_UPLOAD_MEMORY", _whole(0, unit=_BYTES)),
+        "upload_dir": ("SLIME_UPLOAD_DIR", _text),
+        "shutdown_grace": ("SLIME_SHUTDOWN_GRACE", _grace),
+    }
+)
+_PYTHON_SIDE = frozenset({"secret_key", "static_path", "access_log", "body_size"})
+
+
+def resolve(
+    arguments: Mapping[str, Any],
+    environ: Mapping[str, str],
+    options: Mapping[str, ServeOption] | None = None,
+    given_options: Mapping[str, Any] | None = None,
+) -> Launch:
+    """Everything `serve()` was told, checked. An argument that is `None` was not given.
+
+    `ConfigError` names the argument or the variable, the value, and what to use instead. `options` are those that
+    plugins add, `given_options` the values for them.
+    """
+    found: dict[str, Any] = {}
+    for name, (variable, read) in _FIELDS.items():
+        value, source = _source(name, variable, arguments.get(name), environ)
+        if value is not None:
+            found[name] = _read(source, value, read)
+    tls = _tls(arguments.get("https"), environ)
+    dev = found.get("dev", False)
+    found.setdefault("workers", 1 if dev else usable_cpus())
+    app_state = arguments.get("app_state") or {}
+    if not isinstance(app_state, Mapping):
+        raise ConfigError(f"serve(app_state={app_state!r}): use a dict")
+    return Launch(
+        server=Settings(
+            **{name: value for name, value in found.items() if name not in _PYTHON_SIDE},
+            tls_cert=os.fspath(tls.cert) if tls else None,
+            tls_key=os.fspath(tls.key) if tls else None,
+        ),
+        body_size=found.get("body_size", BODY_SIZE),
+        secret_key=found.get("secret_key"),
+        static_path=found.get("static_path"),
+        access_log=found.get("access_log", dev),
+        app_state=app_state,
+        options=_options(options or {}, given_options or {}, environ),
+    )
+
+
+def _source(name: str, variable: str, argument: Any, environ: Mapping[str, str]) -> tuple[Any, str]:
+    if argument is not None:
+        return argument, f"serve({name}={argument!r})" if name != "secret_key" else "serve(secret_key=…)"
+    text = environ.get(variable)
+    # An empty variable is how shells and service files unset one.
+    return text or None, f"{variable}={text!r}" if name != "secret_key" else variable
+
+
+def _read(source: str, value: Any, read: Reader) -> Any:
+    try:
+        return read(value)
+    except _Invalid as error:
+        raise ConfigError(f"{source}: use {error}") from error
+
+
+def _tls(https: Any, environ: Mapping[str, str]) -> SlimeTls | None:
+    if isinstance(https, SlimeTls):
+        return https
+    if https is not None:
+        raise ConfigError(f"serve(https={https!r}): use SlimeTls(cert, key)")
+    cert, key = environ.get("SLIME_TLS_CERT"), environ.get("SLIME_TLS_KEY")
+    if bool(cert) != bool(key):
+        raise ConfigError("SLIME_TLS_CERT and SLIME_TLS_KEY belong together: set both, or neither")
+    return SlimeTls(cert, key) if cert and key else None
+
+
+def _options(
+    options: Mapping[str, ServeOption], given: Mapping[str, Any], environ: Mapping[str, str]
+) -> Mapping[str, Any]:
+    values = {}
+    for name, option in options.items():
+        if name in given:
+            value, source = given[name], f"serve({name}={given[name]!r})"
+        elif environ.get(option.variable):
+            value, source = environ[option.variable], f"{option.variable}={environ[option.variable]!r}"
+        else:
+            values[name] = option.default
+            continue
+        try:
+            values[name] = option.validate(value)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"{source}: {error}") from error
+    return MappingProxyType(values)

@@ -1,0 +1,55 @@
+"""Directories whose files are served as they are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from slimeweb.errors import ConfigError
+from slimeweb.plan import StaticMount
+
+__all__ = ["StaticMounts"]
+
+_PREFIX = "/static"
+
+
+class StaticMounts:
+    """What `static_route` declares, and the directory `static` beside the application's file."""
+
+    __slots__ = ("_mounts", "_root")
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._mounts: tuple[StaticMount, ...] = ()
+
+    def add(self, prefix: str, directory: str | os.PathLike[str]) -> None:
+        """Declares a directory. `ConfigError` when it does not exist, or for a prefix that will not do."""
+        if not prefix.startswith("/") or any(mark in prefix for mark in "{}?#"):
+            raise ConfigError(
+                f"static_route({prefix!r}): the prefix has to be a path that starts with '/', such as '/assets'"
+            )
+        prefix = prefix.rstrip("/") or "/"
+        if any(mount.prefix == prefix for mount in self._mounts):
+            raise ConfigError(f"static_route({prefix!r}): this prefix has a directory already")
+        self._mounts = (*self._mounts, StaticMount(prefix, self._existing(f"static_route({prefix!r})", directory)))
+
+    def resolve(self, static_path: str | None) -> tuple[StaticMount, ...]:
+        """Every directory to serve; `static_path` is served below `/static`, by default `static/` if that exists.
+
+        It is looked for beside the application's file first, then as it is. `ConfigError` when it is at neither place.
+        """
+        if static_path is not None:
+            directory = self._existing("static_path", static_path)
+        elif (self._root / "static").is_dir():
+            directory = str(self._root / "static")
+        else:
+            return self._mounts
+        if any(mount.prefix == _PREFIX for mount in self._mounts):
+            return self._mounts
+        return (*self._mounts, StaticMount(_PREFIX, directory))
+
+    def _existing(self, role: str, directory: str | os.PathLike[str]) -> str:
+        for candidate in (self._root / directory, Path(directory).absolute()):
+            if candidate.is_dir():
+                return str(candidate)
+        raise ConfigError(f"{role}: {os.fspath(directory)!r} is not a directory, neither in {self._root} nor as it is")
