@@ -1,0 +1,35 @@
+//! WebSocket without I/O: RFC 6455 framing and RFC 7692 compression.
+//!
+//! [`Decoder`] takes bytes in whatever pieces they arrive and gives [`Event`]s; [`Encoder`] turns messages into frames. What the
+//! two agree on beforehand is in [`Deflate`], which the opening handshake negotiates. Nothing here reads a socket, keeps time or
+//! allocates more than its [`Limits`] say, and no input panics.
+
+#![forbid(unsafe_code)]
+
+mod close;
+mod decoder;
+mod deflate;
+mod encoder;
+mod error;
+mod extension;
+mod frame;
+mod mask;
+mod text;
+
+pub use close::{Close, MAX_REASON, is_sendable};
+pub use decoder::{Decoder, Event, Limits, Message};
+pub use deflate::{Deflater, Inflater};
+pub use encoder::{Encoder, Kind, write_frame};
+pub use error::{Error, ErrorKind};
+pub use extension::{Deflate, Policy};
+pub use frame::{MAX_CONTROL, Opcode};
+pub use mask::apply_mask;
+
+/// Which end of the connection this is: clients mask what they send, servers do not (RFC 6455, section 5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The end that accepted the connection.
+    Server,
+    /// The end that opened it.
+    Client,
+}
