@@ -1,4 +1,4 @@
-"""What JSON does not know, in terms that it does."""
+"""JSON as slimeweb writes it, and what JSON does not know in terms that it does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,17 @@ from os import PathLike, fspath
 from typing import Any
 from uuid import UUID
 
-__all__ = ["default"]
+from slimeweb._core import json_dumps
+
+__all__ = ["default", "to_json"]
+
+
+def to_json(value: Any) -> bytes:
+    """A value as JSON text in UTF-8, as `resp.json` sends it.
+
+    `TypeError` or `ValueError` names the place that JSON cannot hold.
+    """
+    return json_dumps(value, default)
 
 
 def default(value: Any) -> Any:

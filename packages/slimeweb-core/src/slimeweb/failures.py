@@ -41,7 +41,11 @@ class Failures:
         class is logged.
         """
         try:
-            if isinstance(exc, ClientDisconnected | asyncio.CancelledError):
+            if resp.started:
+                # The client sees that the answer is cut short; there is no way left to tell it why.
+                if not isinstance(exc, ClientDisconnected | asyncio.CancelledError):
+                    _log("unhandled error after the response had started", req, exc)
+            elif isinstance(exc, ClientDisconnected | asyncio.CancelledError):
                 # Nobody is left to read an answer, and nothing went wrong on this side.
                 _logger.debug("%s %s ended early: %r (request %s)", req.method, req.path, exc, req.id)
                 _answer_text(resp, 503)

@@ -10,7 +10,8 @@ from slimeweb.errors import InvalidHandler
 __all__ = ["PARAM_KINDS", "PathParam", "PathPattern"]
 
 PARAM_KINDS = ("str", "int", "float", "uuid", "path")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Escaped braces and parameters, apart from the plain text around them.
+_PIECE = re.compile(r"(\{\{|\}\}|\{[^{}]*\})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,34 +45,58 @@ class PathPattern:
         shape: list[str] = []
         segments = text.split("/")[1:]
         for number, segment in enumerate(segments, 1):
-            param = _param(text, segment)
+            before, param, after = _segment(text, segment)
             if param is None:
-                shape.append(segment)
+                shape.append(before)
                 continue
-            if param.kind == "path" and number < len(segments):
-                raise InvalidHandler(f"path {text!r}: {segment} takes everything that is left, so it has to come last")
+            if param.kind == "path":
+                if before or after:
+                    raise InvalidHandler(
+                        f"path {text!r}: {segment!r} takes everything that is left, text cannot be beside it"
+                    )
+                if number < len(segments):
+                    raise InvalidHandler(
+                        f"path {text!r}: {segment!r} takes everything that is left, so it has to come last"
+                    )
             if any(param.name == other.name for other in params):
                 raise InvalidHandler(f"path {text!r}: the parameter {param.name!r} occurs twice")
             params.append(param)
-            shape.append(f"{{{param.kind}}}")
+            # NUL cannot be in a path: no plain text looks like a parameter.
+            shape.append(f"{before}\0{param.kind}\0{after}")
         return cls(text, tuple(params), tuple(shape))
 
 
-def _param(text: str, segment: str) -> PathParam | None:
-    if "{" not in segment and "}" not in segment:
-        return None
-    inner = segment[1:-1]
-    if segment[0] != "{" or segment[-1] != "}" or "{" in inner or "}" in inner:
+def _segment(text: str, segment: str) -> tuple[str, PathParam | None, str]:
+    """What is between two slashes: plain text, or one parameter with text before and after it."""
+    pieces = [piece for piece in _PIECE.split(segment) if piece]
+    declared = [piece for piece in pieces if piece[0] == "{" and piece != "{{"]
+    if len(declared) > 1:
+        raise InvalidHandler(f"path {text!r}: {segment!r} holds two parameters; one is the most between two slashes")
+    plain = [piece for piece in pieces if piece not in declared and piece not in ("{{", "}}")]
+    if any("{" in piece or "}" in piece for piece in plain):
         raise InvalidHandler(
-            f"path {text!r}: {segment!r} has to be either plain text or one parameter as a whole, like {{name}}"
+            f"path {text!r}: {segment!r} has a brace without a partner: write {{name}}, or {{{{ for a brace"
         )
-    if inner.startswith("*"):
-        name, kind = inner[1:], "path"
+    if not declared:
+        return _unescaped(pieces), None, ""
+    place = pieces.index(declared[0])
+    return _unescaped(pieces[:place]), _param(text, declared[0][1:-1]), _unescaped(pieces[place + 1 :])
+
+
+def _unescaped(pieces: list[str]) -> str:
+    return "".join({"{{": "{", "}}": "}"}.get(piece, piece) for piece in pieces)
+
+
+def _param(text: str, declaration: str) -> PathParam:
+    if declaration.startswith("*"):
+        name, kind = declaration[1:], "path"
     else:
-        name, colon, kind = inner.partition(":")
+        name, colon, kind = declaration.partition(":")
         kind = kind if colon else "str"
-    if not _NAME.fullmatch(name):
-        raise InvalidHandler(f"path {text!r}: {name!r} is not a parameter name: use letters, digits and _")
+    if not name.isidentifier():
+        raise InvalidHandler(
+            f"path {text!r}: {{{declaration}}} has no usable name: write {{name}}, {{name:int}} or {{*name}}"
+        )
     if kind not in PARAM_KINDS:
         raise InvalidHandler(f"path {text!r}: {kind!r} is not a kind of parameter: use {', '.join(PARAM_KINDS)}")
     return PathParam(name, kind)
