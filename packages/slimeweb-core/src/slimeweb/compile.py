@@ -76,7 +76,7 @@ class Compiler:
             yield Plan(
                 pattern=route.path,
                 methods=methods,
-                endpoint=fold(layers, handler, self.failures.on_error, is_async=route.is_async),
+                endpoint=self._fold(layers, handler, is_async=route.is_async),
                 is_async=route.is_async,
                 body_size=self.body_size if route.body_size is None else route.body_size,
                 stream_body=route.stream_body,
@@ -176,6 +176,9 @@ class Compiler:
             answer(req, resp)
 
         handler: Handler = answer_async if is_async else answer
-        endpoint = fold(layers, handler, self.failures.on_error, is_async=is_async)
+        endpoint = self._fold(layers, handler, is_async=is_async)
         # Nobody reads this body; the server passes over what little of it comes.
         return Plan(pattern=pattern, methods=methods, endpoint=endpoint, is_async=is_async, body_size=self.body_size)
+
+    def _fold(self, layers: Sequence[Layer], handler: Handler, *, is_async: bool) -> Handler:
+        return fold(layers, handler, self.failures.on_error, self.failures.on_after_error, is_async=is_async)

@@ -42,12 +42,13 @@ class Failures:
         """
         try:
             if resp.started:
-                # The client sees that the answer is cut short; there is no way left to tell it why.
+                # Cutting it is all that is left to tell the client.
+                resp.abort()
                 if not isinstance(exc, ClientDisconnected | asyncio.CancelledError):
                     _log("unhandled error after the response had started", req, exc)
             elif isinstance(exc, ClientDisconnected | asyncio.CancelledError):
                 # Nobody is left to read an answer, and nothing went wrong on this side.
-                _logger.debug("%s %s ended early: %r (request %s)", req.method, req.path, exc, req.id)
+                _logger.debug("%s %s ended early: %r (request %s)", req.method, _printable(req.path), exc, req.id)
                 _answer_text(resp, 503)
             else:
                 self._answer(req, resp, exc)
@@ -58,6 +59,19 @@ class Failures:
             except Exception as too_late:
                 # The head is out: the server ends the response as well as it can.
                 _logger.debug("request %s cannot be answered any more: %s", req.id, too_late)
+
+    def on_after_error(self, req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> None:
+        """Like `on_error`, for what a middleware raised after the handler: a body that is complete stays so."""
+        if resp.started:
+            _logger.warning(
+                "middleware failed in %s %s after the response had started (request %s): %s",
+                req.method,
+                _printable(req.path),
+                req.id,
+                exc,
+            )
+        else:
+            self.on_error(req, resp, exc)
 
     def refuse(self, req: SlimeRequest, resp: SlimeResponse) -> None:
         """Fills the body of a refusal that the server has begun: `resp.status` says which (404, 405, 400 and so on)."""
@@ -112,7 +126,12 @@ class Failures:
 
 
 def _log(what: str, req: SlimeRequest, exc: BaseException) -> None:
-    _logger.error("%s in %s %s (request %s)", what, req.method, ascii(req.path)[1:-1], req.id, exc_info=exc)
+    _logger.error("%s in %s %s (request %s)", what, req.method, _printable(req.path), req.id, exc_info=exc)
+
+
+def _printable(path: str) -> str:
+    # The client's own words: a line break in them would forge a line of the log.
+    return ascii(path)[1:-1]
 
 
 def _answer_text(resp: SlimeResponse, status: int) -> None:

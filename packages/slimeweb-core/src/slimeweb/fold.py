@@ -35,7 +35,9 @@ class Layer:
         return any(function is not None and is_coroutine_function(function) for function in (self.before, self.after))
 
 
-def fold(layers: Sequence[Layer], handler: Handler, on_error: OnError, *, is_async: bool) -> Handler:
+def fold(
+    layers: Sequence[Layer], handler: Handler, on_error: OnError, on_after_error: OnError, *, is_async: bool
+) -> Handler:
     """One endpoint that runs `handler` inside of `layers`, the first of which is the outermost.
 
     Without layers it is the handler itself, so that a route without middleware costs nothing more.
@@ -43,10 +45,10 @@ def fold(layers: Sequence[Layer], handler: Handler, on_error: OnError, *, is_asy
     useful = tuple(layer for layer in layers if layer.before is not None or layer.after is not None)
     if not useful:
         return handler
-    return _fold_async(useful, handler, on_error) if is_async else _fold_sync(useful, handler, on_error)
+    return (_fold_async if is_async else _fold_sync)(useful, handler, on_error, on_after_error)
 
 
-def _fold_sync(layers: tuple[Layer, ...], handler: Handler, on_error: OnError) -> Handler:
+def _fold_sync(layers: tuple[Layer, ...], handler: Handler, on_error: OnError, on_after_error: OnError) -> Handler:
     ways_in = tuple(layer.before for layer in layers)
     ways_out = tuple(layer.after for layer in layers)
 
@@ -76,12 +78,12 @@ def _fold_sync(layers: tuple[Layer, ...], handler: Handler, on_error: OnError) -
                     if answer is not None:
                         resp.accept(answer)
                 except Exception as error:
-                    on_error(req, resp, error)
+                    on_after_error(req, resp, error)
 
     return endpoint
 
 
-def _fold_async(layers: tuple[Layer, ...], handler: Handler, on_error: OnError) -> Handler:
+def _fold_async(layers: tuple[Layer, ...], handler: Handler, on_error: OnError, on_after_error: OnError) -> Handler:
     # Which calls are to be awaited is known here, so that no call is looked at when it runs.
     ways_in = tuple((layer.before, _awaits(layer.before)) for layer in layers)
     ways_out = tuple((layer.after, _awaits(layer.after)) for layer in layers)
@@ -116,7 +118,7 @@ def _fold_async(layers: tuple[Layer, ...], handler: Handler, on_error: OnError) 
                     if answer is not None:
                         resp.accept(answer)
                 except Exception as error:
-                    on_error(req, resp, error)
+                    on_after_error(req, resp, error)
 
     return endpoint
 

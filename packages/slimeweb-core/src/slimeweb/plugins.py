@@ -172,6 +172,9 @@ def _installed() -> list[Plugin]:
         distribution, version = (point.dist.name, point.dist.version) if point.dist is not None else ("", "")
         try:
             implementation = point.load()
+            if isinstance(implementation, type):
+                # A class is a plugin that keeps something for each application.
+                implementation = implementation()
         except Exception as error:
             raise PluginError(
                 f"plugin {point.name!r} of {distribution} {version} ({point.value}) cannot be imported: {error}; "
