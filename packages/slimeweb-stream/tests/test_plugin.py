@@ -1,20 +1,24 @@
-"""slimeweb finds this plugin by its entry point, and the plugin promises nothing that it does not do."""
+"""slimeweb finds this plugin by its entry point."""
 
 from importlib.metadata import entry_points
 from importlib.resources import files
 
-from slimeweb_stream import plugin
+import pytest
+from slimeweb import Slime
+from slimeweb_stream.plugin import StreamPlugin
 
 
 def test_slimeweb_finds_the_plugin() -> None:
     (entry_point,) = entry_points(group="slimeweb", name="stream")
-    assert entry_point.load() is plugin
+    assert entry_point.load() is StreamPlugin
     assert entry_point.dist is not None
     assert entry_point.dist.name == "slimeweb-stream"
 
 
-def test_no_hook_is_implemented_yet() -> None:
-    assert [name for name in vars(plugin) if name.startswith("slime_")] == []
+@pytest.mark.parametrize("value", [True, "plain", "text/plain\r\nX: y", 7])
+def test_a_content_type_that_is_none_is_refused_at_the_declaration(value: object) -> None:
+    with pytest.raises(ValueError, match="has to be the stream's content type"):
+        Slime(__file__).route(path="/", stream=value)
 
 
 def test_the_package_is_typed() -> None:

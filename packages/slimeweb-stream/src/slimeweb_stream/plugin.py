@@ -1,1 +1,55 @@
-"""The door of slimeweb-stream: its hook implementations, of which there are none yet."""
+"""The door of slimeweb-stream: its hook implementations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from slimeweb import RouteKind, RouteOption, RouteSpec, Slime, hookimpl
+
+from slimeweb_stream.kind import wrap
+from slimeweb_stream.pulse import Pulse
+
+__all__ = ["StreamPlugin"]
+
+
+class StreamPlugin:
+    """The plugin, one for each application."""
+
+    def __init__(self) -> None:
+        self._pulse = Pulse()
+
+    @hookimpl
+    def slime_route_options(self) -> Sequence[RouteOption]:
+        """`route(stream="text/plain")`."""
+        return [RouteOption("stream", default=None, validate=_content_type)]
+
+    @hookimpl
+    def slime_app_members(self, app: Slime) -> Mapping[str, Any]:
+        """`@app.stream(path, method, content)`."""
+
+        def stream(
+            path: str = "/", method: Any = "GET", content: str = "text/plain", **options: Any
+        ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+            """Declares a route that streams its answer: `app.route` with `stream=content`."""
+            return app.route(path=path, method=method, stream=content, **options)
+
+        return {"stream": stream}
+
+    @hookimpl
+    def slime_route_kind(self, route: RouteSpec) -> RouteKind | None:
+        """Routes with a `stream` option get a streaming response."""
+        if route.options["stream"] is None:
+            return None
+        return RouteKind("stream", lambda route, handler: wrap(route, handler, self._pulse))
+
+    @hookimpl
+    def slime_shutdown(self) -> None:
+        """Ends the keep-alive of event streams."""
+        self._pulse.stop()
+
+
+def _content_type(value: object) -> str:
+    if not isinstance(value, str) or "/" not in value or not value.isprintable():
+        raise ValueError(f"stream={value!r} has to be the stream's content type, such as stream='text/plain'")
+    return value

@@ -1,0 +1,83 @@
+"""What synchronous and asynchronous streaming responses share."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any
+
+from slimeweb import SlimeRequest, SlimeResponse
+
+from slimeweb_stream.pulse import Beat, Pulse
+
+__all__ = ["BaseStream", "logger"]
+
+logger = logging.getLogger("slimeweb")
+
+KEEP_ALIVE = 15.0
+"""Seconds of silence after which an event stream sends a comment, as the standard advises."""
+
+
+class BaseStream:
+    """A response that is sent piece by piece. What it does not have itself (status, cookies, …) it takes from the response under it."""
+
+    def __init__(self, req: SlimeRequest, resp: SlimeResponse, content_type: str, pulse: Pulse) -> None:
+        self._req = req
+        self._resp = resp
+        self._default_type = content_type
+        self._pulse = pulse
+        self._beat: Beat | None = None
+        self._writer = resp.writer()
+        # Keep-alive comments come from another thread, and a filter's output has to leave in the order it was made in.
+        self._lock = threading.Lock()
+        self.keep_alive = KEEP_ALIVE
+
+    @property
+    def content_type(self) -> str:
+        """The stream's content type."""
+        return self._resp.content_type or self._default_type
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers as they stand."""
+        return self._resp.headers
+
+    @property
+    def last_event_id(self) -> str | None:
+        """The id of the last event that a reconnecting client has seen (WHATWG HTML, section 9.2.6), `None` for a first connection."""
+        return self._req.header.get("last-event-id")
+
+    def set_header(self, key: str, value: str) -> None:
+        """Sets a header. `RuntimeError` once the stream has started: headers are out by then."""
+        self._resp.set_header(key, value)
+
+    def is_closed(self) -> bool:
+        """Whether nothing can be sent any more: closed, or the client has left."""
+        return self._writer.is_closed
+
+    def start_stream(self) -> None:
+        """Sends status and headers. `RuntimeError` when that has been done."""
+        if not self._resp.content_type:
+            self._resp.set_header("Content-Type", self._default_type)
+        is_events = self._resp.content_type.startswith("text/event-stream")
+        if is_events and "cache-control" not in self._resp.headers:
+            self._resp.set_header("Cache-Control", "no-cache")
+        self._writer.start()
+        if is_events and self.keep_alive > 0:
+            self._beat = self._pulse.add(self._keep_alive, self.keep_alive)
+
+    def end(self) -> None:
+        """Stops the keep-alive. What ends the body is the server, which knows whether the handler failed."""
+        if self._beat is not None:
+            self._beat.cancel()
+
+    def _sent(self) -> None:
+        if self._beat is not None:
+            self._beat.put_off()
+
+    def _keep_alive(self) -> bool:
+        """Sends a comment if nothing stands in its way. False when there is nothing to keep alive any more."""
+        raise NotImplementedError
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._resp, name)

@@ -1,0 +1,71 @@
+"""The response that synchronous streaming handlers get."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slimeweb import ClientDisconnected
+
+from slimeweb_stream.base import BaseStream, logger
+from slimeweb_stream.events import COMMENT, format_comment, format_event
+from slimeweb_stream.pieces import to_bytes
+
+__all__ = ["StreamResponse"]
+
+
+class StreamResponse(BaseStream):
+    """A response that is sent piece by piece.
+
+        @app.stream(path="/numbers", content="text/plain")
+        def numbers(req, resp):
+            resp.start_stream()
+            for number in range(5):
+                resp.send(number)
+            resp.close()
+    """
+
+    def send(self, data: Any, strict_order: bool = True) -> None:
+        """Sends text, bytes, or anything else as JSON, waiting while the client is behind.
+
+        `ClientDisconnected` once the client has left, `RuntimeError` before `start_stream()` or after `close()`. With
+        `strict_order=False` failures are logged instead of raised.
+        """
+        piece = to_bytes(data)
+        if strict_order:
+            self._write(piece)
+            return
+        try:
+            self._write(piece)
+        except (ClientDisconnected, RuntimeError) as error:
+            logger.warning("a piece of the stream %s was not sent: %s", self._req.path, error)
+
+    def send_event(self, data: Any, event: str | None = None, id: str | None = None, retry: int | None = None) -> None:
+        """Sends a server-sent event; `retry` is in milliseconds. Raises as `send` does, `ValueError` for a field with a line break."""
+        self._write(format_event(data, event, id, retry))
+
+    def send_comment(self, text: str = "") -> None:
+        """Sends a comment of an event stream, which clients pass over."""
+        self._write(format_comment(text))
+
+    def close(self) -> None:
+        """Ends the stream; the client sees a complete answer. A handler that returns without it ends it as well."""
+        with self._lock:
+            self._writer.close()
+
+    def _write(self, piece: bytes) -> None:
+        with self._lock:
+            self._writer.write(piece)
+        self._sent()
+
+    def _keep_alive(self) -> bool:
+        if self._writer.is_closed:
+            return False
+        # A handler that is sending, or a client that is behind, needs no comment.
+        if self._lock.acquire(blocking=False):
+            try:
+                self._writer.try_write(COMMENT)
+            except (ClientDisconnected, RuntimeError):
+                return False
+            finally:
+                self._lock.release()
+        return True
