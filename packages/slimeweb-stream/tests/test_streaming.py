@@ -111,10 +111,13 @@ def test_a_handler_that_never_starts_answers_empty(app: Slime) -> None:
 
 @pytest.mark.parametrize("colour", ["sync", "async"])
 def test_raising_before_the_start_is_a_500_and_after_it_cuts_the_connection(app: Slime, colour: str) -> None:
+    seen = threading.Event()
+
     def begin(req: Any, resp: Any) -> None:
         if req.path == "/late":
             resp.start_stream()
             resp.send("half")
+            assert seen.wait(10)
         raise ValueError("secret")
 
     async def begin_async(req: Any, resp: Any) -> None:
@@ -129,6 +132,8 @@ def test_raising_before_the_start_is_a_500_and_after_it_cuts_the_connection(app:
         assert "secret" not in early.text
         with get(client, "/late") as answer:
             assert answer.status == 200
+            assert answer.read(4) == b"half"
+            seen.set()
             with pytest.raises(http.client.IncompleteRead):
                 answer.read()
 

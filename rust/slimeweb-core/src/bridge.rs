@@ -48,6 +48,11 @@ impl Bridge {
                 let draft = Draft::refusal(StatusCode::METHOD_NOT_ALLOWED, Some(allow.clone()));
                 return self.refuse(StatusCode::METHOD_NOT_ALLOWED, draft, head, body, connection).await;
             }
+            // The server as a whole (RFC 9110, section 9.3.7).
+            Found::NotFound { .. } if head.method == Method::OPTIONS && head.uri.path() == "*" => {
+                body.discard();
+                return options(HeaderValue::from_static("GET, HEAD, OPTIONS"));
+            }
             Found::NotFound { .. } => {
                 if let Some(response) = self.file(&head).await {
                     body.discard();

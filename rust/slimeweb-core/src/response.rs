@@ -90,8 +90,11 @@ impl SlimeResponse {
     }
 
     /// Status and headers for a body that a writer sends, taken for good.
-    pub(crate) fn begin(&self) -> PyResult<(StatusCode, HeaderMap)> {
+    pub(crate) fn begin(&self, writer: &Bound<'_, BodyWriter>) -> PyResult<(StatusCode, HeaderMap)> {
         let mut draft = self.draft.lock();
+        if !matches!(&draft.body, Content::Written(current) if current.is(writer)) {
+            return Err(begun("something else became its body after the writer was made"));
+        }
         let status = draft.status.unwrap_or(StatusCode::OK);
         Ok((status, std::mem::take(&mut draft.headers)))
     }
@@ -103,9 +106,9 @@ impl SlimeResponse {
     fn set(&self, body: Content, content_type: Option<HeaderValue>, status: Option<u16>) -> PyResult<()> {
         let status = status.map(status_code).transpose()?;
         let mut draft = self.draft.lock();
-        match draft.body {
-            Content::Written(_) => return Err(begun("its body is being streamed")),
-            Content::Switched(_) => return Err(begun("its connection speaks another protocol")),
+        // A writer that has not started and a switch that has not been answered yet can still give way, to an error page say.
+        match &draft.body {
+            Content::Written(writer) if writer.get().has_started() => return Err(begun("its body is being streamed")),
             Content::Sent => return Err(begun("it has been sent")),
             _ => {}
         }
@@ -276,7 +279,8 @@ impl SlimeResponse {
             }
             Content::Sent => return,
         };
-        if let Some(sender) = self.reply.lock().take() {
+        let sender = self.take_reply();
+        if let Some(sender) = sender {
             // The connection may be gone; then there is nobody left to answer.
             let _ = sender.send(reply);
         }

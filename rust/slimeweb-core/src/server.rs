@@ -132,7 +132,8 @@ impl Server {
             app: self.app.clone_ref(py),
             router: Self::router(plans)?,
             mounts: mounts.into_iter().map(|mount| StaticDir::new(mount.directory, &mount.prefix)).collect(),
-            fallback: fallback.map(Arc::new),
+            // What it answers has no route, and says so.
+            fallback: fallback.map(|plan| Arc::new(Plan { pattern: String::new(), ..plan })),
             on_error,
             spawn: py.import("slimeweb.loops")?.getattr("spawn")?.unbind(),
             json_default: py.import("slimeweb.encoding")?.getattr("default")?.unbind(),

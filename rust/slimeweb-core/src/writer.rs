@@ -136,7 +136,7 @@ impl BodyWriter {
         if !encoders.is_empty() {
             *this.encoders.lock() = encoders.into();
         }
-        let (status, mut headers) = response.get().begin()?;
+        let (status, mut headers) = response.get().begin(slf)?;
         this.started.store(true, Ordering::Release);
         if !this.encoders.lock().is_empty() {
             headers.remove(CONTENT_LENGTH);

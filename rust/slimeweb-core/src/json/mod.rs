@@ -6,7 +6,7 @@ mod escape;
 mod failure;
 mod keys;
 
-pub(crate) use decode::{DecodeError, SyntaxError, loads};
+pub(crate) use decode::{DecodeError, loads};
 pub(crate) use encode::dumps;
 
 /// How many lists and objects may lie inside one another, in either direction.
