@@ -92,7 +92,8 @@ async fn http1<S: Service>(
     let connection = http1::Builder::new()
         .half_close(false)
         .keep_alive(true)
-        .pipeline_flush(true)
+        // With it, hyper keeps back an answer while unread bytes are left, also the last one before it closes.
+        .pipeline_flush(false)
         .max_header_size(limits.head_size)
         .max_buf_size(limits.head_size.max(BUFFER).max(LEAST_BUFFER))
         .serve_connection(TokioIo::new(wire), service_fn(move |request| Rc::clone(&desk).answer(request)))

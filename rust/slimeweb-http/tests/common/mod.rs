@@ -1,0 +1,210 @@
+//! A server on a free port, and a client that sends bytes as they are.
+
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of this")]
+
+use std::future::Future;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::Response;
+use slimeweb_http::{Address, Bind, Body, Config, Exchange, Handle, Limits, Listener, Server, Service};
+
+/// Longer than anything here takes, so that a hang is a failure and not a hang.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+type Answering = Pin<Box<dyn Future<Output = Response<Body>>>>;
+
+/// A service made of a function.
+#[derive(Clone)]
+pub struct Handler(Rc<dyn Fn(Exchange) -> Answering>);
+
+impl Service for Handler {
+    fn call(&self, exchange: Exchange) -> impl Future<Output = Response<Body>> {
+        (self.0)(exchange)
+    }
+}
+
+pub struct Site {
+    pub handle: Handle,
+    pub address: Address,
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.handle.stop();
+        assert!(self.handle.wait(Some(PATIENCE)), "the server's threads have not ended");
+    }
+}
+
+pub fn limits() -> Limits {
+    Limits { shutdown_grace: PATIENCE, ..Limits::default() }
+}
+
+pub fn serve_on<H, F>(bind: Bind, config: Config, handler: H) -> Site
+where
+    H: Fn(Exchange) -> F + Send + Sync + Clone + 'static,
+    F: Future<Output = Response<Body>> + 'static,
+{
+    let listener = Listener::bind(&bind).unwrap();
+    let address = listener.address().clone();
+    let factory = move |_| {
+        let handler = handler.clone();
+        Handler(Rc::new(move |exchange| Box::pin(handler(exchange)) as Answering))
+    };
+    Site { handle: Server::start(vec![listener], config, factory).unwrap(), address }
+}
+
+pub fn serve_with<H, F>(limits: Limits, handler: H) -> Site
+where
+    H: Fn(Exchange) -> F + Send + Sync + Clone + 'static,
+    F: Future<Output = Response<Body>> + 'static,
+{
+    let bind = Bind::Tcp { host: "127.0.0.1".into(), port: 0 };
+    serve_on(bind, Config { limits, workers: 2, tls: None }, handler)
+}
+
+pub fn serve<H, F>(handler: H) -> Site
+where
+    H: Fn(Exchange) -> F + Send + Sync + Clone + 'static,
+    F: Future<Output = Response<Body>> + 'static,
+{
+    serve_with(limits(), handler)
+}
+
+/// Answers with the request's method, path and body.
+pub async fn echo(exchange: Exchange) -> Response<Body> {
+    let line = format!("{} {} ", exchange.head.method, exchange.head.uri.path());
+    match exchange.body.collect(1 << 20).await {
+        Ok(body) => Response::new(Body::full([line.as_bytes(), &body].concat())),
+        Err(error) => {
+            let mut response = Response::new(Body::full(error.to_string()));
+            *response.status_mut() = error.status();
+            response
+        }
+    }
+}
+
+impl Site {
+    pub fn tcp(&self) -> SocketAddr {
+        match self.address {
+            Address::Tcp(address) => address,
+            Address::Unix(_) => panic!("not a TCP address"),
+        }
+    }
+
+    pub fn connect(&self) -> Client {
+        Client::new(TcpStream::connect(self.tcp()).unwrap())
+    }
+
+    /// Sends `bytes` on a connection of their own and gives all that comes back until it is closed.
+    pub fn send(&self, bytes: impl AsRef<[u8]>) -> String {
+        let mut client = self.connect();
+        client.send(bytes);
+        client.rest()
+    }
+}
+
+pub struct Client {
+    pub stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+/// A response as it came.
+#[derive(Debug, Default)]
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (key, value) = line.split_once(':')?;
+            key.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+}
+
+impl Client {
+    fn new(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        Self { stream, buffer: Vec::new() }
+    }
+
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).unwrap();
+    }
+
+    /// False at the end.
+    pub fn read_some(&mut self) -> bool {
+        let mut piece = [0; 65536];
+        let count = self.stream.read(&mut piece).unwrap();
+        self.buffer.extend_from_slice(&piece[..count]);
+        count > 0
+    }
+
+    pub fn until(&mut self, end: &[u8]) -> Vec<u8> {
+        loop {
+            if let Some(at) = memchr::memmem::find(&self.buffer, end) {
+                return self.buffer.drain(..at + end.len()).collect();
+            }
+            assert!(self.read_some(), "closed before {:?}: {:?}", String::from_utf8_lossy(end), self.buffer);
+        }
+    }
+
+    pub fn exactly(&mut self, count: usize) -> Vec<u8> {
+        while self.buffer.len() < count {
+            assert!(self.read_some(), "closed after {} of {count} bytes", self.buffer.len());
+        }
+        self.buffer.drain(..count).collect()
+    }
+
+    pub fn rest(&mut self) -> String {
+        while self.read_some() {}
+        String::from_utf8_lossy(&std::mem::take(&mut self.buffer)).into_owned()
+    }
+
+    pub fn head(&mut self) -> Answer {
+        let head = String::from_utf8(self.until(b"\r\n\r\n")).unwrap();
+        Answer { status: head[9..12].parse().unwrap(), head, body: Vec::new() }
+    }
+
+    /// One response with a Content-Length or chunks.
+    pub fn answer(&mut self) -> Answer {
+        let mut answer = self.head();
+        if let Some(length) = answer.header("content-length") {
+            let length = length.parse().unwrap();
+            answer.body = self.exactly(length);
+        } else if answer.header("transfer-encoding") == Some("chunked") {
+            loop {
+                let line = String::from_utf8(self.until(b"\r\n")).unwrap();
+                let size = usize::from_str_radix(line.trim(), 16).unwrap();
+                let piece = self.exactly(size);
+                self.until(b"\r\n");
+                if size == 0 {
+                    break;
+                }
+                answer.body.extend(piece);
+            }
+        }
+        answer
+    }
+
+    pub fn ask(&mut self, request: impl AsRef<[u8]>) -> Answer {
+        self.send(request);
+        self.answer()
+    }
+}
+
+pub fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
+}
