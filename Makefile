@@ -42,7 +42,7 @@ help: ## list the targets
 build: .venv/core-$(PROFILE) ## build the extension module and install everything into .venv (PROFILE=dev|release)
 
 demo: build ## serve examples/hello on http://127.0.0.1:3000 (PORT=…); Ctrl-C ends it
-	@SLIME_PORT=$(PORT) exec $(BIN)/slime rung examples/hello/main.py
+	@SLIME_PORT=$(PORT) exec $(BIN)/python .ci/foreground $(BIN)/slime rung examples/hello/main.py
 
 test: test-rust test-python ## run every test but the slow ones
 

@@ -9,6 +9,9 @@ from typing import Protocol
 
 import pytest
 
+# The first test may have to wait for a whole build of the native wheel.
+pytestmark = pytest.mark.timeout(900)
+
 EXTRAS = ("ws", "stream", "compress", "docs", "templates")
 VERSION = "0.3.0"
 

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from slimeweb.catalogue import hint
 from slimeweb.commands import Commands
 from slimeweb_cli.creation import add_creation
 from slimeweb_cli.dependencies import add_dependencies
@@ -40,6 +41,12 @@ def build_parser(commands: Commands) -> argparse.ArgumentParser:
     return parser
 
 
+def refuse_unknown(arguments: Sequence[str], commands: Commands) -> None:
+    """Say which extra brings a command that is not installed. What nobody knows, argparse refuses."""
+    if arguments and arguments[0] not in commands and (advice := hint("commands", arguments[0])) is not None:
+        raise CommandError(advice, exit_code=2)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (that of the process by default) and return its exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
@@ -48,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # A broken plugin must not keep an application from being run: the application reports it better.
         if not arguments or arguments[0] not in commands:
             add_plugin_commands(commands)
+            refuse_unknown(arguments, commands)
         options = build_parser(commands).parse_args(arguments)
         code: int = options.run(options)
     except CommandError as error:
