@@ -301,11 +301,8 @@ class Slime:
         do; whatever a start function raises is raised here, after the end functions have been told.
         """
         arguments = {name: value for name, value in locals().items() if name not in ("self", "options")}
-        unknown = [name for name in options if name not in self._serve_options]
-        if unknown:
-            raise TypeError(_unknown("serve", "serve_options", unknown[0], [*arguments, *self._serve_options]))
         configure_logging()
-        launch = resolve(arguments, os.environ, self._serve_options, options)
+        launch = self.launch(arguments | options, os.environ)
         try:
             serving = self.prepare(launch)
         except OSError as error:
@@ -313,6 +310,17 @@ class Slime:
             print(f"slimeweb cannot listen on {where}: {error.strerror or error}", file=sys.stderr)
             raise SystemExit(1) from error
         run_in_foreground(serving, lambda: _announce(serving, launch))
+
+    def launch(self, arguments: Mapping[str, Any], environ: Mapping[str, str]) -> Launch:
+        """What `serve()` with these arguments, in this environment, would do. `TypeError` for an unknown argument,
+        `ConfigError`.
+        """
+        own = _parameters(self.serve)
+        for name in arguments:
+            if name not in own and name not in self._serve_options:
+                raise TypeError(_unknown("serve", "serve_options", name, [*own, *self._serve_options]))
+        given = {name: value for name, value in arguments.items() if name not in own}
+        return resolve(arguments, environ, self._serve_options, given)
 
     def prepare(self, launch: Launch) -> Serving:
         """A server for this application, bound and not yet serving: what `serve` and `TestClient` drive.

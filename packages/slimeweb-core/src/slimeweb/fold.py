@@ -2,8 +2,8 @@
 
 A layer is entered when its before has returned. The first before that answers (returns something other than `None`,
 or fills the response) ends the way in. The way out goes through the layers that were entered, inner to outer,
-whatever happened. What raises on either way goes to `on_error`, which turns it into a response; the rest of the way
-out then sees that response.
+whatever happened. What raises on the way in goes to `on_error`, on the way out to `on_after_error`; either turns it
+into a response, which the rest of the way out then sees.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ class PathPattern:
 def _segment(text: str, segment: str) -> tuple[str, PathParam | None, str]:
     """What is between two slashes: plain text, or one parameter with text before and after it."""
     pieces = [piece for piece in _PIECE.split(segment) if piece]
-    declared = [piece for piece in pieces if piece[0] == "{" and piece != "{{"]
+    declared = [piece for piece in pieces if piece[0] == "{" and piece[-1] == "}"]
     if len(declared) > 1:
         raise InvalidHandler(f"path {text!r}: {segment!r} holds two parameters; one is the most between two slashes")
     plain = [piece for piece in pieces if piece not in declared and piece not in ("{{", "}}")]

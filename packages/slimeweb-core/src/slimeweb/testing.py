@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from slimeweb.multipart import FilePart, encode_multipart
-from slimeweb.settings import resolve
 
 if TYPE_CHECKING:
     from slimeweb.app import Slime
@@ -80,7 +79,7 @@ class TestClient:
 
     def __init__(self, app: Slime, *, timeout: float = 10.0, **arguments: Any) -> None:
         self._app = app
-        self._launch = resolve({"port": 0, "workers": 1, **arguments}, {})
+        self._launch = app.launch({"port": 0, "workers": 1, **arguments}, {})
         self._timeout = timeout
         self._serving: Serving | None = None
         self._local = threading.local()

@@ -1,0 +1,133 @@
+"""Routes as they are declared: methods, handlers, conflicts."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from slimeweb.errors import InvalidHandler, MethodException, MultipleRouteException
+from slimeweb.methods import covers, overlap, parse_methods
+from slimeweb.routing import RouteSpec, RouteTable, is_coroutine_function
+
+
+def handler(req: Any, resp: Any) -> None:
+    """Answers."""
+
+
+async def coroutine(req: Any, resp: Any) -> None: ...
+
+
+class Callable:
+    async def __call__(self, req: Any, resp: Any) -> None: ...
+
+
+def generator(req: Any, resp: Any) -> Iterator[int]:
+    yield 1
+
+
+@pytest.mark.parametrize(
+    ("given", "methods"),
+    [
+        ("get", ("GET",)),
+        (["post", "GET", "Post"], ("POST", "GET")),
+        ("*", ("*",)),
+        (["GET", "*"], ("*",)),
+        ("PROPFIND", ("PROPFIND",)),
+    ],
+)
+def test_methods_are_case_insensitive(given: str | list[str], methods: tuple[str, ...]) -> None:
+    assert parse_methods(given) == methods
+
+
+@pytest.mark.parametrize("given", [[], "", "GET POST", [""], ["GET", 1], "CONNECT", "GÉT"])
+def test_what_is_not_a_method_is_refused(given: Any) -> None:
+    with pytest.raises(MethodException):
+        parse_methods(given)
+
+
+def test_any_method_overlaps_and_covers_all() -> None:
+    assert overlap(("*",), ("GET", "PUT")) == ("GET", "PUT")
+    assert overlap(("GET",), ("*",)) == ("GET",)
+    assert overlap(("GET",), ("PUT",)) == ()
+    assert covers(("*",), "BREW")
+    assert not covers(("GET",), "POST")
+
+
+def test_a_route_knows_its_handler() -> None:
+    route = RouteSpec.declare("/a/{id:int}", handler, ["get", "put"])
+    assert (route.path, route.methods, route.name, route.doc) == ("/a/{id:int}", ("GET", "PUT"), "handler", "Answers.")
+    assert [(param.name, param.kind) for param in route.params] == [("id", "int")]
+    assert "GET,PUT /a/{id:int}" in str(route)
+    assert "test_routing" in str(route)
+
+
+@pytest.mark.parametrize(
+    ("function", "asynchronous"),
+    [
+        (handler, False),
+        (coroutine, True),
+        (functools.partial(coroutine), True),
+        (functools.partial(handler), False),
+        (Callable(), True),
+        (Callable, False),
+    ],
+)
+def test_colour(function: Any, asynchronous: bool) -> None:
+    assert is_coroutine_function(function) is asynchronous
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (None, "not None"),
+        ("handler", "not 'handler'"),
+        (lambda req: None, "takes \\(req\\)"),
+        (lambda: None, "takes \\(\\)"),
+        (lambda req, resp, more: None, "takes \\(req, resp, more\\)"),
+        (generator, "is a generator"),
+    ],
+)
+def test_a_handler_takes_two_arguments(function: Any, reason: str) -> None:
+    with pytest.raises(InvalidHandler, match=reason):
+        RouteSpec.declare("/", function)
+
+
+@pytest.mark.parametrize("arguments", [{"body_size": -1}, {"body_size": "1"}, {"body_size": True}, {"blocking": "no"}])
+def test_bad_arguments_are_refused(arguments: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(arguments))):
+        RouteSpec.declare("/", handler, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("/a", "GET"), ("/a", "get")),
+        (("/a", ["GET", "POST"]), ("/a", "POST")),
+        (("/a", "*"), ("/a", "GET")),
+        (("/{a}", "GET"), ("/{b}", "GET")),
+        (("/{a:int}", "GET"), ("/{b:int}", "GET")),
+        (("/{*a}", "GET"), ("/{b:path}", "GET")),
+    ],
+)
+def test_a_conflict_names_both_handlers(one: tuple[str, Any], other: tuple[str, Any]) -> None:
+    table = RouteTable([RouteSpec.declare(one[0], handler, one[1])])
+    with pytest.raises(MultipleRouteException) as caught:
+        table.add(RouteSpec.declare(other[0], coroutine, other[1]))
+    assert "handler" in str(caught.value)
+    assert "coroutine" in str(caught.value)
+    assert len(table) == 1
+
+
+def test_kinds_of_parameters_live_side_by_side() -> None:
+    paths = ["/u/{id:int}", "/u/{name}", "/u/me", "/u/{*rest}", "/u/{key:uuid}"]
+    table = RouteTable(RouteSpec.declare(path, handler) for path in paths)
+    assert [route.path for route in table] == paths
+
+
+def test_options_cannot_be_changed() -> None:
+    route = RouteSpec.declare("/", handler, options={"a": 1})
+    with pytest.raises(TypeError):
+        route.options["a"] = 2  # type: ignore[index]

@@ -1,0 +1,133 @@
+"""`serve()` arguments: the argument over the variable over the default, each checked."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slimeweb.errors import ConfigError
+from slimeweb.interpreter import usable_cpus
+from slimeweb.plan import Settings
+from slimeweb.route_option import ServeOption
+from slimeweb.settings import resolve
+from slimeweb.tls import SlimeTls
+
+VARIABLES = {"workers": "SLIME_WORKER"}
+SAMPLES: dict[str, tuple[Any, str, Any]] = {
+    "host": ("a.example", "b.example", "b.example"),
+    "port": (1, "2", 2),
+    "unix_socket": ("/run/a", "/run/b", "/run/b"),
+    "workers": (3, "4", 4),
+    "dev": (True, "yes", True),
+    "trusted_proxies": (["10.0.0.1"], "10.0.0.2, 10.1.0.0/16", ("10.0.0.2", "10.1.0.0/16")),
+    "head_size": (4096, "8192", 8192),
+    "head_timeout": (1, "2.5", 2.5),
+    "idle_timeout": (1.5, "2", 2.0),
+    "body_timeout": (1, "2", 2.0),
+    "max_connections": (10, "20", 20),
+    "pool_threads": (10, "20", 20),
+    "worker_queue_size": (10, "20", 20),
+    "upload_memory": (0, "20", 20),
+    "upload_dir": ("/a", "/b", "/b"),
+    "shutdown_grace": (0, "0", 0.0),
+}
+TLS = {"tls_cert", "tls_key"}
+
+
+def test_every_setting_of_the_server_can_be_given() -> None:
+    assert {field.name for field in fields(Settings)} - TLS == set(SAMPLES)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_an_argument_counts_over_the_variable_over_the_default(name: str) -> None:
+    argument, text, read = SAMPLES[name]
+    variable = VARIABLES.get(name, f"SLIME_{name.upper()}")
+    default = getattr(resolve({}, {}).server, name)
+    assert getattr(resolve({}, {variable: text}).server, name) == read
+    given = getattr(resolve({name: argument}, {variable: text}).server, name)
+    assert given == (tuple(argument) if isinstance(argument, list) else argument)
+    assert getattr(resolve({name: None}, {variable: ""}).server, name) == default
+
+
+def test_the_defaults() -> None:
+    launch = resolve({}, {})
+    assert launch.server == Settings(workers=usable_cpus())
+    assert (launch.body_size, launch.access_log, launch.secret_key) == (10 * 1024 * 1024, False, None)
+    assert resolve({"dev": True}, {}).server.workers == 1
+    assert resolve({"dev": True}, {}).access_log is True
+    assert resolve({"dev": True, "access_log": False}, {}).access_log is False
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("SLIME_PORT", "http"),
+        ("SLIME_PORT", "65536"),
+        ("SLIME_PORT", "-1"),
+        ("SLIME_WORKER", "0"),
+        ("SLIME_WORKER", "2.5"),
+        ("SLIME_DEV", "maybe"),
+        ("SLIME_HEAD_TIMEOUT", "0"),
+        ("SLIME_IDLE_TIMEOUT", "inf"),
+        ("SLIME_BODY_SIZE", "10MB"),
+        ("SLIME_HEAD_SIZE", "10"),
+    ],
+)
+def test_a_bad_variable_is_named_with_its_value(variable: str, text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve({}, {variable: text})
+    assert f"{variable}={text!r}: use " in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"port": "x"},
+        {"port": True},
+        {"workers": 1.5},
+        {"host": ""},
+        {"host": 1},
+        {"trusted_proxies": 1},
+        {"secret_key": ""},
+        {"secret_key": []},
+        {"secret_key": ["a", ""]},
+        {"app_state": [1]},
+        {"https": ("cert", "key")},
+        {"head_timeout": None, "body_timeout": "soon"},
+    ],
+)
+def test_a_bad_argument_is_named(arguments: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=f"serve\\({list(arguments)[-1]}="):
+        resolve(arguments, {})
+
+
+def test_a_bad_secret_is_not_repeated() -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve({"secret_key": ["hunter2", 5]}, {})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_tls_comes_from_an_argument_or_two_variables(tmp_path: Path) -> None:
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    with pytest.raises(ConfigError, match="is not a file"):
+        SlimeTls(cert, key)
+    cert.touch()
+    key.touch()
+    by_argument = resolve({"https": SlimeTls(cert, key)}, {}).server
+    by_variable = resolve({}, {"SLIME_TLS_CERT": str(cert), "SLIME_TLS_KEY": str(key)}).server
+    assert (by_argument.tls_cert, by_argument.tls_key) == (str(cert), str(key))
+    assert (by_variable.tls_cert, by_variable.tls_key) == (str(cert), str(key))
+    with pytest.raises(ConfigError, match="belong together"):
+        resolve({}, {"SLIME_TLS_CERT": str(cert)})
+
+
+def test_options_of_plugins() -> None:
+    options = {"depth": ServeOption("depth", default=3, validate=int)}
+    assert resolve({}, {}, options).options == {"depth": 3}
+    assert resolve({}, {"SLIME_DEPTH": "4"}, options).options == {"depth": 4}
+    assert resolve({}, {"SLIME_DEPTH": "4"}, options, {"depth": 5}).options == {"depth": 5}
+    with pytest.raises(ConfigError, match="SLIME_DEPTH='deep'"):
+        resolve({}, {"SLIME_DEPTH": "deep"}, options)
