@@ -1,0 +1,106 @@
+"""The servers that are compared, and how each is run.
+
+Each rival runs the way its own documentation recommends for production on a machine of two cores; benchmarks/README.md
+says where that is written. Logging of requests is off in all of them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.environments import Environments
+from benchmarks.workloads import APPS, ECHO
+
+__all__ = ["BASE", "OURS", "SERVERS", "Server", "server"]
+
+CORES = len(os.sched_getaffinity(0))
+STATIC = APPS / "static"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One column of the table. `family` groups the modes of one product; the better one counts."""
+
+    name: str
+    title: str
+    family: str
+    distributions: tuple[str, ...]
+    command: Callable[[Environments, int], list[str]]
+    environment: str | None = "rivals"
+    not_for: tuple[str, ...] = ()
+
+    def env(self, port: int) -> dict[str, str]:
+        """The variables of its process: the caller's, without those that would change how Python runs."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "SLIME_"))}
+        return kept | {"PORT": str(port), "WORKERS": str(CORES), "PYTHONPATH": str(APPS)}
+
+
+def _bare_hyper(where: Environments, port: int) -> list[str]:
+    binary = where.native("bare-hyper")
+    return [str(binary), "--threads", str(CORES), "--port", str(port), "--static", str(STATIC)]
+
+
+def _slimeweb(where: Environments, port: int) -> list[str]:
+    return [str(where.python("slimeweb")), str(APPS / "slimeweb_app.py")]
+
+
+def _granian(workers: int, *more: str, target: str = "granian_app:app") -> Callable[[Environments, int], list[str]]:
+    def command(where: Environments, port: int) -> list[str]:
+        options = ["--host", "127.0.0.1", "--port", str(port), "--workers", str(workers), "--loop", "uvloop", *more]
+        return [str(_script(where, "granian")), *options, "--no-access-log", target]
+
+    return command
+
+
+def _robyn(where: Environments, port: int) -> list[str]:
+    return [str(where.python("rivals")), str(APPS / "robyn_app.py"), "--fast"]
+
+
+def _socketify(where: Environments, port: int) -> list[str]:
+    options = ["--host", "127.0.0.1", "--port", str(port), "--workers", str(CORES), "--interface", "socketify"]
+    factories = ["--req-res-factory-maxitems", "50000", "--ws-factory-maxitems", "50000"]
+    return [str(where.python("rivals")), "-m", "socketify", "socketify_app:run", *options, *factories]
+
+
+def _fastapi(where: Environments, port: int) -> list[str]:
+    options = ["--host", "127.0.0.1", "--port", str(port), "--workers", str(CORES), "--loop", "uvloop"]
+    more = ["--http", "httptools", "--no-access-log", "--timeout-keep-alive", "75"]
+    return [str(_script(where, "uvicorn")), "fastapi_app:app", *options, *more]
+
+
+def _script(where: Environments, name: str) -> Path:
+    return where.python("rivals").with_name(name)
+
+
+_RSGI = ("--interface", "rsgi", "--static-path-mount", str(STATIC))
+
+BASE = Server("bare-hyper", "bare hyper", "bare-hyper", (), _bare_hyper, environment=None, not_for=(ECHO.name,))
+OURS = Server("slimeweb", "slimeweb", "slimeweb", ("slimeweb-core",), _slimeweb, "slimeweb")
+
+SERVERS: tuple[Server, ...] = (
+    BASE,
+    OURS,
+    Server("granian-1", "granian RSGI, 1 worker", "granian", ("granian", "uvloop"), _granian(1, *_RSGI)),
+    Server("granian-2", "granian RSGI, 2 workers", "granian", ("granian", "uvloop"), _granian(2, *_RSGI)),
+    Server("robyn", "robyn", "robyn", ("robyn",), _robyn),
+    Server("socketify", "socketify", "socketify", ("socketify",), _socketify),
+    Server(
+        "blacksheep",
+        "blacksheep on granian",
+        "blacksheep",
+        ("blacksheep", "granian", "uvloop"),
+        _granian(CORES, "--interface", "asgi", target="blacksheep_app:app"),
+    ),
+    Server("fastapi", "fastapi on uvicorn", "fastapi", ("fastapi", "uvicorn", "uvloop", "httptools"), _fastapi),
+)
+
+
+def server(name: str) -> Server:
+    """The server of that name, or ValueError with the names there are."""
+    for candidate in SERVERS:
+        if candidate.name == name:
+            return candidate
+    raise ValueError(f"no server {name!r}: there are {', '.join(each.name for each in SERVERS)}")
