@@ -3,9 +3,10 @@
     python examples/tour/main.py
     curl http://127.0.0.1:3000/
 
-Settings come from the environment, so the same file serves on another port, with four workers, or behind a proxy:
+Settings come from the environment, so the same file serves on another port, with four workers, behind a proxy or by HTTPS:
 
     SLIME_PORT=8080 SLIME_WORKER=4 SLIME_TRUSTED_PROXIES=127.0.0.1 python examples/tour/main.py
+    SLIME_TLS_CERT=cert.pem SLIME_TLS_KEY=key.pem python examples/tour/main.py
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from slimeweb import Slime, SlimeMiddleware, SlimeRequest, SlimeResponse, SlimeTls
+from slimeweb import Slime, SlimeMiddleware, SlimeRequest, SlimeResponse
 from slimeweb.errors import HttpError
 from slimeweb.plugin import Cors, ReqLog
 
@@ -201,9 +202,9 @@ def keep(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
         raise HttpError(400, "send one file as multipart/form-data")
     directory = Path(os.environ.get("TOUR_KEEP", HERE / "kept"))
     directory.mkdir(exist_ok=True)
-    target = directory / hashlib.sha256(req.params["name"].encode()).hexdigest()
-    req.file[0].save(str(target))
-    return resp.json({"size": target.stat().st_size, "saved": target.name}, status=201)
+    name = hashlib.sha256(req.params["name"].encode()).hexdigest()
+    req.file[0].save(name, directory)
+    return resp.json({"saved": name, "size": req.file[0].file_size}, status=201)
 
 
 @app.route(path="/digest", method="POST", stream_body=True, body_size=1024 * MIB)
@@ -404,15 +405,8 @@ def end_tour(error: BaseException | None) -> None:
     print(f"tour: ended, error={error}", flush=True)
 
 
-def tls() -> SlimeTls | None:
-    """HTTPS, with HTTP/2 where the client can, once TOUR_TLS_CERT and TOUR_TLS_KEY name two PEM files."""
-    cert, key = os.environ.get("TOUR_TLS_CERT"), os.environ.get("TOUR_TLS_KEY")
-    return SlimeTls(cert, key) if cert and key else None
-
-
 if __name__ == "__main__":
     app.serve(
         secret_key=os.environ.get("SLIME_SECRET_KEY", "a secret for the tour only"),
         app_state={"in_flight": 0, "visits": 0, "notice": "nothing new"},
-        https=tls(),
     )

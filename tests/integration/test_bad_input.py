@@ -382,16 +382,13 @@ def test_an_idle_connection_is_closed() -> None:
 def test_connections_beyond_the_limit_wait_their_turn() -> None:
     with ServerProcess(TOUR, env={"SLIME_MAX_CONNECTIONS": "2"}) as server:
         server.wait_until_serving()
-        first, second = server.wire(), server.wire()
-        for wire in (first, second):
-            wire.request("GET", "/ping")
-            assert wire.answer().text == "pong"
-        third = server.wire(timeout=0.5)
-        third.request("GET", "/ping")
-        with pytest.raises(TimeoutError):
-            third.answer()
-        first.close()
-        third.socket.settimeout(10)
-        assert third.answer().text == "pong"
-        second.close()
-        third.close()
+        with server.wire() as first, server.wire() as second, server.wire(timeout=0.5) as third:
+            for wire in (first, second):
+                wire.request("GET", "/ping")
+                assert wire.answer().text == "pong"
+            third.request("GET", "/ping")
+            with pytest.raises(TimeoutError):
+                third.answer()
+            first.close()
+            third.socket.settimeout(10)
+            assert third.answer().text == "pong"

@@ -28,18 +28,17 @@ def test_requests_in_flight_are_finished_and_app_end_runs(
     start_tour: StartTour, number: signal.Signals, route: str
 ) -> None:
     server = start_tour(SLIME_SHUTDOWN_GRACE="20")
-    idle = server.wire()
-    idle.request("GET", "/ping")
-    assert idle.answer().text == "pong"
-    busy = sleeping(server, 1.5, route)
-    start = time.monotonic()
-    server.send_signal(number)
-    assert idle.is_closed_by_server(), "an idle connection is not waited for"
-    with pytest.raises(ConnectionRefusedError):
-        eventually(lambda: server.wire().close())
-    answer = busy.answer()
-    assert (answer.status, answer.json()) == (200, {"slept": 1.5})
-    assert busy.is_closed_by_server()
+    with server.wire() as idle, sleeping(server, 1.5, route) as busy:
+        idle.request("GET", "/ping")
+        assert idle.answer().text == "pong"
+        start = time.monotonic()
+        server.send_signal(number)
+        assert idle.is_closed_by_server(), "an idle connection is not waited for"
+        with pytest.raises(ConnectionRefusedError):
+            eventually(lambda: server.wire().close())
+        answer = busy.answer()
+        assert (answer.status, answer.json()) == (200, {"slept": 1.5})
+        assert busy.is_closed_by_server()
     assert server.wait(20) == 0, server.output
     assert time.monotonic() - start < 10
     assert server.output.count("tour: ended, error=None") == 1
@@ -57,27 +56,24 @@ def test_an_idle_server_ends_at_once(start_tour: StartTour) -> None:
 @pytest.mark.parametrize("route", ["sleep", "nap"])
 def test_the_grace_time_is_the_longest_that_a_request_can_hold_the_end(start_tour: StartTour, route: str) -> None:
     server = start_tour(SLIME_SHUTDOWN_GRACE="1")
-    busy = sleeping(server, 20, route)
-    start = time.monotonic()
-    server.send_signal(signal.SIGTERM)
-    assert server.wait(15) == 0, server.output
-    assert 0.5 < time.monotonic() - start < 8
-    assert "tour: ended" in server.output
-    busy.close()
+    with sleeping(server, 20, route):
+        start = time.monotonic()
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(15) == 0, server.output
+        assert 0.5 < time.monotonic() - start < 8
+        assert "tour: ended" in server.output
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 def test_a_second_signal_ends_at_once(start_tour: StartTour, number: signal.Signals) -> None:
     server = start_tour(SLIME_SHUTDOWN_GRACE="60")
-    busy = sleeping(server, 30)
-    probe = server.wire()
-    server.send_signal(number)
-    assert probe.is_closed_by_server(), "the first signal has been taken in"
-    start = time.monotonic()
-    server.send_signal(number)
-    assert server.wait(10) == 128 + number
-    assert time.monotonic() - start < 5
-    busy.close()
+    with sleeping(server, 30), server.wire() as probe:
+        server.send_signal(number)
+        assert probe.is_closed_by_server(), "the first signal has been taken in"
+        start = time.monotonic()
+        server.send_signal(number)
+        assert server.wait(10) == 128 + number
+        assert time.monotonic() - start < 5
 
 
 def test_a_port_in_use_is_one_clear_line_before_anything_starts() -> None:
