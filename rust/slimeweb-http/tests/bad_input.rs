@@ -1,5 +1,7 @@
 //! What a client must not send, and what it gets for it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
 mod common;
 
 use common::{echo, get, serve, serve_with};
@@ -48,7 +50,8 @@ fn malformed_requests_never_reach_the_service() {
         let shown = &fields[..fields.len().min(80)];
         // Behind a good request on the same connection as well: the verdict belongs to its own request.
         for before in [0, 2] {
-            let request = format!("{}POST /bad HTTP/1.1\r\n{fields}\r\nabc{}", get("/good").repeat(before), get("/bad"));
+            let request =
+                format!("{}POST /bad HTTP/1.1\r\n{fields}\r\nabc{}", get("/good").repeat(before), get("/bad"));
             let answers = site.send(request);
             assert_eq!(answers.matches("date: ").count(), before + 1, "{shown:?}: {answers}");
             assert_eq!(answers.matches("GET /good").count(), before, "{shown:?}: {answers}");
@@ -95,8 +98,19 @@ fn http_1_0_needs_no_host() {
 #[test]
 fn malformed_chunks_are_a_400_and_the_end_of_the_connection() {
     let site = serve(echo);
-    for body in ["x\r\n", "3\r\nabcd\r\n0\r\n\r\n", "3\nabc\r\n0\r\n\r\n", "ffffffffffffffffff\r\n", "-3\r\nabc\r\n", "3 x\r\nabc\r\n", "3\r\nabc\n0\r\n\r\n"] {
-        let answer = site.send(format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{body}{}", get("/smuggled")));
+    for body in [
+        "x\r\n",
+        "3\r\nabcd\r\n0\r\n\r\n",
+        "3\nabc\r\n0\r\n\r\n",
+        "ffffffffffffffffff\r\n",
+        "-3\r\nabc\r\n",
+        "3 x\r\nabc\r\n",
+        "3\r\nabc\n0\r\n\r\n",
+    ] {
+        let answer = site.send(format!(
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{body}{}",
+            get("/smuggled")
+        ));
         assert!(answer.starts_with("HTTP/1.1 400 "), "{body:?}: {answer}");
         assert!(!answer.contains("smuggled"), "{body:?}: {answer}");
     }
@@ -127,7 +141,8 @@ fn the_size_of_a_head_is_limited() {
 fn pipelined_requests_are_answered_in_order() {
     let site = serve(echo);
     let mut client = site.connect();
-    let requests: String = (0..50).map(|n| format!("POST /{n} HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi")).collect();
+    let requests: String =
+        (0..50).map(|n| format!("POST /{n} HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi")).collect();
     // In pieces that fall anywhere.
     for piece in requests.as_bytes().chunks(97) {
         client.send(piece);

@@ -1,5 +1,7 @@
 //! Starting, filling up, shutting down.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
 mod common;
 
 use std::io::Read;
@@ -13,7 +15,11 @@ use slimeweb_http::{Bind, Body, Config, Exchange, Limits};
 use tokio::sync::Semaphore;
 
 /// A handler that tells when it is called, and answers when it is let go.
-fn gated() -> (mpsc::Receiver<()>, Arc<Semaphore>, impl Fn(Exchange) -> std::pin::Pin<Box<dyn Future<Output = Response<Body>>>> + Send + Sync + Clone) {
+fn gated() -> (
+    mpsc::Receiver<()>,
+    Arc<Semaphore>,
+    impl Fn(Exchange) -> std::pin::Pin<Box<dyn Future<Output = Response<Body>>>> + Send + Sync + Clone,
+) {
     let (told, hear) = mpsc::channel();
     let gate = Arc::new(Semaphore::new(0));
     let inner = Arc::clone(&gate);
@@ -227,6 +233,7 @@ fn a_service_that_cannot_be_made_is_an_error() {
         }
     }
     let listener = slimeweb_http::Listener::bind(&Bind::Tcp { host: "127.0.0.1".into(), port: 0 }).unwrap();
-    let outcome = slimeweb_http::Server::start(vec![listener], Config::default(), |_| -> Never { panic!("on purpose") });
+    let outcome =
+        slimeweb_http::Server::start(vec![listener], Config::default(), |_| -> Never { panic!("on purpose") });
     assert!(outcome.is_err());
 }

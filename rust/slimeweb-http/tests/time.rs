@@ -1,5 +1,7 @@
 //! Timeouts, with limits short enough to wait for.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
 mod common;
 
 use std::time::{Duration, Instant};
@@ -59,10 +61,13 @@ fn an_idle_connection_is_closed_without_a_word() {
 
 #[test]
 fn a_slow_handler_is_not_an_idle_connection() {
-    let site = serve_with(Limits { idle_timeout: SHORT, head_timeout: SHORT, body_timeout: SHORT, ..limits() }, |exchange: Exchange| async {
-        tokio::time::sleep(SHORT * 4).await;
-        echo(exchange).await
-    });
+    let site = serve_with(
+        Limits { idle_timeout: SHORT, head_timeout: SHORT, body_timeout: SHORT, ..limits() },
+        |exchange: Exchange| async {
+            tokio::time::sleep(SHORT * 4).await;
+            echo(exchange).await
+        },
+    );
     assert_eq!(site.connect().ask(get("/slow")).text(), "GET /slow ");
 }
 

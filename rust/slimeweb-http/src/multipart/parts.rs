@@ -74,16 +74,17 @@ impl Parts {
 
     /// Takes what stands before `end`, and `end` itself off as well.
     async fn until(&mut self, end: &[u8]) -> Result<Bytes, FormError> {
+        let too_long = FormError::Malformed("the head of a part is too long");
         let mut from = 0;
         loop {
             let unsearched = self.buffer.get(from..).unwrap_or_default();
             if let Some(at) = memchr::memmem::find(unsearched, end) {
                 let found = self.buffer.split_to(from + at).freeze();
                 self.buffer.advance(end.len());
-                return Ok(found);
+                return if found.len() > HEAD_LIMIT { Err(too_long) } else { Ok(found) };
             }
             if self.buffer.len() > HEAD_LIMIT {
-                return Err(FormError::Malformed("the head of a part is too long"));
+                return Err(too_long);
             }
             from = self.buffer.len().saturating_sub(end.len() - 1);
             self.fill("it ends in the head of a part").await?;

@@ -83,8 +83,11 @@ fn parse(text: &str) -> Result<Pattern, String> {
 
 fn parse_segment(part: &str, names: &mut Vec<Name>) -> Result<Segment, String> {
     let (before, declared, rest) = split_text(part)?;
+    // As a decoded path has it.
+    let before = before.replace('%', "%25");
     let Some(declaration) = declared else { return Ok(Segment::Text(before)) };
     let (after, second, _) = split_text(rest)?;
+    let after = after.replace('%', "%25");
     if second.is_some() {
         return Err(format!("{part:?} holds two parameters; a segment between two slashes can hold one"));
     }

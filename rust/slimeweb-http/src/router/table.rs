@@ -416,7 +416,8 @@ mod tests {
 
     #[test]
     fn encoded_slashes_separate_nothing() {
-        let router = router(&[("GET", "/{a}/x"), ("GET", "/é/{b}")]);
+        let router = router(&[("GET", "/{a}/x"), ("GET", "/é/{b}"), ("GET", "/100%")]);
+        assert_eq!(look(&router, "GET", "/100%25"), "GET /100%");
         assert_eq!(look(&router, "GET", "/1%2f2%25/x"), "GET /{a}/x a=1/2%");
         assert_eq!(look(&router, "GET", "/%C3%A9/%20"), "GET /é/{b} b= ");
         assert_eq!(look(&router, "GET", "/%zz"), "400");

@@ -1,0 +1,186 @@
+//! Multipart forms over a real connection.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
+mod common;
+
+use std::path::PathBuf;
+use std::sync::{Arc, mpsc};
+
+use common::{PATIENCE, limits, serve_with};
+use http::Response;
+use slimeweb_http::multipart::{self, Content, FormLimits, UploadDir};
+use slimeweb_http::{Body, Exchange, Limits};
+
+struct Seen {
+    lines: Vec<String>,
+    stored: Vec<PathBuf>,
+}
+
+/// Posts `body` cut into chunks of `chunk` bytes, and gives the status with what the service saw.
+fn post(form_limits: &FormLimits, body: &[u8], chunk: usize) -> (u16, String, Option<Seen>) {
+    let (told, hear) = mpsc::channel();
+    let form_limits = form_limits.clone();
+    let site = serve_with(Limits { body_timeout: PATIENCE, ..limits() }, move |exchange: Exchange| {
+        let (told, form_limits) = (told.clone(), form_limits.clone());
+        async move {
+            let kind = exchange.head.headers["content-type"].clone();
+            match multipart::read(exchange.body, &kind, &form_limits).await {
+                Ok(form) => {
+                    let mut lines: Vec<_> = form.fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                    let mut stored = Vec::new();
+                    for file in &form.files {
+                        let (place, bytes) = match &file.content {
+                            Content::Memory(bytes) => ("memory", bytes.to_vec()),
+                            Content::Disk(path) => {
+                                stored.push(path.to_path_buf());
+                                ("disk", std::fs::read(path).unwrap())
+                            }
+                        };
+                        assert_eq!(bytes.len() as u64, file.size);
+                        let sum: u64 = bytes.iter().map(|byte| u64::from(*byte)).sum();
+                        lines.push(format!(
+                            "{} {} {} {place} {} {sum}",
+                            file.field, file.original_filename, file.content_type, file.size
+                        ));
+                    }
+                    told.send(Seen { lines, stored }).unwrap();
+                    Response::new(Body::empty())
+                }
+                Err(error) => {
+                    let mut response = Response::new(Body::full(error.to_string()));
+                    *response.status_mut() = error.status();
+                    response
+                }
+            }
+        }
+    });
+    let mut client = site.connect();
+    let mut request = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=XX\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    for piece in body.chunks(chunk) {
+        request.extend(format!("{:x}\r\n", piece.len()).into_bytes());
+        request.extend(piece);
+        request.extend(b"\r\n");
+    }
+    request.extend(b"0\r\n\r\n");
+    let answer = client.ask(request);
+    (answer.status, answer.text().to_owned(), hear.try_recv().ok())
+}
+
+fn form(parts: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (head, content) in parts {
+        body.extend(b"--XX\r\nContent-Disposition: form-data; ");
+        body.extend(head.as_bytes());
+        body.extend(b"\r\n\r\n");
+        body.extend(*content);
+        body.extend(b"\r\n");
+    }
+    body.extend(b"--XX--\r\n");
+    body
+}
+
+fn in_directory() -> (tempfile::TempDir, FormLimits) {
+    let base = tempfile::tempdir().unwrap();
+    let directory = Arc::new(UploadDir::new(Some(base.path().to_owned())));
+    (base, FormLimits { directory, ..FormLimits::default() })
+}
+
+fn files_below(path: &std::path::Path) -> usize {
+    let entries = std::fs::read_dir(path).unwrap().map(Result::unwrap);
+    entries.map(|entry| if entry.path().is_dir() { files_below(&entry.path()) } else { 1 }).sum()
+}
+
+#[test]
+fn fields_and_files_however_they_are_cut() {
+    let (base, limits) = in_directory();
+    let big = vec![7; 200_000];
+    let body = form(&[
+        ("name=\"a\"", b"1"),
+        ("name=\"a\"", "é\r\n--X\r\n--".as_bytes()),
+        ("name=\"empty\"", b""),
+        ("name=\"f\"; filename=\"small.txt\"\r\nContent-Type: text/plain", b"\r\n--XY"),
+        ("name=\"f\"; filename=\"big.bin\"", &big),
+        ("name=\"none\"; filename=\"\"", b""),
+    ]);
+    let sum: u64 = b"\r\n--XY".iter().map(|byte| u64::from(*byte)).sum();
+    let expected = [
+        "a=1".to_owned(),
+        "a=é\r\n--X\r\n--".to_owned(),
+        "empty=".to_owned(),
+        format!("f small.txt text/plain memory 6 {sum}"),
+        "f big.bin application/octet-stream disk 200000 1400000".to_owned(),
+    ];
+    for chunk in [7, 1000, 16_384, 1 << 20] {
+        let (status, text, seen) = post(&limits, &body, chunk);
+        assert_eq!(status, 200, "{text}");
+        let seen = seen.unwrap();
+        assert_eq!(seen.lines, expected, "chunks of {chunk}");
+        assert!(!seen.stored[0].exists(), "an upload outlived its form");
+    }
+    assert_eq!(files_below(base.path()), 0);
+}
+
+#[test]
+fn a_preamble_and_an_epilogue_are_nobodys() {
+    let body = [&b"hello\r\n"[..], &form(&[("name=a", b"1")]), b"and goodbye"].concat();
+    let (status, _, seen) = post(&FormLimits::default(), &body, 5);
+    assert_eq!((status, seen.unwrap().lines), (200, vec!["a=1".to_owned()]));
+}
+
+#[test]
+fn malformed_forms_are_a_400() {
+    let (base, limits) = in_directory();
+    let big = vec![1; 100_000];
+    let whole = form(&[("name=f; filename=x", &big)]);
+    for body in [
+        &b""[..],
+        b"--XX",
+        b"--XX\r\n",
+        b"--XX--",
+        b"--XXX\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--XX--",
+        b"--XX\r\nContent-Disposition: form-data; name=a\r\n\r\n1",
+        b"--XX\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--XX",
+        b"--XX\r\nContent-Disposition: form-data\r\n\r\n1\r\n--XX--",
+        b"--XX\r\n\r\n1\r\n--XX--",
+        b"--XX\r\nContent-Type: x\r\n\r\n1\r\n--XX--",
+        b"--XX\r\nContent-Disposition: form-data; name=a\r\n\r\n\xff\r\n--XX--",
+        &whole[..90_000],
+    ] {
+        let (status, text, seen) = post(&limits, body, 999);
+        let is_empty_form = body == b"--XX--";
+        assert_eq!(
+            status,
+            if is_empty_form { 200 } else { 400 },
+            "{:?}: {text}",
+            String::from_utf8_lossy(&body[..body.len().min(60)])
+        );
+        assert_eq!(seen.is_some(), is_empty_form);
+    }
+    assert_eq!(files_below(base.path()), 0);
+}
+
+#[test]
+fn limits_hold() {
+    let one = form(&[("name=a", b"12345")]);
+    let many: Vec<(&str, &[u8])> = vec![("name=a", b"1"); 11];
+    let long_head = form(&[(&format!("name=a; x={}", "y".repeat(20_000)), b"")]);
+    for (limits, body, word) in [
+        (FormLimits { body: 50, ..FormLimits::default() }, one.clone(), "50 bytes"),
+        (FormLimits { fields: 5, ..FormLimits::default() }, one, "5 bytes"),
+        (FormLimits { parts: 10, ..FormLimits::default() }, form(&many), "10 parts"),
+        (FormLimits::default(), long_head, "too long"),
+    ] {
+        let (status, text, _) = post(&limits, &body, 4096);
+        assert_eq!(status, 400, "{text}");
+        assert!(text.contains(word), "{text}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_directory_that_cannot_be_written_is_a_500_that_tells_nothing() {
+    let limits = FormLimits { directory: Arc::new(UploadDir::new(Some("/proc/no".into()))), ..FormLimits::default() };
+    let (status, text, _) = post(&limits, &form(&[("name=f; filename=x", &vec![1; 100_000])]), 4096);
+    assert_eq!((status, text.as_str()), (500, "the upload could not be stored"));
+}
