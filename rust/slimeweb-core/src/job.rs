@@ -92,7 +92,8 @@ pub(crate) fn settle(
     if let Err(error) = outcome {
         // What has begun to go out cannot become an error page: the client is to see that it is incomplete.
         response.get().abort();
-        let called = request.get().site.on_error.bind(py).call1((request, response, error.value(py)));
+        // `into_value`, since `value` leaves the traceback behind where Python keeps it apart, before 3.12.
+        let called = request.get().site.on_error.bind(py).call1((request, response, error.into_value(py)));
         if let Err(failure) = called {
             failure.write_unraisable(py, Some(request));
             response.get().set_plain_error();

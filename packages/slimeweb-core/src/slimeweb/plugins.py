@@ -137,7 +137,8 @@ class Plugins:
         try:
             self._manager.register(plugin.implementation, plugin.name)
         except pluggy.PluginValidationError as error:
-            raise PluginError(f"{plugin} does not fit the contract: {error}") from error
+            reason = "; ".join(str(error).splitlines())
+            raise PluginError(f"{plugin} does not fit the contract: {reason}") from error
         except ValueError as error:
             raise PluginError(f"{plugin} is given twice") from error
         hooks = []

@@ -1,0 +1,65 @@
+"""A name or option whose plugin is not installed says what to install."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import EntryPoints
+
+import pytest
+
+import slimeweb
+from slimeweb import Slime, exports, members
+from slimeweb.catalogue import CATALOGUE
+
+
+@pytest.fixture(autouse=True)
+def no_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if core alone were installed."""
+    monkeypatch.setenv("SLIME_DISABLE_PLUGINS", "*")
+    monkeypatch.setattr(exports, "entry_points", lambda **query: EntryPoints())
+
+
+def entries(kind: str) -> list[tuple[str, str]]:
+    return [(extra.name, name) for extra in CATALOGUE for name in getattr(extra, kind)]
+
+
+@pytest.mark.parametrize(("extra", "name"), entries("exports"))
+def test_an_export(extra: str, name: str) -> None:
+    advice = re.escape(f"pip install 'slimeweb[{extra}]'")
+    with pytest.raises(ImportError, match=advice):
+        exec(f"from slimeweb import {name}")
+    with pytest.raises(AttributeError, match=advice):
+        getattr(slimeweb, name)
+    assert not hasattr(slimeweb, name)
+
+
+def test_an_unknown_name_is_an_ordinary_error() -> None:
+    with pytest.raises(ImportError, match="cannot import name 'Nonsense' from 'slimeweb'"):
+        exec("from slimeweb import Nonsense")
+    with pytest.raises(AttributeError, match="module 'slimeweb' has no attribute 'Nonsense'"):
+        _ = slimeweb.Nonsense  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("extra", "name"), entries("app_members"))
+def test_an_app_member(extra: str, name: str) -> None:
+    app = Slime(__file__)
+    with pytest.raises(AttributeError, match=re.escape(f"pip install 'slimeweb[{extra}]'")):
+        getattr(app, name)
+    assert not hasattr(app, name)
+
+
+@pytest.mark.parametrize(("extra", "name"), entries("route_options"))
+def test_a_route_option(extra: str, name: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(f"pip install 'slimeweb[{extra}]'")):
+        Slime(__file__).route("/", **{name: True})
+
+
+@pytest.mark.parametrize(("extra", "name"), entries("request_members"))
+def test_a_request_member(extra: str, name: str) -> None:
+    error = members.missing_attribute("SlimeRequest", name)
+    assert f"pip install 'slimeweb[{extra}]'" in str(error)
+    assert "pip" not in str(members.missing_attribute("SlimeResponse", name))
+
+
+def test_public_names_exist() -> None:
+    assert all(hasattr(slimeweb, name) for name in slimeweb.__all__)

@@ -1,0 +1,182 @@
+"""Errors become answers; what the client may not see stays in the log."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from slimeweb import HttpError, Slime, SlimeRequest, SlimeResponse
+from slimeweb.errors import ConfigError, InvalidHandler
+from slimeweb.testing import TestClient
+
+
+class OutOfStock(LookupError): ...
+
+
+class SoldToday(OutOfStock): ...
+
+
+def failing(error: BaseException, *, later: bool = False) -> Slime:
+    app = Slime(__file__)
+    if later:
+
+        @app.route("/")
+        async def fail_later(req: SlimeRequest, resp: SlimeResponse) -> None:
+            raise error
+
+    else:
+
+        @app.route("/")
+        def fail(req: SlimeRequest, resp: SlimeResponse) -> None:
+            resp.set_header("X-Kept", "yes")
+            resp.json({"half": "an answer"}, status=200)
+            raise error
+
+    return app
+
+
+def ask(app: Slime, path: str = "/", **arguments: Any) -> tuple[int, str]:
+    with TestClient(app, **arguments) as client:
+        response = client.get(path)
+        return response.status_code, response.text
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_an_unexpected_error_is_a_short_500_and_a_log_entry(later: bool, caplog: pytest.LogCaptureFixture) -> None:
+    assert ask(failing(RuntimeError("the secret is 42"), later=later)) == (500, "Internal Server Error")
+    (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert "unhandled error in GET / (request " in record.getMessage()
+    assert "the secret is 42" in caplog.text
+    assert "Traceback" in caplog.text
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit()])
+@pytest.mark.parametrize("later", [False, True])
+def test_an_error_that_would_end_the_process_does_not(error: BaseException, later: bool) -> None:
+    with TestClient(failing(error, later=later)) as client:
+        assert [client.get("/").status_code for _ in range(2)] == [500, 500]
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_an_http_error_is_its_answer(later: bool, caplog: pytest.LogCaptureFixture) -> None:
+    assert ask(failing(HttpError(418, "short and stout"), later=later)) == (418, "short and stout")
+    assert ask(failing(HttpError(404), later=later)) == (404, "Not Found")
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def test_an_http_error_has_headers_and_keeps_those_set_before() -> None:
+    with TestClient(failing(HttpError(503, headers={"Retry-After": "7"}))) as client:
+        headers = client.get("/").headers
+    assert (headers["retry-after"], headers["x-kept"]) == ("7", "yes")
+    assert headers["content-type"] == "text/plain; charset=utf-8"
+
+
+@pytest.mark.parametrize("status", [200, 302, 600, 0])
+def test_an_http_error_is_an_error(status: int) -> None:
+    with pytest.raises(ValueError, match=str(status)):
+        HttpError(status)
+
+
+def test_the_nearest_class_decides(caplog: pytest.LogCaptureFixture) -> None:
+    app = failing(SoldToday("apples"))
+    app.error(LookupError)(lambda req, resp, exc: resp.plain("lookup"))
+    app.error(OutOfStock)(lambda req, resp, exc: resp.plain(f"no {exc}", status=409))
+    assert ask(app) == (409, "no apples")
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def test_a_handler_for_everything_answers_and_the_error_is_still_logged(caplog: pytest.LogCaptureFixture) -> None:
+    app = failing(RuntimeError("why"))
+    app.error(Exception)(lambda req, resp, exc: {"error": "sorry"})
+    assert ask(app) == (500, '{"error":"sorry"}')
+    assert "why" in caplog.text
+
+
+def test_a_status_is_preset_for_its_handler() -> None:
+    app = failing(HttpError(404))
+    app.error(404)(lambda req, resp: resp.plain(f"nothing at {req.path}"))
+    assert ask(app) == (404, "nothing at /")
+    assert ask(app, "/elsewhere") == (404, "nothing at /elsewhere")
+
+
+def test_a_handler_may_leave_the_answer_to_slimeweb() -> None:
+    app = failing(HttpError(404, "gone"))
+    seen = []
+    app.error(404)(lambda req, resp, exc: seen.append(exc))
+    assert ask(app) == (404, "gone")
+    assert ask(app, "/elsewhere") == (404, "Not Found")
+    assert [type(error) for error in seen] == [HttpError, HttpError]
+
+
+def test_405_goes_through_its_handler_and_keeps_allow() -> None:
+    app = failing(HttpError(404))
+    app.error(405)(lambda req, resp: resp.json({"allowed": resp.headers["allow"]}))
+    with TestClient(app) as client:
+        response = client.post("/")
+    assert response.status_code == 405
+    assert {"GET", "HEAD", "OPTIONS"} == set(response.headers["allow"].split(", "))
+    assert response.json() == {"allowed": response.headers["allow"]}
+
+
+def test_an_error_handler_that_fails_is_a_plain_500(caplog: pytest.LogCaptureFixture) -> None:
+    app = failing(HttpError(404))
+    app.error(404)(lambda req, resp: 1 / 0)
+    assert ask(app) == (500, "Internal Server Error")
+    assert ask(app, "/elsewhere") == (500, "Internal Server Error")
+    assert "the handler of an error failed" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_dev_shows_a_page_that_is_escaped() -> None:
+    with TestClient(failing(RuntimeError("<script>alert(1)</script>")), dev=True) as client:
+        page = client.get("/", headers={"Accept": "text/html,*/*"})
+        text = client.get("/")
+    assert page.status_code == text.status_code == 500
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "<script>" not in page.text
+    assert "&lt;script&gt;alert(1)" in page.text
+    assert "test_failures.py" in page.text
+    assert text.headers["content-type"] == "text/plain; charset=utf-8"
+    assert "RuntimeError: <script>" in text.text
+
+
+async def asynchronous(req: object, resp: object, exc: object) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("key", "handler"),
+    [
+        (404, asynchronous),
+        (404, lambda: None),
+        (404, lambda req: None),
+        (404, None),
+        (200, lambda req, resp: None),
+        (True, lambda req, resp: None),
+        ("404", lambda req, resp: None),
+        (int, lambda req, resp: None),
+    ],
+)
+def test_what_cannot_handle_errors_is_refused(key: Any, handler: Any) -> None:
+    with pytest.raises(InvalidHandler):
+        Slime(__file__).error(key)(handler)
+
+
+def test_a_second_handler_for_the_same_is_refused() -> None:
+    app = Slime(__file__)
+    app.error(404)(lambda req, resp: None)
+    with pytest.raises(ConfigError, match="app.error\\(404\\) has two handlers"):
+        app.error(404)(lambda req, resp: None)
+
+
+def test_a_log_entry_is_one_line_whatever_the_path(caplog: pytest.LogCaptureFixture) -> None:
+    app = Slime(__file__)
+
+    @app.route("/{*path}")
+    def fail(req: SlimeRequest, resp: SlimeResponse) -> None:
+        raise RuntimeError
+
+    assert ask(app, "/a%0D%0AERROR%20forged")[0] == 500
+    (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert "\n" not in record.getMessage()

@@ -1,0 +1,228 @@
+"""Middleware as users declare it: scope, order, colour, and the mistakes that are caught."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from slimeweb import Slime, SlimeMiddleware, SlimeRequest, SlimeResponse
+from slimeweb.errors import ConfigError, InvalidHandler, InvalidMiddlewareHandlerType, RouteHandlerNotFoundException
+from slimeweb.testing import TestClient
+
+
+class Mark(SlimeMiddleware):
+    """Leaves its name in a header, on the way in and out."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def middle_before(self, req: SlimeRequest, resp: SlimeResponse) -> None:
+        resp.add_header("X-In", self.name)
+
+    def middle_after(self, req: SlimeRequest, resp: SlimeResponse) -> None:
+        resp.add_header("X-Out", self.name)
+
+
+class MarkLater(Mark):
+    async def middle_before(self, req: SlimeRequest, resp: SlimeResponse) -> None:  # type: ignore[override]
+        resp.add_header("X-In", self.name)
+
+
+def marks(response: Any) -> tuple[list[str], list[str]]:
+    return response.header_all("x-in"), response.header_all("x-out")
+
+
+def home(req: SlimeRequest, resp: SlimeResponse) -> str:
+    return "hello"
+
+
+async def home_later(req: SlimeRequest, resp: SlimeResponse) -> str:
+    return "hello"
+
+
+@pytest.mark.parametrize("handler", [home, home_later])
+def test_order(handler: Any) -> None:
+    app = Slime(__file__)
+    app.route("/", plugin=[Mark("route 1"), Mark("route 2")])(handler)
+    app.use(Mark("path"), path="/")
+    app.use(Mark("app 1"))
+    app.use(Mark("app 2"))
+    with TestClient(app) as client:
+        inward = ["app 1", "app 2", "route 1", "route 2", "path"]
+        assert marks(client.get("/")) == (inward, inward[::-1])
+
+
+def test_functions_run_in_the_order_declared() -> None:
+    app = Slime(__file__)
+    app.route("/")(home)
+    for name in ("a", "b"):
+        app.middle_before("/")(lambda req, resp, name=name: resp.add_header("X-In", name))
+        app.middle_after("/")(lambda req, resp, name=name: resp.add_header("X-Out", name))
+    with TestClient(app) as client:
+        assert marks(client.get("/")) == (["a", "b"], ["a", "b"])
+
+
+def test_scope_by_path_and_method() -> None:
+    app = Slime(__file__)
+    app.route("/a", method=["GET", "POST"])(home)
+    app.route("/b", method="*")(home)
+    app.route("/c/{id:int}")(home)
+    app.use(Mark("a post"), method="post", path="/a")
+    app.use(Mark("b put"), method=["PUT"], path="/b")
+    app.use(Mark("c"), path="/c/{number:int}")
+    app.use(Mark("every get"), method="GET")
+    with TestClient(app) as client:
+        found = {
+            (method, path): marks(client.request(method, path))[0]
+            for method, path in [("GET", "/a"), ("POST", "/a"), ("PUT", "/b"), ("BREW", "/b"), ("GET", "/c/1")]
+        }
+    assert found == {
+        ("GET", "/a"): ["every get"],
+        ("POST", "/a"): ["a post"],
+        ("PUT", "/b"): ["b put"],
+        ("BREW", "/b"): [],
+        ("GET", "/c/1"): ["every get", "c"],
+    }
+
+
+def test_middleware_for_everything_sees_refusals_and_later_routes() -> None:
+    app = Slime(__file__)
+    app.route("/")(home)
+    app.use(Mark("all"))
+    app.route("/later")(home_later)
+    with TestClient(app) as client:
+        for method, path, status in [("GET", "/nowhere", 404), ("POST", "/", 405), ("GET", "/later", 200)]:
+            response = client.request(method, path)
+            assert (response.status_code, marks(response)) == (status, (["all"], ["all"]))
+
+
+def test_asynchronous_middleware_for_everything_sees_refusals() -> None:
+    app = Slime(__file__)
+    app.route("/")(home_later)
+    app.use(MarkLater("all"))
+    with TestClient(app) as client:
+        assert marks(client.get("/nowhere")) == (["all"], ["all"])
+        assert marks(client.options("/")) == (["all"], ["all"])
+
+
+@pytest.mark.parametrize("handler", [home, home_later])
+def test_a_before_that_answers_ends_the_request(handler: Any) -> None:
+    class Door(SlimeMiddleware):
+        def middle_before(self, req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse | None:
+            return resp.plain("who are you?", status=401) if "authorization" not in req.header else None
+
+    app = Slime(__file__)
+    app.route("/", plugin=[Mark("outside"), Door(), Mark("inside")])(handler)
+    with TestClient(app) as client:
+        refused = client.get("/")
+        assert (refused.status_code, refused.text, marks(refused)) == (401, "who are you?", (["outside"], ["outside"]))
+        assert client.get("/", headers={"Authorization": "me"}).text == "hello"
+
+
+def test_a_value_that_a_before_returns_is_the_answer() -> None:
+    app = Slime(__file__)
+    app.route("/")(home)
+    app.middle_before("/")(lambda req, resp: {"from": "before"})
+    with TestClient(app) as client:
+        assert client.get("/").json() == {"from": "before"}
+
+
+def test_options_is_answered_with_allow_inside_of_middleware() -> None:
+    app = Slime(__file__)
+    app.route("/", method="GET", plugin=Mark("get"))(home)
+    app.route("/", method="POST")(home_later)
+    with TestClient(app) as client:
+        response = client.options("/")
+        assert (response.status_code, response.headers["allow"]) == (204, "GET, HEAD, OPTIONS, POST")
+        assert marks(response) == (["get"], ["get"])
+
+
+def test_an_options_route_of_the_users_own_is_left_alone() -> None:
+    app = Slime(__file__)
+    app.route("/", method=["GET", "OPTIONS"])(home)
+    with TestClient(app) as client:
+        assert client.options("/").text == "hello"
+
+
+def test_what_middleware_sets_on_the_request_the_handler_sees() -> None:
+    app = Slime(__file__)
+    app.route("/")(lambda req, resp: resp.plain(req.user))
+    app.middle_before("/")(lambda req, resp: setattr(req, "user", "Ada"))
+    with TestClient(app) as client:
+        assert client.get("/").text == "Ada"
+
+
+def test_middleware_before_its_route_is_refused() -> None:
+    app = Slime(__file__)
+    for declare in (
+        lambda: app.use(Mark("a")),
+        lambda: app.use(Mark("a"), path="/"),
+        lambda: app.middle_before("/")(home),
+        lambda: app.middle_after("*")(home),
+    ):
+        with pytest.raises(RouteHandlerNotFoundException, match="has no route yet"):
+            declare()
+    app.route("/", method="GET")(home)
+    with pytest.raises(RouteHandlerNotFoundException, match="has no route for POST"):
+        app.middle_before("/", method=["GET", "POST"])(home)
+    with pytest.raises(RouteHandlerNotFoundException, match="has no route yet"):
+        app.middle_before("/", method="POST")(home)
+
+
+def test_a_function_of_the_other_colour_is_refused() -> None:
+    app = Slime(__file__)
+    app.route("/sync")(home)
+    app.route("/async")(home_later)
+    with pytest.raises(InvalidMiddlewareHandlerType, match=r"home_later .* is async def, but the route GET /sync"):
+        app.middle_before("/sync")(home_later)
+    with pytest.raises(InvalidMiddlewareHandlerType, match="needs async def like its handler"):
+        app.middle_after("/async")(home)
+    with pytest.raises(InvalidMiddlewareHandlerType):
+        app.middle_after("*")(home)
+
+
+def test_asynchronous_middleware_on_a_synchronous_route_is_refused() -> None:
+    app = Slime(__file__)
+    app.route("/")(home_later)
+    app.use(MarkLater("later"))
+    app.route("/sync")(home)
+    with pytest.raises(InvalidMiddlewareHandlerType, match="MarkLater.middle_before is async def"), TestClient(app):
+        pass
+    with pytest.raises(InvalidMiddlewareHandlerType):
+        app.route("/other", plugin=MarkLater("later"))(home)
+
+
+@pytest.mark.parametrize("middleware", [Mark, object(), "Mark", home])
+def test_what_is_not_middleware_is_refused(middleware: Any) -> None:
+    app = Slime(__file__)
+    app.route("/")(home)
+    with pytest.raises(InvalidMiddlewareHandlerType):
+        app.use(middleware)
+    with pytest.raises(InvalidMiddlewareHandlerType):
+        app.route("/other", plugin=[middleware])
+
+
+def test_a_function_takes_two_arguments() -> None:
+    app = Slime(__file__)
+    app.route("/")(home)
+    with pytest.raises(InvalidHandler, match="middle_before needs a function of two arguments"):
+        app.middle_before("/")(lambda req: None)
+
+
+def test_nothing_is_declared_while_serving() -> None:
+    app = Slime(__file__)
+    app.route("/")(home)
+    with TestClient(app):
+        for declare in (
+            lambda: app.route("/more")(home),
+            lambda: app.use(Mark("late")),
+            lambda: app.middle_before("/")(home),
+            lambda: app.error(404)(home),
+            lambda: app.start()(lambda: None),
+            lambda: app.end()(lambda error: None),
+            lambda: app.static_route("/files", "."),
+        ):
+            with pytest.raises(ConfigError, match="while the application is being served"):
+                declare()
+    app.route("/more")(home)
