@@ -122,7 +122,10 @@ def test_a_kind_of_two_plugins_names_both() -> None:
     app = Slime(__file__, plugins=[kind("First", "/a"), kind("Second", "/b")])
     app.route("/a")(lambda req, resp: None)
     app.route("/b")(lambda req, resp: None)
-    with pytest.raises(PluginError, match="plugin 'Second' has a route kind 'same', which plugin 'First'"), TestClient(app):
+    with (
+        pytest.raises(PluginError, match="plugin 'Second' has a route kind 'same', which plugin 'First'"),
+        TestClient(app),
+    ):
         pass
 
 
@@ -182,7 +185,9 @@ def test_installed_plugins_are_found(installed: Installed, monkeypatch: pytest.M
 
 def test_a_plugin_that_cannot_be_imported_is_named(installed: Installed) -> None:
     installed("toy-broken", "slimeweb", "toy = toy_broken", toy_broken="1 / 0\n")
-    with pytest.raises(PluginError, match="'toy' of toy-broken 1.2 .toy_broken. cannot be imported.*DISABLE_PLUGINS=toy"):
+    with pytest.raises(
+        PluginError, match="'toy' of toy-broken 1.2 .toy_broken. cannot be imported.*DISABLE_PLUGINS=toy"
+    ):
         Slime(__file__)
 
 

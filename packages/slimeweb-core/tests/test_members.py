@@ -1,0 +1,197 @@
+"""What requests and responses get from Python: cookies, state, validation; JSON of more than JSON's types."""
+
+from __future__ import annotations
+
+import enum
+import logging
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from pydantic import BaseModel, Field
+
+from slimeweb import Slime, SlimeRequest, SlimeResponse
+from slimeweb.cookies import sign
+from slimeweb.encoding import default, to_json
+from slimeweb.errors import ConfigError
+from slimeweb.testing import TestClient
+
+
+def cookie_app() -> Slime:
+    app = Slime(__file__)
+
+    @app.route("/login")
+    def login(req: SlimeRequest, resp: SlimeResponse) -> None:
+        resp.set_sign_cookie("user", "ada & co")
+        resp.set_cookie("theme", "dark", max_age=60, http_only=False)
+        resp.set_sign_cookie("special", "x", "a secret of its own", path="/me")
+
+    @app.route("/me")
+    def me(req: SlimeRequest, resp: SlimeResponse) -> dict[str, Any]:
+        return {
+            "user": req.get_signed_cookie("user", max_age=60),
+            "special": req.get_signed_cookie("special"),
+            "special with its secret": req.get_signed_cookie("special", secret="a secret of its own"),
+            "theme": req.get_cookies().get("theme"),
+        }
+
+    @app.route("/broken")
+    def broken(req: SlimeRequest, resp: SlimeResponse) -> None:
+        resp.set_cookie("a", "b\r\nSet-Cookie: admin=1")
+
+    return app
+
+
+def test_cookies_come_back_as_they_were_set() -> None:
+    with TestClient(cookie_app(), secret_key="secret") as client:
+        headers = client.get("/login").header_all("set-cookie")
+        assert headers[1] == "theme=dark; Path=/; Max-Age=60; SameSite=Lax"
+        assert headers[2].endswith("; Path=/me; HttpOnly; SameSite=Lax")
+        assert client.get("/me").json() == {
+            "user": "ada & co",
+            "special": None,
+            "special with its secret": "x",
+            "theme": "dark",
+        }
+
+
+def test_keys_rotate_and_others_cookies_are_none() -> None:
+    with TestClient(cookie_app(), secret_key=["new", "old"]) as client:
+        client.cookies = {"user": sign("user", "ada", "old")}
+        assert client.get("/me").json()["user"] == "ada"
+        client.cookies = {"user": sign("theme", "ada", "new")}
+        assert client.get("/me").json()["user"] is None
+        client.cookies = {"user": sign("user", "ada", "new", now=1)}
+        assert client.get("/me").json()["user"] is None
+
+
+def test_nothing_is_injected_through_a_cookie() -> None:
+    with TestClient(cookie_app()) as client:
+        response = client.get("/broken")
+        assert (response.status_code, response.cookies) == (500, {})
+
+
+def test_a_missing_secret_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    app = cookie_app()
+    with TestClient(app) as client:
+        client.get("/login")
+        assert client.get("/me").json()["user"] == "ada & co"
+        client.get("/login")
+    warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert ["no secret_key" in record.getMessage() for record in warnings] == [True]
+    caplog.clear()
+    with TestClient(cookie_app(), dev=True) as client:
+        client.get("/login")
+    assert not caplog.records
+
+
+def test_state() -> None:
+    app = Slime(__file__)
+
+    @app.route("/")
+    def count(req: SlimeRequest, resp: SlimeResponse) -> dict[str, Any]:
+        req.update_state("last", req.path)
+        return {"count": req.state.incr("count"), "last": req.get_state("last"), "other": req.get_state("other")}
+
+    with TestClient(app, app_state={"count": 10}) as client:
+        assert client.get("/").json() == {"count": 11, "last": "/", "other": None}
+        assert app.state["count"] == 11
+
+
+class Student(BaseModel):
+    name: str
+    age: int = Field(ge=0)
+
+
+def test_validation() -> None:
+    app = Slime(__file__)
+
+    @app.route("/strict", method="POST")
+    async def strict(req: SlimeRequest, resp: SlimeResponse) -> str:
+        req.validate(Student)
+        return "valid"
+
+    @app.route("/lenient", method="POST")
+    def lenient(req: SlimeRequest, resp: SlimeResponse) -> Any:
+        return req.validate(Student, raise_err=False) or "valid"
+
+    @app.route("/list", method="POST")
+    def listed(req: SlimeRequest, resp: SlimeResponse) -> Any:
+        return req.validate(list[int], raise_err=False) or "valid"
+
+    with TestClient(app) as client:
+        good, bad = {"name": "Ada", "age": 3}, {"name": "Ada", "age": "secret"}
+        assert client.post("/strict", json=good).text == client.post("/lenient", json=good).text == "valid"
+        refused = client.post("/strict", json=bad)
+        assert (refused.status_code, refused.text) == (500, "Internal Server Error")
+        errors = client.post("/lenient", json=bad).json()["errors"]
+        assert [(error["loc"], error["type"]) for error in errors] == [("age", "int_parsing")]
+        assert set(errors[0]) == {"loc", "msg", "type"}
+        assert "secret" not in str(errors)
+        assert client.post("/lenient", content="{", headers={"Content-Type": "application/json"}).status_code == 400
+        assert [error["loc"] for error in client.post("/list", json=[1, "x"]).json()["errors"]] == ["1"]
+        assert client.post("/lenient").json()["errors"]
+
+
+def test_validation_without_pydantic_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    from slimeweb.validation import validate
+
+    monkeypatch.setitem(__import__("sys").modules, "pydantic", None)
+    with pytest.raises(ConfigError, match="pip install pydantic"):
+        validate(None, Student)  # type: ignore[arg-type]
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+@dataclass
+class Point:
+    x: int
+    when: date
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Point(1, date(2030, 1, 2)), '{"x":1,"when":"2030-01-02"}'),
+        (Student(name="Ada", age=3), '{"name":"Ada","age":3}'),
+        (datetime(2030, 1, 2, 3, 4, tzinfo=UTC), '"2030-01-02T03:04:00+00:00"'),
+        (time(3, 4), '"03:04:00"'),
+        (UUID(int=1), '"00000000-0000-0000-0000-000000000001"'),
+        (Decimal("1.10"), '"1.10"'),
+        ({1}, "[1]"),
+        (frozenset(), "[]"),
+        (Path("/a/b"), '"/a/b"'),
+        (Colour.RED, '"red"'),
+        ([{"deep": Colour.RED}], '[{"deep":"red"}]'),
+    ],
+)
+def test_json_of_more_than_jsons_types(value: object, text: str) -> None:
+    assert to_json(value).decode() == text
+
+
+@pytest.mark.parametrize("value", [object(), 1j, Point, Student, b"bytes"])
+def test_what_has_no_json_form_is_refused(value: object) -> None:
+    with pytest.raises(TypeError, match="has no JSON form"):
+        default(value)
+
+
+def test_an_attribute_that_nothing_brings() -> None:
+    app = Slime(__file__)
+    seen = []
+
+    @app.route("/")
+    def look(req: SlimeRequest, resp: SlimeResponse) -> None:
+        for owner in (req, resp):
+            with pytest.raises(AttributeError) as caught:
+                _ = owner.nonsense
+            seen.append(str(caught.value))
+
+    with TestClient(app) as client:
+        assert client.get("/").status_code == 204
+    assert seen == ["SlimeRequest has no attribute 'nonsense'", "SlimeResponse has no attribute 'nonsense'"]
