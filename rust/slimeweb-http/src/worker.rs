@@ -123,15 +123,13 @@ impl<S: Service> Worker<S> {
                 } => {}
             }
             floor.roster.drain();
+            // The acceptor may still be handing over what it had accepted: that is served like others in flight, and the
+            // channel ends when the acceptor has.
             let emptied = async {
-                loop {
-                    // Those that were handed over at the last moment are served like others in flight.
-                    while let Ok(arrival) = arrivals.try_recv() {
-                        tokio::task::spawn_local(connection::run(Rc::clone(&floor), arrival));
-                    }
-                    if load.connections() == 0 {
-                        break;
-                    }
+                while let Some(arrival) = arrivals.recv().await {
+                    tokio::task::spawn_local(connection::run(Rc::clone(&floor), arrival));
+                }
+                while load.connections() > 0 {
                     load.none_left.notified().await;
                 }
             };

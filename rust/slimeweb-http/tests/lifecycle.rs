@@ -5,6 +5,7 @@
 mod common;
 
 use std::io::Read;
+use std::pin::Pin;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -15,11 +16,9 @@ use slimeweb_http::{Bind, Body, Config, Exchange, Limits};
 use tokio::sync::Semaphore;
 
 /// A handler that tells when it is called, and answers when it is let go.
-fn gated() -> (
-    mpsc::Receiver<()>,
-    Arc<Semaphore>,
-    impl Fn(Exchange) -> std::pin::Pin<Box<dyn Future<Output = Response<Body>>>> + Send + Sync + Clone,
-) {
+type Answering = Pin<Box<dyn Future<Output = Response<Body>>>>;
+
+fn gated() -> (mpsc::Receiver<()>, Arc<Semaphore>, impl Fn(Exchange) -> Answering + Send + Sync + Clone) {
     let (told, hear) = mpsc::channel();
     let gate = Arc::new(Semaphore::new(0));
     let inner = Arc::clone(&gate);
@@ -29,7 +28,7 @@ fn gated() -> (
             told.send(()).unwrap();
             gate.acquire().await.unwrap().forget();
             echo(exchange).await
-        }) as std::pin::Pin<Box<dyn Future<Output = Response<Body>>>>
+        }) as Answering
     };
     (hear, gate, handler)
 }
