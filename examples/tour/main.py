@@ -3,7 +3,7 @@
     python examples/tour/main.py
     curl http://127.0.0.1:3000/
 
-Settings come from the environment, so the same file serves on another port, with four workers, behind a proxy or by HTTPS:
+Settings come from the environment, so the same file serves on another port, with four workers, or by HTTPS:
 
     SLIME_PORT=8080 SLIME_WORKER=4 SLIME_TRUSTED_PROXIES=127.0.0.1 python examples/tour/main.py
     SLIME_TLS_CERT=cert.pem SLIME_TLS_KEY=key.pem python examples/tour/main.py
@@ -211,7 +211,7 @@ def keep(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
 async def digest(req: SlimeRequest, resp: SlimeResponse) -> dict[str, Any]:
     """With `stream_body=True` the handler starts at once and takes the body piece by piece."""
     sha256, size = hashlib.sha256(), 0
-    async for chunk in req.achunks():
+    async for chunk in req.chunks():
         sha256.update(chunk)
         size += len(chunk)
     return {"size": size, "sha256": sha256.hexdigest()}

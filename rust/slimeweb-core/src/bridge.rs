@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, UPGRADE};
+use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, RETRY_AFTER, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body::Body as _;
 use parking_lot::Mutex;
@@ -37,7 +37,8 @@ impl Bridge {
     }
 
     async fn answer(&self, exchange: Exchange) -> Response<Body> {
-        let Exchange { head, body, connection, .. } = exchange;
+        let Exchange { mut head, body, connection, .. } = exchange;
+        name_host(&mut head);
         let (plan, path, params) = match self.site.router.find(&head.method, head.uri.path()) {
             Found::Route { value, path, params } => (Arc::clone(value), path.into_changed(), params),
             Found::MethodNotAllowed { allow, .. } if head.method == Method::OPTIONS => {
@@ -133,9 +134,10 @@ impl Bridge {
             body.set_limit(plan.body_size);
             return Ok(Payload::Stream(Mutex::new(Some(pump(body)))));
         }
-        if body.is_empty() {
+        if body.is_empty() && !headers.contains_key(CONTENT_LENGTH) {
             return Ok(Payload::Empty);
         }
+        // An empty body that was announced is still no multipart form: reading it says so.
         match headers.get(CONTENT_TYPE).filter(|kind| is_multipart(kind)) {
             Some(kind) => {
                 let limits = FormLimits {
@@ -229,6 +231,15 @@ impl Refusal {
         let mut response = text(status, detail);
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         response
+    }
+}
+
+/// Where the target names the host itself (HTTP/2, absolute form), that is the one that counts (RFC 9112, section 3.2.2).
+fn name_host(head: &mut http::request::Parts) {
+    if let Some(authority) = head.uri.authority()
+        && let Ok(host) = HeaderValue::from_str(authority.as_str())
+    {
+        head.headers.insert(HOST, host);
     }
 }
 

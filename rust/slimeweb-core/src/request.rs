@@ -44,6 +44,7 @@ struct Parsed {
     query_dict: PyOnceLock<Py<PyDict>>,
     params: PyOnceLock<Py<PyDict>>,
     body: PyOnceLock<Py<PyBytes>>,
+    text: PyOnceLock<Py<PyString>>,
     json: PyOnceLock<Py<PyAny>>,
     form: PyOnceLock<Pairs>,
     form_dict: PyOnceLock<Py<PyDict>>,
@@ -58,6 +59,7 @@ impl Parsed {
             query_dict: PyOnceLock::new(),
             params: PyOnceLock::new(),
             body: PyOnceLock::new(),
+            text: PyOnceLock::new(),
             json: PyOnceLock::new(),
             form: PyOnceLock::new(),
             form_dict: PyOnceLock::new(),
@@ -283,8 +285,12 @@ impl SlimeRequest {
 
     /// The body as text in the charset of its Content-Type. 400 where it is not, 415 for an unknown charset.
     #[getter]
-    fn text(&self) -> PyResult<String> {
-        charset::decode(self.bytes_of_body()?, self.content_type())
+    fn text<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyString>> {
+        let text = self.parsed.text.get_or_try_init(py, || -> PyResult<_> {
+            let text = charset::decode(self.bytes_of_body()?, self.content_type())?;
+            Ok(PyString::new(py, &text).unbind())
+        });
+        text.map(|text| text.bind(py))
     }
 
     /// The JSON body, parsed; `None` when the Content-Type is not JSON. `JsonError` (400) when it is malformed.

@@ -56,7 +56,14 @@ impl BodyWriter {
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        let tail = self.encode(py, &[], Last::Finish)?;
+        let tail = match self.encode(py, &[], Last::Finish) {
+            Ok(tail) => tail,
+            Err(error) => {
+                // Without its end the body is not what it says it is.
+                self.sender.abort();
+                return Err(error);
+            }
+        };
         if !tail.is_empty() {
             // The client may have left: then there is nobody to send the rest to.
             let _ = py.detach(|| self.sender.send_last(tail));

@@ -58,7 +58,7 @@ class BaseStream:
     def start_stream(self) -> None:
         """Sends status and headers. `RuntimeError` when that has been done."""
         if not self._resp.content_type:
-            self._resp.set_header("Content-Type", self._default_type)
+            self._resp.set_header("Content-Type", _with_charset(self._default_type))
         is_events = self._resp.content_type.startswith("text/event-stream")
         if is_events and "cache-control" not in self._resp.headers:
             self._resp.set_header("Cache-Control", "no-cache")
@@ -81,3 +81,9 @@ class BaseStream:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._resp, name)
+
+
+def _with_charset(content_type: str) -> str:
+    """Text says which charset it is in; event streams are UTF-8 by definition (WHATWG HTML, section 9.2)."""
+    is_text = content_type.startswith("text/") and content_type != "text/event-stream"
+    return f"{content_type}; charset=utf-8" if is_text and "charset" not in content_type else content_type

@@ -16,7 +16,7 @@ __all__ = ["wrap"]
 
 def wrap(route: RouteSpec, handler: Callable[..., Any], pulse: Pulse) -> Callable[..., Any]:
     """The handler that the core calls: it gives the user's one a streaming response, and ends the stream after it."""
-    content_type = _with_charset(route.options["stream"])
+    content_type = route.options["stream"]
 
     def run(req: SlimeRequest, resp: SlimeResponse) -> None:
         stream = StreamResponse(req, resp, content_type, pulse)
@@ -34,9 +34,3 @@ def wrap(route: RouteSpec, handler: Callable[..., Any], pulse: Pulse) -> Callabl
             stream.end()
 
     return run_async if route.is_async else run
-
-
-def _with_charset(content_type: str) -> str:
-    """Text says which charset it is in; event streams are UTF-8 by definition (WHATWG HTML, section 9.2)."""
-    is_text = content_type.startswith("text/") and content_type != "text/event-stream"
-    return f"{content_type}; charset=utf-8" if is_text and "charset" not in content_type else content_type
