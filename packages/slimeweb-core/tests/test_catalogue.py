@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib.metadata import EntryPoints
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,6 @@ from slimeweb.catalogue import CATALOGUE
 @pytest.fixture(autouse=True)
 def no_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if core alone were installed."""
-    monkeypatch.setenv("SLIME_DISABLE_PLUGINS", "*")
     monkeypatch.setattr(exports, "entry_points", lambda **query: EntryPoints())
 
 
@@ -50,8 +50,9 @@ def test_an_app_member(extra: str, name: str) -> None:
 
 @pytest.mark.parametrize(("extra", "name"), entries("route_options"))
 def test_a_route_option(extra: str, name: str) -> None:
+    options: dict[str, Any] = {name: True}
     with pytest.raises(TypeError, match=re.escape(f"pip install 'slimeweb[{extra}]'")):
-        Slime(__file__).route("/", **{name: True})
+        Slime(__file__).route("/", **options)
 
 
 @pytest.mark.parametrize(("extra", "name"), entries("request_members"))

@@ -166,7 +166,7 @@ def test_what_cannot_handle_errors_is_refused(key: Any, handler: Any) -> None:
 def test_a_second_handler_for_the_same_is_refused() -> None:
     app = Slime(__file__)
     app.error(404)(lambda req, resp: None)
-    with pytest.raises(ConfigError, match="app.error\\(404\\) has two handlers"):
+    with pytest.raises(ConfigError, match=r"app.error\(404\) has two handlers"):
         app.error(404)(lambda req, resp: None)
 
 

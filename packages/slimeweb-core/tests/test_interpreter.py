@@ -22,8 +22,8 @@ def test_this_interpreter() -> None:
 
 def test_the_module_that_enabled_the_gil_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     message = (
-        "The global interpreter lock (GIL) has been enabled to load module 'old_extension', which has not declared that "
-        "it can run safely without the GIL."
+        "The global interpreter lock (GIL) has been enabled to load module 'old_extension', which has not "
+        "declared that it can run safely without the GIL."
     )
     importer = types.ModuleType("importer")
     importer.__dict__["__warningregistry__"] = {"version": 1, (message, RuntimeWarning, 3): True}

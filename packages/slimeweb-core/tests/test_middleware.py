@@ -161,12 +161,12 @@ def test_middleware_before_its_route_is_refused() -> None:
         lambda: app.middle_before("/")(home),
         lambda: app.middle_after("*")(home),
     ):
-        with pytest.raises(RouteHandlerNotFoundException, match="has no route yet"):
+        with pytest.raises(RouteHandlerNotFoundException, match=r"has no route yet"):
             declare()
     app.route("/", method="GET")(home)
-    with pytest.raises(RouteHandlerNotFoundException, match="has no route for POST"):
+    with pytest.raises(RouteHandlerNotFoundException, match=r"has no route for POST"):
         app.middle_before("/", method=["GET", "POST"])(home)
-    with pytest.raises(RouteHandlerNotFoundException, match="has no route yet"):
+    with pytest.raises(RouteHandlerNotFoundException, match=r"has no route yet"):
         app.middle_before("/", method="POST")(home)
 
 
@@ -176,7 +176,7 @@ def test_a_function_of_the_other_colour_is_refused() -> None:
     app.route("/async")(home_later)
     with pytest.raises(InvalidMiddlewareHandlerType, match=r"home_later .* is async def, but the route GET /sync"):
         app.middle_before("/sync")(home_later)
-    with pytest.raises(InvalidMiddlewareHandlerType, match="needs async def like its handler"):
+    with pytest.raises(InvalidMiddlewareHandlerType, match=r"needs async def like its handler"):
         app.middle_after("/async")(home)
     with pytest.raises(InvalidMiddlewareHandlerType):
         app.middle_after("*")(home)
@@ -187,7 +187,7 @@ def test_asynchronous_middleware_on_a_synchronous_route_is_refused() -> None:
     app.route("/")(home_later)
     app.use(MarkLater("later"))
     app.route("/sync")(home)
-    with pytest.raises(InvalidMiddlewareHandlerType, match="MarkLater.middle_before is async def"), TestClient(app):
+    with pytest.raises(InvalidMiddlewareHandlerType, match=r"MarkLater.middle_before is async def"), TestClient(app):
         pass
     with pytest.raises(InvalidMiddlewareHandlerType):
         app.route("/other", plugin=MarkLater("later"))(home)
@@ -206,7 +206,7 @@ def test_what_is_not_middleware_is_refused(middleware: Any) -> None:
 def test_a_function_takes_two_arguments() -> None:
     app = Slime(__file__)
     app.route("/")(home)
-    with pytest.raises(InvalidHandler, match="middle_before needs a function of two arguments"):
+    with pytest.raises(InvalidHandler, match=r"middle_before needs a function of two arguments"):
         app.middle_before("/")(lambda req: None)
 
 
@@ -223,6 +223,6 @@ def test_nothing_is_declared_while_serving() -> None:
             lambda: app.end()(lambda error: None),
             lambda: app.static_route("/files", "."),
         ):
-            with pytest.raises(ConfigError, match="while the application is being served"):
+            with pytest.raises(ConfigError, match=r"while the application is being served"):
                 declare()
     app.route("/more")(home)

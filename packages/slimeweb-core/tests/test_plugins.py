@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from importlib.metadata import EntryPoints, distributions
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from slimeweb import RouteKind, RouteOption, Slime, SlimeMiddleware, hookimpl
+from slimeweb import RouteKind, RouteOption, Slime, SlimeMiddleware, exports, hookimpl, plugins
 from slimeweb.errors import InvalidMiddlewareHandlerType, PluginError
 from slimeweb.plugins import Plugins
 from slimeweb.testing import TestClient
@@ -20,8 +21,8 @@ def plugin(name: str, **hooks: Callable[..., Any]) -> object:
     return type(name, (), {hook: hookimpl(function) for hook, function in hooks.items()})()
 
 
-def serve(*plugins: object, **route: Any) -> None:
-    app = Slime(__file__, plugins=plugins)
+def serve(*given: object, **route: Any) -> None:
+    app = Slime(__file__, plugins=given)
     app.route("/", **route)(lambda req, resp: "hello")
     with TestClient(app):
         pass
@@ -54,7 +55,7 @@ def test_a_class_is_not_a_plugin() -> None:
 
 def test_a_plugin_given_twice_is_named() -> None:
     one = plugin("One", slime_startup=lambda self: None)
-    with pytest.raises(PluginError, match="plugin 'One' and plugin 'One' have the same name"):
+    with pytest.raises(PluginError, match=r"plugin 'One' and plugin 'One' have the same name"):
         Slime(__file__, plugins=[one, one])
 
 
@@ -102,7 +103,7 @@ def test_a_wrong_result_is_named(hook: str, result: object, reason: str) -> None
     ],
 )
 def test_clashing_names_name_both_plugins(hook: str, result: object) -> None:
-    with pytest.raises(PluginError, match="plugin 'Second' claims the name .* which plugin 'First' has already"):
+    with pytest.raises(PluginError, match=r"plugin 'Second' claims the name .* which plugin 'First' has already"):
         serve(plugin("First", **{hook: lambda self: result}), plugin("Second", **{hook: lambda self: result}))
 
 
@@ -123,7 +124,7 @@ def test_a_kind_of_two_plugins_names_both() -> None:
     app.route("/a")(lambda req, resp: None)
     app.route("/b")(lambda req, resp: None)
     with (
-        pytest.raises(PluginError, match="plugin 'Second' has a route kind 'same', which plugin 'First'"),
+        pytest.raises(PluginError, match=r"plugin 'Second' has a route kind 'same', which plugin 'First'"),
         TestClient(app),
     ):
         pass
@@ -161,7 +162,15 @@ class Installed:
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installed:
+    def found_there(**query: str) -> EntryPoints:
+        """What is really installed beside core stays out of sight."""
+        there = distributions(path=[str(tmp_path)])
+        return EntryPoints(point for each in there for point in each.entry_points).select(**query)  # type: ignore[arg-type]
+
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delenv("SLIME_DISABLE_PLUGINS", raising=False)
+    for module in (exports, plugins):
+        monkeypatch.setattr(module, "entry_points", found_there)
     for name in [name for name in sys.modules if name.startswith("toy_")]:
         monkeypatch.delitem(sys.modules, name)
     return Installed(tmp_path)
@@ -177,7 +186,7 @@ def test_installed_plugins_are_found(installed: Installed, monkeypatch: pytest.M
     (found,) = [plugin for plugin in app.plugins.plugins if plugin.name == "toy"]
     assert (found.distribution, found.version, found.hooks) == ("toy-hello", "1.2", ("slime_app_members",))
     monkeypatch.setenv("SLIME_DISABLE_PLUGINS", "other, toy")
-    with pytest.raises(AttributeError, match="'hello'"):
+    with pytest.raises(AttributeError, match=r"'hello'"):
         _ = Slime(__file__).hello
     monkeypatch.setenv("SLIME_DISABLE_PLUGINS", "*")
     assert Plugins().plugins == ()
@@ -186,14 +195,14 @@ def test_installed_plugins_are_found(installed: Installed, monkeypatch: pytest.M
 def test_a_plugin_that_cannot_be_imported_is_named(installed: Installed) -> None:
     installed("toy-broken", "slimeweb", "toy = toy_broken", toy_broken="1 / 0\n")
     with pytest.raises(
-        PluginError, match="'toy' of toy-broken 1.2 .toy_broken. cannot be imported.*DISABLE_PLUGINS=toy"
+        PluginError, match=r"'toy' of toy-broken 1.2 .toy_broken. cannot be imported.*DISABLE_PLUGINS=toy"
     ):
         Slime(__file__)
 
 
 def test_an_installed_plugin_that_fails_is_named_with_its_distribution(installed: Installed) -> None:
     installed("toy-failing", "slimeweb", "toy = toy_failing", toy_failing=HELLO.replace("return", "1 / 0 #"))
-    with pytest.raises(PluginError, match="plugin 'toy' of toy-failing 1.2 failed in slime_app_members: ZeroDivision"):
+    with pytest.raises(PluginError, match=r"plugin 'toy' of toy-failing 1.2 failed in slime_app_members: ZeroDivision"):
         Slime(__file__)
 
 
@@ -210,7 +219,7 @@ def test_exports_are_resolved(installed: Installed) -> None:
 def test_an_export_claimed_twice_names_both_distributions(installed: Installed) -> None:
     for name in ("toy-one", "toy-two"):
         installed(name, "slimeweb.exports", "ToyShape = toy_shape:Shape", toy_shape="class Shape: ...\n")
-    with pytest.raises(PluginError, match="slimeweb.ToyShape is claimed by toy-one and by toy-two"):
+    with pytest.raises(PluginError, match=r"slimeweb.ToyShape is claimed by toy-one and by toy-two"):
         from slimeweb import ToyShape  # type: ignore[attr-defined] # noqa: F401
 
 

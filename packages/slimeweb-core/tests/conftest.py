@@ -1,0 +1,14 @@
+"""Core's tests see core alone, whatever else is installed beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_installed_plugins() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLIME_DISABLE_PLUGINS", "*")
+        yield
