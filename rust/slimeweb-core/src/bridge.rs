@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, RETRY_AFTER, UPGRADE};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HOST, RETRY_AFTER, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body::Body as _;
 use parking_lot::Mutex;
@@ -38,6 +38,9 @@ impl Bridge {
 
     async fn answer(&self, exchange: Exchange) -> Response<Body> {
         let Exchange { mut head, body, connection, .. } = exchange;
+        if !head.uri.path().starts_with('/') {
+            return without_path(&head.method, head.uri.path());
+        }
         name_host(&mut head);
         let (plan, path, params) = match self.site.router.find(&head.method, head.uri.path()) {
             Found::Route { value, path, params } => (Arc::clone(value), path.into_changed(), params),
@@ -48,11 +51,6 @@ impl Bridge {
             Found::MethodNotAllowed { allow, .. } => {
                 let draft = Draft::refusal(StatusCode::METHOD_NOT_ALLOWED, Some(allow.clone()));
                 return self.refuse(StatusCode::METHOD_NOT_ALLOWED, draft, head, body, connection).await;
-            }
-            // The server as a whole (RFC 9110, section 9.3.7).
-            Found::NotFound { .. } if head.method == Method::OPTIONS && head.uri.path() == "*" => {
-                body.discard();
-                return options(HeaderValue::from_static("GET, HEAD, OPTIONS"));
             }
             Found::NotFound { .. } => {
                 if let Some(response) = self.file(&head).await {
@@ -134,10 +132,9 @@ impl Bridge {
             body.set_limit(plan.body_size);
             return Ok(Payload::Stream(Mutex::new(Some(pump(body)))));
         }
-        if body.is_empty() && !headers.contains_key(CONTENT_LENGTH) {
+        if body.is_empty() {
             return Ok(Payload::Empty);
         }
-        // An empty body that was announced is still no multipart form: reading it says so.
         match headers.get(CONTENT_TYPE).filter(|kind| is_multipart(kind)) {
             Some(kind) => {
                 let limits = FormLimits {
@@ -228,9 +225,16 @@ impl Refusal {
             Self::Form(error) => (error.status(), error.to_string()),
         };
         // What is left of the body is not worth reading, so the connection cannot be used again.
-        let mut response = text(status, detail);
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        response
+        closing(text(status, detail))
+    }
+}
+
+/// A target that names no resource: all of the server (RFC 9110, section 9.3.7), a tunnel, or nothing at all.
+fn without_path(method: &Method, target: &str) -> Response<Body> {
+    match (method, target) {
+        (&Method::OPTIONS, "*") => options(HeaderValue::from_static("GET, HEAD, OPTIONS")),
+        (&Method::CONNECT, _) => closing(text(StatusCode::BAD_REQUEST, "this server is no proxy: CONNECT is not for it")),
+        _ => closing(text(StatusCode::BAD_REQUEST, "the request target must begin with a slash (RFC 9112, section 3.2)")),
     }
 }
 
@@ -297,6 +301,12 @@ fn options(allow: HeaderValue) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     response.headers_mut().insert(ALLOW, allow);
+    response
+}
+
+/// The last answer of its connection.
+fn closing(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
