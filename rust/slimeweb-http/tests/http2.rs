@@ -190,9 +190,9 @@ fn shutdown_finishes_the_streams_in_flight() {
         secure.site.handle.shutdown();
         gate.add_permits(1);
         assert_eq!(answer.await.unwrap(), "POST /late ");
-        assert!(idle.send_request(post("/", "")).await.is_err());
         let handle = secure.site.handle.clone();
         assert!(tokio::task::spawn_blocking(move || handle.wait(Some(PATIENCE))).await.unwrap());
+        assert!(idle.send_request(post("/", "")).await.is_err());
     });
 }
 
