@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import chart, conditions, report
-from benchmarks.environments import BuildFailed, Environments, build
+from benchmarks.environments import BuildFailed, build
 from benchmarks.footprint import raise_file_limit
 from benchmarks.load import CONNECTIONS
 from benchmarks.results import Results

@@ -57,7 +57,9 @@ class _Builder:
     uv: str
 
     def natives(self) -> Path:
-        self._run("cargo", "build", "--locked", "--release", *_manifest(ROOT), "-p", "bare-hyper", "-p", "websocket-load")
+        self._run(
+            "cargo", "build", "--locked", "--release", *_manifest(ROOT), "-p", "bare-hyper", "-p", "websocket-load"
+        )
         return self.target / "release"
 
     def rivals(self) -> Path:
@@ -80,7 +82,16 @@ class _Builder:
                 self._wheel(python, source / "packages" / package, wheels)
             paths = [*map(str, Path(wheels).glob("*.whl")), *(str(ROOT / "packages" / package) for package in pure)]
             self._run(
-                self.uv, "pip", "install", "--quiet", "--no-sources", "--reinstall", "--no-deps", "--python", str(python), *paths
+                self.uv,
+                "pip",
+                "install",
+                "--quiet",
+                "--no-sources",
+                "--reinstall",
+                "--no-deps",
+                "--python",
+                str(python),
+                *paths,
             )
         return python
 
@@ -88,14 +99,14 @@ class _Builder:
         maturin = python.with_name("maturin")
         with self._one_at_a_time():
             self._run(
-                str(maturin), "build", "--quiet", "--locked", "--release", "--strip",
-                "-m", str(package / "pyproject.toml"), "-i", str(python), "-o", wheels,
+                str(maturin), "build", "--quiet", "--locked", "--release", "--strip", "-i", str(python), "-o", wheels,
+                cwd=package,
             )  # fmt: skip
 
     def _with_old_pyo3(self) -> Path:
         copy = self.cache / "bench" / f"pyo3-{OLD_PYO3}-{_checkout()}"
         shutil.rmtree(copy, ignore_errors=True)
-        skip = shutil.ignore_patterns("*.so", "__pycache__")
+        skip = shutil.ignore_patterns("*.so", "target", "__pycache__", ".*_cache")
         for folder in ("rust", *(f"packages/{package}" for package in PACKAGES)):
             shutil.copytree(ROOT / folder, copy / folder, ignore=skip)
         self._run("cargo", "update", "--quiet", *_manifest(copy), "-p", "pyo3", "--precise", OLD_PYO3)
@@ -116,12 +127,14 @@ class _Builder:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def _run(self, *command: str) -> None:
-        env = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHON_GIL")}
+    def _run(self, *command: str, cwd: Path = ROOT) -> None:
+        env = {
+            name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHON_GIL")
+        }
         env["CARGO_TARGET_DIR"] = str(self.target)
         print("$", *command, file=sys.stderr, flush=True)
         try:
-            subprocess.run(command, check=True, env=env, cwd=ROOT, stdout=sys.stderr)
+            subprocess.run(command, check=True, env=env, cwd=cwd, stdout=sys.stderr)
         except FileNotFoundError as error:
             raise BuildFailed(f"{command[0]!r} is not installed: {error}") from error
         except subprocess.CalledProcessError as error:
@@ -182,7 +195,9 @@ def _find_python(version: str) -> str:
 
 def _facts(interpreter: str) -> tuple[str, bool]:
     """An interpreter's version, such as "3.13", and whether it is a free-threaded build."""
-    script = "import sys, sysconfig; print('%d.%d' % sys.version_info[:2], sysconfig.get_config_var('Py_GIL_DISABLED') or 0)"
+    script = (
+        "import sys, sysconfig; print('%d.%d' % sys.version_info[:2], sysconfig.get_config_var('Py_GIL_DISABLED') or 0)"
+    )
     version, free_threaded = _output(interpreter, "-c", script).split()
     return version, free_threaded == "1"
 

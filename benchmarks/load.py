@@ -12,7 +12,16 @@ from typing import Any
 
 from benchmarks.workloads import ECHO, Request, Workload
 
-__all__ = ["CONNECTIONS", "Load", "LoadFailed", "http_load", "load", "parse_websocket_load", "parse_wrk", "websocket_load"]
+__all__ = [
+    "CONNECTIONS",
+    "Load",
+    "LoadFailed",
+    "http_load",
+    "load",
+    "parse_websocket_load",
+    "parse_wrk",
+    "websocket_load",
+]
 
 CONNECTIONS = 64
 SCRIPT = Path(__file__).with_name("load.lua")

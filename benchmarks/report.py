@@ -111,7 +111,9 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
 
     def line(row: Sequence[str]) -> str:
-        cells = [text.ljust(width) if column == 0 else text.rjust(width) for column, (text, width) in _paired(row, widths)]
+        cells = [
+            text.ljust(width) if column == 0 else text.rjust(width) for column, (text, width) in _paired(row, widths)
+        ]
         return f"| {' | '.join(cells)} |"
 
     rule = ["-" * width if column == 0 else "-" * (width - 1) + ":" for column, width in enumerate(widths)]

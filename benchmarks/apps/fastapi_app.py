@@ -1,6 +1,6 @@
 """The workloads on fastapi, served by uvicorn.
 
-Plain functions would run in a pool of threads, which is slower than a coroutine that does not wait: every handler is one.
+Plain functions would run in a pool of threads, slower than a coroutine that does not wait: every handler is one.
 """
 
 import asyncio

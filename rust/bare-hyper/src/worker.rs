@@ -16,6 +16,9 @@ use tokio::task::{LocalSet, spawn_local};
 
 use crate::answers::Answers;
 
+/// As much as slimeweb lets hyper buffer, in bytes.
+const BUFFER: usize = 64 * 1024;
+
 /// The acceptor's end of a serving thread.
 pub(crate) struct Worker {
     connections: Arc<AtomicUsize>,
@@ -54,8 +57,12 @@ async fn serve(mut streams: UnboundedReceiver<TcpStream>, answers: Rc<Answers>, 
         spawn_local(async move {
             if let Ok(stream) = tokio::net::TcpStream::from_std(stream) {
                 let service = service_fn(|request| answers.answer(request));
+                let connection = http1::Builder::new()
+                    .half_close(false)
+                    .max_buf_size(BUFFER)
+                    .serve_connection(TokioIo::new(stream), service);
                 // How a connection ends is its client's business: there is nobody to tell.
-                let _ = http1::Builder::new().half_close(false).serve_connection(TokioIo::new(stream), service).await;
+                let _ = connection.await;
             }
             open.fetch_sub(1, Ordering::Relaxed);
         });
