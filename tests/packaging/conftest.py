@@ -61,22 +61,9 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if built:
         shutil.copy(built, folder)
     else:
-        manifest = ROOT / "packages" / "slimeweb-core" / "pyproject.toml"
         maturin = Path(sys.executable).with_name("maturin")
-        run(
-            maturin,
-            "build",
-            "--locked",
-            "--profile",
-            "dev",
-            "--strip",
-            "-m",
-            manifest,
-            "-i",
-            sys.executable,
-            "-o",
-            folder,
-        )
+        how = ("--locked", "--profile", "dev", "--strip", "-i", sys.executable)
+        run(maturin, "build", *how, "-o", folder, cwd=ROOT / "packages" / "slimeweb-core")
     return folder
 
 
