@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, HOST};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -208,10 +208,14 @@ struct Desk<S> {
 impl<S: Service> Desk<S> {
     async fn answer(self: Rc<Self>, request: Request<Incoming>) -> Result<Response<Answer>, Infallible> {
         let (in_flight, index) = InFlight::begin(&self.pulse);
-        let response = match self.fault(&request, index) {
-            Some(fault) => refusal(fault, request.version()),
+        let mut response = match self.fault(&request, index) {
+            Some(fault) => refusal(fault),
             None => self.call(request).await,
         };
+        let last = response.status() != StatusCode::SWITCHING_PROTOCOLS && self.floor.roster.is_draining();
+        if !self.multiplexed && (last || self.pulse.fault(index).is_some()) {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         Ok(response.map(|body| Answer { body, in_flight, multiplexed: self.multiplexed }))
     }
 
@@ -250,12 +254,8 @@ impl<S: Service> Desk<S> {
     }
 }
 
-fn refusal(fault: Fault, version: Version) -> Response<Body> {
-    let mut response = plain(fault.status(), fault.explanation());
-    if version < Version::HTTP_2 {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
+fn refusal(fault: Fault) -> Response<Body> {
+    plain(fault.status(), fault.explanation())
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
