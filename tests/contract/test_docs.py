@@ -1,0 +1,243 @@
+"""What docs/ states, compared with the code: hooks and their signatures, settings, links; every example is run."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import os
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slimeweb import Slime, SlimeTls, hookspecs
+from slimeweb.errors import ConfigError
+from slimeweb.interpreter import usable_cpus
+from slimeweb.settings import Launch, resolve
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+PLUGINS = DOCS / "plugins.md"
+PAGES = sorted(DOCS.rglob("*.md"))
+HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("slime_"))
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page: its language, text and first line, and the heading above it."""
+
+    page: Path
+    language: str
+    text: str
+    line: int
+    heading: str
+
+    @property
+    def id(self) -> str:
+        return f"{self.page.relative_to(DOCS)}:{self.line}-{self.heading}"
+
+    def declaration(self) -> ast.FunctionDef | None:
+        """The hook that the block declares, when that is all it does."""
+        if self.language != "python":
+            return None
+        body = ast.parse(self.text).body
+        if len(body) == 1 and isinstance(body[0], ast.FunctionDef) and body[0].name in HOOKS:
+            return body[0]
+        return None
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    heading, language, start, lines = "", None, 0, list[str]()
+    for number, line in enumerate(page.read_text("utf-8").splitlines(), 1):
+        if line.startswith("```"):
+            if language is None:
+                language, start, lines = line[3:].strip(), number + 1, []
+            else:
+                yield Block(page, language, "\n".join(lines) + "\n", start, heading)
+                language = None
+        elif language is not None:
+            lines.append(line)
+        elif line.startswith("#"):
+            heading = line.lstrip("# ")
+    assert language is None, f"{page}: the block that begins before line {start} does not end"
+
+
+BLOCKS = [block for page in PAGES for block in blocks(page)]
+EXAMPLES = [block for block in BLOCKS if block.language == "python" and block.declaration() is None]
+
+
+def signature(function: ast.FunctionDef) -> tuple[list[str], str, str | None]:
+    """Decorators (but the plain one that every hook has), parameters, result."""
+    decorators = [ast.unparse(decorator) for decorator in function.decorator_list]
+    returns = None if function.returns is None else ast.unparse(function.returns)
+    return [each for each in decorators if each != "hookspec"], ast.unparse(function.args), returns
+
+
+def declared() -> dict[str, ast.FunctionDef]:
+    tree = ast.parse(inspect.getsource(hookspecs))
+    return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in HOOKS}
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_a_hook_has_a_heading_its_exact_signature_and_an_example(hook: str) -> None:
+    under = [block for block in BLOCKS if block.page == PLUGINS and block.heading == hook]
+    assert under, f"{PLUGINS} has no heading {hook!r}, or nothing below it"
+    shown = [found for block in under if (found := block.declaration())]
+    assert [function.name for function in shown] == [hook]
+    assert signature(shown[0]) == signature(declared()[hook])
+    examples = [block for block in under if block in EXAMPLES]
+    assert any(f"def {hook}(" in block.text for block in examples)
+
+
+def test_only_hooks_have_the_heading_of_one() -> None:
+    headings = re.findall(r"^#+ (slime_\w+)$", PLUGINS.read_text("utf-8"), re.MULTILINE)
+    assert sorted(headings) == HOOKS
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_a_hook_has_a_test_of_its_own(hook: str) -> None:
+    """Its name begins with `test_` and the hook's; those that all hooks share do not count."""
+    tests = [
+        node.name
+        for path in Path(__file__).parent.glob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8"), str(path)))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith(f"test_{hook}_")
+    ]
+    assert tests, f"write a test_{hook}_… in tests/contract"
+
+
+@pytest.mark.parametrize("block", EXAMPLES, ids=lambda block: block.id)
+def test_an_example_does_what_it_says(block: Block, tmp_path: Path) -> None:
+    code = compile("\n" * (block.line - 1) + block.text, str(block.page), "exec")
+    exec(code, {"__name__": "example", "__file__": str(tmp_path / "main.py")})
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "toml"], ids=lambda block: block.id)
+def test_toml_is_well_formed(block: Block) -> None:
+    assert tomllib.loads(block.text)
+
+
+def test_there_are_examples() -> None:
+    assert len([block for block in EXAMPLES if block.page == PLUGINS]) > len(HOOKS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(#[^)]*)?\)", page.read_text("utf-8")):
+        file = (page.parent / target).resolve() if target else page
+        assert file.exists(), f"{page.name} links to {target}"
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", file.read_text("utf-8"), re.MULTILINE)
+            slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+            assert anchor[1:] in slugs, f"{page.name} links to {target}{anchor}"
+
+
+# Settings.
+
+SAMPLES: dict[str, tuple[str, Any]] = {
+    # A text for each variable, and what it becomes. None stands for the text itself.
+    "SLIME_HOST": ("localhost", None),
+    "SLIME_PORT": ("8080", 8080),
+    "SLIME_UNIX_SOCKET": ("/run/app.sock", None),
+    "SLIME_DEV": ("1", True),
+    "SLIME_WORKER": ("7", 7),
+    "SLIME_SECRET_KEY": ("hunter2", None),
+    "SLIME_STATIC_PATH": ("assets", None),
+    "SLIME_TRUSTED_PROXIES": ("10.0.0.0/8,unix", ("10.0.0.0/8", "unix")),
+    "SLIME_ACCESS_LOG": ("yes", True),
+    "SLIME_UPLOAD_DIR": ("/var/tmp", None),
+}
+TLS = {"SLIME_TLS_CERT", "SLIME_TLS_KEY"}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A row of the table in deployment.md."""
+
+    argument: str
+    variables: tuple[str, ...]
+    default: str
+
+
+def settings() -> list[Setting]:
+    text = (DOCS / "deployment.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \| ([^|]*) \| [^|]+ \|$", text, re.MULTILINE)
+    return [Setting(name, tuple(re.findall(r"`(\w+)`", variables)), default) for name, variables, default in rows]
+
+
+def value_of(launch: Launch, argument: str) -> Any:
+    return getattr(launch.server if hasattr(launch.server, argument) else launch, argument)
+
+
+def test_every_argument_of_serve_is_documented_once() -> None:
+    parameters = inspect.signature(Slime.serve).parameters
+    expected = [name for name, each in parameters.items() if name != "self" and each.kind is not each.VAR_KEYWORD]
+    assert sorted(setting.argument for setting in settings()) == sorted(expected)
+
+
+def test_every_variable_in_the_sources_is_documented() -> None:
+    documented = {variable for setting in settings() for variable in setting.variables}
+    source = (ROOT / "packages/slimeweb-core/src/slimeweb/settings.py").read_text("utf-8")
+    assert set(re.findall(r"\"(SLIME_[A-Z_]+)\"", source)) == documented
+
+
+@pytest.mark.parametrize("setting", settings(), ids=lambda setting: setting.argument)
+def test_a_default_is_as_documented(setting: Setting) -> None:
+    launch = resolve({}, {})
+    if setting.argument == "https":
+        assert setting.default == "`None`"
+        assert launch.server.tls_cert is None
+        assert launch.server.tls_key is None
+    elif setting.argument == "workers":
+        assert setting.default == "*CPUs*"
+        assert launch.server.workers == usable_cpus()
+        assert resolve({"dev": True}, {}).server.workers == 1
+    else:
+        assert value_of(launch, setting.argument) == ast.literal_eval(setting.default.strip("`"))
+
+
+@pytest.mark.parametrize(
+    ("argument", "variable"),
+    [(each.argument, each.variables[0]) for each in settings() if len(each.variables) == 1],
+    ids=lambda value: value,
+)
+def test_a_variable_sets_its_argument_and_the_argument_counts_over_it(argument: str, variable: str) -> None:
+    text, expected = SAMPLES.get(variable, ("2345", 2345))
+    expected = text if expected is None else expected
+    assert value_of(resolve({}, {variable: text}), argument) == expected
+    assert value_of(resolve({}, {variable: ""}), argument) == value_of(resolve({}, {}), argument)
+    other = value_of(resolve({}, {}), argument)
+    if other not in (None, ()):
+        assert value_of(resolve({argument: other}, {variable: text}), argument) == other
+
+
+def test_tls_comes_from_its_two_variables(tmp_path: Path) -> None:
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    cert.touch()
+    key.touch()
+    launch = resolve({}, {"SLIME_TLS_CERT": str(cert), "SLIME_TLS_KEY": str(key)})
+    assert (launch.server.tls_cert, launch.server.tls_key) == (os.fspath(cert), os.fspath(key))
+    assert resolve({"https": SlimeTls(cert, key)}, {}).server.tls_key == os.fspath(key)
+    with pytest.raises(ConfigError, match="belong together"):
+        resolve({}, {"SLIME_TLS_CERT": str(cert)})
+
+
+@pytest.mark.parametrize(
+    ("argument", "variable"),
+    [
+        (each.argument, each.variables[0])
+        for each in settings()
+        if each.variables and each.variables[0] not in SAMPLES | dict.fromkeys(TLS)
+    ],
+    ids=lambda value: value,
+)
+@pytest.mark.parametrize("bad", ["many", "-1", "nan"])
+def test_a_number_that_will_not_do_is_named_with_where_it_came_from(argument: str, variable: str, bad: str) -> None:
+    with pytest.raises(ConfigError, match=f"{variable}='{bad}': use a (whole )?number"):
+        resolve({}, {variable: bad})
+    with pytest.raises(ConfigError, match=rf"serve\({argument}='{bad}'\)"):
+        resolve({argument: bad}, {})

@@ -1,0 +1,120 @@
+"""Routes of plugins, middleware of plugins, and plugins that watch routes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from slimeweb import RouteSpec, SlimeMiddleware, SlimeRequest, SlimeResponse
+from slimeweb.errors import MultipleRouteException, PluginError
+from slimeweb.testing import TestClient
+from support.toys import app_with, toy
+
+
+def handler(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
+    return resp.plain("ok")
+
+
+async def handler_async(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
+    return resp.plain("ok")
+
+
+def test_slime_route_added_sees_each_declared_route_in_order() -> None:
+    seen: list[tuple[str, tuple[str, ...], str, bool]] = []
+
+    def added(route: RouteSpec) -> None:
+        seen.append((route.path, route.methods, route.name, route.is_async))
+
+    app = app_with(toy("Watcher", slime_route_added=added))
+    app.route(path="/a/{id:int}", method=["get", "POST"])(handler)
+    app.route(path="/b", method="*")(handler_async)
+    assert seen == [("/a/{id:int}", ("GET", "POST"), "handler", False), ("/b", ("*",), "handler_async", True)]
+
+
+def test_slime_route_added_can_refuse_a_route() -> None:
+    def refuse(route: RouteSpec) -> None:
+        raise ValueError("not on my watch")
+
+    app = app_with(toy("Watcher", slime_route_added=refuse))
+    with pytest.raises(
+        PluginError, match="'Watcher' failed in slime_route_added: ValueError: not on my watch"
+    ) as caught:
+        app.route(path="/a")(handler)
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
+def test_slime_routes_are_served_beside_the_applications_own() -> None:
+    def routes(app: Any) -> list[RouteSpec]:
+        return [
+            RouteSpec.declare("/health", handler),
+            RouteSpec.declare("/mode/{name}", lambda req, resp: resp.plain(f"{req.params['name']} {app.dev}"), "POST"),
+        ]
+
+    app = app_with(toy("Health", slime_routes=routes))
+    app.route(path="/")(handler)
+    with TestClient(app, dev=True) as client:
+        assert client.get("/health").text == "ok"
+        assert client.get("/").text == "ok"
+        assert client.post("/mode/x").text == "x True"
+        assert client.get("/mode/x").status_code == 405
+    assert [route.path for route in app.routes] == ["/"]
+
+
+def test_slime_routes_in_the_way_of_another_route_are_refused() -> None:
+    app = app_with(toy("Health", slime_routes=lambda: [RouteSpec.declare("/health", handler)]))
+    app.route(path="/health")(handler_async)
+    with (
+        pytest.raises(MultipleRouteException, match=r"GET /health has two handlers: .*handler_async.* and .*handler"),
+        TestClient(app),
+    ):
+        pass
+
+
+class Trace(SlimeMiddleware):
+    """Notes its name in a header on both ways."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def middle_before(self, req: SlimeRequest, resp: SlimeResponse) -> None:
+        resp.add_header("X-Trace", f"{self.name} in")
+
+    def middle_after(self, req: SlimeRequest, resp: SlimeResponse) -> None:
+        resp.add_header("X-Trace", f"{self.name} out")
+
+
+class TraceAsync(SlimeMiddleware):
+    async def middle_before(self, req: SlimeRequest, resp: SlimeResponse) -> None:
+        resp.add_header("X-Trace", "async in")
+
+
+@pytest.mark.parametrize("endpoint", [handler, handler_async], ids=["sync", "async"])
+def test_slime_middleware_is_inside_of_the_applications_and_outside_of_the_routes(endpoint: Any) -> None:
+    app = app_with(
+        toy("First", slime_middleware=lambda route: [Trace("first")]),
+        toy("Second", slime_middleware=lambda route: [Trace("second")] if route.path == "/both" else []),
+    )
+    app.route(path="/both", plugin=Trace("route"))(endpoint)
+    app.route(path="/one")(endpoint)
+    app.use(Trace("app"))
+    with TestClient(app) as client:
+        names = ["app", "first", "second", "route"]
+        ways = [*(f"{name} in" for name in names), *(f"{name} out" for name in reversed(names))]
+        assert client.get("/both").header_all("x-trace") == ways
+        assert client.get("/one").header_all("x-trace") == ["app in", "first in", "first out", "app out"]
+
+
+def test_slime_middleware_that_is_async_serves_async_routes_only() -> None:
+    plugin = toy("Tracer", slime_middleware=lambda route: [TraceAsync()])
+    app = app_with(plugin)
+    app.route(path="/")(handler_async)
+    with TestClient(app) as client:
+        assert client.get("/").headers["x-trace"] == "async in"
+    app = app_with(plugin)
+    app.route(path="/")(handler)
+    with (
+        pytest.raises(PluginError, match=r"'Tracer': slime_middleware does not fit: TraceAsync.middle_before is async"),
+        TestClient(app),
+    ):
+        pass
