@@ -91,6 +91,11 @@ impl BodyChunks {
 impl Source {
     /// Resolves the future with the next piece: now if there is one, else from the loop's thread when it has come.
     fn advance(self: &Arc<Self>, py: Python<'_>, future: &Bound<'_, PyAny>) -> PyResult<()> {
+        // Before anything is taken: the channel may wake for a piece that an earlier look has found already, and a task may have
+        // given up. What is next then belongs to the future that waits now.
+        if future.call_method0(intern!(py, "done"))?.is_truthy()? {
+            return Ok(());
+        }
         let retry = Waker::from(Arc::new(Retry { source: Arc::clone(self), future: Mutex::new(Some(future.clone().unbind())) }));
         let polled = {
             let Some(mut guard) = self.receiver.try_lock() else {
@@ -101,9 +106,6 @@ impl Source {
                 None => Poll::Ready(None),
             }
         };
-        if future.call_method0(intern!(py, "done"))?.is_truthy()? {
-            return Ok(());
-        }
         match polled {
             Poll::Pending => {}
             Poll::Ready(Some(Ok(bytes))) => {
