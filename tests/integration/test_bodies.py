@@ -203,9 +203,9 @@ MALFORMED = {
     "cut inside a part": multipart.file("f", "x", b"half")[:-9],
     "not multipart at all": b"hello",
     "another boundary": multipart.body([multipart.field("a", "b")]).replace(b"a-boundary", b"b-boundary"),
+    "nothing": b"",
     "part without a name": multipart.body([multipart.part("Content-Type: text/plain", b"x")]),
     "part without a head": multipart.body([multipart.part("no colon here", b"x")]),
-    "nothing": b"",
 }
 
 
