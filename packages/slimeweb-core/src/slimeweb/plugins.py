@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import logging
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ GROUP = "slimeweb"
 DISABLE_VARIABLE = "SLIME_DISABLE_PLUGINS"
 
 T = TypeVar("T")
+
+_logger = logging.getLogger("slimeweb")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,6 +82,18 @@ class Plugins:
                     raise PluginError(f"{plugin}: {hook} returned {result!r}: return a {kind.__name__}")
                 results.append((plugin, result))
         return results
+
+    def tell(self, hook: str, **arguments: Any) -> None:
+        """Calls every plugin for a hook of the end; one that raises is logged and keeps no other from being called."""
+        for implementation in reversed(getattr(self._manager.hook, hook).get_hookimpls()):
+            others = [
+                other.implementation for other in self.plugins if other.implementation is not implementation.plugin
+            ]
+            caller = self._manager.subset_hook_caller(hook, others)
+            try:
+                self._blaming(hook, [implementation], caller, arguments)
+            except PluginError as error:
+                _logger.error("%s", error, exc_info=error)
 
     def items(self, hook: str, kind: type[T], **arguments: Any) -> list[tuple[Plugin, T]]:
         """The members of the sequences that plugins return for a hook, each with its plugin and checked to be a

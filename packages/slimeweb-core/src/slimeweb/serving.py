@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from slimeweb.plan import Plan, StaticMount
 
 __all__ = ["Compiled", "Serving"]
-
-_logger = logging.getLogger("slimeweb")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +106,7 @@ class Serving:
         if not (first and self._serving):
             return
         self._server.shutdown()
-        try:
-            self._plugins.call("slime_stopping", app=self._app)
-        except Exception:
-            _logger.exception("a plugin failed while stopping")
+        self._plugins.tell("slime_stopping", app=self._app)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Waits until the server has stopped, at most `timeout` seconds: true when it has."""
@@ -123,10 +117,7 @@ class Serving:
         self._server.stop()
         try:
             self._lifecycle.end(error)
-            try:
-                self._plugins.call("slime_shutdown", app=self._app, error=error)
-            except Exception:
-                _logger.exception("a plugin failed to shut down")
+            self._plugins.tell("slime_shutdown", app=self._app, error=error)
         finally:
             if self._loops is not None:
                 self._loops.stop()
