@@ -31,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         servers, workloads = _chosen(options)
         raise_file_limit()
-        environments = build(options.cache, options.uv, [each.environment for each in servers if each.environment])
+        needed = [each.environment for each in servers if each.environment]
+        environments = build(options.cache, options.uv, needed, fresh=not options.as_built)
     except (ValueError, OSError, BuildFailed) as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 2
@@ -103,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer servers, workloads and rounds")
     parser.add_argument("--check", action="store_true", help="only start the servers and check their answers")
+    parser.add_argument("--as-built", action="store_true", help="use the programs and environments of the last run")
     parser.add_argument("--rounds", type=int, help="rounds (6; quick: 3)")
     parser.add_argument("--seconds", type=int, default=1, help="seconds per run, whole ones (1)")
     parser.add_argument("--footprints", type=int, metavar="ROUNDS", help="rounds of start-up and memory (2; quick: 0)")

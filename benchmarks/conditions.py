@@ -65,7 +65,9 @@ def description(server: Server, where: Environments) -> dict[str, Any]:
         lock = tomllib.loads(_read(str(ROOT / "rust" / "Cargo.lock")))
         versions = {each["name"]: each["version"] for each in lock["package"] if each["name"] in ("hyper", "tokio")}
         return shown | {"versions": versions, "description": _listed(versions)}
-    facts = json.loads(_output(str(where.python(server.environment)), "-c", _FACTS, *server.distributions))
+    facts: dict[str, Any] = json.loads(
+        _output(str(where.python(server.environment)), "-c", _FACTS, *server.distributions)
+    )
     build = "free-threaded" if facts["free_threaded"] else "with the GIL"
     return shown | facts | {"description": f"{_listed(facts['versions'])}, {facts['python']} {build}"}
 
@@ -74,8 +76,8 @@ def about_process(port: int) -> dict[str, Any]:
     """What slimeweb's process says of its interpreter once the work is done."""
     try:
         with Connection(port) as connection:
-            facts: dict[str, Any] = json.loads(connection.exchange(Request("/about")).body)
-            return facts
+            about: dict[str, Any] = json.loads(connection.exchange(Request("/about")).body)
+            return about
     except (OSError, BadAnswer, ValueError) as error:
         return {"error": str(error)}
 

@@ -27,8 +27,16 @@ FINDER = ROOT.parent / "shared" / "tools" / "free-threaded-python"
 RIVALS_VERSION = "3.11"
 # Packages that the workloads use, in the order of their dependencies.
 PACKAGES = ("slimeweb-core", "slimeweb-stream", "slimeweb-templates", "slimeweb-ws")
+# Variables of an environment that happens to be active here.
+LEAKING = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "PYTHON_GIL")
 # pyo3 0.28 is the last that builds on 3.13t; the checkout's lock holds a newer one.
 OLD_PYO3 = "0.28.3"
+
+
+_FACTS = """
+import sys, sysconfig
+print("%d.%d" % sys.version_info[:2], sysconfig.get_config_var("Py_GIL_DISABLED") or 0)
+"""
 
 
 class BuildFailed(Exception):
@@ -55,11 +63,11 @@ class _Builder:
     cache: Path
     target: Path
     uv: str
+    fresh: bool
 
     def natives(self) -> Path:
-        self._run(
-            "cargo", "build", "--locked", "--release", *_manifest(ROOT), "-p", "bare-hyper", "-p", "websocket-load"
-        )
+        crates = ("-p", "bare-hyper", "-p", "websocket-load")
+        self._run("cargo", "build", "--locked", "--release", *_manifest(ROOT), *crates)
         return self.target / "release"
 
     def rivals(self) -> Path:
@@ -73,26 +81,16 @@ class _Builder:
         version, free_threaded = _facts(interpreter)
         python = self._venv(f"slimeweb-{version}{'t' if free_threaded else ''}-{_checkout()}", interpreter)
         self._run(self.uv, "pip", "install", "--quiet", "--python", str(python), "maturin>=1.10,<2", "jinja2", "pluggy")
+        if not self.fresh:
+            return python
         source = self._with_old_pyo3() if (version, free_threaded) == ("3.13", True) else ROOT
-        native, pure = [], []
-        for package in PACKAGES:
-            (native if _is_native(package) else pure).append(package)
+        native = [package for package in PACKAGES if _is_native(package)]
+        pure = (ROOT / "packages" / package for package in PACKAGES if package not in native)
         with tempfile.TemporaryDirectory() as wheels:
             for package in native:
                 self._wheel(python, source / "packages" / package, wheels)
-            paths = [*map(str, Path(wheels).glob("*.whl")), *(str(ROOT / "packages" / package) for package in pure)]
-            self._run(
-                self.uv,
-                "pip",
-                "install",
-                "--quiet",
-                "--no-sources",
-                "--reinstall",
-                "--no-deps",
-                "--python",
-                str(python),
-                *paths,
-            )
+            options = ("--quiet", "--no-sources", "--no-deps", "--reinstall", "--python", str(python))
+            self._run(self.uv, "pip", "install", *options, *map(str, Path(wheels).glob("*.whl")), *map(str, pure))
         return python
 
     def _wheel(self, python: Path, package: Path, wheels: str) -> None:
@@ -128,9 +126,9 @@ class _Builder:
             yield
 
     def _run(self, *command: str, cwd: Path = ROOT) -> None:
-        env = {
-            name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHON_GIL")
-        }
+        if not self.fresh:
+            return
+        env = {name: value for name, value in os.environ.items() if name not in LEAKING}
         env["CARGO_TARGET_DIR"] = str(self.target)
         print("$", *command, file=sys.stderr, flush=True)
         try:
@@ -141,12 +139,12 @@ class _Builder:
             raise BuildFailed(f"`{' '.join(command)}` ended with code {error.returncode}") from error
 
 
-def build(cache: Path, uv: str, environments: Iterable[str]) -> Environments:
-    """Makes the native programs and the named environments, or brings them up to date.
+def build(cache: Path, uv: str, environments: Iterable[str], *, fresh: bool = True) -> Environments:
+    """Makes the native programs and the named environments, or brings them up to date unless `fresh` is False.
 
     `cache` is a folder outside the checkout, `uv` the program of that name. BuildFailed names the command that failed.
     """
-    builder = _Builder(cache, Path(os.environ.get("CARGO_TARGET_DIR") or cache / "target"), uv)
+    builder = _Builder(cache, Path(os.environ.get("CARGO_TARGET_DIR") or cache / "target"), uv, fresh)
     recipes = {"slimeweb": builder.slimeweb, "rivals": builder.rivals}
     natives = builder.natives()
     return Environments({name: recipes[name]() for name in dict.fromkeys(environments)}, natives)
@@ -195,10 +193,7 @@ def _find_python(version: str) -> str:
 
 def _facts(interpreter: str) -> tuple[str, bool]:
     """An interpreter's version, such as "3.13", and whether it is a free-threaded build."""
-    script = (
-        "import sys, sysconfig; print('%d.%d' % sys.version_info[:2], sysconfig.get_config_var('Py_GIL_DISABLED') or 0)"
-    )
-    version, free_threaded = _output(interpreter, "-c", script).split()
+    version, free_threaded = _output(interpreter, "-c", _FACTS).split()
     return version, free_threaded == "1"
 
 

@@ -16,7 +16,6 @@ __all__ = [
     "CONNECTIONS",
     "Load",
     "LoadFailed",
-    "http_load",
     "load",
     "parse_websocket_load",
     "parse_wrk",

@@ -122,7 +122,7 @@ def _session_of(pid: int) -> int | None:
         stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # The name in parentheses may hold spaces and parentheses; what follows the last one is state, parent, group, session.
+    # The name in parentheses may hold parentheses itself; after the last one come state, parent, group and session.
     state, _parent, _group, session = stat.rpartition(")")[2].split()[:4]
     return None if state == "Z" else int(session)
 

@@ -22,7 +22,7 @@ def markdown(results: Results) -> str:
         _conditions(results),
         "## Answers per second\n\nMedian of the rounds; in parentheses the ratio to bare hyper.\n\n" + _rates(results),
         "## slimeweb against\n\n"
-        "Median, lowest and highest ratio within a round; of a rival's modes the better one. ✓ and ✗: the target is met or"
+        "Median, lowest and highest ratio within a round; the better of a rival's modes. ✓ the target is met, ✗ it is"
         " not.\n\n" + _against(results),
         "## At rest\n\n"
         "Time to the first answer, resident memory after it, and what each of many idle connections adds.\n\n"
@@ -39,8 +39,8 @@ def _conditions(results: Results) -> str:
     lines = [
         f"# {document['started']}, {document['revision']}",
         "",
-        f"{machine['processor']}, {machine['cores']} cores, {machine['memory'] // MEBIBYTE:,} MiB, {machine['system']}. "
-        f"{settings['load']}; {settings['rounds']} rounds of {settings['seconds']} s.",
+        f"{machine['processor']}, {machine['cores']} cores, {machine['memory'] // MEBIBYTE:,} MiB, {machine['system']}."
+        f" {settings['load']}; {settings['rounds']} rounds of {settings['seconds']} s.",
         "",
         *(f"- {each['title']}: {each['description']}" for each in results.servers.values()),
     ]
@@ -54,7 +54,7 @@ def _rates(results: Results) -> str:
         for server in results.servers:
             rate = results.rate(name, server)
             ratio = results.ratio(name, server, BASE.name)
-            cells.append("–" if rate is None else f"{rate.median:,.0f}" + (f" ({ratio.median:.2f})" if ratio else ""))
+            cells.append("-" if rate is None else f"{rate.median:,.0f}" + (f" ({ratio.median:.2f})" if ratio else ""))
         rows.append([f"{workload['title']} ({workload['unit']})", *cells])
     return _table(["workload", *(each["title"] for each in results.servers.values())], rows)
 
@@ -73,14 +73,14 @@ def _comparison(results: Results, workload: str, family: str) -> str:
     least = target(workload, family)
     wanted = "" if least is None else f" of {least:.2f}"
     if ratio is None:
-        return f"–{wanted}"
+        return f"-{wanted}"
     mark = "" if least is None else (" ✓" if ratio.spread.median >= least else " ✗")
-    return f"{ratio.spread.median:.2f} [{ratio.spread.low:.2f}–{ratio.spread.high:.2f}]{wanted}{mark}"
+    return f"{ratio.spread.median:.2f} [{ratio.spread.low:.2f}..{ratio.spread.high:.2f}]{wanted}{mark}"
 
 
 def _footprints(results: Results) -> str:
     def cell(spread: Spread | None, scale: float, form: str) -> str:
-        return "–" if spread is None else format(spread.median / scale, form)
+        return "-" if spread is None else format(spread.median / scale, form)
 
     rows = [
         [
@@ -107,21 +107,15 @@ def _failures(results: Results) -> str:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table whose columns line up as plain text too."""
+    """A Markdown table whose columns line up as plain text too: the first to the left, figures to the right."""
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
 
     def line(row: Sequence[str]) -> str:
-        cells = [
-            text.ljust(width) if column == 0 else text.rjust(width) for column, (text, width) in _paired(row, widths)
-        ]
-        return f"| {' | '.join(cells)} |"
+        figures = (text.rjust(width) for text, width in zip(row[1:], widths[1:], strict=True))
+        return f"| {' | '.join([row[0].ljust(widths[0]), *figures])} |"
 
-    rule = ["-" * width if column == 0 else "-" * (width - 1) + ":" for column, width in enumerate(widths)]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     return "\n".join([line(head), f"| {' | '.join(rule)} |", *map(line, rows)])
-
-
-def _paired(row: Sequence[str], widths: Sequence[int]) -> list[tuple[int, tuple[str, int]]]:
-    return list(enumerate(zip(row, widths, strict=True)))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -10,7 +10,7 @@ def test_names_are_unique() -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="'plain'.*plaintext"):
+    with pytest.raises(ValueError, match=r"'plain'.*plaintext"):
         workload("plain")
 
 
