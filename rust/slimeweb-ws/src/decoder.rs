@@ -3,7 +3,7 @@
 use crate::Role;
 use crate::close::Close;
 use crate::deflate::Inflater;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::frame::{Head, MAX_HEAD, Opcode};
 use crate::mask::apply_mask;
 use crate::text::Checked;
@@ -76,7 +76,8 @@ pub enum Event {
 /// Reads what a peer sends.
 ///
 /// It keeps the message that is being received and at most one frame's head, so its memory is bounded by its [`Limits`]. Where the
-/// input is cut makes no difference to the events. After an error or a close it ignores whatever comes.
+/// input is cut makes no difference to the events. After a close or an error it ignores whatever comes, but for the close that
+/// follows a message above a limit.
 #[derive(Debug)]
 pub struct Decoder {
     role: Role,
@@ -86,7 +87,16 @@ pub struct Decoder {
     frame: Option<Frame>,
     message: Option<Assembly>,
     control: Vec<u8>,
-    done: bool,
+    mode: Mode,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Open,
+    /// A limit was passed. The framing still holds, so what follows can be skipped until the peer closes.
+    Skipping,
+    /// The peer has closed, or its bytes mean nothing any more.
+    Done,
 }
 
 /// The frame whose payload is being read.
@@ -111,7 +121,16 @@ struct Assembly {
 impl Decoder {
     /// A decoder for what the other end of `role` sends, with an inflater where compression was negotiated.
     pub fn new(role: Role, limits: Limits, inflater: Option<Inflater>) -> Self {
-        Self { role, limits, inflater, head: Vec::new(), frame: None, message: None, control: Vec::new(), done: false }
+        Self {
+            role,
+            limits,
+            inflater,
+            head: Vec::new(),
+            frame: None,
+            message: None,
+            control: Vec::new(),
+            mode: Mode::Open,
+        }
     }
 
     /// Reads from the front of `input`, which is left with what it has not read, up to the next event.
@@ -121,16 +140,18 @@ impl Decoder {
     /// # Errors
     /// The peer has broken the protocol or a limit: send the error's code in a close frame and close the connection.
     pub fn decode(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Error> {
-        if self.done {
+        if self.mode == Mode::Done {
             *input = &[];
             return Ok(None);
         }
         let result = self.advance(input);
-        if matches!(result, Err(_) | Ok(Some(Event::Close(_)))) {
-            self.done = true;
-            // Nothing of this is needed any more, and the connection may linger for its closing handshake.
-            (self.message, self.inflater) = (None, None);
+        match &result {
+            Err(error) if error.kind() == ErrorKind::TooBig => self.mode = Mode::Skipping,
+            Err(_) | Ok(Some(Event::Close(_))) => self.mode = Mode::Done,
+            Ok(_) => return result,
         }
+        // Not needed any more, and the connection may linger for its closing handshake.
+        self.message = None;
         result
     }
 
@@ -139,8 +160,8 @@ impl Decoder {
             let Some(mut frame) = self.frame.take() else {
                 match self.read_head(input)? {
                     Some(head) => {
-                        self.begin(&head)?;
                         self.frame = Some(Frame { head, read: 0 });
+                        self.begin(&head)?;
                         continue;
                     }
                     None => return Ok(None),
@@ -150,11 +171,11 @@ impl Decoder {
             let count = usize::try_from(rest).unwrap_or(usize::MAX).min(input.len());
             let (piece, after) = input.split_at(count);
             *input = after;
-            self.payload(&frame, piece)?;
+            let taken = self.payload(&frame, piece);
             frame.read += count as u64;
-            if frame.read < frame.head.length {
+            if taken.is_err() || frame.read < frame.head.length {
                 self.frame = Some(frame);
-                return Ok(None);
+                return taken.map(|()| None);
             }
             if let Some(event) = self.end(&frame.head)? {
                 return Ok(Some(event));
@@ -190,7 +211,7 @@ impl Decoder {
 
     /// Checks a frame against the message it belongs to, ahead of its payload.
     fn begin(&mut self, head: &Head) -> Result<(), Error> {
-        if head.opcode.is_control() {
+        if head.opcode.is_control() || self.mode == Mode::Skipping {
             return Ok(());
         }
         if head.length > self.limits.frame {
@@ -228,6 +249,9 @@ impl Decoder {
             extend_unmasked(&mut self.control, piece, mask, offset);
             return Ok(());
         }
+        if self.mode == Mode::Skipping {
+            return Ok(());
+        }
         let Some(message) = &mut self.message else { return Err(NOTHING) };
         match &mut self.inflater {
             Some(inflater) if message.compressed => {
@@ -254,13 +278,14 @@ impl Decoder {
     fn end(&mut self, head: &Head) -> Result<Option<Event>, Error> {
         if head.opcode.is_control() {
             let body = std::mem::take(&mut self.control);
-            return Ok(Some(match head.opcode {
-                Opcode::Ping => Event::Ping(body),
-                Opcode::Pong => Event::Pong(body),
-                _ => Event::Close(Close::read(&body)?),
-            }));
+            return Ok(match head.opcode {
+                Opcode::Ping | Opcode::Pong if self.mode == Mode::Skipping => None,
+                Opcode::Ping => Some(Event::Ping(body)),
+                Opcode::Pong => Some(Event::Pong(body)),
+                _ => Some(Event::Close(Close::read(&body)?)),
+            });
         }
-        if !head.fin {
+        if !head.fin || self.mode == Mode::Skipping {
             return Ok(None);
         }
         let Some(mut message) = self.message.take() else { return Err(NOTHING) };

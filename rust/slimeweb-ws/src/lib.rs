@@ -3,8 +3,12 @@
 //! [`Decoder`] takes bytes in whatever pieces they arrive and gives [`Event`]s; [`Encoder`] turns messages into frames. What the
 //! two agree on beforehand is in [`Deflate`], which the opening handshake negotiates. Nothing here reads a socket, keeps time or
 //! allocates more than its [`Limits`] say, and no input panics.
+//!
+//! With the feature `python` this crate is also the extension module `slimeweb_ws._native`: a connection as a protocol object
+//! in asyncio's terms, and rooms of connections.
 
-#![forbid(unsafe_code)]
+// What PyO3's macros make of the extension module is the one place with unsafe code.
+#![cfg_attr(not(feature = "python"), forbid(unsafe_code))]
 
 mod close;
 mod decoder;
@@ -14,6 +18,8 @@ mod error;
 mod extension;
 mod frame;
 mod mask;
+#[cfg(feature = "python")]
+mod python;
 mod text;
 
 pub use close::{Close, MAX_REASON, is_sendable};

@@ -1,6 +1,7 @@
 //! The decoder against arbitrary bytes, arbitrary cuts, and what the encoder writes.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use proptest::prelude::*;
 use slimeweb_ws::{
     Close, Decoder, Deflater, Encoder, Error, ErrorKind, Event, Inflater, Kind, Limits, Message, Opcode, Role,
@@ -199,6 +200,25 @@ fn the_limit_is_for_the_whole_message_and_known_from_the_head() {
     assert_eq!(one(&more).unwrap_err().kind(), ErrorKind::TooBig);
     let huge = [0x82, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0];
     assert_eq!(one(&huge).unwrap_err().kind(), ErrorKind::TooBig);
+}
+
+#[test]
+fn after_a_message_above_the_limit_only_the_close_counts() {
+    let mut decoder = server(false);
+    let wire = [
+        frame(0x02, &vec![0; LIMIT]),
+        frame(0x00, b"more"),
+        frame(0x89, b"ping"),
+        frame(0x80, b"end"),
+        frame(0x81, b"text"),
+        frame(0x88, b"\x03\xF1"),
+    ]
+    .concat();
+    let mut rest = &wire[..];
+    assert_eq!(decoder.decode(&mut rest).unwrap_err().kind(), ErrorKind::TooBig);
+    let close = Event::Close(Some(Close { code: 1009, reason: String::new() }));
+    assert_eq!(decoder.decode(&mut rest), Ok(Some(close)));
+    assert!(rest.is_empty());
 }
 
 #[test]

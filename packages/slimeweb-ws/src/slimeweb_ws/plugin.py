@@ -1,1 +1,46 @@
-"""The door of slimeweb-ws: its hook implementations, of which there are none yet."""
+"""The door of slimeweb-ws: its hook implementations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from slimeweb import RouteKind, RouteOption, RouteSpec, Slime, hookimpl
+
+from slimeweb_ws.connections import Connections
+from slimeweb_ws.declaration import websocket
+from slimeweb_ws.kind import wrap
+from slimeweb_ws.options import validate_ws
+from slimeweb_ws.rooms import Rooms
+
+__all__ = ["WebSocketPlugin"]
+
+
+class WebSocketPlugin:
+    """The plugin, one for each application."""
+
+    def __init__(self) -> None:
+        self._connections = Connections()
+        self._rooms = Rooms()
+
+    @hookimpl
+    def slime_app_members(self, app: Slime) -> Mapping[str, Callable[..., Any]]:
+        """`@app.websocket(path, …)` and `app.room(name)`."""
+        return {"websocket": websocket(app), "room": self._rooms.named}
+
+    @hookimpl
+    def slime_route_options(self) -> Sequence[RouteOption]:
+        """`route(ws=True)`, or `route(ws=WebSocketOptions(…))`."""
+        return [RouteOption("ws", default=None, validate=validate_ws)]
+
+    @hookimpl
+    def slime_route_kind(self, route: RouteSpec) -> RouteKind | None:
+        """Routes with the option `ws` speak WebSocket."""
+        if route.options["ws"] is None:
+            return None
+        return RouteKind("websocket", lambda route, handler: wrap(route, handler, self._connections.opened))
+
+    @hookimpl
+    def slime_stopping(self) -> None:
+        """Says goodbye to every client."""
+        self._connections.stop()

@@ -1,0 +1,39 @@
+"""`app.websocket`: declaring a WebSocket route."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, TypeVar
+
+from slimeweb import Slime
+
+from slimeweb_ws.options import WebSocketOptions
+
+__all__ = ["Declare", "websocket"]
+
+H = TypeVar("H", bound=Callable[..., Any])
+
+_OPTIONS = frozenset(WebSocketOptions.__dataclass_fields__)
+
+
+class Declare(Protocol):
+    """The type of `app.websocket`."""
+
+    def __call__(self, path: str = ..., method: str | Iterable[str] = ..., **options: Any) -> Callable[[H], H]: ...
+
+
+def websocket(app: Slime) -> Declare:
+    """The declaring function of an application."""
+
+    def declare(path: str = "/", method: str | Iterable[str] = "GET", **options: Any) -> Callable[[H], H]:
+        """Declares a WebSocket route: `app.route` with `ws=WebSocketOptions(…)`.
+
+        Takes the fields of `WebSocketOptions` and everything that `app.route` takes; `body_size` is how many bytes a
+        message may have. `method` is GET, by which WebSocket connections are opened. Raises as `WebSocketOptions` and
+        `app.route` do.
+        """
+        ours = {name: value for name, value in options.items() if name in _OPTIONS}
+        others = {name: value for name, value in options.items() if name not in _OPTIONS}
+        return app.route(path=path, method=method, ws=WebSocketOptions(**ours), **others)
+
+    return declare

@@ -1,0 +1,79 @@
+"""Finding out about clients that are gone without a word, and those that have nothing to say."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+
+from slimeweb_ws._native import Connection
+from slimeweb_ws.options import WebSocketOptions
+
+__all__ = ["KeepAlive"]
+
+_SOONEST = 0.001
+"""Seconds: a timer that is due is not set for the past."""
+
+
+class KeepAlive:
+    """Pings a silent client, cuts off one that stays silent, closes an idle connection: with one timer for all.
+
+    Made and stopped in the loop's thread. Anything that arrives is a sign of life, not the pong alone. While callbacks
+    are behind nothing is read, so silence says nothing about the client then.
+    """
+
+    __slots__ = ("_connection", "_loop", "_options", "_pinged", "_timer")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, connection: Connection, options: WebSocketOptions) -> None:
+        self._loop = loop
+        self._connection = connection
+        self._options = options
+        self._pinged: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._set(min(options.ping_interval or math.inf, options.idle_timeout or math.inf))
+
+    def stop(self) -> None:
+        """Ends it."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _set(self, delay: float) -> None:
+        self._timer = self._loop.call_later(max(delay, _SOONEST), self._tick) if delay < math.inf else None
+
+    def _tick(self) -> None:
+        connection = self._connection
+        if connection.is_closed:
+            return
+        self._set(min(self._watch_idleness(), self._watch_silence()))
+
+    def _watch_idleness(self) -> float:
+        """Seconds until it is worth looking again."""
+        limit = self._options.idle_timeout
+        if limit is None:
+            return math.inf
+        idleness = 0.0 if self._connection.is_held else self._connection.idleness()
+        if idleness >= limit:
+            self._connection.close(1001, "idle")
+            return math.inf
+        return limit - idleness
+
+    def _watch_silence(self) -> float:
+        interval, timeout = self._options.ping_interval, self._options.ping_timeout
+        if interval is None:
+            return math.inf
+        connection, now = self._connection, self._loop.time()
+        silence = 0.0 if connection.is_held else connection.silence()
+        if self._pinged is not None and silence < now - self._pinged:
+            self._pinged = None
+        if self._pinged is None:
+            if silence < interval:
+                return interval - silence
+            connection.ping()
+            self._pinged = now
+            return math.inf if timeout is None else timeout
+        if timeout is None:
+            return interval
+        if now - self._pinged >= timeout:
+            connection.abort()
+            return math.inf
+        return timeout - (now - self._pinged)

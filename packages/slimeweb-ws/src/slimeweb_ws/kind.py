@@ -1,0 +1,81 @@
+"""From a WebSocket handler to a plain one."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from slimeweb import RouteSpec, SlimeRequest, SlimeResponse
+from slimeweb.routing import BODY_SIZE
+
+from slimeweb_ws._native import Connection
+from slimeweb_ws.handshake import Handshake, read_handshake
+from slimeweb_ws.options import WebSocketOptions
+from slimeweb_ws.response import WebSocketResponse
+from slimeweb_ws.session import Session
+
+__all__ = ["wrap"]
+
+Handler = Callable[..., Any]
+
+
+def wrap(route: RouteSpec, handler: Handler, on_open: Callable[[Connection], None]) -> Handler:
+    """The handler that the core calls: it checks the request to upgrade, gives the user's handler a connection, and has
+    the protocol switched unless that one has answered otherwise.
+    """
+    opening = _Opening(route, on_open)
+
+    def run(req: SlimeRequest, resp: SlimeResponse) -> object:
+        handshake, session, response = opening.begin(req, resp)
+        try:
+            result = handler(req, response)
+        except BaseException:
+            session.connection.discard()
+            raise
+        return opening.finish(resp, handshake, response, session, result)
+
+    async def run_async(req: SlimeRequest, resp: SlimeResponse) -> object:
+        handshake, session, response = opening.begin(req, resp)
+        try:
+            result = await handler(req, response)
+        except BaseException:
+            session.connection.discard()
+            raise
+        return opening.finish(resp, handshake, response, session, result)
+
+    return run_async if route.is_async else run
+
+
+class _Opening:
+    """The opening handshakes of one route."""
+
+    __slots__ = ("_max_message_size", "_on_open", "_options", "_where")
+
+    def __init__(self, route: RouteSpec, on_open: Callable[[Connection], None]) -> None:
+        options: WebSocketOptions = route.options["ws"]
+        size = options.max_message_size if options.max_message_size is not None else route.body_size
+        self._max_message_size = BODY_SIZE if size is None else size
+        self._options = options
+        self._on_open = on_open
+        self._where = str(route)
+
+    def begin(self, req: SlimeRequest, resp: SlimeResponse) -> tuple[Handshake, Session, WebSocketResponse]:
+        """A connection that is not open yet. `HttpError` for a request that is refused."""
+        handshake = read_handshake(req, self._options)
+        session = Session(self._where, self._options, self._max_message_size, handshake.offers, self._on_open)
+        return handshake, session, WebSocketResponse(secrets.token_hex(8), session, handshake.subprotocol, resp)
+
+    def finish(
+        self, resp: SlimeResponse, handshake: Handshake, response: WebSocketResponse, session: Session, result: object
+    ) -> object:
+        """Switches the protocol, or lets the handler's own answer stand."""
+        response._opening()
+        if result is not None and result is not response and result is not resp:
+            resp.accept(result)
+        if resp.is_set or resp.status >= 300:
+            session.connection.discard()
+            return resp if resp.is_set else resp.empty(resp.status)
+        connection = session.connection
+        resp.switch_protocol(connection, handshake.headers(connection.extension))
+        return None

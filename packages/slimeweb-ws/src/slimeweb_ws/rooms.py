@@ -1,0 +1,125 @@
+"""Rooms: connections that are sent the same messages."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any, Literal
+from weakref import WeakValueDictionary
+
+from slimeweb_ws import _native
+from slimeweb_ws.response import WebSocketResponse, as_message
+
+__all__ = ["Policy", "Room", "Rooms"]
+
+Policy = Literal["drop_oldest", "close", "block"]
+"""What becomes of a client that reads more slowly than its room speaks."""
+
+_QUEUE_SIZE = 1024 * 1024
+
+
+class Room:
+    """Connections that are sent the same messages. `app.room(name)` is the same one for the same name.
+
+    A connection leaves by itself when it ends. All methods may be called from any thread.
+    """
+
+    __slots__ = ("_members", "_name")
+
+    def __init__(self, name: str, members: _native.Room) -> None:
+        self._name = name
+        self._members = members
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self._name
+
+    def join(self, resp: WebSocketResponse) -> bool:
+        """Adds a connection, open or about to be. False when it has ended already."""
+        return self._members.join(resp._connection)
+
+    def leave(self, resp: WebSocketResponse) -> bool:
+        """Removes a connection. False when it was not here."""
+        return self._members.leave(resp._connection)
+
+    def broadcast(
+        self,
+        data: Any,
+        *,
+        policy: Policy = "drop_oldest",
+        queue_size: int = _QUEUE_SIZE,
+        exclude: WebSocketResponse | None = None,
+    ) -> int:
+        """Sends a message to every connection here but `exclude`; gives how many it was queued for.
+
+        It is encoded once: text for `str`, binary for bytes, anything else as JSON. A client that does not read what
+        it is sent has `queue_size` bytes waiting at most. Beyond that, `policy` says what becomes of it:
+
+        - `"drop_oldest"`: the oldest broadcasts that wait for it are forgotten;
+        - `"close"`: its connection is closed with 1013;
+        - `"block"`: this call waits for it, after having sent to the others.
+
+        `ValueError` for another policy; `RuntimeError` for `"block"` on an event loop, which it would stop.
+        """
+        if policy == "block" and _on_a_loop():
+            raise RuntimeError(
+                "policy='block' would stop this event loop: `await asyncio.to_thread(room.broadcast, …)`, or another policy"
+            )
+        return self._members.broadcast(
+            as_message(data),
+            policy=policy,
+            limit=queue_size,
+            exclude=None if exclude is None else exclude._connection,
+        )
+
+    def close(self, code: int = 1000, reason: str = "") -> int:
+        """Closes every connection here; gives how many were open. `ValueError` as for `resp.close`."""
+        return self._members.close_all(code, reason)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __bool__(self) -> bool:
+        # A room is something even when it is empty.
+        return True
+
+    def __contains__(self, resp: object) -> bool:
+        return isinstance(resp, WebSocketResponse) and resp._connection in self._members
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Room) and other._members is self._members
+
+    def __hash__(self) -> int:
+        return hash((Room, id(self._members)))
+
+    def __repr__(self) -> str:
+        return f"<Room {self._name!r}: {len(self)}>"
+
+
+class Rooms:
+    """The rooms of an application, by name. One that nobody is in and nobody holds is forgotten."""
+
+    __slots__ = ("_lock", "_rooms")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._rooms: WeakValueDictionary[str, _native.Room] = WeakValueDictionary()
+
+    def named(self, name: str) -> Room:
+        """The room of that name. `TypeError` for a name that is no `str`."""
+        if not isinstance(name, str):
+            raise TypeError(f"a room's name is a str, not {name!r}")
+        with self._lock:
+            members = self._rooms.get(name)
+            if members is None:
+                members = self._rooms[name] = _native.Room()
+            return Room(name, members)
+
+
+def _on_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -1,0 +1,209 @@
+"""One connection and its callbacks: who runs them, where, and one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from slimeweb import ClientDisconnected
+
+from slimeweb_ws._native import Connection
+from slimeweb_ws.callbacks import Callback, Callbacks
+from slimeweb_ws.errors import ProtocolError
+from slimeweb_ws.keepalive import KeepAlive
+from slimeweb_ws.options import WebSocketOptions
+
+if TYPE_CHECKING:
+    from slimeweb_ws._native import Note, Transport
+
+__all__ = ["Session"]
+
+_logger = logging.getLogger("slimeweb.ws")
+
+_TURN = 64
+"""How many callbacks run in a row before others get the thread, or the loop."""
+_RETRY = 0.02
+"""How many seconds to wait for a place in a full pool."""
+
+
+class Session:
+    """Listens to a connection and calls back: plain functions in the pool, coroutine functions as one task on the
+    connection's loop. Whoever is at it takes one note after the other and hands over where the next callback is of the
+    other kind, so that no two overlap and their order is that of the messages.
+    """
+
+    def __init__(
+        self,
+        where: str,
+        options: WebSocketOptions,
+        max_message_size: int,
+        offers: str | None,
+        on_open: Callable[[Connection], None],
+    ) -> None:
+        """`where` names the route in the log. `on_open` is told about the connection when it opens."""
+        self.callbacks = Callbacks()
+        self.connection = Connection(
+            self,
+            max_message_size=max_message_size,
+            send_buffer=options.send_buffer,
+            offers=offers,
+            context_takeover=options.context_takeover,
+            level=options.deflate_level,
+            threshold=options.deflate_threshold,
+        )
+        self._where = where
+        self._options = options
+        self._on_open = on_open
+        # Callbacks see what the handler and the middleware around it have set.
+        self._context = contextvars.copy_context()
+        self._transport: Transport | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._keep_alive: KeepAlive | None = None
+        self._end: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    # What the connection calls, in the loop's thread.
+
+    def opened(self, transport: Transport) -> None:
+        """The 101 is out."""
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._keep_alive = KeepAlive(self._loop, self.connection, self._options)
+        if self.callbacks.open is not None:
+            self.connection.announce()
+        self._on_open(self.connection)
+        if self.connection.is_closed:
+            self.closing()
+
+    def ready(self) -> None:
+        """There is something to take."""
+        message = self.callbacks.message
+        if message is not None and message.is_async:
+            self._in_loop(None)
+        else:
+            self._in_pool(None)
+
+    def closing(self) -> None:
+        """A close frame is on its way: the client has so long to answer it."""
+        if self._loop is not None and self._end is None and not self.connection.is_lost:
+            self._end = self._loop.call_later(self._options.close_timeout, self.connection.abort)
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        if self._keep_alive is not None:
+            self._keep_alive.stop()
+        if self._end is not None:
+            self._end.cancel()
+
+    # Running callbacks.
+
+    def _in_pool(self, note: Note | BaseException | None) -> None:
+        """In the loop's thread: goes on in a thread of the pool, as soon as there is one."""
+        if self._transport is None or self._loop is None:
+            return
+        if not self._transport.call_in_pool(self._run, note):
+            self._loop.call_later(_RETRY, self._in_pool, note)
+
+    def _in_loop(self, note: Note | BaseException | None) -> None:
+        """In the loop's thread: goes on as a task."""
+        if self._loop is not None:
+            self._task = self._loop.create_task(self._run_async(note), context=self._context)
+
+    def _run(self, note: Note | BaseException | None) -> None:
+        """Calls plain callbacks, in a pool thread."""
+        turns = 0
+        while note is not None or (note := self.connection.take()) is not None:
+            callback, arguments = self._choose(note)
+            if callback is None:
+                note = self._unheard(note)
+                continue
+            if callback.is_async:
+                if self._transport is not None:
+                    self._transport.call_soon(self._in_loop, note)
+                return
+            failure: BaseException | None = None
+            try:
+                self._context.run(callback.function, *arguments)
+            except BaseException as error:
+                failure = error
+            note = self._settle(note, callback, failure)
+            turns += 1
+            if turns >= _TURN and self._transport is not None:
+                if self._transport.call_in_pool(self._run, note):
+                    return
+                turns = 0
+
+    async def _run_async(self, note: Note | BaseException | None) -> None:
+        """Awaits coroutine callbacks, as a task."""
+        turns = 0
+        while note is not None or (note := self.connection.take()) is not None:
+            callback, arguments = self._choose(note)
+            if callback is None:
+                note = self._unheard(note)
+                continue
+            if not callback.is_async:
+                # Not before this step is over: until then the context is entered here, and no thread can enter it twice.
+                assert self._loop is not None
+                self._loop.call_soon(self._in_pool, note, context=contextvars.Context())
+                return
+            failure: BaseException | None = None
+            try:
+                await callback.function(*arguments)
+            except asyncio.CancelledError as error:
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    raise
+                failure = error
+            except BaseException as error:
+                failure = error
+            note = self._settle(note, callback, failure)
+            turns += 1
+            if turns >= _TURN:
+                turns = 0
+                await asyncio.sleep(0)
+        self._task = None
+
+    def _choose(self, note: Note | BaseException) -> tuple[Callback | None, tuple[Any, ...]]:
+        """Whom a note is for, and what to call it with."""
+        if isinstance(note, str | bytes):
+            return self.callbacks.message, (note,)
+        if isinstance(note, BaseException):
+            return self.callbacks.error, (note,)
+        match note:
+            case ("error", code, detail):
+                return self.callbacks.error, (ProtocolError(code, detail),)
+            case ("open",):
+                return self.callbacks.open, ()
+            case _:
+                return self.callbacks.close, ()
+
+    def _settle(
+        self, note: Note | BaseException, callback: Callback, failure: BaseException | None
+    ) -> BaseException | None:
+        """What a finished callback leaves to do: `on_error` hears of failures but its own."""
+        if note == ("close",):
+            self._let_go()
+        if failure is None or (isinstance(failure, ClientDisconnected) and self.connection.is_closed):
+            return None
+        if callback is not self.callbacks.error and self.callbacks.error is not None:
+            return failure
+        _logger.error("%s: a callback failed", self._where, exc_info=failure)
+        self.connection.close(1011, "internal error")
+        return None
+
+    def _unheard(self, note: Note | BaseException) -> None:
+        """A note that no callback is there for."""
+        match note:
+            case ("close",):
+                self._let_go()
+            case ("error", code, detail):
+                # The client's fault and its loss: nothing that the application has to be woken for.
+                _logger.info("%s: closed with %d: %s", self._where, code, detail)
+
+    def _let_go(self) -> None:
+        """After the last callback: the transport leads back to this session, and only we know that it is over."""
+        self._transport = None
+        self._keep_alive = self._end = None

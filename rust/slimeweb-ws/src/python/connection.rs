@@ -1,0 +1,567 @@
+//! One connection: the protocol object that the core's transport calls.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString, PyTuple};
+
+use super::inbox::{Inbox, Note, Step, Taken};
+use super::outbox::{Frame, Outbox};
+use super::room::Room;
+use crate::{
+    Close, Decoder, Deflate, Deflater, Encoder, Error, ErrorKind, Event, Inflater, Kind, Limits, MAX_REASON, Message,
+    Opcode, Policy, Role, is_sendable, write_frame,
+};
+
+/// From how many bytes on the interpreter is let go while they are decoded or compressed: below, letting go costs more than it
+/// gives others.
+const WORTH_DETACHING: usize = 4 * 1024;
+/// The close code for a close frame without one, and for none at all (RFC 6455, section 7.4.1).
+const NO_CODE: u16 = 1005;
+const ABNORMAL: u16 = 1006;
+
+/// A WebSocket connection, from its 101 on: a protocol object in the terms of `asyncio.Protocol`.
+///
+/// `listener` has four methods, called in the transport's loop thread: `opened(transport)`; `ready()` when there is something
+/// to take and nobody is taking; `closing()` when the closing handshake has begun and may be timed from there; `lost()`.
+#[pyclass(frozen, weakref, module = "slimeweb_ws._native")]
+pub(super) struct Connection {
+    shared: Arc<Shared>,
+    inbox: Inbox,
+    extension: Option<String>,
+    born: Instant,
+    /// When something last arrived, and when a message did: milliseconds after `born`.
+    heard: AtomicU64,
+    talked: AtomicU64,
+}
+
+/// What rooms know of a connection.
+pub(super) struct Shared {
+    pub(super) outbox: Outbox,
+    pub(super) compression: Option<Compression>,
+    listener: Mutex<Option<Py<PyAny>>>,
+    verdict: Mutex<Verdict>,
+    /// The rooms it is in; none any more once it has left them all for good.
+    rooms: Mutex<Option<Vec<Py<Room>>>>,
+}
+
+/// How messages to this client are compressed.
+pub(super) struct Compression {
+    pub(super) level: u8,
+    pub(super) threshold: usize,
+    window_bits: u8,
+    /// With context takeover: what earlier messages have left, for one message at a time.
+    encoder: Option<Mutex<Encoder>>,
+}
+
+/// How the connection ended.
+#[derive(Default)]
+struct Verdict {
+    sent: Option<(u16, String)>,
+    received: Option<(u16, String)>,
+}
+
+impl Compression {
+    /// Whether a message compressed for one client with these terms reads the same for all of them.
+    pub(super) fn is_shareable(&self) -> bool {
+        self.encoder.is_none() && self.window_bits == 15
+    }
+
+    pub(super) fn encoder(&self) -> Encoder {
+        Encoder::new(Some(Deflater::new(self.level, self.window_bits, false)), self.threshold)
+    }
+}
+
+impl Shared {
+    /// Sends a close frame, and has the closing handshake timed. Whether it was the first one.
+    ///
+    /// With `hurry` messages that wait to be sent are forgotten.
+    pub(super) fn close(&self, py: Python<'_>, code: Option<u16>, reason: &str, hurry: bool) -> PyResult<bool> {
+        let close = code.map(|code| Close { code, reason: reason.to_owned() });
+        let first = self.outbox.close(&close.as_ref().map(Close::body).unwrap_or_default(), hurry);
+        if !first {
+            return Ok(false);
+        }
+        self.verdict.lock().sent = Some((code.unwrap_or(NO_CODE), reason.to_owned()));
+        self.outbox.pump(py);
+        if let (Some(transport), Some(listener)) = (self.outbox.transport(py), self.listener(py)) {
+            let closing = listener.getattr(intern!(py, "closing"))?;
+            transport.call_method1(py, intern!(py, "call_soon"), (closing,))?;
+        }
+        Ok(true)
+    }
+
+    fn listener<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.listener.lock().as_ref().map(|listener| listener.bind(py).clone())
+    }
+
+    /// Nothing is told any more: the two let go of each other.
+    fn forget_listener(&self) {
+        let listener = self.listener.lock().take();
+        drop(listener);
+    }
+
+    /// Enters a room, unless the connection is gone.
+    pub(super) fn enter(self: &Arc<Self>, room: &Bound<'_, Room>) -> bool {
+        // The room first: the other way round, a connection lost in between would stay in it.
+        room.get().add(self);
+        let mut rooms = self.rooms.lock();
+        match &mut *rooms {
+            Some(rooms) => {
+                if !rooms.iter().any(|other| other.is(room)) {
+                    rooms.push(room.clone().unbind());
+                }
+                true
+            }
+            None => {
+                drop(rooms);
+                room.get().remove(self);
+                false
+            }
+        }
+    }
+
+    pub(super) fn leave(self: &Arc<Self>, room: &Bound<'_, Room>) -> bool {
+        let left = {
+            let mut rooms = self.rooms.lock();
+            rooms.as_mut().and_then(|rooms| {
+                let index = rooms.iter().position(|other| other.is(room))?;
+                Some(rooms.swap_remove(index))
+            })
+        };
+        room.get().remove(self);
+        left.is_some()
+    }
+
+    /// Leaves every room, and enters none any more.
+    fn leave_all(self: &Arc<Self>) {
+        let rooms = self.rooms.lock().take();
+        for room in rooms.into_iter().flatten() {
+            room.get().remove(self);
+        }
+    }
+
+    fn message(&self, py: Python<'_>, kind: Kind, payload: &[u8]) -> bool {
+        let Some(compression) = self.compression.as_ref().filter(|it| payload.len() >= it.threshold) else {
+            return self.outbox.push(Frame::Own(Encoder::new(None, 0).message(kind, payload, None)));
+        };
+        py.detach(|| match &compression.encoder {
+            None => self.outbox.push(Frame::Own(compression.encoder().message(kind, payload, None))),
+            Some(encoder) => {
+                // Kept until the frame is queued: the client has to see messages in the order in which they were compressed.
+                let mut encoder = encoder.lock();
+                self.outbox.push(Frame::Own(encoder.message(kind, payload, None)))
+            }
+        })
+    }
+}
+
+impl Connection {
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn since(&self, moment: &AtomicU64) -> f64 {
+        Duration::from_millis(self.now().saturating_sub(moment.load(Ordering::Relaxed))).as_secs_f64()
+    }
+
+    fn tell(&self, py: Python<'_>, method: &Bound<'_, PyString>) -> PyResult<()> {
+        match self.shared.listener(py) {
+            Some(listener) => listener.call_method0(method).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    fn post(&self, py: Python<'_>, note: Note) -> PyResult<()> {
+        if self.inbox.post(note) { self.tell(py, intern!(py, "ready")) } else { Ok(()) }
+    }
+
+    /// Decodes `data`, and what had to wait before it, as far as there is room.
+    fn decode(&self, py: Python<'_>, mut data: &[u8]) -> PyResult<()> {
+        loop {
+            let step = if data.len() >= WORTH_DETACHING {
+                py.detach(|| self.inbox.decode(&mut data))
+            } else {
+                self.inbox.decode(&mut data)
+            };
+            match step {
+                Step::Nothing => return Ok(()),
+                Step::Full => {
+                    return match self.shared.outbox.transport(py) {
+                        Some(transport) => transport.call_method0(py, intern!(py, "pause_reading")).map(drop),
+                        None => Ok(()),
+                    };
+                }
+                Step::Event(event) => self.hear(py, event)?,
+                Step::Failed(error) => self.fail(py, error)?,
+            }
+        }
+    }
+
+    fn hear(&self, py: Python<'_>, event: Event) -> PyResult<()> {
+        match event {
+            Event::Message(message) => {
+                self.talked.store(self.now(), Ordering::Relaxed);
+                // Who has said goodbye does not listen any more.
+                if self.shared.outbox.is_open() { self.post(py, Note::Message(message)) } else { Ok(()) }
+            }
+            Event::Ping(payload) => {
+                self.shared.outbox.pong(&payload);
+                self.shared.outbox.pump(py);
+                Ok(())
+            }
+            Event::Pong(_) => Ok(()),
+            Event::Close(close) => {
+                let code = close.as_ref().map(|close| close.code);
+                let reason = close.map(|close| close.reason).unwrap_or_default();
+                self.shared.verdict.lock().received = Some((code.unwrap_or(NO_CODE), reason));
+                self.shared.close(py, code, "", false)?;
+                self.shared.outbox.finish();
+                self.shared.outbox.pump(py);
+                Ok(())
+            }
+        }
+    }
+
+    fn fail(&self, py: Python<'_>, error: Error) -> PyResult<()> {
+        self.shared.close(py, Some(error.code()), &error.to_string(), false)?;
+        // Who is still sending too much would lose the close frame to a reset: that one is given time to answer it.
+        if error.kind() != ErrorKind::TooBig {
+            self.shared.outbox.finish();
+            self.shared.outbox.pump(py);
+        }
+        self.post(py, Note::Error(error))
+    }
+}
+
+#[pymethods]
+impl Connection {
+    /// `offers` are the values of the request's `Sec-WebSocket-Extensions`, joined by commas, or None to go without compression.
+    #[new]
+    #[pyo3(signature = (
+        listener, *, max_message_size, send_buffer, offers=None, context_takeover=false, level=1, threshold=1024
+    ))]
+    fn new(
+        listener: Py<PyAny>,
+        max_message_size: usize,
+        send_buffer: usize,
+        offers: Option<&str>,
+        context_takeover: bool,
+        level: u8,
+        threshold: usize,
+    ) -> Self {
+        let deflate = offers.and_then(|offers| Deflate::negotiate(offers, Policy { context_takeover }));
+        let inflater = deflate.map(|deflate| Inflater::new(15, !deflate.client_no_context_takeover));
+        let compression = deflate.map(|deflate| {
+            let window_bits = deflate.server_max_window_bits;
+            let kept = Encoder::new(Some(Deflater::new(level, window_bits, true)), threshold);
+            Compression {
+                level,
+                threshold,
+                window_bits,
+                encoder: (!deflate.server_no_context_takeover).then(|| Mutex::new(kept)),
+            }
+        });
+        Self {
+            shared: Arc::new(Shared {
+                outbox: Outbox::new(send_buffer),
+                compression,
+                listener: Mutex::new(Some(listener)),
+                verdict: Mutex::default(),
+                rooms: Mutex::new(Some(Vec::new())),
+            }),
+            inbox: Inbox::new(Decoder::new(Role::Server, Limits::of_message(max_message_size), inflater)),
+            extension: deflate.map(|deflate| deflate.to_string()),
+            born: Instant::now(),
+            heard: AtomicU64::new(0),
+            talked: AtomicU64::new(0),
+        }
+    }
+
+    /// The value of the 101's `Sec-WebSocket-Extensions`, where compression was agreed upon.
+    #[getter]
+    fn extension(&self) -> Option<&str> {
+        self.extension.as_deref()
+    }
+
+    fn connection_made(&self, py: Python<'_>, transport: &Bound<'_, PyAny>) -> PyResult<()> {
+        let now = self.now();
+        self.heard.store(now, Ordering::Relaxed);
+        self.talked.store(now, Ordering::Relaxed);
+        self.shared.outbox.open(transport)?;
+        match self.shared.listener(py) {
+            Some(listener) => listener.call_method1(intern!(py, "opened"), (transport,)).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    fn data_received(&self, py: Python<'_>, data: &[u8]) -> PyResult<()> {
+        self.heard.store(self.now(), Ordering::Relaxed);
+        self.decode(py, data)
+    }
+
+    /// A WebSocket connection has no half that could stay open.
+    fn eof_received(&self) -> bool {
+        false
+    }
+
+    #[pyo3(signature = (exc=None))]
+    fn connection_lost(&self, py: Python<'_>, exc: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        // Why the socket failed is nothing that a callback could use: the close code says that it was not a clean end.
+        let _ = exc;
+        for waiter in self.shared.outbox.lose() {
+            waiter.call0(py)?;
+        }
+        self.shared.leave_all();
+        self.tell(py, intern!(py, "lost"))?;
+        if self.inbox.lose() { self.tell(py, intern!(py, "ready")) } else { Ok(()) }
+    }
+
+    /// The outbox asks the transport itself, since this comes too late for a sender in another thread.
+    fn pause_writing(&self) {}
+
+    fn resume_writing(&self, py: Python<'_>) {
+        self.shared.outbox.resume(py);
+    }
+
+    /// Makes that the connection is open something to be taken.
+    fn announce(&self, py: Python<'_>) -> PyResult<()> {
+        self.post(py, Note::Open)
+    }
+
+    /// The next thing to tell a callback: a message, `str` or `bytes`; `("open",)`; `("error", code, text)`; `("close",)`, the last.
+    ///
+    /// None: nothing for now, and `ready` will be called for the next one. To be called by one thread at a time.
+    fn take<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let (py, this) = (slf.py(), slf.get());
+        loop {
+            let (taken, room) = this.inbox.take();
+            if room && let Some(transport) = this.shared.outbox.transport(py) {
+                let decode_on = slf.getattr(intern!(py, "decode_on"))?;
+                transport.call_method1(py, intern!(py, "call_soon"), (decode_on,))?;
+            }
+            let note = match taken {
+                None => return Ok(None),
+                Some(Taken::Note(note)) => note,
+                Some(Taken::Drained) => match this.inbox.decode(&mut &[][..]) {
+                    Step::Event(Event::Message(message)) => Note::Message(message),
+                    Step::Event(Event::Close(close)) => {
+                        let close = close.map_or((NO_CODE, String::new()), |close| (close.code, close.reason));
+                        this.shared.verdict.lock().received = Some(close);
+                        continue;
+                    }
+                    Step::Event(Event::Ping(_) | Event::Pong(_)) => continue,
+                    Step::Failed(error) => Note::Error(error),
+                    Step::Nothing | Step::Full => {
+                        this.inbox.end();
+                        Note::Lost
+                    }
+                },
+            };
+            return match note {
+                Note::Message(Message::Text(text)) => Ok(Some(PyString::new(py, &text).into_any())),
+                Note::Message(Message::Binary(bytes)) => Ok(Some(PyBytes::new(py, &bytes).into_any())),
+                Note::Open => Ok(Some(("open",).into_pyobject(py)?.into_any())),
+                Note::Error(error) => {
+                    Ok(Some(("error", error.code(), error.to_string()).into_pyobject(py)?.into_any()))
+                }
+                Note::Lost => {
+                    let last: Bound<'_, PyTuple> = ("close",).into_pyobject(py)?;
+                    this.shared.forget_listener();
+                    Ok(Some(last.into_any()))
+                }
+            };
+        }
+    }
+
+    /// Decodes what has had to wait. In the loop's thread.
+    fn decode_on(&self, py: Python<'_>) -> PyResult<()> {
+        if self.shared.outbox.is_lost() {
+            // Whoever takes the last notes decodes them as well.
+            return Ok(());
+        }
+        self.decode(py, &[])?;
+        if self.inbox.is_held() {
+            return Ok(());
+        }
+        match self.shared.outbox.transport(py) {
+            Some(transport) => transport.call_method0(py, intern!(py, "resume_reading")).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Queues a message, text for `str` and binary for `bytes`. False: the queue is full, or the connection is closed.
+    fn send(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let (kind, payload) = payload(data)?;
+        let sent = self.shared.outbox.has_room() && self.shared.message(py, kind, payload);
+        if sent {
+            self.shared.outbox.pump(py);
+        }
+        Ok(sent)
+    }
+
+    /// Sends a ping (RFC 6455, section 5.5.2) with at most 125 bytes.
+    #[pyo3(signature = (payload=None))]
+    fn ping(&self, py: Python<'_>, payload: Option<&[u8]>) -> PyResult<bool> {
+        let payload = payload.unwrap_or_default();
+        if payload.len() > crate::MAX_CONTROL {
+            return Err(PyValueError::new_err(format!(
+                "a ping of {} bytes: give it at most {}",
+                payload.len(),
+                crate::MAX_CONTROL
+            )));
+        }
+        let mut frame = Vec::new();
+        write_frame(Opcode::Ping, payload, None, &mut frame);
+        let sent = self.shared.outbox.has_room() && self.shared.outbox.push(Frame::Own(frame));
+        if sent {
+            self.shared.outbox.pump(py);
+        }
+        Ok(sent)
+    }
+
+    /// Begins the closing handshake. False when it has begun already.
+    ///
+    /// `ValueError` for a code that must not be sent or a reason of more than 123 bytes.
+    #[pyo3(signature = (code=1000, reason="", *, hurry=false))]
+    fn close(&self, py: Python<'_>, code: u16, reason: &str, hurry: bool) -> PyResult<bool> {
+        check_close(code, reason)?;
+        self.shared.close(py, Some(code), reason, hurry)
+    }
+
+    /// Ends the connection without a handshake.
+    fn abort(&self, py: Python<'_>) -> PyResult<()> {
+        match self.shared.outbox.transport(py) {
+            Some(transport) => transport.call_method0(py, intern!(py, "abort")).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// For a connection that will not open after all.
+    fn discard(&self) {
+        drop(self.shared.outbox.lose());
+        self.shared.leave_all();
+        self.shared.forget_listener();
+    }
+
+    /// Waits until another message may be queued or the connection is closed. Not on an event loop's thread.
+    fn wait_writable(&self, py: Python<'_>) {
+        self.shared.outbox.wait(py);
+    }
+
+    /// Has `callback` called in the loop's thread once there is room to send; False when there is already, or never will be.
+    fn notify_writable(&self, callback: Py<PyAny>) -> bool {
+        self.shared.outbox.notify(callback)
+    }
+
+    /// Whether messages cannot be sent any more.
+    #[getter]
+    fn is_closed(&self) -> bool {
+        !self.shared.outbox.is_open()
+    }
+
+    /// Whether the connection is gone.
+    #[getter]
+    fn is_lost(&self) -> bool {
+        self.shared.outbox.is_lost()
+    }
+
+    /// Bytes queued that the transport has not been given.
+    #[getter]
+    fn buffered(&self) -> usize {
+        self.shared.outbox.buffered()
+    }
+
+    /// Whether reading has stopped until callbacks have caught up.
+    #[getter]
+    fn is_held(&self) -> bool {
+        self.inbox.is_held()
+    }
+
+    /// Seconds since anything arrived.
+    fn silence(&self) -> f64 {
+        self.since(&self.heard)
+    }
+
+    /// Seconds since a message arrived.
+    fn idleness(&self) -> f64 {
+        self.since(&self.talked)
+    }
+
+    /// The close code: the client's, else our own, else 1006 (no closing handshake). 1005: a close frame without one.
+    #[getter]
+    fn close_code(&self) -> Option<u16> {
+        let verdict = self.shared.verdict.lock();
+        let known = verdict.received.as_ref().or(verdict.sent.as_ref()).map(|(code, _)| *code);
+        known.or_else(|| self.shared.outbox.is_lost().then_some(ABNORMAL))
+    }
+
+    /// The text that came with the close code.
+    #[getter]
+    fn close_reason(&self) -> String {
+        let verdict = self.shared.verdict.lock();
+        verdict.received.as_ref().or(verdict.sent.as_ref()).map(|(_, reason)| reason.clone()).unwrap_or_default()
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let mut result = Ok(());
+        let mut see = |object: &Py<PyAny>| {
+            if result.is_ok() {
+                result = visit.call(object);
+            }
+        };
+        self.shared.outbox.visit(&mut see);
+        // A lock held by a thread that was stopped: the next collection sees what is behind it.
+        if let Some(listener) = self.shared.listener.try_lock() {
+            listener.iter().for_each(&mut see);
+        }
+        result
+    }
+
+    fn __clear__(&self) {
+        self.discard();
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.shared.leave_all();
+    }
+}
+
+/// `ValueError` for what must not stand in a close frame.
+pub(super) fn check_close(code: u16, reason: &str) -> PyResult<()> {
+    if !is_sendable(code) {
+        return Err(PyValueError::new_err(format!(
+            "the close code {code} must not be sent: use 1000, another of RFC 6455, or one of your own, 4000 to 4999"
+        )));
+    }
+    if reason.len() > MAX_REASON {
+        return Err(PyValueError::new_err(format!(
+            "a close reason of {} bytes: make it {MAX_REASON} at most",
+            reason.len()
+        )));
+    }
+    Ok(())
+}
+
+/// A message's kind and bytes.
+pub(super) fn payload<'a>(data: &'a Bound<'_, PyAny>) -> PyResult<(Kind, &'a [u8])> {
+    if let Ok(text) = data.cast::<PyString>() {
+        return Ok((Kind::Text, text.to_str()?.as_bytes()));
+    }
+    match data.cast::<PyBytes>() {
+        Ok(bytes) => Ok((Kind::Binary, bytes.as_bytes())),
+        Err(_) => Err(PyTypeError::new_err(format!("a message is str or bytes, not {}", data.get_type().name()?))),
+    }
+}

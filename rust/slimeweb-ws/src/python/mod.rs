@@ -1,0 +1,28 @@
+//! `slimeweb_ws._native`: connections and rooms, as Python sees them.
+//!
+//! A [`connection`] is a protocol object for the core's transport. What the client says goes through its [`inbox`], where whoever
+//! runs the callbacks takes it; what is said to the client goes through its [`outbox`], which writes no faster than the client
+//! reads. No lock is ever held while Python runs.
+
+mod connection;
+mod inbox;
+mod outbox;
+mod room;
+
+use pyo3::prelude::*;
+
+/// WebSocket connections as protocol objects, and rooms of them.
+#[pymodule(gil_used = false)]
+mod _native {
+    #[pymodule_export]
+    use super::connection::Connection;
+    #[pymodule_export]
+    use super::room::Room;
+
+    use super::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

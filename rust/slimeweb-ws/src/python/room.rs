@@ -1,0 +1,176 @@
+//! A room: connections that are sent the same messages.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use super::connection::{Compression, Connection, Shared, check_close, payload};
+use super::outbox::{Frame, Offered, Policy};
+use crate::{Encoder, Kind};
+
+/// The close code for a client that does not read what it is sent: try again later (IANA registry).
+const TOO_SLOW: u16 = 1013;
+
+/// Connections that are sent the same messages, each encoded once. A connection leaves by itself when it is lost.
+#[pyclass(frozen, weakref, module = "slimeweb_ws._native")]
+pub(super) struct Room {
+    /// By address: a connection leaves before it is freed.
+    members: Mutex<HashMap<usize, Weak<Shared>>>,
+}
+
+/// One message in the forms that its receivers need, each made when the first of them asks.
+struct Letter<'a> {
+    kind: Kind,
+    payload: &'a [u8],
+    plain: Option<(Arc<Py<PyBytes>>, usize)>,
+    compressed: Option<(Arc<Py<PyBytes>>, usize)>,
+}
+
+impl Letter<'_> {
+    fn frame(&mut self, py: Python<'_>, member: &Shared) -> Frame {
+        // Who keeps a context, or has a small window, gets it uncompressed, which RFC 7692 (section 6) leaves us free to do.
+        let compression =
+            member.compression.as_ref().filter(|it| it.is_shareable() && self.payload.len() >= it.threshold);
+        let form = if compression.is_some() { &mut self.compressed } else { &mut self.plain };
+        let (bytes, length) = form.get_or_insert_with(|| {
+            let (kind, payload) = (self.kind, self.payload);
+            let frame = py.detach(|| {
+                compression.map_or_else(|| Encoder::new(None, 0), Compression::encoder).message(kind, payload, None)
+            });
+            (Arc::new(PyBytes::new(py, &frame).unbind()), frame.len())
+        });
+        Frame::Shared(Arc::clone(bytes), *length)
+    }
+}
+
+fn key(member: &Arc<Shared>) -> usize {
+    Arc::as_ptr(member) as usize
+}
+
+impl Room {
+    pub(super) fn add(&self, member: &Arc<Shared>) {
+        self.members.lock().insert(key(member), Arc::downgrade(member));
+    }
+
+    pub(super) fn remove(&self, member: &Arc<Shared>) {
+        self.members.lock().remove(&key(member));
+    }
+
+    fn members(&self) -> Vec<Arc<Shared>> {
+        self.members.lock().values().filter_map(Weak::upgrade).collect()
+    }
+}
+
+#[pymethods]
+impl Room {
+    #[new]
+    fn new() -> Self {
+        Self { members: Mutex::default() }
+    }
+
+    fn __len__(&self) -> usize {
+        self.members.lock().len()
+    }
+
+    fn __contains__(&self, connection: &Bound<'_, PyAny>) -> bool {
+        connection
+            .cast::<Connection>()
+            .is_ok_and(|connection| self.members.lock().contains_key(&key(connection.get().shared())))
+    }
+
+    /// Adds a connection. False when it is gone already.
+    fn join(slf: &Bound<'_, Self>, connection: &Bound<'_, Connection>) -> bool {
+        connection.get().shared().enter(slf)
+    }
+
+    /// Removes a connection. False when it was not in the room.
+    fn leave(slf: &Bound<'_, Self>, connection: &Bound<'_, Connection>) -> bool {
+        connection.get().shared().leave(slf)
+    }
+
+    /// Sends a message to everyone in the room but `exclude`: text for `str`, binary for `bytes`.
+    ///
+    /// `limit` is how many bytes may wait for one client. Beyond that, `policy` says what becomes of the client: `"drop_oldest"`
+    /// forgets its oldest waiting broadcasts, `"close"` closes its connection with 1013, `"block"` waits for it, after everyone
+    /// else has been sent to. Gives how many clients it was queued for.
+    #[pyo3(signature = (data, *, policy="drop_oldest", limit=1 << 20, exclude=None))]
+    fn broadcast(
+        &self,
+        py: Python<'_>,
+        data: &Bound<'_, PyAny>,
+        policy: &str,
+        limit: usize,
+        exclude: Option<&Bound<'_, Connection>>,
+    ) -> PyResult<usize> {
+        let (kind, payload) = payload(data)?;
+        let (drops, closes) = match policy {
+            "drop_oldest" => (Policy::DropOldest, false),
+            "close" => (Policy::Refuse, true),
+            "block" => (Policy::Refuse, false),
+            _ => {
+                return Err(PyValueError::new_err(format!(
+                    "there is no policy {policy:?}: use \"drop_oldest\", \"close\" or \"block\""
+                )));
+            }
+        };
+        let excluded = exclude.map(|connection| key(connection.get().shared()));
+        let mut letter = Letter { kind, payload, plain: None, compressed: None };
+        let mut count = 0;
+        let mut slow = Vec::new();
+        for member in self.members() {
+            if Some(key(&member)) == excluded {
+                continue;
+            }
+            match member.outbox.offer(letter.frame(py, &member), limit, drops).0 {
+                Offered::Queued => {
+                    count += 1;
+                    member.outbox.pump(py);
+                }
+                Offered::Full => slow.push(member),
+                Offered::Closed => {}
+            }
+        }
+        if drops == Policy::DropOldest {
+            return Ok(count);
+        }
+        for member in slow {
+            if closes {
+                member.close(py, Some(TOO_SLOW), "reads too slowly", true)?;
+                continue;
+            }
+            loop {
+                let frame = letter.frame(py, &member);
+                member.outbox.wait_for(py, frame.len(), limit);
+                match member.outbox.offer(frame, limit, drops).0 {
+                    Offered::Queued => {
+                        count += 1;
+                        member.outbox.pump(py);
+                        break;
+                    }
+                    // Another sender was quicker.
+                    Offered::Full => {}
+                    Offered::Closed => break,
+                }
+            }
+        }
+        Ok(count)
+    }
+
+    /// Closes everyone's connection. Gives how many were open.
+    #[pyo3(signature = (code=1001, reason=""))]
+    fn close_all(slf: &Bound<'_, Self>, code: u16, reason: &str) -> PyResult<usize> {
+        check_close(code, reason)?;
+        let py = slf.py();
+        let mut count = 0;
+        for member in slf.get().members() {
+            if member.close(py, Some(code), reason, false)? {
+                count += 1;
+            }
+        }
+        Ok(count)
+    }
+}
