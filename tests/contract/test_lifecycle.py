@@ -101,7 +101,6 @@ def test_slime_shutdown_runs_when_a_start_function_fails() -> None:
     assert told == [caught.value]
 
 
-@pytest.mark.xfail(reason="a plugin that raises in slime_shutdown keeps the others from being called")
 def test_slime_shutdown_that_raises_is_logged_and_the_others_run(caplog: pytest.LogCaptureFixture) -> None:
     told: list[str] = []
 
@@ -119,7 +118,6 @@ def test_slime_shutdown_that_raises_is_logged_and_the_others_run(caplog: pytest.
     assert told == ["first", "last"]
 
 
-@pytest.mark.xfail(reason="a plugin that raises in slime_stopping keeps the others from being called")
 def test_slime_stopping_that_raises_is_logged_and_the_others_run(caplog: pytest.LogCaptureFixture) -> None:
     told: list[str] = []
 
