@@ -1,6 +1,7 @@
 """The wire format of server-sent events."""
 
 import pytest
+
 from slimeweb_stream.events import format_comment, format_event
 
 
@@ -25,7 +26,9 @@ def test_what_is_not_text_goes_as_json() -> None:
     ("event", "event_id", "retry"),
     [("a\ndata: x", None, None), (None, "1\r2", None), (None, "1\x002", None), (None, None, -1), (None, None, True)],
 )
-def test_a_field_that_would_break_the_stream_is_refused(event: str | None, event_id: str | None, retry: int | None) -> None:
+def test_a_field_that_would_break_the_stream_is_refused(
+    event: str | None, event_id: str | None, retry: int | None
+) -> None:
     with pytest.raises(ValueError):
         format_event("x", event, event_id, retry)
 

@@ -4,6 +4,7 @@ from importlib.metadata import entry_points
 from importlib.resources import files
 
 import pytest
+
 from slimeweb import Slime
 from slimeweb_stream.plugin import StreamPlugin
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+
 from slimeweb import ClientDisconnected, Slime
 from slimeweb.testing import TestClient
 

@@ -1,21 +1,77 @@
-"""slimeweb finds this plugin by its entry point, and the plugin promises nothing that it does not do."""
+"""slimeweb finds this plugin by its entry point, and `req.render` works over real connections."""
+
+from __future__ import annotations
 
 from importlib.metadata import entry_points
 from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
-from slimeweb_templates import plugin
+import pytest
+
+from slimeweb import Slime
+from slimeweb.testing import TestClient
+from slimeweb_templates.plugin import TemplatesPlugin
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Slime:
+    templates = tmp_path / "templates"
+    templates.mkdir()
+    (templates / "hello.html").write_text("<h1>Hello {{ name }}!</h1>")
+    (templates / "broken.html").write_text("line one\n{% if %}\n")
+    (templates / "failing.html").write_text("\n\n{{ 1 // zero }}")
+    return Slime(tmp_path / "main.py")
 
 
 def test_slimeweb_finds_the_plugin() -> None:
     (entry_point,) = entry_points(group="slimeweb", name="templates")
-    assert entry_point.load() is plugin
+    assert entry_point.load() is TemplatesPlugin
     assert entry_point.dist is not None
     assert entry_point.dist.name == "slimeweb-templates"
 
 
-def test_no_hook_is_implemented_yet() -> None:
-    assert [name for name in vars(plugin) if name.startswith("slime_")] == []
-
-
 def test_the_package_is_typed() -> None:
     assert files("slimeweb_templates").joinpath("py.typed").is_file()
+
+
+def test_the_readme_example_in_both_colours_and_both_call_forms(app: Slime) -> None:
+    @app.route(path="/", method="GET")
+    def land(req: Any, resp: Any) -> Any:
+        html = req.render("hello.html", **{"name": "abilash", "slimeVersion": "0.0.1"})  # noqa: PIE804
+        return resp.html(html)
+
+    @app.route(path="/async")
+    async def land_async(req: Any, resp: Any) -> Any:
+        return resp.html(req.render("hello.html", {"name": "<b>"}))
+
+    with TestClient(app) as client:
+        assert client.get("/").text == "<h1>Hello abilash!</h1>"
+        assert client.get("/async").text == "<h1>Hello &lt;b&gt;!</h1>"
+
+
+@pytest.mark.parametrize(
+    ("name", "logged"),
+    [
+        ("missing.html", "the template 'missing.html' was not found"),
+        ("broken.html", "the template 'broken.html', line 2"),
+        ("failing.html", "the template 'failing.html', line 3: ZeroDivisionError"),
+    ],
+)
+def test_a_mistake_is_a_500_that_says_nothing_and_a_log_that_says_where(
+    app: Slime, caplog: pytest.LogCaptureFixture, name: str, logged: str
+) -> None:
+    @app.route(path="/")
+    def page(req: Any, resp: Any) -> Any:
+        return resp.html(req.render(name, zero=0))
+
+    with TestClient(app) as client:
+        answer = client.get("/")
+    assert (answer.status_code, answer.text) == (500, "Internal Server Error")
+    assert logged in caplog.text
+
+
+def test_each_application_has_templates_of_its_own(app: Slime, tmp_path: Path) -> None:
+    other = Slime(tmp_path / "other" / "main.py")
+    app.templates.globals["site"] = "one"
+    assert "site" not in other.templates.globals

@@ -99,6 +99,7 @@ pub(crate) fn settle(
             response.get().set_plain_error();
         }
     }
-    SlimeResponse::send(response);
+    // Before the answer: who has it may count on the files being gone.
     request.get().release(py);
+    SlimeResponse::send(response);
 }

@@ -8,7 +8,6 @@ from collections.abc import Generator
 from typing import Any
 
 from slimeweb import ClientDisconnected, SlimeRequest, SlimeResponse
-
 from slimeweb_stream.base import BaseStream, logger
 from slimeweb_stream.events import COMMENT, format_comment, format_event
 from slimeweb_stream.pieces import to_bytes
@@ -30,8 +29,8 @@ class AsyncStreamResponse(BaseStream):
                 await resp.send(number)
             resp.close()
 
-    What `send` returns is to be awaited: that is where the handler waits for a client that is behind. Without it pieces still
-    arrive, in order, but no more than 1 MiB of them may be waiting.
+    What `send` returns is to be awaited: that is where the handler waits for a client that is behind. Without it pieces
+    still arrive, in order, but no more than 1 MiB of them may be waiting.
     """
 
     def __init__(self, req: SlimeRequest, resp: SlimeResponse, content_type: str, pulse: Pulse) -> None:
@@ -45,8 +44,8 @@ class AsyncStreamResponse(BaseStream):
     def send(self, data: Any, strict_order: bool = True) -> Sending:
         """Sends text, bytes, or anything else as JSON. Await the result to wait for a client that is behind.
 
-        `ClientDisconnected` once the client has left, `RuntimeError` before `start_stream()`, after `close()`, or when too much waits
-        because nothing was awaited. With `strict_order=False` failures are logged instead of raised.
+        `ClientDisconnected` once the client has left, `RuntimeError` before `start_stream()`, after `close()`, or when
+        too much waits because nothing was awaited. With `strict_order=False` failures are logged instead of raised.
         """
         try:
             return self._send(to_bytes(data))
@@ -56,8 +55,13 @@ class AsyncStreamResponse(BaseStream):
             logger.warning("a piece of the stream %s was not sent: %s", self._req.path, error)
             return Sending(None)
 
-    def send_event(self, data: Any, event: str | None = None, id: str | None = None, retry: int | None = None) -> Sending:
-        """Sends a server-sent event; `retry` is in milliseconds. As `send`; `ValueError` for a field with a line break."""
+    def send_event(
+        self, data: Any, event: str | None = None, id: str | None = None, retry: int | None = None
+    ) -> Sending:
+        """Sends a server-sent event; `retry` is in milliseconds.
+
+        As `send`; `ValueError` for a field with a line break.
+        """
         return self._send(format_event(data, event, id, retry))
 
     def send_comment(self, text: str = "") -> Sending:

@@ -7,7 +7,6 @@ import threading
 from typing import Any
 
 from slimeweb import SlimeRequest, SlimeResponse
-
 from slimeweb_stream.pulse import Beat, Pulse
 
 __all__ = ["BaseStream", "logger"]
@@ -19,7 +18,10 @@ KEEP_ALIVE = 15.0
 
 
 class BaseStream:
-    """A response that is sent piece by piece. What it does not have itself (status, cookies, …) it takes from the response under it."""
+    """A response that is sent piece by piece.
+
+    What it does not have itself (status, cookies, …) it takes from the response under it.
+    """
 
     def __init__(self, req: SlimeRequest, resp: SlimeResponse, content_type: str, pulse: Pulse) -> None:
         self._req = req
@@ -44,7 +46,7 @@ class BaseStream:
 
     @property
     def last_event_id(self) -> str | None:
-        """The id of the last event that a reconnecting client has seen (WHATWG HTML, section 9.2.6), `None` for a first connection."""
+        """The id of the last event that a reconnecting client has seen (WHATWG HTML, section 9.2.6), else `None`."""
         return self._req.header.get("last-event-id")
 
     def set_header(self, key: str, value: str) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from slimeweb import RouteSpec, SlimeRequest, SlimeResponse
-
 from slimeweb_stream.asynchronous import AsyncStreamResponse
 from slimeweb_stream.pulse import Pulse
 from slimeweb_stream.synchronous import StreamResponse

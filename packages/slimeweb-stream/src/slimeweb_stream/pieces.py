@@ -10,7 +10,10 @@ __all__ = ["to_bytes"]
 
 
 def to_bytes(data: Any) -> bytes:
-    """Text as UTF-8, bytes as they are, anything else as JSON. `TypeError` or `ValueError` for what JSON cannot hold."""
+    """Text as UTF-8, bytes as they are, anything else as JSON.
+
+    `TypeError` or `ValueError` for what JSON cannot hold.
+    """
     if isinstance(data, str):
         return data.encode()
     if isinstance(data, bytes | bytearray | memoryview):

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from slimeweb import RouteKind, RouteOption, RouteSpec, Slime, hookimpl
-
 from slimeweb_stream.kind import wrap
 from slimeweb_stream.pulse import Pulse
 

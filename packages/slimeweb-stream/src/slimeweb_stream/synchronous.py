@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from slimeweb import ClientDisconnected
-
 from slimeweb_stream.base import BaseStream, logger
 from slimeweb_stream.events import COMMENT, format_comment, format_event
 from slimeweb_stream.pieces import to_bytes
@@ -16,12 +15,12 @@ __all__ = ["StreamResponse"]
 class StreamResponse(BaseStream):
     """A response that is sent piece by piece.
 
-        @app.stream(path="/numbers", content="text/plain")
-        def numbers(req, resp):
-            resp.start_stream()
-            for number in range(5):
-                resp.send(number)
-            resp.close()
+    @app.stream(path="/numbers", content="text/plain")
+    def numbers(req, resp):
+        resp.start_stream()
+        for number in range(5):
+            resp.send(number)
+        resp.close()
     """
 
     def send(self, data: Any, strict_order: bool = True) -> None:
@@ -40,7 +39,10 @@ class StreamResponse(BaseStream):
             logger.warning("a piece of the stream %s was not sent: %s", self._req.path, error)
 
     def send_event(self, data: Any, event: str | None = None, id: str | None = None, retry: int | None = None) -> None:
-        """Sends a server-sent event; `retry` is in milliseconds. Raises as `send` does, `ValueError` for a field with a line break."""
+        """Sends a server-sent event; `retry` is in milliseconds.
+
+        Raises as `send` does, `ValueError` for a field with a line break.
+        """
         self._write(format_event(data, event, id, retry))
 
     def send_comment(self, text: str = "") -> None:

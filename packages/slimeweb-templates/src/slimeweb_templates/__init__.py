@@ -1,1 +1,5 @@
 """Jinja templates for slimeweb."""
+
+from slimeweb_templates.templates import Templates
+
+__all__ = ["Templates"]

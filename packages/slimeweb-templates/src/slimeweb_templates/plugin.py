@@ -1,1 +1,40 @@
-"""The door of slimeweb-templates: its hook implementations, of which there are none yet."""
+"""The door of slimeweb-templates: its hook implementations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from slimeweb import Slime, SlimeRequest, hookimpl
+from slimeweb_templates.templates import Templates
+
+__all__ = ["TemplatesPlugin"]
+
+
+class TemplatesPlugin:
+    """The plugin, one for each application."""
+
+    def __init__(self) -> None:
+        self._templates: Templates | None = None
+
+    @hookimpl
+    def slime_app_members(self, app: Slime) -> Mapping[str, Any]:
+        """`app.templates`."""
+        self._templates = Templates(app.root / "templates")
+        return {"templates": self._templates}
+
+    @hookimpl
+    def slime_request_members(self, app: Slime) -> Mapping[str, Callable[..., Any]]:
+        """`req.render(name, …)`."""
+        templates: Templates = app.templates
+
+        def render(req: SlimeRequest, name: str, context: Mapping[str, Any] | None = None, /, **names: Any) -> str:
+            """A template's text with these names filled in. `req` is among them, unless something else is called so."""
+            return templates.render(name, {"req": req, **(context or {})}, **names)
+
+        return {"render": render}
+
+    @hookimpl
+    def slime_startup(self, app: Slime) -> None:
+        """Templates follow their files in dev mode."""
+        app.templates.reload(app.dev)
