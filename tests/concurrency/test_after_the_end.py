@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from slimeweb import Slime, SlimeRequest, SlimeResponse
 from slimeweb.testing import TestClient
+from support.condition import eventually
 from support.crew import at_once
 
 
@@ -37,7 +39,7 @@ class Escaped:
         @self.app.route("/files", method="POST")
         def files(req: SlimeRequest, resp: SlimeResponse) -> str:
             self.kept.append((req, resp))
-            return str(len(req.file))
+            return req.file[0].file_path
 
     def meddle(self, resp: SlimeResponse) -> None:
         try:
@@ -106,13 +108,14 @@ def test_a_response_changed_while_it_is_sent(escaped: Escaped, client: TestClien
     assert all("sent" in message for message in escaped.outcome)
 
 
-def test_an_upload_is_gone_with_its_request(escaped: Escaped, client: TestClient) -> None:
-    for size in (10, 500_000):
-        client.post("/files", files={"file": ("a.bin", bytes(size))})
-    for req, _ in escaped.kept:
-        (file,) = req.file
-        with pytest.raises((OSError, RuntimeError)):
-            file.save("late.bin")
+@pytest.mark.parametrize("size", [10, 500_000])
+def test_an_upload_is_gone_with_its_request(escaped: Escaped, client: TestClient, tmp_path: Path, size: int) -> None:
+    stored = Path(client.post("/files", files={"file": ("a.bin", bytes(size))}).text)
+    eventually(lambda: not stored.exists(), what="the temporary file is removed")
+    (file,) = escaped.kept[0][0].file
+    with pytest.raises((OSError, RuntimeError)):
+        file.save("late.bin", tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_many_misusers_at_once(escaped: Escaped, client: TestClient) -> None:

@@ -203,7 +203,6 @@ MALFORMED = {
     "cut inside a part": multipart.file("f", "x", b"half")[:-9],
     "not multipart at all": b"hello",
     "another boundary": multipart.body([multipart.field("a", "b")]).replace(b"a-boundary", b"b-boundary"),
-    "nothing": b"",
     "part without a name": multipart.body([multipart.part("Content-Type: text/plain", b"x")]),
     "part without a head": multipart.body([multipart.part("no colon here", b"x")]),
 }
@@ -218,6 +217,11 @@ def test_malformed_multipart_is_400(tour: ServerProcess, uploads: Path, body: by
     assert answer.status == 400
     assert len(answer.body) < 300
     eventually(lambda: is_empty(uploads), what="no part of it is left on disk")
+
+
+def test_no_body_is_no_form(tour: ServerProcess) -> None:
+    answer = tour.ask("/upload", "POST", headers={**MULTIPART, "Content-Length": "0"})
+    assert answer.json() == {"files": [], "count": 0, "form": {}}
 
 
 def test_multipart_without_a_boundary_is_400(tour: ServerProcess) -> None:

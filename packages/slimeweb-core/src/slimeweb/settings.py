@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -90,12 +91,21 @@ def _grace(value: Any) -> float:
     return 0.0 if value in (0, "0") and not isinstance(value, bool) else _seconds(value)
 
 
-def _texts(value: Any) -> tuple[str, ...]:
-    if isinstance(value, str):
-        value = value.split(",")
-    if not isinstance(value, Iterable):
-        raise _Invalid("a list of addresses or networks, such as ['10.0.0.0/8'] (as a variable: with commas between)")
-    return tuple(_text(item).strip() for item in value if item != "")
+def _peers(value: Any) -> tuple[str, ...]:
+    allowed = (
+        "addresses and networks such as ['10.0.0.7', '10.0.0.0/8'], 'unix' or '*' (as a variable: with commas between)"
+    )
+    entries = value.split(",") if isinstance(value, str) else value
+    if not isinstance(entries, Iterable):
+        raise _Invalid(allowed)
+    peers = tuple(_text(entry).strip() for entry in entries if entry != "")
+    for peer in peers:
+        if peer not in ("unix", "*"):
+            try:
+                ipaddress.ip_network(peer, strict=False)
+            except ValueError as error:
+                raise _Invalid(allowed) from error
+    return peers
 
 
 def _keys(value: Any) -> str | tuple[str, ...]:
@@ -118,7 +128,7 @@ _FIELDS: Mapping[str, tuple[str, Reader]] = MappingProxyType(
         "secret_key": ("SLIME_SECRET_KEY", _keys),
         "static_path": ("SLIME_STATIC_PATH", _text),
         "access_log": ("SLIME_ACCESS_LOG", _flag),
-        "trusted_proxies": ("SLIME_TRUSTED_PROXIES", _texts),
+        "trusted_proxies": ("SLIME_TRUSTED_PROXIES", _peers),
         "body_size": ("SLIME_BODY_SIZE", _whole(0, unit=_BYTES)),
         "head_size": ("SLIME_HEAD_SIZE", _whole(1024, unit=_BYTES)),
         "head_timeout": ("SLIME_HEAD_TIMEOUT", _seconds),
