@@ -21,7 +21,10 @@ impl Brotli {
     pub(crate) fn new(level: u32, length: Option<u64>) -> Self {
         let mut state = BrotliEncoderStateStruct::new(StandardAlloc::default());
         state.set_parameter(BrotliEncoderParameter::BROTLI_PARAM_QUALITY, level);
-        state.set_parameter(BrotliEncoderParameter::BROTLI_PARAM_LGWIN, window::bits(length));
+        let bits = window::bits(length);
+        // With a smaller window the library's higher levels choose match finders that it does not have, at 32 MiB for each body.
+        let bits = if level < 5 { bits } else { bits.max(17) };
+        state.set_parameter(BrotliEncoderParameter::BROTLI_PARAM_LGWIN, bits);
         if let Some(hint) = length.and_then(|length| u32::try_from(length).ok()) {
             state.set_parameter(BrotliEncoderParameter::BROTLI_PARAM_SIZE_HINT, hint);
         }

@@ -4,7 +4,7 @@
 //! body. A server has many bodies at once, and RFC 9659 lets clients refuse zstd windows beyond 8 MiB.
 
 /// For a stream, as a power of two: it may stay open for hours, and there may be thousands.
-pub const STREAM_BITS: u32 = 17;
+pub const STREAM_BITS: u32 = 16;
 
 /// At most, for a body whose length is known, as a power of two: it is compressed in one go and its memory given back.
 pub const WHOLE_BITS: u32 = 20;

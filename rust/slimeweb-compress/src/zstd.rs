@@ -15,7 +15,12 @@ impl Zstd {
         let level = i32::try_from(level).unwrap_or(i32::MAX);
         context.set_parameter(CParameter::CompressionLevel(level)).map_err(failed)?;
         context.set_parameter(CParameter::WindowLog(window::bits(length))).map_err(failed)?;
-        context.set_pledged_src_size(length).map_err(failed)?;
+        match length {
+            Some(_) => context.set_pledged_src_size(length),
+            // Tables as for a body of the window's size; they are for one without end otherwise.
+            None => context.set_parameter(CParameter::SrcSizeHint(1 << window::STREAM_BITS)),
+        }
+        .map_err(failed)?;
         Ok(Self(context))
     }
 }

@@ -1,1 +1,6 @@
-"""Response compression for slimeweb: gzip, brotli, zstd."""
+"""Response compression for slimeweb: gzip, brotli and zstd, by `route(compression=…)` or `app.use(Compress())`."""
+
+from slimeweb_compress.compression import LevelError, SlimeCompression
+from slimeweb_compress.middleware import Compress
+
+__all__ = ["Compress", "LevelError", "SlimeCompression"]

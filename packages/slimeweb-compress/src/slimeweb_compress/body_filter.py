@@ -1,0 +1,66 @@
+"""Compression, response by response."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from slimeweb_compress._native import Encoder
+from slimeweb_compress.accept_encoding import AcceptEncoding
+from slimeweb_compress.policy import Policy
+from slimeweb_compress.suitability import has_body, is_left_alone, is_partial
+
+if TYPE_CHECKING:
+    from slimeweb import SlimeRequest, SlimeResponse
+
+__all__ = ["CompressionFilter"]
+
+
+@dataclass(frozen=True, slots=True)
+class CompressionFilter:
+    """Compresses the responses of one route: `default` says how, `by_method` where that depends on the request's method."""
+
+    default: Policy | None
+    by_method: Mapping[str, Policy | None]
+
+    def begin(self, request: SlimeRequest, response: SlimeResponse, length: int | None) -> Encoder | None:
+        """An encoder for what the client asked for; `None` to send the body as it is.
+
+        Vary goes on every response that another client could get in another coding, so that a cache does not mix them up.
+        """
+        policy = self.by_method.get(request.method, self.default) if self.by_method else self.default
+        if policy is None or is_left_alone(response):
+            return None
+        if not has_body(response) and response.status != 304:
+            return None
+        _add_vary(response)
+        if length == 0 or not has_body(response) or is_partial(response):
+            return None
+        accepted = AcceptEncoding.parse(request.header.get("Accept-Encoding"))
+        coding = accepted.choose(policy.compression.codings)
+        if coding is None:
+            return None
+        if length is not None and length < policy.threshold and not accepted.refuses_identity:
+            return None
+        encoder = Encoder(coding, policy.level, length)
+        _describe(response, coding)
+        return encoder
+
+
+def _describe(response: SlimeResponse, coding: str) -> None:
+    response.set_header("Content-Encoding", coding)
+    # Both are about the body as it was: the server counts the new one, and its parts cannot be asked for.
+    response.remove_header("Content-Length")
+    response.remove_header("Accept-Ranges")
+    for etag in response.header_all("ETag"):
+        # RFC 9110, section 8.8.1: the same strong validator must not stand for different bytes.
+        if not etag.startswith("W/"):
+            response.set_header("ETag", f"W/{etag}")
+
+
+def _add_vary(response: SlimeResponse) -> None:
+    lines = response.header_all("Vary")
+    names = {name.strip(" \t").lower() for line in lines for name in line.split(",")}
+    if names.isdisjoint({"*", "accept-encoding"}):
+        response.set_header("Vary", ", ".join([*lines, "Accept-Encoding"]))

@@ -1,0 +1,59 @@
+"""Which compression a route gets: its own options, else the `Compress` that is used for it."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from slimeweb_compress.body_filter import CompressionFilter
+from slimeweb_compress.middleware import Compress
+from slimeweb_compress.policy import Policy
+
+if TYPE_CHECKING:
+    from slimeweb import RouteSpec, Slime
+
+__all__ = ["filter_for"]
+
+_ANY = "*"
+
+
+def filter_for(app: Slime, route: RouteSpec) -> CompressionFilter | None:
+    """The filter for a route's bodies; `None` where nothing is to be compressed. `LevelError` when its level does not fit."""
+    compression = route.options["compression"]
+    if compression is not None:
+        own = _settled(route, Policy(compression))
+        return None if own is None else CompressionFilter(own, MappingProxyType({}))
+    methods = set(route.methods)
+    if _ANY in methods:
+        # What is used for some methods only names them.
+        methods.update(method for each in app.registrations for method in each.methods)
+    chosen = {method: _settled(route, _used_for(app, route, method)) for method in methods}
+    if "GET" in chosen:
+        # HEAD has the header fields that GET would have (RFC 9110, section 9.3.2).
+        chosen.setdefault("HEAD", chosen["GET"])
+    policies = set(chosen.values())
+    if policies == {None}:
+        return None
+    if len(policies) == 1:
+        return CompressionFilter(policies.pop(), MappingProxyType({}))
+    return CompressionFilter(chosen.get(_ANY), MappingProxyType(chosen))
+
+
+def _used_for(app: Slime, route: RouteSpec, method: str) -> Policy | None:
+    """How the nearest `Compress` compresses: the path's, then the route's own, then the application's, the last declared first."""
+    registered = [
+        each for each in app.registrations if isinstance(each.target, Compress) and each.is_for(route, method)
+    ]
+    candidates = [
+        *(each.target for each in registered if each.is_app_wide),
+        *route.middleware,
+        *(each.target for each in registered if not each.is_app_wide),
+    ]
+    found = [each.policy for each in candidates if isinstance(each, Compress)]
+    return found[-1] if found else None
+
+
+def _settled(route: RouteSpec, policy: Policy | None) -> Policy | None:
+    if policy is None or not policy.compression.codings:
+        return None
+    return policy.adjusted(route.options["comp_level"], route.options["comp_threshold"])
