@@ -102,7 +102,7 @@ def order(req: SlimeRequest, resp: SlimeResponse) -> dict[str, Any]:
 
 @app.route(path="/tree/{*rest}")
 def tree(req: SlimeRequest, resp: SlimeResponse) -> list[str]:
-    return req.params["rest"].split("/")
+    return list(req.params["rest"].split("/"))
 
 
 @app.route(path="/search")

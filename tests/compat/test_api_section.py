@@ -215,7 +215,7 @@ def test_stream_response() -> None:
     app: Any = Slime(__file__)
     seen: dict[str, object] = {}
 
-    @app.stream(path="/", content="text/csv")
+    @app.stream(path="/", content="text/csv")  # type: ignore[untyped-decorator]
     def rows(req: Any, resp: Any) -> None:
         resp.set_header("X-Early", "1")
         seen["content_type"], seen["headers"] = resp.content_type, dict(resp.headers)
@@ -240,7 +240,7 @@ def test_websocket_response_names() -> None:
     missing: list[str] = []
     names = ["id", "on_message", "on_close", "on_error", "send", "send_text", "send_bytes", "send_json", "is_closed"]
 
-    @app.websocket(path="/")
+    @app.websocket(path="/")  # type: ignore[untyped-decorator]
     def chat(req: Any, resp: Any) -> None:
         missing.extend(name for name in names if not hasattr(resp, name))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sysconfig
 
 import pytest
 
@@ -101,6 +102,11 @@ def test_state_is_shared_by_all_workers(tour: ServerProcess) -> None:
 def test_the_start_hook_ran_before_the_first_request(tour: ServerProcess) -> None:
     assert tour.output.count("tour: started") == 1
     assert "tour: ended" not in tour.output
+
+
+def test_the_server_says_where_it_serves_and_whether_threads_are_free(tour: ServerProcess) -> None:
+    gil = "disabled" if sysconfig.get_config_var("Py_GIL_DISABLED") else "enabled"
+    tour.wait_for_output(rf"serving on {tour.url} \(2 workers, GIL {gil}\)", timeout=10)
 
 
 def test_pipelined_requests_are_answered_in_order(tour: ServerProcess) -> None:

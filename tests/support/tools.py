@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 
 import pytest
@@ -11,11 +10,8 @@ __all__ = ["tool"]
 
 
 def tool(name: str) -> str:
-    """The path of a program; without it the test is skipped, or fails in CI, where nothing may go untested."""
+    """The path of a program. Without it the test is skipped, which in CI counts as a failure (conftest.py)."""
     path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
     if path is None:
-        message = f"this test needs {name}: apt-get install {name}"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
+        pytest.skip(f"missing tool {name}: apt-get install {name}")
     return path
