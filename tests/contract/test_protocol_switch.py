@@ -5,18 +5,22 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import ssl
 import struct
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from slimeweb import RouteSpec, Slime, SlimeMiddleware, SlimeRequest, SlimeResponse
+from slimeweb import RouteSpec, Slime, SlimeMiddleware, SlimeRequest, SlimeResponse, SlimeTls
 from slimeweb.testing import TestClient
+from support.certificate import self_signed
 from support.condition import eventually
 from support.toys import app_with, kind, raw, switched
+from support.wire import Wire
 
 MEGABYTE = 1 << 20
 
@@ -132,6 +136,24 @@ def test_bytes_that_come_with_the_head_are_not_lost() -> None:
             answer = wire.answer()
             assert (answer.status, answer.header("x-toy")) == (101, "yes")
             assert wire._exactly(5) == b"early"
+        assert toy.lost.wait(15)
+    toy.check_ended()
+
+
+def test_a_connection_inside_tls_is_switched_as_well(tmp_path: Path) -> None:
+    cert, key = self_signed(tmp_path)
+    toy = Toy()
+    trust = ssl.create_default_context(cafile=str(cert))
+    with TestClient(app_switching(toy), https=SlimeTls(cert, key)) as client:
+        plain = socket.create_connection(("127.0.0.1", client.port), timeout=15)
+        with Wire(trust.wrap_socket(plain, server_hostname="localhost")) as wire:
+            wire.request("GET", "/", headers={"Connection": "Upgrade", "Upgrade": "toy/1"})
+            assert wire.answer().status == 101
+            wire.send(b"secret" * 10_000)
+            assert wire._exactly(60_000) == b"secret" * 10_000
+            assert toy.transport.get_extra_info("scheme") == "https"
+            toy.transport.close()
+            assert wire.is_closed_by_server()
         assert toy.lost.wait(15)
     toy.check_ended()
 
