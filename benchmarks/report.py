@@ -24,10 +24,13 @@ def markdown(results: Results) -> str:
         "## slimeweb against\n\n"
         "Median, lowest and highest ratio within a round; the better of a rival's modes. ✓ the target is met, ✗ it is"
         " not.\n\n" + _against(results),
-        "## At rest\n\n"
-        "Time to the first answer, resident memory after it, and what each of many idle connections adds.\n\n"
-        + _footprints(results),
     ]
+    if results.document["footprints"]:
+        sections.append(
+            "## At rest\n\n"
+            "Time to the first answer, resident memory after it, and what each of many idle connections adds.\n\n"
+            + _footprints(results)
+        )
     if failures := _failures(results):
         sections.append("## Not measured\n\n" + failures)
     return "\n\n".join(sections) + "\n"

@@ -50,7 +50,9 @@ def _slimeweb(where: Environments, port: int) -> list[str]:
 def _granian(workers: int, *more: str, target: str = "granian_app:app") -> Callable[[Environments, int], list[str]]:
     def command(where: Environments, port: int) -> list[str]:
         options = ["--host", "127.0.0.1", "--port", str(port), "--workers", str(workers), "--loop", "uvloop", *more]
-        return [str(_script(where, "granian")), *options, "--no-access-log", target]
+        # The default would refuse most of the idle connections.
+        room = ["--backlog", "16384", "--backpressure", "16384"]
+        return [str(_script(where, "granian")), *options, *room, "--no-access-log", target]
 
     return command
 
