@@ -34,7 +34,7 @@ ONE_AT_A_TIME := $(if $(shell command -v flock),flock $(CARGO_TARGET_DIR)/.slime
 .DELETE_ON_ERROR:
 # cargo and pytest use all cores themselves; `make -j` would only mix their output.
 .NOTPARALLEL:
-.PHONY: help build demo test test-rust test-python test-free-threaded nightly lint format wheels bench clean
+.PHONY: help build demo test test-rust test-python test-free-threaded nightly lint format wheels bench bench-quick clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 28
@@ -50,7 +50,7 @@ test-rust: ## run the tests of the Rust crates
 	$(CARGO) test $(RUST) --workspace --exclude slimeweb-core
 
 test-python: build ## run the tests of the Python packages, and tests/
-	$(BIN)/python -m pytest -m "not slow" packages tests
+	$(BIN)/python -m pytest -m "not slow" packages tests benchmarks
 
 test-free-threaded: .tools/uv-$(UV_VERSION) ## run the Python tests without the GIL: PYTHON=/path/to/python3.14t
 	UV=$(UV) CACHE=$(CACHE) .ci/test-free-threaded "$(PYTHON)"
@@ -62,6 +62,7 @@ lint: build ## check formatting, lints and types of both languages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(addprefix -p ,$(IMPORTS))
+	$(BIN)/mypy --exclude benchmarks/apps benchmarks
 	$(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml slimeweb._core
 	cargo fmt $(RUST) --all --check
 	PYO3_PYTHON=$(CURDIR)/$(BIN)/python $(CARGO) clippy $(RUST) --workspace --all-targets -- -D warnings
@@ -77,8 +78,11 @@ wheels: .venv/synced ## build release wheels of every package into dist/
 	  -i $(CURDIR)/$(BIN)/python -o $(CURDIR)/dist
 	for package in $(PURE); do $(UV) build --quiet --wheel --package $$package -o dist || exit; done
 
-bench: ## (reserved: the benchmarks come with benchmarks/)
-	@echo "no benchmarks yet: they come with benchmarks/" >&2; exit 2
+bench: .tools/uv-$(UV_VERSION) ## measure slimeweb beside bare hyper and other frameworks (15 minutes; BENCH=options)
+	"$(PYTHON)" -m benchmarks --uv $(CURDIR)/$(UV) --cache $(CACHE) $(BENCH)
+
+bench-quick: BENCH := --quick $(BENCH)
+bench-quick: bench ## the same, with fewer servers, workloads and rounds (2 minutes)
 
 clean: ## remove what was built inside the checkout
 	rm -rf .venv .venv-* .tools dist
