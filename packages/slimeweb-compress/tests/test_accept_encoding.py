@@ -7,6 +7,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from slimeweb import SlimeCompression
 from slimeweb_compress.accept_encoding import AcceptEncoding
 

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from slimeweb_compress._native import Encoder
 
 Decode = Callable[..., bytes]
@@ -37,7 +38,9 @@ def test_levels_that_there_are_not(coding: str, highest: int) -> None:
 
 
 def test_codings_that_there_are_not() -> None:
-    with pytest.raises(ValueError, match='^"deflate" is no coding that there is an encoder for: use gzip, br or zstd$'):
+    with pytest.raises(
+        ValueError, match=r'^"deflate" is no coding that there is an encoder for: use gzip, br or zstd$'
+    ):
         Encoder("deflate", 1)
 
 
@@ -69,9 +72,8 @@ def test_nothing_follows_the_end(coding: str, decode: Decode) -> None:
 
 def test_a_wrong_length_is_an_error() -> None:
     encoder = Encoder("zstd", 1, 3)
-    with pytest.raises(RuntimeError, match="^zstd failed: "):
-        encoder.push(b"more than three")
-        encoder.finish()
+    with pytest.raises(RuntimeError, match=r"^zstd failed: "):
+        _ = encoder.push(b"more than three") + encoder.finish()
     with pytest.raises(RuntimeError, match="the encoder has ended"):
         encoder.push(b"x")
 
@@ -122,7 +124,8 @@ def test_one_encoder_in_many_threads_answers_or_refuses() -> None:
                 encoder.push(TEXT)
                 done += 1
             except RuntimeError as error:
-                assert "overlap" in str(error)
+                if "overlap" not in str(error):
+                    raise
         return done
 
     with ThreadPoolExecutor(4) as pool:

@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
+
 import slimeweb
 from slimeweb import RouteSpec, Slime, SlimeCompression, SlimeError, SlimeRequest, SlimeResponse
 from slimeweb_compress import Compress, LevelError, plugin
@@ -145,5 +146,5 @@ def test_a_level_that_does_not_fit_the_compress_it_adjusts() -> None:
     app.use(Compress(SlimeCompression.Gzip))
     (route,) = app.routes
     assert isinstance(route, RouteSpec)
-    with pytest.raises(LevelError, match="comp_level=11 is out of range: SlimeCompression.Gzip takes 1 to 9"):
+    with pytest.raises(LevelError, match=r"comp_level=11 is out of range: SlimeCompression.Gzip takes 1 to 9"):
         plugin.slime_body_filter(app, route)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import http.client
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
 from slimeweb import Slime, SlimeCompression, SlimeRequest, SlimeResponse
 from slimeweb.testing import TestClient, TestResponse
 from slimeweb_compress import Compress
@@ -100,8 +102,6 @@ def make_app() -> Slime:
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[TestClient]:
-    import threading
-
     app = make_app()
     app.state["turn"] = threading.Semaphore(0)
     with TestClient(app) as client:

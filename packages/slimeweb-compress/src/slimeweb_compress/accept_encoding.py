@@ -11,7 +11,7 @@ __all__ = ["AcceptEncoding"]
 _WEIGHT = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
 
 _MOST = 64
-"""Browsers name five codings. A list beyond this is read no further, so that no header costs more than the body it asks for."""
+"""Browsers name five codings. A list beyond this is read no further: no header is to cost more than the body."""
 
 _IDENTITY, _ANY = "identity", "*"
 
@@ -26,8 +26,8 @@ class AcceptEncoding:
     def parse(cls, field: str | None) -> AcceptEncoding:
         """Reads the field's value, `None` where there is no such field.
 
-        A coding whose weight cannot be understood is one that is refused, and one that is named twice has the lower weight: a client
-        that gets no compression can read the answer, one that gets what it cannot decode has nothing.
+        A coding whose weight cannot be understood is one that is refused, and one that is named twice has the lower
+        weight: a client that gets no compression can read the answer, one that gets what it cannot decode has nothing.
         """
         weights: dict[str, int] = {}
         for member in (field or "").split(",", _MOST)[:_MOST]:
@@ -58,7 +58,7 @@ class AcceptEncoding:
 
     @property
     def _identity(self) -> int | None:
-        """The weight of the body as it is; `None` where the client says nothing, which is: if there is nothing better."""
+        """The weight of the body as it is; `None` where the client does not say: if there is nothing better."""
         return self.weights.get(_IDENTITY, self.weights.get(_ANY))
 
 

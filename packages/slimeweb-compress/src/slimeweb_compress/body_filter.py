@@ -19,7 +19,7 @@ __all__ = ["CompressionFilter"]
 
 @dataclass(frozen=True, slots=True)
 class CompressionFilter:
-    """Compresses the responses of one route: `default` says how, `by_method` where that depends on the request's method."""
+    """Compresses the responses of one route: `default` says how, `by_method` where that depends on the method."""
 
     default: Policy | None
     by_method: Mapping[str, Policy | None]
@@ -27,7 +27,7 @@ class CompressionFilter:
     def begin(self, request: SlimeRequest, response: SlimeResponse, length: int | None) -> Encoder | None:
         """An encoder for what the client asked for; `None` to send the body as it is.
 
-        Vary goes on every response that another client could get in another coding, so that a cache does not mix them up.
+        Vary goes on every response that another client could get in another coding: a cache must not mix them up.
         """
         policy = self.by_method.get(request.method, self.default) if self.by_method else self.default
         if policy is None or is_left_alone(response):

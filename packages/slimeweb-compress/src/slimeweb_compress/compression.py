@@ -20,7 +20,7 @@ class SlimeCompression(Enum):
     Zstd = "zstd"
     """RFC 8878, levels 1 to 22."""
     All = "*"
-    """What the client likes best; of what it likes as well, zstd, then brotli, then gzip. Levels 1 to 9, which all of them have."""
+    """What the client likes best; of equals zstd, then brotli, then gzip. Levels 1 to 9, which all of them have."""
 
     @property
     def codings(self) -> tuple[str, ...]:

@@ -15,11 +15,12 @@ class Compress(SlimeMiddleware):
         app.use(Compress())
         app.use(Compress(SlimeCompression.Gzip, level=6), path="/reports")
 
-    `level` has to be one that `compression` has; bodies shorter than `threshold` bytes are sent as they are. `TypeError` or
-    `ValueError` for what will not do. A route's own `compression=`, `comp_level=` and `comp_threshold=` go before it, and of several
-    that are used for a route, the one nearest to it.
+    `level` has to be one that `compression` has; bodies shorter than `threshold` bytes are sent as they are.
+    `TypeError` or `ValueError` for what will not do. A route's own `compression=`, `comp_level=` and `comp_threshold=`
+    count before it, and of several that are used for a route, the one nearest to it.
 
-    It is used like middleware but does nothing before or after a handler: bodies are compressed once all middleware has run.
+    It is used like middleware but does nothing before or after a handler: bodies are compressed once all middleware
+    has run.
     """
 
     def __init__(

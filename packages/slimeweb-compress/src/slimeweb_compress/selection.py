@@ -18,7 +18,10 @@ _ANY = "*"
 
 
 def filter_for(app: Slime, route: RouteSpec) -> CompressionFilter | None:
-    """The filter for a route's bodies; `None` where nothing is to be compressed. `LevelError` when its level does not fit."""
+    """The filter for a route's bodies; `None` where nothing is to be compressed.
+
+    `LevelError` when the route's level does not fit the `Compress` it is for.
+    """
     compression = route.options["compression"]
     if compression is not None:
         own = _settled(route, Policy(compression))
@@ -40,7 +43,7 @@ def filter_for(app: Slime, route: RouteSpec) -> CompressionFilter | None:
 
 
 def _used_for(app: Slime, route: RouteSpec, method: str) -> Policy | None:
-    """How the nearest `Compress` compresses: the path's, then the route's own, then the application's, the last declared first."""
+    """How the nearest `Compress` compresses: the path's, else the route's own, else the application's."""
     registered = [
         each for each in app.registrations if isinstance(each.target, Compress) and each.is_for(route, method)
     ]

@@ -12,13 +12,17 @@ __all__ = ["has_body", "is_left_alone", "is_partial"]
 
 _WITHOUT_BODY = frozenset({204, 205, 304})
 
+# Types that hold bytes compressed already; the negations are those of a family that do not.
 _COMPRESSED = re.compile(
-    r"(?:image/(?!svg\+xml|bmp|x-ms-bmp|x-bmp|x-icon|vnd\.microsoft\.icon|tiff)"
-    r"|video/|audio/(?!midi|x-midi|wav|x-wav|vnd\.wave|aiff|x-aiff)|font/woff"
-    r"|application/(?:font-woff|x-font-woff|pdf$|java-archive|ogg|epub\+zip|vnd\.rar"
-    r"|(?:x-)?(?:zip|gzip|bzip2?|xz|zstd|brotli|lzma|lzip|compress|7z|rar|zip-compressed|7z-compressed|rar-compressed|gtar-compressed)$"
-    r"|vnd\.(?:openxmlformats-officedocument|oasis\.opendocument|android\.package-archive|debian\.binary-package))"
-    r"|[^;]*\+(?:zip|gzip|zstd)$)"
+    r"image/(?!svg\+xml|(?:x-|x-ms-)?bmp|x-icon|vnd\.microsoft\.icon|tiff)"
+    r"|video/"
+    r"|audio/(?!(?:x-)?(?:midi|wav|aiff)|vnd\.wave)"
+    r"|font/woff|application/(?:x-)?font-woff"
+    r"|application/(?:x-)?(?:zip|gzip|bzip2?|xz|zstd|brotli|lzma|lzip|compress|7z|rar)(?:-compressed)?$"
+    r"|application/(?:pdf|ogg|java-archive|vnd\.rar|x-gtar-compressed)$"
+    r"|application/vnd\.(?:openxmlformats-officedocument|oasis\.opendocument)\."
+    r"|application/vnd\.(?:android\.package-archive|debian\.binary-package)$"
+    r"|.*\+(?:zip|gzip|zstd)$"
 )
 
 _DIGESTS = frozenset({"content-digest", "repr-digest", "digest", "content-md5"})
@@ -37,8 +41,8 @@ def is_partial(response: SlimeResponse) -> bool:
 def is_left_alone(response: SlimeResponse) -> bool:
     """Whether it goes out as it is, whatever the client asks for.
 
-    That is so for types that are compressed already, for a body that its handler has encoded, where the handler vouches for these
-    very bytes by a digest (RFC 9530), and where Cache-Control says no-transform (RFC 9111, section 5.2.2.6).
+    That is so for types that are compressed already, for a body that its handler has encoded, where the handler vouches
+    for these very bytes by a digest (RFC 9530), and where Cache-Control says no-transform (RFC 9111, section 5.2.2.6).
     """
     headers = response.headers
     return (
