@@ -81,7 +81,7 @@ wheels: .venv/synced ## build release wheels of every package into dist/
 bench: .tools/uv-$(UV_VERSION) ## measure slimeweb beside bare hyper and other frameworks (15 minutes; BENCH=options)
 	"$(PYTHON)" -m benchmarks --uv $(CURDIR)/$(UV) --cache $(CACHE) $(BENCH)
 
-bench-quick: BENCH := --quick $(BENCH)
+bench-quick: override BENCH += --quick
 bench-quick: bench ## the same, with fewer servers, workloads and rounds (2 minutes)
 
 clean: ## remove what was built inside the checkout
