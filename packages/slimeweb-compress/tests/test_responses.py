@@ -101,9 +101,14 @@ def make_app() -> Slime:
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[TestClient]:
+def app() -> Slime:
     app = make_app()
     app.state["turn"] = threading.Semaphore(0)
+    return app
+
+
+@pytest.fixture(scope="module")
+def client(app: Slime) -> Iterator[TestClient]:
     with TestClient(app) as client:
         yield client
 
@@ -283,7 +288,7 @@ def test_files_keep_their_ranges(client: TestClient) -> None:
 
 @pytest.mark.parametrize("coding", CODINGS)
 def test_each_piece_of_a_stream_can_be_decoded_when_it_comes(
-    client: TestClient, coding: str, decode_steps: Callable[..., list[bytes]]
+    app: Slime, client: TestClient, coding: str, decode_steps: Callable[..., list[bytes]]
 ) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=10)
     try:
@@ -302,7 +307,7 @@ def test_each_piece_of_a_stream_can_be_decoded_when_it_comes(
         for n in range(5):
             while b"".join(decode_steps(coding, sent)) != b"".join(b"piece %d\n" % each for each in range(n + 1)):
                 sent.append(next(received))
-            client._app.state["turn"].release()
+            app.state["turn"].release()
         sent.extend(received)
         assert b"".join(decode_steps(coding, sent)) == b"".join(b"piece %d\n" % each for each in range(5))
     finally:
