@@ -14,6 +14,8 @@ endif
 
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 export UV_PYTHON_DOWNLOADS := never
+# What the machine trusts is what pip and cargo trust too.
+export UV_SYSTEM_CERTS ?= true
 # An environment that happens to be active must not leak into the checkout's own.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME CONDA_PREFIX
 
@@ -24,7 +26,9 @@ CARGO   := cargo --locked
 RUST    := --manifest-path rust/Cargo.toml
 PYTHONS := $(wildcard packages/*/pyproject.toml) pyproject.toml
 SOURCES := $(shell find rust -name '*.rs' -o -name 'Cargo.*' 2>/dev/null)
-PURE    := slimeweb-cli slimeweb-ws slimeweb-stream slimeweb-compress slimeweb-docs slimeweb-templates slimeweb
+# Those with Rust in them; each may be built alone.
+NATIVE  := slimeweb-core slimeweb-ws slimeweb-compress
+PURE    := slimeweb-cli slimeweb-stream slimeweb-docs slimeweb-templates slimeweb
 IMPORTS := slimeweb slimeweb_cli slimeweb_ws slimeweb_stream slimeweb_compress slimeweb_docs slimeweb_templates
 
 # Two versions of one extension must not take turns in one place: maturin copies what cargo left under a fixed name.
@@ -39,7 +43,7 @@ ONE_AT_A_TIME := $(if $(shell command -v flock),flock $(CARGO_TARGET_DIR)/.slime
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 28
 
-build: .venv/core-$(PROFILE) ## build the extension module and install everything into .venv (PROFILE=dev|release)
+build: .venv/native-$(PROFILE) ## build the extension module and install everything into .venv (PROFILE=dev|release)
 
 demo: build ## serve examples/hello on http://127.0.0.1:3000 (PORT=…); Ctrl-C ends it
 	@SLIME_PORT=$(PORT) exec $(BIN)/python .ci/foreground $(BIN)/slime rung examples/hello/main.py
@@ -65,7 +69,7 @@ lint: build ## check formatting, lints and types of both languages
 	$(BIN)/mypy --exclude benchmarks/apps benchmarks
 	$(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml slimeweb._core
 	cargo fmt $(RUST) --all --check
-	PYO3_PYTHON=$(CURDIR)/$(BIN)/python $(CARGO) clippy $(RUST) --workspace --all-targets -- -D warnings
+	PYO3_PYTHON=$(CURDIR)/$(BIN)/python $(CARGO) clippy $(RUST) --workspace --all-targets --all-features -- -D warnings
 
 format: .venv/synced ## rewrite the sources the way `make lint` wants them
 	$(BIN)/ruff check --fix .
@@ -74,8 +78,10 @@ format: .venv/synced ## rewrite the sources the way `make lint` wants them
 
 wheels: .venv/synced ## build release wheels of every package into dist/
 	rm -rf dist
-	cd packages/slimeweb-core && $(ONE_AT_A_TIME) $(MATURIN) build --release --locked --strip \
-	  -i $(CURDIR)/$(BIN)/python -o $(CURDIR)/dist
+	for package in $(NATIVE); do \
+	  (cd packages/$$package && $(ONE_AT_A_TIME) $(MATURIN) build --release --locked --strip \
+	    -i $(CURDIR)/$(BIN)/python -o $(CURDIR)/dist) || exit; \
+	done
 	for package in $(PURE); do $(UV) build --quiet --wheel --package $$package -o dist || exit; done
 
 bench: .tools/uv-$(UV_VERSION) ## measure slimeweb beside bare hyper and other frameworks (15 minutes; BENCH=options)
@@ -94,13 +100,15 @@ clean: ## remove what was built inside the checkout
 	.tools/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@touch $@
 
-# maturin builds slimeweb-core, not uv: uv builds a workspace member in isolation, and not again when Rust sources change.
+# maturin builds what has Rust in it, not uv: uv builds a workspace member in isolation, and not again when sources change.
 .venv/synced: uv.lock $(PYTHONS) | .tools/uv-$(UV_VERSION)
-	$(UV) sync --quiet --frozen --inexact --no-install-package slimeweb-core --python "$(PYTHON)"
+	$(UV) sync --quiet --frozen --inexact $(addprefix --no-install-package ,$(NATIVE)) --python "$(PYTHON)"
 	@touch $@
 
-.venv/core-$(PROFILE): $(SOURCES) packages/slimeweb-core/pyproject.toml .venv/synced
+.venv/native-$(PROFILE): $(SOURCES) $(addsuffix /pyproject.toml,$(addprefix packages/,$(NATIVE))) .venv/synced
 	@mkdir -p $(CARGO_TARGET_DIR)
-	cd packages/slimeweb-core && VIRTUAL_ENV=$(CURDIR)/.venv PATH="$(CURDIR)/.tools/bin:$$PATH" \
-	  $(ONE_AT_A_TIME) $(MATURIN) develop --locked --profile $(PROFILE) --uv
-	@rm -f .venv/core-* && touch $@
+	for package in $(NATIVE); do \
+	  (cd packages/$$package && VIRTUAL_ENV=$(CURDIR)/.venv PATH="$(CURDIR)/.tools/bin:$$PATH" \
+	    $(ONE_AT_A_TIME) $(MATURIN) develop --locked --profile $(PROFILE) --uv) || exit; \
+	done
+	@rm -f .venv/native-* && touch $@
