@@ -95,7 +95,7 @@ def _write(folder: Path, document: dict[str, Any]) -> None:
 def _chosen(options: argparse.Namespace) -> tuple[list[Server], list[Workload]]:
     names = options.server or (QUICK_SERVERS if options.quick else [each.name for each in SERVERS])
     tasks = options.workload or (QUICK_WORKLOADS if options.quick else [each.name for each in WORKLOADS])
-    options.rounds = options.rounds or (3 if options.quick else 6)
+    options.rounds = options.rounds or (3 if options.quick else 5)
     options.footprints = (0 if options.quick else 2) if options.footprints is None else options.footprints
     return [server(name) for name in names], [workload(name) for name in tasks]
 
@@ -105,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="fewer servers, workloads and rounds")
     parser.add_argument("--check", action="store_true", help="only start the servers and check their answers")
     parser.add_argument("--as-built", action="store_true", help="use the programs and environments of the last run")
-    parser.add_argument("--rounds", type=int, help="rounds (6; quick: 3)")
+    parser.add_argument("--rounds", type=int, help="rounds (5; quick: 3)")
     parser.add_argument("--seconds", type=int, default=1, help="seconds per run, whole ones (1)")
     parser.add_argument("--footprints", type=int, metavar="ROUNDS", help="rounds of start-up and memory (2; quick: 0)")
     parser.add_argument("--server", action="append", metavar="NAME", help=", ".join(each.name for each in SERVERS))

@@ -61,10 +61,13 @@ def _robyn(where: Environments, port: int) -> list[str]:
     return [str(where.python("rivals")), str(APPS / "robyn_app.py"), "--fast"]
 
 
-def _socketify(where: Environments, port: int) -> list[str]:
-    options = ["--host", "127.0.0.1", "--port", str(port), "--workers", str(CORES), "--interface", "socketify"]
-    factories = ["--req-res-factory-maxitems", "50000", "--ws-factory-maxitems", "50000"]
-    return [str(where.python("rivals")), "-m", "socketify", "socketify_app:run", *options, *factories]
+def _socketify(workers: int) -> Callable[[Environments, int], list[str]]:
+    def command(where: Environments, port: int) -> list[str]:
+        options = ["--host", "127.0.0.1", "--port", str(port), "--workers", str(workers), "--interface", "socketify"]
+        factories = ["--req-res-factory-maxitems", "50000", "--ws-factory-maxitems", "50000"]
+        return [str(where.python("rivals")), "-m", "socketify", "socketify_app:run", *options, *factories]
+
+    return command
 
 
 def _fastapi(where: Environments, port: int) -> list[str]:
@@ -88,7 +91,8 @@ SERVERS: tuple[Server, ...] = (
     Server("granian-1", "granian RSGI, 1 worker", "granian", ("granian", "uvloop"), _granian(1, *_RSGI)),
     Server("granian-2", "granian RSGI, 2 workers", "granian", ("granian", "uvloop"), _granian(2, *_RSGI)),
     Server("robyn", "robyn", "robyn", ("robyn",), _robyn),
-    Server("socketify", "socketify", "socketify", ("socketify",), _socketify),
+    Server("socketify-1", "socketify, 1 worker", "socketify", ("socketify",), _socketify(1)),
+    Server("socketify-2", "socketify, 2 workers", "socketify", ("socketify",), _socketify(2)),
     Server(
         "blacksheep",
         "blacksheep on granian",
