@@ -47,6 +47,9 @@ def _conditions(results: Results) -> str:
         "",
         *(f"- {each['title']}: {each['description']}" for each in results.servers.values()),
     ]
+    if "gil" in (document["process"] or {}):
+        state = "with" if document["process"]["gil"] else "without"
+        lines += ["", f"After all that, slimeweb's process ran {state} the GIL."]
     return "\n".join(lines)
 
 

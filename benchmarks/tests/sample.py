@@ -50,6 +50,7 @@ def document() -> dict[str, Any]:
             ],
         },
         "failures": FAILURES,
+        "process": {"python": "3.14.0", "gil": False},
     }
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import report
+from benchmarks.results import Results
 from benchmarks.servers import SERVERS
 from benchmarks.targets import TARGETS, target
 from benchmarks.tests.sample import document, results
@@ -32,6 +33,11 @@ def test_what_was_not_measured_says_why() -> None:
 
 def test_footprints_in_units_of_people() -> None:
     assert row(report.markdown(results()), "slimeweb ")[1:] == ["300", "41.0", "31.0", "8,500", "10,000"]
+
+
+@pytest.mark.parametrize(("gil", "said"), [(True, "ran with the GIL"), (False, "ran without the GIL")])
+def test_the_gil_is_told_as_it_was_in_the_end(gil: bool, said: str) -> None:
+    assert said in report.markdown(Results(document() | {"process": {"gil": gil}}))
 
 
 def test_main_reads_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
