@@ -320,7 +320,6 @@ def test_connection_lost_that_raises_is_reported(unraisable: list[str]) -> None:
 # Flow.
 
 
-@pytest.mark.xfail(reason="pause_writing and resume_writing can change places on their way to the loop", strict=False)
 def test_writing_is_paused_and_resumed_as_the_client_reads() -> None:
     toy = Toy()
     with TestClient(app_switching(toy)) as client, switched(client) as wire:

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PURE = ("slimeweb", *(f"slimeweb-{name}" for name in ("cli", "ws", "stream", "compress", "docs", "templates")))
+NATIVE = ("slimeweb-core", "slimeweb-ws", "slimeweb-compress")
+PURE = ("slimeweb", *(f"slimeweb-{name}" for name in ("cli", "stream", "docs", "templates")))
 
 
 def find_uv() -> str:
@@ -51,19 +52,21 @@ class Environment:
 
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a wheel of every package: the native one built here, unless SLIME_CORE_WHEEL names one."""
+    """A folder with a wheel of every package: the native ones built here, unless SLIME_NATIVE_WHEELS names a folder of them."""
     folder = tmp_path_factory.mktemp("wheels")
     uv = find_uv()
     for package in PURE:
         run(uv, "build", "--quiet", "--wheel", "--package", package, "--out-dir", folder)
     (folder / ".gitignore").unlink(missing_ok=True)
-    built = os.environ.get("SLIME_CORE_WHEEL")
+    built = os.environ.get("SLIME_NATIVE_WHEELS")
     if built:
-        shutil.copy(built, folder)
-    else:
-        maturin = Path(sys.executable).with_name("maturin")
+        for wheel in Path(built).glob("*.whl"):
+            shutil.copy(wheel, folder)
+        return folder
+    maturin = Path(sys.executable).with_name("maturin")
+    for package in NATIVE:
         how = ("--locked", "--profile", "dev", "--strip", "-i", sys.executable)
-        run(maturin, "build", *how, "-o", folder, cwd=ROOT / "packages" / "slimeweb-core")
+        run(maturin, "build", *how, "-o", folder, cwd=ROOT / "packages" / package)
     return folder
 
 

@@ -80,20 +80,18 @@ impl Tunnel {
     }
 
     pub(crate) fn write(self: &Arc<Self>, data: &[u8]) {
-        let pause = {
-            let mut out = self.out.lock();
-            if out.end != End::Open {
-                return;
-            }
-            out.buffer.extend_from_slice(data);
-            let pause = out.buffer.len() > out.high && !out.paused;
-            out.paused |= pause;
-            pause
-        };
-        self.writable.notify_one();
-        if pause {
+        let mut out = self.out.lock();
+        if out.end != End::Open {
+            return;
+        }
+        out.buffer.extend_from_slice(data);
+        if out.buffer.len() > out.high && !out.paused {
+            out.paused = true;
+            // Under the lock: whoever resumes posts after this.
             self.tell(|_, protocol| protocol.call_method0(intern!(protocol.py(), "pause_writing")).map(drop));
         }
+        drop(out);
+        self.writable.notify_one();
     }
 
     pub(crate) fn close(&self) {
@@ -195,13 +193,9 @@ impl Tunnel {
 
     /// Lets the protocol write on once enough of its data is out.
     fn relieved(self: &Arc<Self>) {
-        let resume = {
-            let mut out = self.out.lock();
-            let resume = out.paused && out.buffer.len() <= out.low;
-            out.paused &= !resume;
-            resume
-        };
-        if resume {
+        let mut out = self.out.lock();
+        if out.paused && out.buffer.len() <= out.low {
+            out.paused = false;
             self.tell(|_, protocol| protocol.call_method0(intern!(protocol.py(), "resume_writing")).map(drop));
         }
     }

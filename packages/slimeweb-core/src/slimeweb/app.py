@@ -295,7 +295,7 @@ class Slime:
 
         What is not given comes from the variable `SLIME_` and the name in capitals (`SLIME_WORKER` for `workers`),
         else from the defaults: http://127.0.0.1:3000, one worker per CPU or one with `dev`. Sizes are in bytes, times
-        in seconds. `docs/serving.md` has them all.
+        in seconds. `docs/deployment.md` has them all.
 
         An address in use ends the process with one line and exit code 1. `ConfigError` for a setting that will not
         do; whatever a start function raises is raised here, after the end functions have been told.
