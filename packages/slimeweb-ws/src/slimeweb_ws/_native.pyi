@@ -1,21 +1,13 @@
 """WebSocket connections as protocol objects, and rooms of them."""
 
 from collections.abc import Callable
-from typing import Any, Literal, Protocol, TypeAlias, final
+from typing import Any, final
+
+from slimeweb_ws.listener import Listener, Note
+
+__all__ = ["Connection", "Room", "__version__"]
 
 __version__: str
-
-Note: TypeAlias = str | bytes | tuple[Literal["open"]] | tuple[Literal["error"], int, str] | tuple[Literal["close"]]
-
-class Transport(Protocol):
-    def call_soon(self, callback: Callable[..., object], *args: Any) -> None: ...
-    def call_in_pool(self, callback: Callable[..., object], *args: Any) -> bool: ...
-
-class Listener(Protocol):
-    def opened(self, transport: Transport) -> None: ...
-    def ready(self) -> None: ...
-    def closing(self) -> None: ...
-    def lost(self) -> None: ...
 
 @final
 class Connection:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
 from slimeweb import Slime
-
 from slimeweb_ws.options import WebSocketOptions
 
 __all__ = ["Declare", "websocket"]

@@ -8,7 +8,8 @@ __all__ = ["ProtocolError", "SendQueueFull"]
 
 
 class ProtocolError(SlimeError):
-    """The client broke the protocol or a limit, and its connection is being closed with `code` (RFC 6455, section 7.4.1).
+    """The client broke the protocol or a limit, and its connection is being closed with `code` (RFC 6455, section
+    7.4.1).
 
     Given to `on_error`. 1002: the protocol, 1007: text that is not UTF-8, 1009: a message above the size limit.
     """

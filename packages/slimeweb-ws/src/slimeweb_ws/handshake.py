@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from slimeweb import HttpError, SlimeRequest
-
 from slimeweb_ws.options import WebSocketOptions
 
 __all__ = ["Handshake", "accept_key", "read_handshake"]

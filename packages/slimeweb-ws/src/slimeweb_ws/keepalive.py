@@ -21,13 +21,14 @@ class KeepAlive:
     are behind nothing is read, so silence says nothing about the client then.
     """
 
-    __slots__ = ("_connection", "_loop", "_options", "_pinged", "_timer")
+    __slots__ = ("_connection", "_loop", "_options", "_overdue", "_pinged", "_timer")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, connection: Connection, options: WebSocketOptions) -> None:
         self._loop = loop
         self._connection = connection
         self._options = options
         self._pinged: float | None = None
+        self._overdue = False
         self._timer: asyncio.TimerHandle | None = None
         self._set(min(options.ping_interval or math.inf, options.idle_timeout or math.inf))
 
@@ -61,19 +62,25 @@ class KeepAlive:
         interval, timeout = self._options.ping_interval, self._options.ping_timeout
         if interval is None:
             return math.inf
-        connection, now = self._connection, self._loop.time()
+        connection = self._connection
         silence = 0.0 if connection.is_held else connection.silence()
+        now = self._loop.time()
         if self._pinged is not None and silence < now - self._pinged:
             self._pinged = None
         if self._pinged is None:
             if silence < interval:
                 return interval - silence
             connection.ping()
-            self._pinged = now
+            self._pinged, self._overdue = now, False
             return math.inf if timeout is None else timeout
         if timeout is None:
             return interval
-        if now - self._pinged >= timeout:
-            connection.abort()
-            return math.inf
-        return timeout - (now - self._pinged)
+        left = timeout - (now - self._pinged)
+        if left > 0:
+            return left
+        if not self._overdue:
+            # The loop may have been late: what arrived meanwhile is looked at before this timer comes again.
+            self._overdue = True
+            return _SOONEST
+        connection.abort()
+        return math.inf

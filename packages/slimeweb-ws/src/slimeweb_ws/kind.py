@@ -8,8 +8,7 @@ from typing import Any
 
 from slimeweb import RouteSpec, SlimeRequest, SlimeResponse
 from slimeweb.routing import BODY_SIZE
-
-from slimeweb_ws._native import Connection
+from slimeweb_ws.connections import Connections
 from slimeweb_ws.handshake import Handshake, read_handshake
 from slimeweb_ws.options import WebSocketOptions
 from slimeweb_ws.response import WebSocketResponse
@@ -20,11 +19,11 @@ __all__ = ["wrap"]
 Handler = Callable[..., Any]
 
 
-def wrap(route: RouteSpec, handler: Handler, on_open: Callable[[Connection], None]) -> Handler:
+def wrap(route: RouteSpec, handler: Handler, connections: Connections) -> Handler:
     """The handler that the core calls: it checks the request to upgrade, gives the user's handler a connection, and has
     the protocol switched unless that one has answered otherwise.
     """
-    opening = _Opening(route, on_open)
+    opening = _Opening(route, connections)
 
     def run(req: SlimeRequest, resp: SlimeResponse) -> object:
         handshake, session, response = opening.begin(req, resp)
@@ -50,20 +49,20 @@ def wrap(route: RouteSpec, handler: Handler, on_open: Callable[[Connection], Non
 class _Opening:
     """The opening handshakes of one route."""
 
-    __slots__ = ("_max_message_size", "_on_open", "_options", "_where")
+    __slots__ = ("_connections", "_max_message_size", "_options", "_where")
 
-    def __init__(self, route: RouteSpec, on_open: Callable[[Connection], None]) -> None:
+    def __init__(self, route: RouteSpec, connections: Connections) -> None:
         options: WebSocketOptions = route.options["ws"]
         size = options.max_message_size if options.max_message_size is not None else route.body_size
         self._max_message_size = BODY_SIZE if size is None else size
         self._options = options
-        self._on_open = on_open
+        self._connections = connections
         self._where = str(route)
 
     def begin(self, req: SlimeRequest, resp: SlimeResponse) -> tuple[Handshake, Session, WebSocketResponse]:
         """A connection that is not open yet. `HttpError` for a request that is refused."""
         handshake = read_handshake(req, self._options)
-        session = Session(self._where, self._options, self._max_message_size, handshake.offers, self._on_open)
+        session = Session(self._where, self._options, self._max_message_size, handshake.offers, self._connections)
         return handshake, session, WebSocketResponse(secrets.token_hex(8), session, handshake.subprotocol, resp)
 
     def finish(

@@ -20,8 +20,8 @@ class WebSocketOptions:
     - `max_message_size`: how long a message may be, all its fragments together and decompressed. `None`: the route's
       `body_size`. A longer one closes the connection with 1009.
     - `subprotocols`: those the application speaks; the client's first that is among them is chosen.
-    - `origins`: the values of `Origin` that are let in, others get a 403. `None` lets everyone in: a page of any site can
-      then open a connection with its visitor's cookies.
+    - `origins`: the values of `Origin` that are let in, others get a 403. `None` lets everyone in: a page of any site
+      can then open a connection with its visitor's cookies.
     - `ping_interval`: a client that has been silent so long is sent a ping; `None`: never.
     - `ping_timeout`: one that stays silent so long after it is cut off; `None`: never.
     - `idle_timeout`: a connection without a message for so long is closed with 1001; `None`: never.

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from slimeweb import RouteKind, RouteOption, RouteSpec, Slime, hookimpl
-
 from slimeweb_ws.connections import Connections
 from slimeweb_ws.declaration import websocket
 from slimeweb_ws.kind import wrap
@@ -14,6 +13,10 @@ from slimeweb_ws.options import validate_ws
 from slimeweb_ws.rooms import Rooms
 
 __all__ = ["WebSocketPlugin"]
+
+
+_LAST_CALLBACKS = 2.0
+"""Seconds that callbacks have once all connections are gone."""
 
 
 class WebSocketPlugin:
@@ -38,9 +41,19 @@ class WebSocketPlugin:
         """Routes with the option `ws` speak WebSocket."""
         if route.options["ws"] is None:
             return None
-        return RouteKind("websocket", lambda route, handler: wrap(route, handler, self._connections.opened))
+        return RouteKind("websocket", lambda route, handler: wrap(route, handler, self._connections))
+
+    @hookimpl
+    def slime_startup(self) -> None:
+        """Lets connections open, also where the application has been stopped before."""
+        self._connections.started()
 
     @hookimpl
     def slime_stopping(self) -> None:
         """Says goodbye to every client."""
         self._connections.stop()
+
+    @hookimpl
+    def slime_shutdown(self) -> None:
+        """Gives the last `on_close` callbacks time to return, before the event loops end."""
+        self._connections.wait(_LAST_CALLBACKS)

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from slimeweb import ClientDisconnected, SlimeResponse
 from slimeweb.encoding import to_json
-
 from slimeweb_ws.callbacks import Callbacks
 from slimeweb_ws.errors import SendQueueFull
 from slimeweb_ws.session import Session

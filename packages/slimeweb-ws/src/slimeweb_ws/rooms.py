@@ -64,7 +64,8 @@ class Room:
         """
         if policy == "block" and _on_a_loop():
             raise RuntimeError(
-                "policy='block' would stop this event loop: `await asyncio.to_thread(room.broadcast, …)`, or another policy"
+                "policy='block' would stop this event loop: use another policy, or "
+                "`await asyncio.to_thread(room.broadcast, …)`"
             )
         return self._members.broadcast(
             as_message(data),

@@ -5,19 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from slimeweb import ClientDisconnected
-
 from slimeweb_ws._native import Connection
 from slimeweb_ws.callbacks import Callback, Callbacks
+from slimeweb_ws.connections import Connections
 from slimeweb_ws.errors import ProtocolError
 from slimeweb_ws.keepalive import KeepAlive
+from slimeweb_ws.listener import Note, Transport
 from slimeweb_ws.options import WebSocketOptions
-
-if TYPE_CHECKING:
-    from slimeweb_ws._native import Note, Transport
 
 __all__ = ["Session"]
 
@@ -41,9 +38,9 @@ class Session:
         options: WebSocketOptions,
         max_message_size: int,
         offers: str | None,
-        on_open: Callable[[Connection], None],
+        connections: Connections,
     ) -> None:
-        """`where` names the route in the log. `on_open` is told about the connection when it opens."""
+        """`where` names the route in the log. `connections` is told when this one opens, and when it is over."""
         self.callbacks = Callbacks()
         self.connection = Connection(
             self,
@@ -56,7 +53,7 @@ class Session:
         )
         self._where = where
         self._options = options
-        self._on_open = on_open
+        self._connections = connections
         # Callbacks see what the handler and the middleware around it have set.
         self._context = contextvars.copy_context()
         self._transport: Transport | None = None
@@ -74,7 +71,7 @@ class Session:
         self._keep_alive = KeepAlive(self._loop, self.connection, self._options)
         if self.callbacks.open is not None:
             self.connection.announce()
-        self._on_open(self.connection)
+        self._connections.opened(self.connection)
         if self.connection.is_closed:
             self.closing()
 
@@ -104,7 +101,12 @@ class Session:
         """In the loop's thread: goes on in a thread of the pool, as soon as there is one."""
         if self._transport is None or self._loop is None:
             return
-        if not self._transport.call_in_pool(self._run, note):
+        if self._transport.call_in_pool(self._run, note):
+            return
+        if self.connection.is_lost:
+            # The pool may be closed for good, and the last callbacks are to run all the same.
+            self._loop.run_in_executor(None, self._run, note)
+        else:
             self._loop.call_later(_RETRY, self._in_pool, note)
 
     def _in_loop(self, note: Note | BaseException | None) -> None:
@@ -118,7 +120,8 @@ class Session:
         while note is not None or (note := self.connection.take()) is not None:
             callback, arguments = self._choose(note)
             if callback is None:
-                note = self._unheard(note)
+                self._pass_over(note)
+                note = None
                 continue
             if callback.is_async:
                 if self._transport is not None:
@@ -142,12 +145,13 @@ class Session:
         while note is not None or (note := self.connection.take()) is not None:
             callback, arguments = self._choose(note)
             if callback is None:
-                note = self._unheard(note)
+                self._pass_over(note)
+                note = None
                 continue
             if not callback.is_async:
-                # Not before this step is over: until then the context is entered here, and no thread can enter it twice.
-                assert self._loop is not None
-                self._loop.call_soon(self._in_pool, note, context=contextvars.Context())
+                # Not before this step is over: until then the context is entered here, and it cannot be twice.
+                loop = asyncio.get_running_loop()
+                loop.call_soon(self._in_pool, note, context=contextvars.Context())
                 return
             failure: BaseException | None = None
             try:
@@ -194,7 +198,7 @@ class Session:
         self.connection.close(1011, "internal error")
         return None
 
-    def _unheard(self, note: Note | BaseException) -> None:
+    def _pass_over(self, note: Note | BaseException) -> None:
         """A note that no callback is there for."""
         match note:
             case ("close",):
@@ -207,3 +211,4 @@ class Session:
         """After the last callback: the transport leads back to this session, and only we know that it is over."""
         self._transport = None
         self._keep_alive = self._end = None
+        self._connections.ended()

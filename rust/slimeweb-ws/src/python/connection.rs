@@ -36,7 +36,7 @@ pub(super) struct Connection {
     inbox: Inbox,
     extension: Option<String>,
     born: Instant,
-    /// When something last arrived, and when a message did: milliseconds after `born`.
+    /// When something last arrived, and when a message did: nanoseconds after `born`.
     heard: AtomicU64,
     talked: AtomicU64,
 }
@@ -168,11 +168,11 @@ impl Connection {
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
+        u64::try_from(self.born.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
     fn since(&self, moment: &AtomicU64) -> f64 {
-        Duration::from_millis(self.now().saturating_sub(moment.load(Ordering::Relaxed))).as_secs_f64()
+        Duration::from_nanos(self.now().saturating_sub(moment.load(Ordering::Relaxed))).as_secs_f64()
     }
 
     fn tell(&self, py: Python<'_>, method: &Bound<'_, PyString>) -> PyResult<()> {

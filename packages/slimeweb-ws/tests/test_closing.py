@@ -1,0 +1,205 @@
+"""How connections end."""
+
+from __future__ import annotations
+
+import queue
+import threading
+
+import pytest
+
+from slimeweb import ClientDisconnected
+from slimeweb.testing import TestClient
+
+TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+
+
+@pytest.fixture
+def ends() -> queue.Queue[tuple[int | None, str]]:
+    return queue.Queue()
+
+
+@pytest.fixture(params=["sync", "async"])
+def served(app, serve, ends, request):
+    is_async = request.param == "async"
+
+    @app.websocket(path="/", close_timeout=0.2)
+    def route(req, resp):
+        def order(message):
+            command, _, rest = message.partition(" ")
+            if command == "close":
+                assert resp.close(int(rest or 1000), "as you wish")
+                assert not resp.close()
+                with pytest.raises(ClientDisconnected):
+                    resp.send("more")
+            else:
+                resp.send(message)
+
+        async def async_order(message):
+            order(message)
+
+        def ended():
+            assert resp.is_closed()
+            ends.put((resp.close_code, resp.close_reason))
+
+        async def async_ended():
+            ended()
+
+        resp.on_message(async_order if is_async else order)
+        resp.on_close(async_ended if is_async else ended)
+
+    return serve(app)
+
+
+def ended_once(ends):
+    end = ends.get(timeout=10)
+    with pytest.raises(queue.Empty):
+        ends.get(timeout=0.05)
+    return end
+
+
+def test_the_client_closes(served, ends):
+    client = served.connect()
+    client.frame(CLOSE, (3000).to_bytes(2, "big") + "bye ☾".encode())
+    assert client.closed().close_code == 3000
+    assert ended_once(ends) == (3000, "bye ☾")
+
+
+def test_the_client_closes_without_a_code(served, ends):
+    client = served.connect()
+    client.frame(CLOSE)
+    assert client.closed().payload == b""
+    assert ended_once(ends) == (1005, "")
+
+
+def test_the_client_goes_without_a_word(served, ends):
+    client = served.connect()
+    client.send("hello")
+    assert client.message() == "hello"
+    client.abort()
+    assert ended_once(ends) == (1006, "")
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_messages_that_came_before_the_loss_are_delivered(app, serve, ends, is_async):
+    seen = []
+
+    @app.websocket(path="/")
+    def route(req, resp):
+        async def async_seen(message):
+            seen.append(message)
+
+        resp.on_message(async_seen if is_async else seen.append)
+        resp.on_close(lambda: ends.put((resp.close_code, resp.close_reason)))
+
+    client = serve(app).connect()
+    for number in range(1000):
+        client.send(str(number))
+    client.socket.shutdown(1)
+    assert ended_once(ends) == (1006, "")
+    assert seen == [str(number) for number in range(1000)]
+
+
+def test_the_server_closes(served, ends):
+    client = served.connect()
+    client.send("first")
+    client.send("close 4002")
+    assert client.message() == "first"
+    closed = client.closed()
+    assert (closed.close_code, closed.payload[2:]) == (4002, b"as you wish")
+    assert ended_once(ends)[0] == 4002
+
+
+def test_a_client_that_does_not_answer_the_close_is_cut_off(served, ends):
+    client = served.connect()
+    client.send("close")
+    assert client.read().close_code == 1000
+    client.at_end()
+    assert ended_once(ends) == (1000, "as you wish")
+
+
+def test_a_close_in_the_handler(app, serve):
+    @app.websocket(path="/")
+    def brief(req, resp):
+        resp.send("hello and goodbye")
+        resp.close(4000)
+
+    client = serve(app).connect()
+    assert client.message() == "hello and goodbye"
+    assert client.closed().close_code == 4000
+
+
+def test_what_must_not_be_sent(app, serve):
+    @app.websocket(path="/")
+    def wrong(req, resp):
+        for code, reason in ((1005, ""), (999, ""), (1000, "x" * 124)):
+            with pytest.raises(ValueError):
+                resp.close(code, reason)
+        with pytest.raises(ValueError, match="125"):
+            resp.ping(bytes(126))
+        resp.send("checked")
+
+    assert serve(app).connect().message() == "checked"
+
+
+def test_a_server_that_stops_says_goodbye_and_waits_for_the_answer(app, ends, connect_to):
+    @app.websocket(path="/")
+    def route(req, resp):
+        resp.on_message(resp.send)
+        resp.on_close(lambda: ends.put((resp.close_code, resp.close_reason)))
+
+    with TestClient(app) as http:
+        client = connect_to(http.port)
+        client.send("x")
+        assert client.message() == "x"
+        seen: queue.Queue[int] = queue.Queue()
+        reader = threading.Thread(target=lambda: seen.put(client.closed().close_code))
+        reader.start()
+    assert seen.get(timeout=10) == 1001
+    reader.join()
+    assert ended_once(ends) == (1001, "")
+
+
+def test_silence_is_pinged_and_then_cut_off(app, serve, ends):
+    @app.websocket(path="/", ping_interval=0.05, ping_timeout=0.5)
+    def route(req, resp):
+        resp.on_close(lambda: ends.put((resp.close_code, resp.close_reason)))
+
+    client = serve(app).connect()
+    for _ in range(3):
+        assert client.read() == (True, 0, PING, b"")
+        client.frame(PONG)
+    assert client.read().opcode == PING
+    client.at_end()
+    assert ended_once(ends) == (1006, "")
+
+
+def test_an_idle_connection_is_closed(app, serve, ends):
+    @app.websocket(path="/", idle_timeout=0.2)
+    def route(req, resp):
+        resp.on_close(lambda: ends.put((resp.close_code, resp.close_reason)))
+
+    client = serve(app).connect()
+    client.frame(PING)
+    closed = client.closed()
+    assert (closed.close_code, closed.payload[2:]) == (1001, b"idle")
+    assert ended_once(ends)[0] == 1001
+
+
+def test_a_busy_callback_is_not_taken_for_a_silent_client(app, serve):
+    gate = threading.Event()
+
+    @app.websocket(path="/", ping_interval=0.1, ping_timeout=0.3)
+    def route(req, resp):
+        def work(message):
+            gate.wait(10)
+            resp.send(message)
+
+        resp.on_message(work)
+
+    client = serve(app).connect()
+    # So much that the server stops reading: the pongs behind it cannot be seen.
+    sender = threading.Thread(target=lambda: [client.send(b"x" * 10_000) for _ in range(500)])
+    sender.start()
+    threading.Timer(0.5, gate.set).start()
+    assert [len(client.message()) for _ in range(500)] == [10_000] * 500
+    sender.join()

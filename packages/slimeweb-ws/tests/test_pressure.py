@@ -1,0 +1,169 @@
+"""Clients that read slowly, senders in many threads."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import zlib
+
+import pytest
+
+from slimeweb import ClientDisconnected
+from slimeweb_ws import SendQueueFull
+
+CHUNK = b"x" * 100_000
+COUNT = 200
+"""Together more than the kernel's socket buffers ever hold."""
+
+
+def flood_with(resp):
+    for _ in range(COUNT):
+        resp.send(CHUNK)
+
+
+async def flood_and_wait(resp):
+    for _ in range(COUNT):
+        await resp.send(CHUNK)
+
+
+def test_a_thread_waits_for_a_slow_client(app, serve):
+    sent = threading.Event()
+
+    @app.websocket(path="/", send_buffer=200_000)
+    def flood(req, resp):
+        def start():
+            for _ in range(COUNT):
+                resp.send(CHUNK)
+                assert resp.buffered <= 300_000
+            sent.set()
+
+        resp.on_open(start)
+
+    client = serve(app).connect()
+    assert not sent.wait(0.3)
+    for _ in range(COUNT):
+        assert len(client.message()) == len(CHUNK)
+    assert sent.wait(10)
+
+
+def test_a_coroutine_that_awaits_waits(app, serve):
+    sent = threading.Event()
+
+    @app.websocket(path="/", send_buffer=200_000)
+    async def flood(req, resp):
+        async def start():
+            for _ in range(COUNT):
+                await resp.send(CHUNK)
+                assert resp.buffered <= 300_000
+            sent.set()
+
+        resp.on_open(start)
+
+    @app.route(path="/ping")
+    async def ping(req, resp):
+        return "pong"
+
+    served = serve(app)
+    client = served.connect()
+    assert not sent.wait(0.3)
+    assert served.http.get("/ping").text == "pong"
+    for _ in range(COUNT):
+        assert len(client.message()) == len(CHUNK)
+    assert sent.wait(10)
+
+
+def test_a_coroutine_that_does_not_await_is_told_to(app, serve):
+    failed = threading.Event()
+
+    @app.websocket(path="/", send_buffer=200_000)
+    async def flood(req, resp):
+        async def start():
+            with pytest.raises(SendQueueFull, match="await"):
+                flood_with(resp)
+            failed.set()
+
+        resp.on_open(start)
+
+    serve(app).connect()
+    assert failed.wait(10)
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_waiting_ends_when_the_client_leaves(app, serve, is_async):
+    ended = threading.Event()
+
+    @app.websocket(path="/", send_buffer=200_000)
+    def flood(req, resp):
+        def start():
+            with pytest.raises(ClientDisconnected):
+                flood_with(resp)
+            ended.set()
+
+        async def async_start():
+            with pytest.raises(ClientDisconnected):
+                await flood_and_wait(resp)
+            ended.set()
+
+        resp.on_open(async_start if is_async else start)
+
+    client = serve(app).connect()
+    client.message()
+    assert not ended.wait(0.1)
+    client.abort()
+    assert ended.wait(10)
+
+
+def test_more_than_fits_before_the_opening(app, serve):
+    @app.websocket(path="/", send_buffer=200_000)
+    def flood(req, resp):
+        with pytest.raises(SendQueueFull, match="on_open"):
+            flood_with(resp)
+        resp.on_open(lambda: resp.send("end"))
+
+    client = serve(app).connect()
+    assert [len(client.message()) for _ in range(3)] == [len(CHUNK), len(CHUNK), 3]
+
+
+def test_messages_of_many_threads_stay_whole_and_in_each_threads_order(app, serve):
+    threads, each = 8, 200
+
+    @app.websocket(path="/", context_takeover=True, deflate_threshold=0)
+    def route(req, resp):
+        def speak(name):
+            for number in range(each):
+                resp.send(f"{name} {number} " + "x" * (number % 50))
+
+        resp.on_open(lambda: [threading.Thread(target=speak, args=(name,)).start() for name in range(threads)])
+
+    served = serve(app)
+    for extension in ({}, {"Sec_WebSocket_Extensions": "permessage-deflate"}):
+        client = served.connect(**extension)
+        inflate = zlib.decompressobj(wbits=-15)
+        seen: dict[int, list[int]] = {name: [] for name in range(threads)}
+        for _ in range(threads * each):
+            received = client.read()
+            body = received.payload
+            if received.rsv:
+                body = inflate.decompress(body + b"\x00\x00\xff\xff")
+            name, number, *_ = body.decode().split(" ")
+            seen[int(name)].append(int(number))
+        assert seen == {name: list(range(each)) for name in range(threads)}
+
+
+def test_a_client_that_pings_and_never_reads_does_not_fill_the_memory(app, serve, make_frame):
+    responses = []
+
+    @app.websocket(path="/")
+    async def route(req, resp):
+        responses.append(resp)
+        await asyncio.sleep(0)
+
+    client = serve(app).connect()
+    client.socket.settimeout(1)
+    pings = make_frame(9, bytes(125)) * 1000
+    try:
+        for _ in range(100):
+            client.raw(pings)
+    except TimeoutError:
+        pass
+    assert responses[0].buffered <= 125 + 10
