@@ -1,1 +1,7 @@
 """OpenAPI documents and an interactive page for slimeweb."""
+
+from slimeweb_docs.errors import SchemaError
+from slimeweb_docs.response_type import SlimeResponseType
+from slimeweb_docs.schema import BodySchema, QuerySchema, SlimeSchema
+
+__all__ = ["BodySchema", "QuerySchema", "SchemaError", "SlimeResponseType", "SlimeSchema"]

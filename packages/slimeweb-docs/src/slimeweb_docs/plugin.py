@@ -1,1 +1,73 @@
-"""The door of slimeweb-docs: its hook implementations, of which there are none yet."""
+"""The door of slimeweb-docs: its hook implementations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from slimeweb import RouteSpec, ServeOption, Slime, hookimpl
+from slimeweb.commands import Commands
+from slimeweb_docs.command import add_openapi
+from slimeweb_docs.documentation import Docs
+
+__all__ = ["DocsPlugin"]
+
+
+class DocsPlugin:
+    """The plugin, one for each application."""
+
+    def __init__(self) -> None:
+        self._docs: Docs | None = None
+
+    @hookimpl
+    def slime_app_members(self, app: Slime) -> Mapping[str, Any]:
+        """`@app.docs(…)`."""
+        self._docs = Docs(app)
+        return {"docs": self._docs}
+
+    @hookimpl
+    def slime_serve_options(self) -> Sequence[ServeOption]:
+        """`serve(docs=True)` or `False`: whether there is a page, whatever the mode."""
+        return [ServeOption("docs", default=None, validate=_flag)]
+
+    @hookimpl
+    def slime_route_added(self, route: RouteSpec) -> None:
+        """Every route is in the document, whether or not anything is said about it."""
+        if self._docs is not None:
+            self._docs.collect(route)
+
+    @hookimpl
+    def slime_routes(self, app: Slime) -> Sequence[RouteSpec]:
+        """`/docs` and `/openapi.json`, in dev mode unless the option says otherwise."""
+        wanted = app.serve_options["docs"]
+        if self._docs is None or not (app.dev if wanted is None else wanted):
+            return []
+        # Here and not above: without the page none of this is needed.
+        from slimeweb_docs.document import to_text
+        from slimeweb_docs.page import page_routes
+
+        routes = page_routes(self._docs.title, to_text(self._docs.document()))
+        _refuse_taken(routes, app.routes)
+        return routes
+
+    @hookimpl
+    def slime_cli(self, commands: Commands) -> None:
+        """`slime openapi MODULE`."""
+        add_openapi(commands)
+
+
+def _flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    found = known.get(value.strip().lower()) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError("use True or False (as a variable: 1 or 0)")
+    return found
+
+
+def _refuse_taken(routes: Sequence[RouteSpec], declared: Sequence[RouteSpec]) -> None:
+    for route in routes:
+        for other in declared:
+            if other.pattern.shape == route.pattern.shape and {"GET", "*"} & set(other.methods):
+                raise ValueError(f"{other} is where the documentation goes: move it, or do without: serve(docs=False)")

@@ -1,0 +1,74 @@
+"""The OpenAPI document of an application (OpenAPI 3.1)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from apispec import APISpec
+
+from slimeweb import RouteSpec
+from slimeweb_docs.components import Components
+from slimeweb_docs.documentation import About, Documentation
+from slimeweb_docs.operation import operation, tags_of
+from slimeweb_docs.template import Paths
+
+__all__ = ["build", "to_text"]
+
+_METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+_ANY = ("get", "post", "put", "patch", "delete")
+"""What stands for a route that takes every method, even one that nobody has thought of yet."""
+
+
+def build(about: About, routes: Iterable[tuple[RouteSpec, Documentation | None]]) -> dict[str, Any]:
+    """The document of some routes, in their order, each with what `@app.docs` said about it."""
+    info = {"description": about.description} if about.description else {}
+    spec = APISpec(title=about.title, version=about.version, openapi_version="3.1.0", info=info)
+    components, paths, ids = Components(), Paths(), _Ids()
+    tags: dict[str, None] = {}
+    for route, said in routes:
+        methods = [each.lower() for each in (_ANY if "*" in route.methods else route.methods)]
+        place = paths.place(route, methods)
+        for method in methods:
+            found = operation(route, method, place.names, said, components, methods)
+            found["operationId"] = ids.take(route, method, alone=len(methods) == 1)
+            if method in _METHODS:
+                place.operations[method] = found
+            else:
+                # OpenAPI 3.1 has no word for other methods, but lets a document have words of its own.
+                place.operations.setdefault("x-other-methods", {})[method.upper()] = found
+        tags.update(dict.fromkeys(tags_of(route, said)))
+    for tag in tags:
+        spec.tag({"name": tag})
+    for name, schema in components.schemas.items():
+        spec.components.schema(name, schema)
+    for place in paths:
+        spec.path(path=place.template, operations=place.operations)
+    document = spec.to_dict()
+    return {"openapi": document.pop("openapi"), **document}
+
+
+def to_text(document: dict[str, Any]) -> str:
+    """A document as `/openapi.json` and `slime openapi` give it: JSON to be read by people too."""
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+class _Ids:
+    """Operation ids: handlers' names, with the method where there are several, and a number where that is taken."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def take(self, route: RouteSpec, method: str, alone: bool) -> str:
+        name = re.sub(r"\W+", "_", route.name).strip("_")
+        if name in ("", "lambda"):
+            name = re.sub(r"\W+", "_", f"{method} {route.path}").strip("_")
+        base = name if alone else f"{name}_{method}"
+        found, number = base, 1
+        while found in self._taken:
+            number += 1
+            found = f"{base}_{number}"
+        self._taken.add(found)
+        return found

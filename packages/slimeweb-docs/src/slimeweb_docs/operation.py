@@ -1,0 +1,115 @@
+"""One operation: a route and a method, as OpenAPI has them (section 4.8.10)."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from slimeweb import RouteSpec
+from slimeweb_docs.annotations import describe
+from slimeweb_docs.answers import is_websocket, responses
+from slimeweb_docs.components import Components
+from slimeweb_docs.definitions import Schema
+from slimeweb_docs.documentation import Documentation
+from slimeweb_docs.errors import SchemaError
+from slimeweb_docs.handler import validated
+
+__all__ = ["operation", "tags_of"]
+
+_PARAMS: dict[str, Schema] = {
+    "str": {"type": "string", "minLength": 1},
+    "int": {"type": "integer"},
+    "float": {"type": "number"},
+    "uuid": {"type": "string", "format": "uuid"},
+    "path": {"type": "string"},
+}
+# RFC 9110, section 9.3: a body in these has no meaning that is generally known, and browsers send none.
+_BODILESS = frozenset({"get", "head", "delete", "options", "trace"})
+
+
+def operation(
+    route: RouteSpec,
+    method: str,
+    names: tuple[str, ...],
+    said: Documentation | None,
+    components: Components,
+    methods: list[str],
+) -> dict[str, Any]:
+    """The operation object, without its id. `names` are the path's parameters', `methods` all that the route has."""
+    summary, description = _texts(route, said)
+    found: dict[str, Any] = {"summary": summary}
+    if description:
+        found["description"] = description
+    tags = tags_of(route, said)
+    if tags:
+        found["tags"] = list(tags)
+    parameters = [*_path_parameters(route, names), *_query_parameters(said, components)]
+    if parameters:
+        found["parameters"] = parameters
+    if method not in _BODILESS or all(each in _BODILESS for each in methods):
+        body = _request_body(route, said, components)
+        if body is not None:
+            found["requestBody"] = body
+    found["responses"] = responses(route, method, said, components)
+    if said is not None and said.deprecated:
+        found["deprecated"] = True
+    return found
+
+
+def tags_of(route: RouteSpec, said: Documentation | None) -> tuple[str, ...]:
+    """The groups of a route: those it was given, else the module of its handler where that is not the main one."""
+    if said is not None and said.tags:
+        return said.tags
+    module = getattr(route.handler, "__module__", None) or ""
+    # A module by itself is the application's file; one in a package holds a group of its routes.
+    return (module.rpartition(".")[2],) if "." in module and module in sys.modules else ()
+
+
+def _texts(route: RouteSpec, said: Documentation | None) -> tuple[str, str]:
+    first, _, rest = route.doc.partition("\n\n")
+    first = " ".join(first.split())
+    # A summary is a title: one sentence goes without its full stop, several stay as they are.
+    first = first.removesuffix(".") if first.count(". ") == 0 else first
+    title = said.title if said is not None else ""
+    description = said.description if said is not None else ""
+    name = route.name.strip("_<>").replace("_", " ")
+    if title and not description:
+        return title, route.doc
+    return title or first or f"{name[:1].upper()}{name[1:]}", description or rest
+
+
+def _path_parameters(route: RouteSpec, names: tuple[str, ...]) -> list[dict[str, Any]]:
+    parameters: list[dict[str, Any]] = []
+    for name, param in zip(names, route.params, strict=True):
+        parameter: dict[str, Any] = {"name": name, "in": "path", "required": True, "schema": dict(_PARAMS[param.kind])}
+        if param.kind == "path":
+            parameter["description"] = "All that is left of the path, slashes included"
+        parameters.append(parameter)
+    return parameters
+
+
+def _query_parameters(said: Documentation | None, components: Components) -> list[dict[str, Any]]:
+    parameters: list[dict[str, Any]] = []
+    for query in (said.schema.query or ()) if said is not None else ():
+        schema = components.adopt(describe(query.type))
+        parameter = {"name": query.name, "in": "query", "required": bool(query.required), "schema": schema}
+        parameters.append({**parameter, "description": query.description} if query.description else parameter)
+    return parameters
+
+
+def _request_body(route: RouteSpec, said: Documentation | None, components: Components) -> dict[str, Any] | None:
+    body = said.schema.body if said is not None else None
+    if body is not None:
+        content = {body.content_type: {"schema": components.adopt(describe(body.schema_name))}}
+        found: dict[str, Any] = {"required": True, "content": content}
+        return {**found, "description": body.description} if body.description else found
+    if is_websocket(route, said):
+        return None
+    model = validated(route.handler)
+    if model is None:
+        return None
+    try:
+        return {"required": True, "content": {"application/json": {"schema": components.adopt(describe(model))}}}
+    except SchemaError:
+        # It was found, not declared: a type that can be validated but not described is no mistake.
+        return None

@@ -1,0 +1,66 @@
+"""Paths as OpenAPI has them, which knows parameters by name alone and no two paths that differ in names only."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from slimeweb import RouteSpec
+
+__all__ = ["Paths", "Place"]
+
+_PIECE = re.compile(r"\{\{|\}\}|\{\*?(\w+)(?::\w+)?\}")
+# In a template braces are always parameters.
+_BRACES = {"{{": "%7B", "}}": "%7D"}
+
+Shape = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the operations of one path go: its template, the names of its parameters, the operations so far."""
+
+    template: str
+    names: tuple[str, ...]
+    operations: dict[str, Any] = field(default_factory=dict)
+
+
+class Paths:
+    """The paths of one document, in the order in which they were declared."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, tuple[Shape, Place]] = {}
+
+    def place(self, route: RouteSpec, methods: list[str]) -> Place:
+        """Where a route's operations go.
+
+        Routes of one path that share no method go to one place, whatever their parameters are called, and where two
+        would share a template, the later one's parameters get other names.
+        """
+        shape = tuple(re.sub("\0[^\0]*\0", "\0", part) for part in route.pattern.shape)
+        for other, place in self._places.values():
+            if other == shape and not any(method in place.operations for method in methods):
+                return place
+        names = [param.name for param in route.params]
+        template, attempt = _template(route, names), 1
+        while template in self._places:
+            names = [
+                f"{param.name}_{param.kind}" + (f"_{attempt}" if attempt > 1 else "") for param in route.params
+            ] or names
+            template, attempt = _template(route, names), attempt + 1
+        place = Place(template, tuple(names))
+        self._places[template] = (shape, place)
+        return place
+
+    def __iter__(self) -> Any:
+        return iter(place for _, place in self._places.values())
+
+
+def _template(route: RouteSpec, names: list[str]) -> str:
+    remaining = iter(names)
+
+    def replace(found: re.Match[str]) -> str:
+        return _BRACES.get(found[0]) or f"{{{next(remaining)}}}"
+
+    return _PIECE.sub(replace, route.path)
