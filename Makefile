@@ -63,6 +63,7 @@ nightly: test-rust build ## run every test, the slow ones too
 	$(BIN)/python -m pytest packages tests
 
 lint: build ## check formatting, lints and types of both languages
+	$(UV) lock --quiet --check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(addprefix -p ,$(IMPORTS))
