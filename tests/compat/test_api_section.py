@@ -203,7 +203,7 @@ def test_render(probe: Probe, client: TestClient) -> None:
     needs("slimeweb-templates")
 
     def work(req: Any, resp: Any) -> str:
-        with pytest.raises(LookupError) as caught:
+        with pytest.raises(slimeweb.errors.SlimeError) as caught:
             req.render("missing.html")
         return str(caught.value)
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import IO, Protocol
 
 from support.footprint import Footprint, footprint
 from support.wire import Answer, Wire
@@ -51,29 +51,34 @@ class ServerProcess:
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.PIPE,
             text=True,
             errors="replace",
         )
         self._lines: list[str] = []
         self._news = threading.Condition()
-        self._ended = False
-        self._reader = threading.Thread(target=self._read, name=f"output of {script.name}", daemon=True)
-        self._reader.start()
+        # Two pipes, so that a line of one is never cut by a line of the other.
+        streams = (self._process.stdout, self._process.stderr)
+        self._open = len(streams)
+        self._readers = [
+            threading.Thread(target=self._read, args=(stream,), name=f"output of {script.name}", daemon=True)
+            for stream in streams
+        ]
+        for reader in self._readers:
+            reader.start()
         self.scheme = "http"
         self.host = "127.0.0.1"
         self.port = 0
         self.unix_path: str | None = None
 
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        with self._process.stdout as stream:
+    def _read(self, stream: IO[str]) -> None:
+        with stream:
             for line in stream:
                 with self._news:
                     self._lines.append(line)
                     self._news.notify_all()
         with self._news:
-            self._ended = True
+            self._open -= 1
             self._news.notify_all()
 
     @property
@@ -95,8 +100,8 @@ class ServerProcess:
                 if match:
                     return match
                 left = deadline - time.monotonic()
-                if self._ended or left <= 0:
-                    reason = "the process ended" if self._ended else f"nothing within {timeout} s"
+                if not self._open or left <= 0:
+                    reason = f"nothing within {timeout} s" if self._open else "the process ended"
                     raise AssertionError(f"no {compiled.pattern!r} in the output ({reason}):\n{''.join(self._lines)}")
                 self._news.wait(left)
 
@@ -141,7 +146,7 @@ class ServerProcess:
     def wait(self, timeout: float = 30.0) -> int:
         """The exit code, once the process has ended and all its output is read."""
         code = self._process.wait(timeout)
-        self._reader.join(timeout)
+        self._join(timeout)
         return code
 
     def stop(self, timeout: float = 30.0) -> int:
@@ -157,7 +162,11 @@ class ServerProcess:
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
-        self._reader.join()
+        self._join(30.0)
+
+    def _join(self, timeout: float) -> None:
+        for reader in self._readers:
+            reader.join(timeout)
 
     def __enter__(self) -> ServerProcess:
         return self
@@ -168,7 +177,7 @@ class ServerProcess:
         if self._process.poll() is None:
             self.stop()
         else:
-            self._reader.join()
+            self._join(30.0)
 
 
 class StartTour(Protocol):
