@@ -73,6 +73,7 @@ def test_what_is_refused(served, headers, status):
     if status == 426:
         assert client.headers["sec-websocket-version"] == "13"
         assert client.headers["upgrade"] == "websocket"
+        assert client.headers["connection"].lower() == "upgrade"
 
 
 def test_a_plain_get(served):

@@ -224,6 +224,13 @@ def test_a_breach_reaches_on_error_and_closes(app, serve, wire, code):
     assert error.code == code
 
 
+def test_what_came_before_a_breach_is_answered(echo, make_frame):
+    client = echo.connect("/chat")
+    client.raw(b"".join(make_frame(TEXT, str(number).encode()) for number in range(50)) + b"\xff\xff")
+    assert [client.message() for _ in range(50)] == [str(number) for number in range(50)]
+    assert client.closed().close_code == 1002
+
+
 def test_an_exception_without_on_error_is_logged_and_closes_with_1011(app, serve, caplog):
     @app.websocket(path="/")
     def broken(req, resp):

@@ -42,9 +42,9 @@ def read_handshake(req: SlimeRequest, options: WebSocketOptions) -> Handshake:
     request and for another version, 400 for a bad key, 403 for an origin that is not let in.
     """
     if req.method != "GET" or "websocket" not in _tokens(req, "upgrade") or "upgrade" not in _tokens(req, "connection"):
-        raise _upgrade_required("this address speaks WebSocket: open it with a WebSocket client")
+        raise _upgrade_required(req, "this address speaks WebSocket: open it with a WebSocket client")
     if req.header_all("sec-websocket-version") != [VERSION]:
-        raise _upgrade_required(f"this address speaks WebSocket version {VERSION}")
+        raise _upgrade_required(req, f"this address speaks WebSocket version {VERSION}")
     _check_origin(req, options)
     return Handshake(
         accept=accept_key(_key(req)),
@@ -79,8 +79,12 @@ def _check_origin(req: SlimeRequest, options: WebSocketOptions) -> None:
         raise HttpError(403, "this origin is not let in")
 
 
-def _upgrade_required(detail: str) -> HttpError:
-    return HttpError(426, detail, {"Upgrade": "websocket", "Sec-WebSocket-Version": VERSION})
+def _upgrade_required(req: SlimeRequest, detail: str) -> HttpError:
+    headers = {"Sec-WebSocket-Version": VERSION}
+    if req.http_version == "1.1":
+        # Fields of one connection, which HTTP/2 does not have (RFC 9113, section 8.2.2).
+        headers |= {"Upgrade": "websocket", "Connection": "Upgrade"}
+    return HttpError(426, detail, headers)
 
 
 def _list(req: SlimeRequest, name: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ from slimeweb import ClientDisconnected, SlimeResponse
 from slimeweb.encoding import to_json
 from slimeweb_ws.callbacks import Callbacks
 from slimeweb_ws.errors import SendQueueFull
+from slimeweb_ws.event_loop import is_on_a_loop
 from slimeweb_ws.session import Session
 
 __all__ = ["Sent", "WebSocketResponse", "as_message"]
@@ -153,7 +154,7 @@ class WebSocketResponse:
                 raise SendQueueFull(
                     "this is more than can wait for a connection that is not open yet: send it from resp.on_open"
                 )
-            if _on_a_loop():
+            if is_on_a_loop():
                 raise SendQueueFull(
                     "the client reads more slowly than it is sent to: `await resp.send(…)`, which waits for it"
                 )
@@ -186,14 +187,6 @@ def as_message(data: Any) -> str | bytes:
 def _resolve(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
-
-
-def _on_a_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 def _gone() -> ClientDisconnected:

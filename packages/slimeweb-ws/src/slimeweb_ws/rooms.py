@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from typing import Any, Literal
 from weakref import WeakValueDictionary
 
 from slimeweb_ws import _native
+from slimeweb_ws.event_loop import is_on_a_loop
 from slimeweb_ws.response import WebSocketResponse, as_message
 
 __all__ = ["Policy", "Room", "Rooms"]
@@ -62,7 +62,7 @@ class Room:
 
         `ValueError` for another policy; `RuntimeError` for `"block"` on an event loop, which it would stop.
         """
-        if policy == "block" and _on_a_loop():
+        if policy == "block" and is_on_a_loop():
             raise RuntimeError(
                 "policy='block' would stop this event loop: use another policy, or "
                 "`await asyncio.to_thread(room.broadcast, …)`"
@@ -116,11 +116,3 @@ class Rooms:
             if members is None:
                 members = self._rooms[name] = _native.Room()
             return Room(name, members)
-
-
-def _on_a_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

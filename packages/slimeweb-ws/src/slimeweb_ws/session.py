@@ -32,6 +32,20 @@ class Session:
     other kind, so that no two overlap and their order is that of the messages.
     """
 
+    __slots__ = (
+        "_connections",
+        "_context",
+        "_end",
+        "_keep_alive",
+        "_loop",
+        "_options",
+        "_task",
+        "_transport",
+        "_where",
+        "callbacks",
+        "connection",
+    )
+
     def __init__(
         self,
         where: str,
