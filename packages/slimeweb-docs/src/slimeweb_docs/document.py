@@ -11,8 +11,8 @@ from apispec import APISpec
 
 from slimeweb import RouteSpec
 from slimeweb_docs.components import Components
-from slimeweb_docs.documentation import About, Documentation
-from slimeweb_docs.operation import operation, tags_of
+from slimeweb_docs.documentation import About, Entry
+from slimeweb_docs.operation import operation
 from slimeweb_docs.template import Paths
 
 __all__ = ["build", "to_text"]
@@ -22,24 +22,25 @@ _ANY = ("get", "post", "put", "patch", "delete")
 """What stands for a route that takes every method, even one that nobody has thought of yet."""
 
 
-def build(about: About, routes: Iterable[tuple[RouteSpec, Documentation | None]]) -> dict[str, Any]:
-    """The document of some routes, in their order, each with what `@app.docs` said about it."""
+def build(about: About, entries: Iterable[Entry]) -> dict[str, Any]:
+    """The document of some routes, in their order."""
     info = {"description": about.description} if about.description else {}
     spec = APISpec(title=about.title, version=about.version, openapi_version="3.1.0", info=info)
     components, paths, ids = Components(), Paths(), _Ids()
     tags: dict[str, None] = {}
-    for route, said in routes:
+    for entry in entries:
+        route = entry.route
         methods = [each.lower() for each in (_ANY if "*" in route.methods else route.methods)]
         place = paths.place(route, methods)
         for method in methods:
-            found = operation(route, method, place.names, said, components, methods)
+            found = operation(entry, method, methods, place.names, components)
             found["operationId"] = ids.take(route, method, alone=len(methods) == 1)
             if method in _METHODS:
                 place.operations[method] = found
             else:
                 # OpenAPI 3.1 has no word for other methods, but lets a document have words of its own.
                 place.operations.setdefault("x-other-methods", {})[method.upper()] = found
-        tags.update(dict.fromkeys(tags_of(route, said)))
+        tags.update(dict.fromkeys(entry.tags))
     for tag in tags:
         spec.tag({"name": tag})
     for name, schema in components.schemas.items():

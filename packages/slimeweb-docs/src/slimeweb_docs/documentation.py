@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 from slimeweb import RouteSpec, Slime
@@ -11,7 +13,7 @@ from slimeweb.errors import ConfigError, InvalidHandler
 from slimeweb_docs.response_type import SlimeResponseType
 from slimeweb_docs.schema import SlimeSchema
 
-__all__ = ["About", "Docs", "Documentation"]
+__all__ = ["About", "Docs", "Documentation", "Entry"]
 
 H = TypeVar("H", bound=Callable[..., Any])
 
@@ -26,6 +28,15 @@ class Documentation:
     schema: SlimeSchema = field(default_factory=SlimeSchema)
     tags: tuple[str, ...] = ()
     deprecated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A route with what is said about it, `None` for nothing, and the groups that it is listed under."""
+
+    route: RouteSpec
+    said: Documentation | None
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +71,8 @@ class Docs:
 
         `title` is its short name, the first line of the handler's docstring by default; `description`, which may hold
         CommonMark, the rest of it. `response_type` is what it answers with, JSON unless the route itself tells more;
-        `schema` what it takes. `tags` are groups to list it under. What is said about a handler holds for all its
-        routes.
+        `schema` what it takes. `tags` are groups to list it under: its module by default, where that is not the
+        application's own. What is said about a handler holds for all its routes.
 
         `InvalidHandler` for a function that is no route's handler, `ConfigError` for a second `@app.docs` on one
         route, `TypeError` for an argument of the wrong kind.
@@ -103,7 +114,18 @@ class Docs:
         # Here and not above: an application that shows no documents does without apispec.
         from slimeweb_docs.document import build
 
-        return build(self._about, [(route, self._said(route.handler)) for route in self._routes])
+        return build(self._about, [self._entry(route) for route in self._routes])
+
+    def _entry(self, route: RouteSpec) -> Entry:
+        said = self._said(route.handler)
+        if said is not None and said.tags:
+            return Entry(route, said, said.tags)
+        # Handlers in a module of their own belong together; those beside the application are not a group.
+        module = sys.modules.get(getattr(route.handler, "__module__", None) or "")
+        file = getattr(module, "__file__", None)
+        if module is None or file is None or Path(file).resolve() == self._app.file:
+            return Entry(route, said)
+        return Entry(route, said, (module.__name__.rpartition(".")[2],))
 
     def _add(self, handler: Callable[..., Any], said: Documentation) -> None:
         paths = [route.path for route in self._routes if route.handler == handler]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from slimeweb import RouteSpec
@@ -10,11 +9,11 @@ from slimeweb_docs.annotations import describe
 from slimeweb_docs.answers import is_websocket, responses
 from slimeweb_docs.components import Components
 from slimeweb_docs.definitions import Schema
-from slimeweb_docs.documentation import Documentation
+from slimeweb_docs.documentation import Documentation, Entry
 from slimeweb_docs.errors import SchemaError
 from slimeweb_docs.handler import validated
 
-__all__ = ["operation", "tags_of"]
+__all__ = ["operation"]
 
 _PARAMS: dict[str, Schema] = {
     "str": {"type": "string", "minLength": 1},
@@ -28,21 +27,16 @@ _BODILESS = frozenset({"get", "head", "delete", "options", "trace"})
 
 
 def operation(
-    route: RouteSpec,
-    method: str,
-    names: tuple[str, ...],
-    said: Documentation | None,
-    components: Components,
-    methods: list[str],
+    entry: Entry, method: str, methods: list[str], names: tuple[str, ...], components: Components
 ) -> dict[str, Any]:
     """The operation object, without its id. `names` are the path's parameters', `methods` all that the route has."""
+    route, said = entry.route, entry.said
     summary, description = _texts(route, said)
     found: dict[str, Any] = {"summary": summary}
     if description:
         found["description"] = description
-    tags = tags_of(route, said)
-    if tags:
-        found["tags"] = list(tags)
+    if entry.tags:
+        found["tags"] = list(entry.tags)
     parameters = [*_path_parameters(route, names), *_query_parameters(said, components)]
     if parameters:
         found["parameters"] = parameters
@@ -54,15 +48,6 @@ def operation(
     if said is not None and said.deprecated:
         found["deprecated"] = True
     return found
-
-
-def tags_of(route: RouteSpec, said: Documentation | None) -> tuple[str, ...]:
-    """The groups of a route: those it was given, else the module of its handler where that is not the main one."""
-    if said is not None and said.tags:
-        return said.tags
-    module = getattr(route.handler, "__module__", None) or ""
-    # A module by itself is the application's file; one in a package holds a group of its routes.
-    return (module.rpartition(".")[2],) if "." in module and module in sys.modules else ()
 
 
 def _texts(route: RouteSpec, said: Documentation | None) -> tuple[str, str]:
