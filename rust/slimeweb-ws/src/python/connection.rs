@@ -233,14 +233,21 @@ impl Connection {
         }
     }
 
+    /// What the client sent before its breach may still be answered: the close follows when that has been taken, but the client is
+    /// not waited for longer than for any other close.
     fn fail(&self, py: Python<'_>, error: Error) -> PyResult<()> {
+        self.post(py, Note::Error(error))?;
+        self.tell(py, intern!(py, "closing"))
+    }
+
+    fn close_for(&self, py: Python<'_>, error: &Error) -> PyResult<()> {
         self.shared.close(py, Some(error.code()), &error.to_string(), false)?;
         // Who is still sending too much would lose the close frame to a reset: that one is given time to answer it.
         if error.kind() != ErrorKind::TooBig {
             self.shared.outbox.finish();
             self.shared.outbox.pump(py);
         }
-        self.post(py, Note::Error(error))
+        Ok(())
     }
 }
 
@@ -373,6 +380,7 @@ impl Connection {
                 Note::Message(Message::Binary(bytes)) => Ok(Some(PyBytes::new(py, &bytes).into_any())),
                 Note::Open => Ok(Some(("open",).into_pyobject(py)?.into_any())),
                 Note::Error(error) => {
+                    this.close_for(py, &error)?;
                     Ok(Some(("error", error.code(), error.to_string()).into_pyobject(py)?.into_any()))
                 }
                 Note::Lost => {
@@ -433,10 +441,10 @@ impl Connection {
     /// Begins the closing handshake. False when it has begun already.
     ///
     /// `ValueError` for a code that must not be sent or a reason of more than 123 bytes.
-    #[pyo3(signature = (code=1000, reason="", *, hurry=false))]
-    fn close(&self, py: Python<'_>, code: u16, reason: &str, hurry: bool) -> PyResult<bool> {
+    #[pyo3(signature = (code=1000, reason=""))]
+    fn close(&self, py: Python<'_>, code: u16, reason: &str) -> PyResult<bool> {
         check_close(code, reason)?;
-        self.shared.close(py, Some(code), reason, hurry)
+        self.shared.close(py, Some(code), reason, false)
     }
 
     /// Ends the connection without a handshake.
