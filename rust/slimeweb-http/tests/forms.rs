@@ -184,3 +184,57 @@ fn a_directory_that_cannot_be_written_is_a_500_that_tells_nothing() {
     let (status, text, _) = post(&limits, &form(&[("name=f; filename=x", &vec![1; 100_000])]), 4096);
     assert_eq!((status, text.as_str()), (500, "the upload could not be stored"));
 }
+
+/// Runs the test of this name once more where `/tmp` can be covered by a small disk that nobody else sees, and that goes
+/// with its process. None there, and where it cannot be had.
+#[cfg(target_os = "linux")]
+fn with_a_small_disk(test: &str) -> Option<std::process::Output> {
+    use std::process::Command;
+
+    // A namespace of its own is for root, and for others where the system lets them be root of a namespace.
+    let is_root = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").unwrap()) == 0;
+    let namespaces = if is_root { &["--mount"][..] } else { &["--mount", "--user", "--map-root-user"] };
+    let mount = "mount -t tmpfs -o size=256k tmpfs /tmp";
+    let unshare = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(namespaces).args(["sh", "-c", script, "sh"]);
+        command
+    };
+    if !is_root && !unshare(mount).status().is_ok_and(|status| status.success()) {
+        eprintln!("skipped: neither root nor allowed to mount in a user namespace of its own");
+        return None;
+    }
+    let mut command = unshare(&format!("{mount} && exec \"$@\""));
+    command.arg(std::env::current_exe().unwrap()).args(["--exact", test, "--nocapture"]).env(SMALL_DISK, "1");
+    Some(command.output().unwrap())
+}
+
+#[cfg(target_os = "linux")]
+const SMALL_DISK: &str = "SLIMEWEB_TEST_ON_A_SMALL_DISK";
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_a_507_and_no_part_of_the_file_stays() {
+    if std::env::var_os(SMALL_DISK).is_none() {
+        let Some(output) = with_a_small_disk("a_full_disk_is_a_507_and_no_part_of_the_file_stays") else { return };
+        let said = [output.stdout, output.stderr].concat();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
+        assert!(memchr::memmem::find(&said, b"1 passed").is_some(), "{}", String::from_utf8_lossy(&said));
+        return;
+    }
+    let directory = Arc::new(UploadDir::new(Some("/tmp/uploads".into())));
+    let limits = FormLimits { directory, ..FormLimits::default() };
+    let small = vec![1; 100_000];
+    let (status, text, seen) = post(&limits, &form(&[("name=f; filename=x", &small)]), 4096);
+    assert_eq!((status, seen.map(|seen| seen.lines.len())), (200, Some(1)), "{text}");
+    // The first file fits, the second does not.
+    let large = vec![1; 1_000_000];
+    let body = form(&[("name=f; filename=x", &small), ("name=f; filename=y", &large)]);
+    let (status, text, seen) = post(&limits, &body, 4096);
+    assert_eq!((status, text.as_str()), (507, "there is no room to store the upload"));
+    assert!(seen.is_none());
+    assert_eq!(files_below(std::path::Path::new("/tmp/uploads")), 0);
+    // And the room is there again.
+    let (status, text, _) = post(&limits, &form(&[("name=f; filename=x", &small)]), 4096);
+    assert_eq!(status, 200, "{text}");
+}

@@ -1,32 +1,26 @@
 //! The head of a part: its Content-Disposition and Content-Type.
 
+use std::borrow::Cow;
+
+use http::HeaderMap;
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use percent_encoding::percent_decode_str;
 
 /// What the head of a part says.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct PartHead {
     pub(super) name: String,
     pub(super) filename: Option<String>,
     pub(super) content_type: Option<String>,
 }
 
-/// Parses the lines of a part's head, the last of them without its line end.
-pub(super) fn parse(head: &[u8]) -> Result<PartHead, &'static str> {
+/// Reads the fields of a part's head.
+pub(super) fn parse(fields: &HeaderMap) -> Result<PartHead, &'static str> {
     // Browsers write names as UTF-8; what is not is shown as well as it can be.
-    let head = String::from_utf8_lossy(head);
-    let mut part = PartHead::default();
-    let mut name = None;
-    for line in head.split("\r\n").filter(|line| !line.is_empty()) {
-        let (field, value) = line.split_once(':').ok_or("a line of a part's head has no colon")?;
-        let value = value.trim();
-        if field.eq_ignore_ascii_case("content-disposition") {
-            (name, part.filename) = disposition(value)?;
-        } else if field.eq_ignore_ascii_case("content-type") {
-            part.content_type = Some(value.to_owned());
-        }
-    }
-    part.name = name.ok_or("a part has no name in its Content-Disposition")?;
-    Ok(part)
+    let text = |name| fields.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let (name, filename) = text(CONTENT_DISPOSITION).as_deref().map(disposition).transpose()?.unwrap_or_default();
+    let name = name.ok_or("a part has no name in its Content-Disposition")?;
+    Ok(PartHead { name, filename, content_type: text(CONTENT_TYPE).map(Cow::into_owned) })
 }
 
 fn disposition(value: &str) -> Result<(Option<String>, Option<String>), &'static str> {
@@ -84,10 +78,13 @@ fn extended_value(value: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn head(disposition: &str) -> Result<(String, Option<String>), &'static str> {
-        parse(format!("Content-Disposition: {disposition}").as_bytes()).map(|head| (head.name, head.filename))
+        let value = HeaderValue::from_bytes(disposition.as_bytes()).unwrap();
+        parse(&HeaderMap::from_iter([(CONTENT_DISPOSITION, value)])).map(|head| (head.name, head.filename))
     }
 
     #[test]
@@ -110,7 +107,6 @@ mod tests {
         {
             assert!(head(bad).is_err(), "{bad}");
         }
-        assert!(parse(b"no colon").is_err());
-        assert!(parse(b"").is_err());
+        assert!(parse(&HeaderMap::new()).is_err());
     }
 }

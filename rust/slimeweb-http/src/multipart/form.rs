@@ -7,9 +7,10 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
 use tempfile::{NamedTempFile, TempPath};
 
-use super::disposition::PartHead;
+use super::blocks::Source;
+use super::boundary::boundary;
 use super::error::FormError;
-use super::parts::{Parts, boundary};
+use super::parts::{Part, Parts};
 use super::upload_dir::UploadDir;
 use crate::request_body::RequestBody;
 
@@ -78,47 +79,58 @@ pub async fn read(mut body: RequestBody, content_type: &HeaderValue, limits: &Fo
     let content_type = content_type.to_str().map_err(|_| FormError::Malformed("its Content-Type is not ASCII"))?;
     let boundary = boundary(content_type)?;
     body.set_limit(limits.body);
-    let mut parts = Parts::new(body, &boundary);
+    gather(body, &boundary, limits).await
+}
+
+pub(super) async fn gather(body: impl Source, boundary: &str, limits: &FormLimits) -> Result<Form, FormError> {
+    let mut parts = Parts::new(body, boundary);
     let mut form = Form::default();
     let (mut count, mut fields_left) = (0, limits.fields);
-    while let Some(head) = parts.next(count == 0).await? {
+    while let Some(part) = parts.next().await? {
         count += 1;
         if count > limits.parts {
             return Err(FormError::TooManyParts { limit: limits.parts });
         }
-        if head.filename.is_some() {
-            form.files.extend(file(&mut parts, head, limits).await?);
+        if part.head.filename.is_some() {
+            form.files.extend(file(&mut parts, part, limits).await?);
         } else {
-            let too_large = FormError::FieldsTooLarge { limit: limits.fields };
-            match fields_left.checked_sub(head.name.len()) {
-                Some(left) => fields_left = left,
-                None => return Err(too_large),
-            }
-            let value = field(&mut parts, &mut fields_left).await?.ok_or(too_large)?;
-            form.fields.push((head.name, value));
+            let field = field(&mut parts, part, &mut fields_left).await?;
+            form.fields.push(field.ok_or(FormError::FieldsTooLarge { limit: limits.fields })?);
         }
     }
     Ok(form)
 }
 
-/// A field's value; none when it is larger than what is `left`.
-async fn field(parts: &mut Parts, left: &mut usize) -> Result<Option<String>, FormError> {
+/// A field's name and value; none when they are larger than what is `left`.
+async fn field<S: Source>(
+    parts: &mut Parts<S>,
+    mut part: Part,
+    left: &mut usize,
+) -> Result<Option<(String, String)>, FormError> {
+    let mut take = |bytes: usize| left.checked_sub(bytes).map(|rest| *left = rest);
+    if take(part.head.name.len()).is_none() {
+        return Ok(None);
+    }
     let mut value = Vec::new();
-    while let Some(piece) = parts.data().await? {
-        match left.checked_sub(piece.len()) {
-            Some(rest) => *left = rest,
-            None => return Ok(None),
+    while let Some(piece) = parts.piece(&mut part.data).await? {
+        if take(piece.len()).is_none() {
+            return Ok(None);
         }
         value.extend_from_slice(&piece);
     }
-    String::from_utf8(value).map(Some).map_err(|_| FormError::Malformed("a field is not UTF-8"))
+    let value = String::from_utf8(value).map_err(|_| FormError::Malformed("a field is not UTF-8"))?;
+    Ok(Some((part.head.name, value)))
 }
 
-async fn file(parts: &mut Parts, head: PartHead, limits: &FormLimits) -> Result<Option<Upload>, FormError> {
+async fn file<S: Source>(
+    parts: &mut Parts<S>,
+    mut part: Part,
+    limits: &FormLimits,
+) -> Result<Option<Upload>, FormError> {
     let mut size = 0u64;
     let mut buffer = BytesMut::new();
     let mut stored = None;
-    while let Some(piece) = parts.data().await? {
+    while let Some(piece) = parts.piece(&mut part.data).await? {
         size += piece.len() as u64;
         buffer.extend_from_slice(&piece);
         let full = if stored.is_some() { buffer.len() >= WRITE } else { buffer.len() > limits.memory };
@@ -130,6 +142,7 @@ async fn file(parts: &mut Parts, head: PartHead, limits: &FormLimits) -> Result<
         None => Content::Memory(buffer.freeze()),
         Some(stored) => Content::Disk(store(Some(stored), buffer.freeze(), limits).await?.into_temp_path()),
     };
+    let head = part.head;
     let original_filename = head.filename.unwrap_or_default();
     if size == 0 && original_filename.is_empty() {
         return Ok(None);

@@ -1,9 +1,13 @@
 //! Forms with files: `multipart/form-data` (RFC 7578).
 
+mod blocks;
+mod boundary;
 mod disposition;
 mod error;
 mod form;
 mod parts;
+#[cfg(test)]
+mod properties;
 mod upload_dir;
 
 pub use error::FormError;

@@ -1,147 +1,146 @@
-//! Splits a body at its boundary (RFC 2046, section 5.1), as it arrives.
+//! The parts of a form, one after another (RFC 2046, section 5.1). multer finds them; what it may gather is limited here.
+//!
+//! multer takes whatever its stream has ready, and keeps it until the head of a part is complete, however long that is. So
+//! its stream has one block at a time, and that only after multer has asked; a head that takes too many of them is refused.
 
-use bytes::{Buf, Bytes, BytesMut};
-use memchr::memmem::Finder;
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::mem;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
+use bytes::Bytes;
+use futures_core::Stream;
+use multer::{Field, Multipart};
+
+use super::blocks::{Blocks, Source};
 use super::disposition::{self, PartHead};
 use super::error::FormError;
-use crate::request_body::RequestBody;
 
-/// The head of a part, in bytes.
+/// The bytes that may be read in search of the end of a part's head; what stands before the first part counts as well.
+/// A head can be longer by the part of a block that had been read with what was before it.
 const HEAD_LIMIT: usize = 16 * 1024;
-const BOUNDARY_LIMIT: usize = 70;
 
-/// The parts of a body, one after another.
-pub(super) struct Parts {
-    body: RequestBody,
-    buffer: BytesMut,
-    delimiter: Finder<'static>,
+/// The parts of a body.
+pub(super) struct Parts<S> {
+    blocks: Blocks<S>,
+    inlet: Inlet,
+    multipart: Multipart<'static>,
 }
 
-impl Parts {
-    pub(super) fn new(body: RequestBody, boundary: &str) -> Self {
-        let delimiter = Finder::new(format!("\r\n--{boundary}").as_bytes()).into_owned();
-        // The first delimiter may stand at the very beginning, without a line end before it.
-        Self { body, buffer: BytesMut::from(&b"\r\n"[..]), delimiter }
+/// One part.
+pub(super) struct Part {
+    pub(super) head: PartHead,
+    pub(super) data: Field<'static>,
+}
+
+impl<S: Source> Parts<S> {
+    pub(super) fn new(source: S, boundary: &str) -> Self {
+        let inlet = Inlet::default();
+        Self { blocks: Blocks::new(source), multipart: Multipart::new(inlet.clone(), boundary), inlet }
     }
 
-    /// The head of the next part; none after the last. The part before it has to be read to its end.
-    pub(super) async fn next(&mut self, is_first: bool) -> Result<Option<PartHead>, FormError> {
-        if is_first {
-            // A preamble is nobody's.
-            while self.data().await?.is_some() {}
-        }
-        while self.buffer.len() < 2 {
-            self.fill("it ends in a delimiter").await?;
-        }
-        if self.buffer.starts_with(b"--") {
-            // What follows the last delimiter is nobody's either, but read, so that the connection can be used again.
-            while let Some(piece) = self.body.chunk().await {
-                piece?;
-            }
-            return Ok(None);
-        }
-        let padding = self.until(b"\r\n").await?;
-        if padding.iter().any(|byte| !matches!(byte, b' ' | b'\t')) {
-            return Err(FormError::Malformed("a delimiter is followed by something else"));
-        }
-        if self.starts_with(b"\r\n").await? {
-            return Err(FormError::Malformed("a part has no head"));
-        }
-        let head = self.until(b"\r\n\r\n").await?;
-        disposition::parse(&head).map(Some).map_err(FormError::Malformed)
-    }
-
-    /// The next piece of the part; none at its end, which includes the delimiter.
-    pub(super) async fn data(&mut self) -> Result<Option<Bytes>, FormError> {
-        loop {
-            let length = self.delimiter.needle().len();
-            if let Some(at) = self.delimiter.find(&self.buffer) {
-                if at > 0 {
-                    return Ok(Some(self.buffer.split_to(at).freeze()));
+    /// The next part; none after the last. The part before it has to be read to its end and dropped.
+    pub(super) async fn next(&mut self) -> Result<Option<Part>, FormError> {
+        let mut searched = 0;
+        let field = loop {
+            match poll_fn(|cx| Poll::Ready(self.multipart.poll_next_field(cx))).await {
+                Poll::Ready(field) => break field.map_err(|error| reason(&error))?,
+                Poll::Pending if searched >= HEAD_LIMIT => {
+                    return Err(FormError::Malformed(
+                        "the head of a part, or what stands before the first, is too long",
+                    ));
                 }
-                self.buffer.advance(length);
-                return Ok(None);
+                Poll::Pending => searched += self.feed().await?,
             }
-            // The last bytes may be the beginning of a delimiter.
-            let safe = self.buffer.len().saturating_sub(length - 1);
-            if safe > 0 {
-                return Ok(Some(self.buffer.split_to(safe).freeze()));
-            }
-            self.fill("it ends before its last delimiter").await?;
-        }
+        };
+        let Some(data) = field else {
+            // What follows the last delimiter is nobody's, but read, so that the connection can be used again.
+            self.blocks.skip().await?;
+            return Ok(None);
+        };
+        let head = disposition::parse(data.headers()).map_err(FormError::Malformed)?;
+        Ok(Some(Part { head, data }))
     }
 
-    /// Takes what stands before `end`, and `end` itself off as well.
-    async fn until(&mut self, end: &[u8]) -> Result<Bytes, FormError> {
-        let too_long = FormError::Malformed("the head of a part is too long");
-        let mut from = 0;
+    /// The next piece of a part, which may be empty; none at its end.
+    pub(super) async fn piece(&mut self, data: &mut Field<'static>) -> Result<Option<Bytes>, FormError> {
         loop {
-            let unsearched = self.buffer.get(from..).unwrap_or_default();
-            if let Some(at) = memchr::memmem::find(unsearched, end) {
-                let found = self.buffer.split_to(from + at).freeze();
-                self.buffer.advance(end.len());
-                return if found.len() > HEAD_LIMIT { Err(too_long) } else { Ok(found) };
-            }
-            if self.buffer.len() > HEAD_LIMIT {
-                return Err(too_long);
-            }
-            from = self.buffer.len().saturating_sub(end.len() - 1);
-            self.fill("it ends in the head of a part").await?;
+            match poll_fn(|cx| Poll::Ready(Pin::new(&mut *data).poll_next(cx))).await {
+                Poll::Ready(piece) => return piece.transpose().map_err(|error| reason(&error)),
+                Poll::Pending => self.feed().await?,
+            };
         }
     }
 
-    async fn starts_with(&mut self, start: &[u8]) -> Result<bool, FormError> {
-        while self.buffer.len() < start.len() {
-            self.fill("it ends in the head of a part").await?;
+    /// Gives multer a block, or tells it the end; the number of bytes.
+    async fn feed(&mut self) -> Result<usize, FormError> {
+        match self.blocks.next().await? {
+            Some(block) => {
+                let length = block.len();
+                self.inlet.put(Supply::Block(block));
+                Ok(length)
+            }
+            // It has been told, and waits all the same.
+            None if self.inlet.has_ended() => Err(FormError::Malformed("it ends too early")),
+            None => {
+                self.inlet.put(Supply::End);
+                Ok(0)
+            }
         }
-        Ok(self.buffer.starts_with(start))
-    }
-
-    async fn fill(&mut self, otherwise: &'static str) -> Result<(), FormError> {
-        let piece = self.body.chunk().await.ok_or(FormError::Malformed(otherwise))??;
-        self.buffer.extend_from_slice(&piece);
-        Ok(())
     }
 }
 
-/// The boundary that a Content-Type announces.
-pub(super) fn boundary(content_type: &str) -> Result<String, FormError> {
-    let (kind, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
-    if !kind.trim().eq_ignore_ascii_case("multipart/form-data") {
-        return Err(FormError::Malformed("its Content-Type is not multipart/form-data"));
-    }
-    let value = parameters.split(';').find_map(|parameter| {
-        let (key, value) = parameter.split_once('=')?;
-        key.trim().eq_ignore_ascii_case("boundary").then(|| value.trim())
-    });
-    let value = value.ok_or(FormError::Malformed("its Content-Type has no boundary"))?;
-    let bare = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
-    // A semicolon cannot be in a boundary, so splitting at it was right.
-    let is_valid = |byte: u8| byte.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(&byte);
-    if bare.is_empty() || bare.len() > BOUNDARY_LIMIT || bare.ends_with(' ') || !bare.bytes().all(is_valid) {
-        return Err(FormError::Malformed("its boundary is not one of RFC 2046"));
-    }
-    Ok(bare.to_owned())
+/// The stream that multer reads from. Nobody is woken: whoever puts something in polls multer next.
+#[derive(Clone, Default)]
+struct Inlet(Arc<Mutex<Supply>>);
+
+#[derive(Default)]
+enum Supply {
+    #[default]
+    Nothing,
+    Block(Bytes),
+    End,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+impl Inlet {
+    fn put(&self, supply: Supply) {
+        self.exchange(supply);
+    }
 
-    #[test]
-    fn boundaries() {
-        assert_eq!(boundary("multipart/form-data; boundary=abc").unwrap(), "abc");
-        assert_eq!(boundary("Multipart/Form-Data; charset=x; Boundary=\"a b\"").unwrap(), "a b");
-        let long = format!("multipart/form-data; boundary={}", "a".repeat(71));
-        for bad in [
-            "text/plain; boundary=a",
-            "multipart/form-data",
-            "multipart/form-data; boundary=",
-            "multipart/form-data; boundary=\"a",
-            long.as_str(),
-        ] {
-            assert!(boundary(bad).is_err(), "{bad}");
+    fn has_ended(&self) -> bool {
+        matches!(*self.0.lock().unwrap_or_else(PoisonError::into_inner), Supply::End)
+    }
+
+    fn exchange(&self, supply: Supply) -> Supply {
+        mem::replace(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner), supply)
+    }
+}
+
+impl Stream for Inlet {
+    type Item = Result<Bytes, Infallible>;
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match self.exchange(Supply::Nothing) {
+            Supply::Nothing => Poll::Pending,
+            Supply::Block(block) => Poll::Ready(Some(Ok(block))),
+            Supply::End => {
+                self.put(Supply::End);
+                Poll::Ready(None)
+            }
         }
     }
+}
+
+fn reason(error: &multer::Error) -> FormError {
+    FormError::Malformed(match error {
+        multer::Error::IncompleteFieldData { .. } => "it ends before its last delimiter",
+        multer::Error::IncompleteStream => "it ends too early, or a delimiter is followed by something else",
+        multer::Error::IncompleteHeaders
+        | multer::Error::ReadHeaderFailed(_)
+        | multer::Error::DecodeHeaderName { .. }
+        | multer::Error::DecodeHeaderValue { .. } => "the head of a part is no list of header fields",
+        _ => "it cannot be read",
+    })
 }
