@@ -52,7 +52,7 @@ class Environment:
 
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a wheel of every package: the native ones built here, unless SLIME_NATIVE_WHEELS names a folder of them."""
+    """A folder with a wheel of every package: native ones built here, unless SLIME_NATIVE_WHEELS holds them."""
     folder = tmp_path_factory.mktemp("wheels")
     uv = find_uv()
     for package in PURE:

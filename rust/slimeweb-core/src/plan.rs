@@ -12,6 +12,8 @@ pub(crate) struct Plan {
     pub(crate) body_size: u64,
     pub(crate) stream_body: bool,
     pub(crate) filters: Vec<Py<PyAny>>,
+    /// Bodies from this size on are not run through a filter on an event loop's thread, in bytes.
+    pub(crate) filter_limit: usize,
 }
 
 /// A directory served below a prefix, as `slimeweb.plan.StaticMount` describes it.

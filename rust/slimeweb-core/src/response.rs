@@ -24,9 +24,6 @@ const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8")
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// Bodies from this size on are not run through a filter on an event loop's thread, in bytes.
-const OFF_LOOP: usize = 64 * 1024;
-
 /// The answer to one request. Its body methods return the response itself, so `return resp.plain(…)` reads well.
 #[pyclass(frozen, dict, weakref, module = "slimeweb")]
 pub(crate) struct SlimeResponse {
@@ -181,10 +178,12 @@ impl SlimeResponse {
         if !plan.filters.is_empty() {
             let length = match &this.draft.lock().body {
                 Content::Bytes(bytes) => Some(bytes.len()),
+                // No body, but what a filter says in the headers belongs to this answer as well.
+                Content::Empty => Some(0),
                 _ => None,
             };
             match length {
-                Some(length) if length >= OFF_LOOP && plan.is_async => {
+                Some(length) if length >= plan.filter_limit && plan.is_async => {
                     let response = slf.clone().unbind();
                     let filter = move |py: Python<'_>| Self::filter_and_send(response.bind(py));
                     let Err(full) = this.request.get().site.lanes.pool.submit(Work::Call(Box::new(filter))) else { return };
@@ -215,12 +214,13 @@ impl SlimeResponse {
         let (this, py) = (slf.get(), slf.py());
         let request = this.request.bind(py);
         for filter in &request.get().plan.filters {
-            let body = match &this.draft.lock().body {
-                Content::Bytes(bytes) => bytes.clone(),
+            let (body, empty) = match &this.draft.lock().body {
+                Content::Bytes(bytes) => (bytes.clone(), false),
+                Content::Empty => (Bytes::new(), true),
                 _ => return Ok(()),
             };
             let encoder = filter.bind(py).call_method1(intern!(py, "begin"), (request, slf, body.len()))?;
-            if encoder.is_none() {
+            if encoder.is_none() || empty {
                 continue;
             }
             let mut encoded = Vec::with_capacity(body.len() / 2);

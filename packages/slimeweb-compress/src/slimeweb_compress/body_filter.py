@@ -24,6 +24,14 @@ class CompressionFilter:
     default: Policy | None
     by_method: Mapping[str, Policy | None]
 
+    @property
+    def loop_limit(self) -> int:
+        """How many bytes an event loop may compress itself: the higher the level, the fewer."""
+        policies = (self.default, *self.by_method.values())
+        highest = max((policy.level for policy in policies if policy is not None), default=1)
+        # What a byte costs grows faster than the level does.
+        return max(1024, 64 * 1024 // highest**2)
+
     def begin(self, request: SlimeRequest, response: SlimeResponse, length: int | None) -> Encoder | None:
         """An encoder for what the client asked for; `None` to send the body as it is.
 

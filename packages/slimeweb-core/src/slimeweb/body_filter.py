@@ -14,13 +14,17 @@ class BodyFilter(Protocol):
     """Decides, response by response, whether a body is transformed on its way out.
 
     One filter object serves many requests at once, on any thread: it keeps no state of its own about them.
+
+    An attribute `loop_limit` says from how many bytes on a coroutine handler's body goes through the filter on a pool
+    thread, 64 KiB where there is none: a slow transformation sets less, so that no event loop waits for it.
     """
 
     def begin(self, request: SlimeRequest, response: SlimeResponse, length: int | None) -> BodyEncoder | None:
         """An encoder for this response's body, or `None` to send it as it is.
 
-        `length` is the body's length in bytes, `None` for a body that is written piece by piece. The response's
-        headers may still be changed here: Content-Encoding, Vary, ETag. Content-Length is the server's.
+        `length` is the body's length in bytes, `None` for a body that is written piece by piece. For an answer without a
+        body it is 0, and only what is done to the headers counts. The response's headers may still be changed here:
+        Content-Encoding, Vary, ETag. Content-Length is the server's.
         """
 
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Compiler"]
 
+LOOP_LIMIT = 64 * 1024
+"""Bytes from which on a filter that says nothing about it is kept off event loops."""
+
 
 @dataclass(frozen=True, slots=True)
 class Compiler:
@@ -82,6 +85,7 @@ class Compiler:
                 stream_body=route.stream_body,
                 blocking=route.blocking,
                 filters=filters,
+                filter_limit=min((getattr(each, "loop_limit", LOOP_LIMIT) for each in filters), default=LOOP_LIMIT),
             )
 
     def _filters(self, route: RouteSpec) -> tuple[BodyFilter, ...]:

@@ -14,7 +14,10 @@ __all__ = ["Plan", "Settings", "StaticMount"]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One route, compiled: the handler with its middleware folded around it, and how to run it."""
+    """One route, compiled: the handler with its middleware folded around it, and how to run it.
+
+    `body_size` is in bytes. Bodies of `filter_limit` bytes or more are not filtered on an event loop's thread.
+    """
 
     pattern: str
     methods: tuple[str, ...]
@@ -24,6 +27,7 @@ class Plan:
     stream_body: bool = False
     blocking: bool | None = None
     filters: tuple[BodyFilter, ...] = ()
+    filter_limit: int = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
