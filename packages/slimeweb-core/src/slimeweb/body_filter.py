@@ -22,7 +22,7 @@ class BodyFilter(Protocol):
     def begin(self, request: SlimeRequest, response: SlimeResponse, length: int | None) -> BodyEncoder | None:
         """An encoder for this response's body, or `None` to send it as it is.
 
-        `length` is the body's length in bytes, `None` for a body that is written piece by piece. For an answer without a
+        `length` is the body's length in bytes, `None` for one that is written piece by piece. For an answer without a
         body it is 0, and only what is done to the headers counts. The response's headers may still be changed here:
         Content-Encoding, Vary, ETag. Content-Length is the server's.
         """
