@@ -68,7 +68,8 @@ lint: build ## check formatting, lints and types of both languages
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(addprefix -p ,$(IMPORTS))
 	$(BIN)/mypy --exclude benchmarks/apps benchmarks
-	$(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml slimeweb._core
+	$(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml \
+	  --allowlist packages/slimeweb-core/stubtest-allowlist.txt $(addsuffix ._native,slimeweb_ws slimeweb_compress) slimeweb._core
 	cargo fmt $(RUST) --all --check
 	PYO3_PYTHON=$(CURDIR)/$(BIN)/python $(CARGO) clippy $(RUST) --workspace --all-targets --all-features -- -D warnings
 

@@ -121,7 +121,9 @@ impl Bridge {
     ) -> Response<Body> {
         body.discard();
         match &self.site.fallback {
-            Some(plan) => self.run(Arc::clone(plan), head, None, Params::default(), Payload::Empty, connection, draft).await,
+            Some(plan) => {
+                self.run(Arc::clone(plan), head, None, Params::default(), Payload::Empty, connection, draft).await
+            }
             None => draft.into_response(status),
         }
     }
@@ -163,7 +165,12 @@ impl Bridge {
     }
 
     /// Answers 101 and lets the protocol have the connection once that is out.
-    fn switch(&self, reply: SwitchReply, upgrade: Option<OnUpgrade>, connection: Arc<ConnectionInfo>) -> Response<Body> {
+    fn switch(
+        &self,
+        reply: SwitchReply,
+        upgrade: Option<OnUpgrade>,
+        connection: Arc<ConnectionInfo>,
+    ) -> Response<Body> {
         let SwitchReply { mut headers, protocol } = reply;
         let Some(upgrade) = upgrade else {
             // Nothing can be switched on this connection (no Upgrade in the request, or HTTP/2): the protocol is let go unused.
@@ -233,8 +240,12 @@ impl Refusal {
 fn without_path(method: &Method, target: &str) -> Response<Body> {
     match (method, target) {
         (&Method::OPTIONS, "*") => options(HeaderValue::from_static("GET, HEAD, OPTIONS")),
-        (&Method::CONNECT, _) => closing(text(StatusCode::BAD_REQUEST, "this server is no proxy: CONNECT is not for it")),
-        _ => closing(text(StatusCode::BAD_REQUEST, "the request target must begin with a slash (RFC 9112, section 3.2)")),
+        (&Method::CONNECT, _) => {
+            closing(text(StatusCode::BAD_REQUEST, "this server is no proxy: CONNECT is not for it"))
+        }
+        _ => {
+            closing(text(StatusCode::BAD_REQUEST, "the request target must begin with a slash (RFC 9112, section 3.2)"))
+        }
     }
 }
 

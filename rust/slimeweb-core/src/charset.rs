@@ -10,9 +10,7 @@ use crate::failure::http_error;
 fn parameter(content_type: &str) -> Option<&str> {
     content_type.split(';').skip(1).find_map(|part| {
         let (name, value) = part.split_once('=')?;
-        name.trim()
-            .eq_ignore_ascii_case("charset")
-            .then(|| value.trim().trim_matches('"'))
+        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
     })
 }
 
@@ -28,9 +26,7 @@ pub(crate) fn decode(bytes: &[u8], content_type: Option<&str>) -> PyResult<Strin
     let text = if encoding == UTF_8 {
         std::str::from_utf8(bytes).ok().map(str::to_owned)
     } else {
-        encoding
-            .decode_without_bom_handling_and_without_replacement(bytes)
-            .map(|text| text.into_owned())
+        encoding.decode_without_bom_handling_and_without_replacement(bytes).map(|text| text.into_owned())
     };
     text.ok_or_else(|| http_error(StatusCode::BAD_REQUEST, format!("the body is not valid {}", encoding.name())))
 }

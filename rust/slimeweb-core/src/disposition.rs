@@ -22,11 +22,24 @@ const ATTRIBUTE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 /// What may stand in a URL reference as it is; the rest is escaped (RFC 3986, appendix A).
-const REFERENCE: &AsciiSet = &percent_encoding::CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+const REFERENCE: &AsciiSet = &percent_encoding::CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 /// `Content-Disposition: attachment` with a name for old clients and one for all (RFC 6266, section 5).
 pub(crate) fn attachment(name: &str) -> PyResult<HeaderValue> {
-    let plain: String = name.chars().map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\') || c == ' ' { c } else { '_' }).collect();
+    let plain: String = name
+        .chars()
+        .map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\') || c == ' ' { c } else { '_' })
+        .collect();
     let full = utf8_percent_encode(name, ATTRIBUTE);
     header_value("Content-Disposition", &format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{full}"))
 }

@@ -118,7 +118,8 @@ impl SlimeFile {
                         let _ = path.keep();
                     }
                     Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-                        let copied = fs::File::open(&path).and_then(|mut source| io::copy(&mut source, fresh.as_file_mut()));
+                        let copied =
+                            fs::File::open(&path).and_then(|mut source| io::copy(&mut source, fresh.as_file_mut()));
                         if let Err(error) = copied {
                             *stored = Stored::Disk(path);
                             return Err(error.into());
@@ -182,7 +183,9 @@ fn inside(directory: &Path, name: &str) -> PyResult<PathBuf> {
 fn extension(name: &str) -> String {
     let base = name.rsplit(['/', '\\']).next().unwrap_or_default();
     match base.rsplit_once('.') {
-        Some((stem, tail)) if !stem.is_empty() && tail.len() <= 16 && tail.chars().all(|c| c.is_ascii_alphanumeric()) => {
+        Some((stem, tail))
+            if !stem.is_empty() && tail.len() <= 16 && tail.chars().all(|c| c.is_ascii_alphanumeric()) =>
+        {
             tail.to_ascii_lowercase()
         }
         _ => String::new(),

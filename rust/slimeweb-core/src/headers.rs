@@ -92,20 +92,19 @@ impl Headers {
     }
 
     fn __eq__(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> PyResult<bool> {
-        to_dict(py, self.map())?.eq(other.cast::<Self>().map_or_else(
-            |_| Ok(other.clone()),
-            |headers| to_dict(py, headers.get().map()).map(Bound::into_any),
-        )?)
+        to_dict(py, self.map())?.eq(other
+            .cast::<Self>()
+            .map_or_else(|_| Ok(other.clone()), |headers| to_dict(py, headers.get().map()).map(Bound::into_any))?)
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         Ok(format!("Headers({})", to_dict(py, self.map())?.repr()?))
     }
 
-    /// The value of `name`, else `default`.
-    #[pyo3(signature = (name, default=None, /))]
-    fn get<'py>(&self, py: Python<'py>, name: &str, default: Option<Bound<'py, PyAny>>) -> Option<Bound<'py, PyAny>> {
-        joined(py, self.map(), name).map(Bound::into_any).or(default)
+    /// The value of the field `key`, else `default`.
+    #[pyo3(signature = (key, default=None))]
+    fn get<'py>(&self, py: Python<'py>, key: &str, default: Option<Bound<'py, PyAny>>) -> Option<Bound<'py, PyAny>> {
+        joined(py, self.map(), key).map(Bound::into_any).or(default)
     }
 
     fn keys<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {

@@ -83,9 +83,7 @@ mod _core {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let py = module.py();
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-        py.import("collections.abc")?
-            .getattr("Mapping")?
-            .call_method1("register", (py.get_type::<Headers>(),))?;
+        py.import("collections.abc")?.getattr("Mapping")?.call_method1("register", (py.get_type::<Headers>(),))?;
         Ok(())
     }
 }

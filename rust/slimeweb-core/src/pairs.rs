@@ -54,10 +54,6 @@ pub(crate) fn to_dict<'py>(py: Python<'py>, pairs: &[(String, String)]) -> PyRes
 pub(crate) fn all<'py>(py: Python<'py>, pairs: &[(String, String)], name: &str) -> PyResult<Bound<'py, PyList>> {
     PyList::new(
         py,
-        pairs
-            .iter()
-            .filter(|(key, _)| key == name)
-            .map(|(_, value)| PyString::new(py, value))
-            .collect::<Vec<_>>(),
+        pairs.iter().filter(|(key, _)| key == name).map(|(_, value)| PyString::new(py, value)).collect::<Vec<_>>(),
     )
 }

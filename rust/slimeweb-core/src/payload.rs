@@ -22,7 +22,10 @@ pub(crate) enum Payload {
     Empty,
     Bytes(Bytes),
     /// A multipart form; its uploads are taken out when `req.file` is first asked for.
-    Form { fields: Pairs, uploads: Mutex<Vec<Upload>> },
+    Form {
+        fields: Pairs,
+        uploads: Mutex<Vec<Upload>>,
+    },
     /// Still arriving; taken out when `req.chunks()` is asked for.
     Stream(Mutex<Option<ChunkReceiver>>),
 }
@@ -96,7 +99,10 @@ impl Source {
         if future.call_method0(intern!(py, "done"))?.is_truthy()? {
             return Ok(());
         }
-        let retry = Waker::from(Arc::new(Retry { source: Arc::clone(self), future: Mutex::new(Some(future.clone().unbind())) }));
+        let retry = Waker::from(Arc::new(Retry {
+            source: Arc::clone(self),
+            future: Mutex::new(Some(future.clone().unbind())),
+        }));
         let polled = {
             let Some(mut guard) = self.receiver.try_lock() else {
                 return Err(PyRuntimeError::new_err("two tasks read the same request body: read it in one of them"));

@@ -88,7 +88,8 @@ impl SlimeRequest {
         if let Payload::Form { uploads, .. } = &self.payload {
             let unseen = std::mem::take(&mut *uploads.lock());
             let seen = self.parsed.files.get(py).map(|files| files.bind(py));
-            let seen: Vec<_> = seen.into_iter().flatten().filter_map(|file| file.cast_into::<SlimeFile>().ok()).collect();
+            let seen: Vec<_> =
+                seen.into_iter().flatten().filter_map(|file| file.cast_into::<SlimeFile>().ok()).collect();
             let seen: Vec<_> = seen.iter().map(Bound::get).collect();
             py.detach(|| {
                 drop(unseen);
@@ -119,13 +120,11 @@ impl SlimeRequest {
         if let Payload::Form { fields, .. } = &self.payload {
             return Ok(fields);
         }
-        self.parsed.form.get_or_try_init(py, || {
-            match self.content_type().map(media_type) {
-                Some(kind) if kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") => {
-                    pairs::form(self.bytes_of_body()?)
-                }
-                _ => Ok(Pairs::new()),
+        self.parsed.form.get_or_try_init(py, || match self.content_type().map(media_type) {
+            Some(kind) if kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") => {
+                pairs::form(self.bytes_of_body()?)
             }
+            _ => Ok(Pairs::new()),
         })
     }
 
@@ -137,7 +136,9 @@ impl SlimeRequest {
             };
             let files = uploads
                 .into_iter()
-                .map(|upload| Bound::new(py, SlimeFile::new(upload, Arc::clone(&self.site.uploads), self.site.next_file())))
+                .map(|upload| {
+                    Bound::new(py, SlimeFile::new(upload, Arc::clone(&self.site.uploads), self.site.next_file()))
+                })
                 .collect::<PyResult<Vec<_>>>()?;
             Ok(PyList::new(py, files)?.unbind())
         })
@@ -152,7 +153,9 @@ fn media_type(content_type: &str) -> &str {
 fn is_json(content_type: &str) -> bool {
     let kind = media_type(content_type);
     kind.eq_ignore_ascii_case("application/json")
-        || kind.len() > 5 && kind.is_char_boundary(kind.len() - 5) && kind[kind.len() - 5..].eq_ignore_ascii_case("+json")
+        || kind.len() > 5
+            && kind.is_char_boundary(kind.len() - 5)
+            && kind[kind.len() - 5..].eq_ignore_ascii_case("+json")
 }
 
 #[pymethods]
@@ -246,7 +249,8 @@ impl SlimeRequest {
     /// Query parameters; of several with one name the last.
     #[getter]
     fn query<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyDict>> {
-        let dict = self.parsed.query_dict.get_or_try_init(py, || pairs::to_dict(py, self.query_pairs(py)).map(Bound::unbind));
+        let dict =
+            self.parsed.query_dict.get_or_try_init(py, || pairs::to_dict(py, self.query_pairs(py)).map(Bound::unbind));
         dict.map(|dict| dict.bind(py))
     }
 
@@ -271,9 +275,10 @@ impl SlimeRequest {
     /// The body. Empty for a multipart form, whose parts are in `form` and `file`.
     #[getter]
     fn body<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyBytes>> {
-        let body = self.parsed.body.get_or_try_init(py, || -> PyResult<_> {
-            Ok(PyBytes::new(py, self.bytes_of_body()?).unbind())
-        });
+        let body = self
+            .parsed
+            .body
+            .get_or_try_init(py, || -> PyResult<_> { Ok(PyBytes::new(py, self.bytes_of_body()?).unbind()) });
         body.map(|body| body.bind(py))
     }
 
@@ -309,9 +314,10 @@ impl SlimeRequest {
     /// Form fields; of several with one name the last. `FormError` (400) when the form is malformed.
     #[getter]
     fn form<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyDict>> {
-        let dict = self.parsed.form_dict.get_or_try_init(py, || -> PyResult<_> {
-            pairs::to_dict(py, self.form_pairs(py)?).map(Bound::unbind)
-        });
+        let dict = self
+            .parsed
+            .form_dict
+            .get_or_try_init(py, || -> PyResult<_> { pairs::to_dict(py, self.form_pairs(py)?).map(Bound::unbind) });
         dict.map(|dict| dict.bind(py))
     }
 

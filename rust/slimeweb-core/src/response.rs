@@ -126,7 +126,9 @@ impl SlimeResponse {
         let mut draft = self.draft.lock();
         match &draft.body {
             Content::Sent => Err(begun("it has been sent")),
-            Content::Written(writer) if writer.get().has_started() => Err(begun("its headers went out when the stream started")),
+            Content::Written(writer) if writer.get().has_started() => {
+                Err(begun("its headers went out when the stream started"))
+            }
             _ => Ok(change(&mut draft.headers)),
         }
     }
@@ -139,7 +141,9 @@ impl SlimeResponse {
         let this = slf.get();
         if let Ok(text) = value.cast::<PyString>() {
             this.set_text(text, PLAIN, None)
-        } else if value.is_instance_of::<PyBytes>() || value.is_instance_of::<PyByteArray>() || value.is_instance_of::<PyMemoryView>()
+        } else if value.is_instance_of::<PyBytes>()
+            || value.is_instance_of::<PyByteArray>()
+            || value.is_instance_of::<PyMemoryView>()
         {
             this.set(Content::Bytes(octets(value)?), this.default_type("application/octet-stream"), None)
         } else if value.is_instance_of::<PyDict>() || value.is_instance_of::<PyList>() || is_model(value)? {
@@ -186,7 +190,9 @@ impl SlimeResponse {
                 Some(length) if length >= plan.filter_limit && plan.is_async => {
                     let response = slf.clone().unbind();
                     let filter = move |py: Python<'_>| Self::filter_and_send(response.bind(py));
-                    let Err(full) = this.request.get().site.lanes.pool.submit(Work::Call(Box::new(filter))) else { return };
+                    let Err(full) = this.request.get().site.lanes.pool.submit(Work::Call(Box::new(filter))) else {
+                        return;
+                    };
                     if let Work::Call(call) = full.0 {
                         // No thread is free for it: slow is better than not at all.
                         call(slf.py());
@@ -293,11 +299,9 @@ fn begun(why: &str) -> PyErr {
 
 fn status_code(status: u16) -> PyResult<StatusCode> {
     // 1xx are the server's own, and nothing above 599 is defined (RFC 9110, section 15).
-    (200..600)
-        .contains(&status)
-        .then(|| StatusCode::from_u16(status).ok())
-        .flatten()
-        .ok_or_else(|| PyValueError::new_err(format!("{status} is not a status that a response can have: use 200 to 599")))
+    (200..600).contains(&status).then(|| StatusCode::from_u16(status).ok()).flatten().ok_or_else(|| {
+        PyValueError::new_err(format!("{status} is not a status that a response can have: use 200 to 599"))
+    })
 }
 
 pub(crate) fn header_name(name: &str) -> PyResult<HeaderName> {
@@ -308,7 +312,9 @@ pub(crate) fn header_name(name: &str) -> PyResult<HeaderName> {
 
 pub(crate) fn header_value(name: &str, value: &str) -> PyResult<HeaderValue> {
     HeaderValue::try_from(value).map_err(|_| {
-        PyValueError::new_err(format!("the value of header {name:?} holds a line break or another control character: {value:?}"))
+        PyValueError::new_err(format!(
+            "the value of header {name:?} holds a line break or another control character: {value:?}"
+        ))
     })
 }
 
@@ -414,14 +420,22 @@ impl SlimeResponse {
 
     /// Answers with text.
     #[pyo3(signature = (data, status=None))]
-    fn plain<'py>(slf: Bound<'py, Self>, data: &Bound<'py, PyString>, status: Option<u16>) -> PyResult<Bound<'py, Self>> {
+    fn plain<'py>(
+        slf: Bound<'py, Self>,
+        data: &Bound<'py, PyString>,
+        status: Option<u16>,
+    ) -> PyResult<Bound<'py, Self>> {
         slf.get().set_text(data, PLAIN, status)?;
         Ok(slf)
     }
 
     /// Answers with HTML.
     #[pyo3(signature = (data, status=None))]
-    fn html<'py>(slf: Bound<'py, Self>, data: &Bound<'py, PyString>, status: Option<u16>) -> PyResult<Bound<'py, Self>> {
+    fn html<'py>(
+        slf: Bound<'py, Self>,
+        data: &Bound<'py, PyString>,
+        status: Option<u16>,
+    ) -> PyResult<Bound<'py, Self>> {
         slf.get().set_text(data, HTML, status)?;
         Ok(slf)
     }
@@ -519,10 +533,11 @@ impl SlimeResponse {
     /// Answers 101 once the handler returns, and gives the connection to `protocol` (RFC 9110, section 7.8).
     ///
     /// `headers` are those of the 101, `Upgrade` among them; `Connection` is added.
-    #[pyo3(signature = (protocol, headers=Vec::new()))]
-    fn switch_protocol(&self, protocol: Py<PyAny>, headers: Vec<(String, String)>) -> PyResult<()> {
+    #[pyo3(signature = (protocol, headers=None))]
+    fn switch_protocol(&self, protocol: Py<PyAny>, headers: Option<Vec<(String, String)>>) -> PyResult<()> {
         let fields = headers
             .iter()
+            .flatten()
             .map(|(name, value)| Ok((header_name(name)?, header_value(name, value)?)))
             .collect::<PyResult<Vec<_>>>()?;
         self.set(Content::Switched(protocol), None, None)?;

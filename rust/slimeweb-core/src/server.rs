@@ -53,7 +53,9 @@ impl Server {
                 });
                 Methods::These(methods.collect::<PyResult<_>>()?)
             };
-            builder.add(&methods, &pattern, Arc::new(plan)).map_err(|error| PyValueError::new_err(error.to_string()))?;
+            builder
+                .add(&methods, &pattern, Arc::new(plan))
+                .map_err(|error| PyValueError::new_err(error.to_string()))?;
         }
         Ok(builder.build())
     }
@@ -101,7 +103,10 @@ impl Server {
     /// The TCP port it listens on, 0 for a Unix socket.
     #[getter]
     fn port(&self) -> u16 {
-        self.addresses.iter().find_map(|address| if let Address::Tcp(address) = address { Some(address.port()) } else { None }).unwrap_or(0)
+        self.addresses
+            .iter()
+            .find_map(|address| if let Address::Tcp(address) = address { Some(address.port()) } else { None })
+            .unwrap_or(0)
     }
 
     /// The doors to the workers' event loops, one each.
@@ -156,10 +161,9 @@ impl Server {
                 return Err(PyRuntimeError::new_err("this server has been started before: make a new one"));
             }
         };
-        let handle = slimeweb_http::Server::start(listeners, config, move |worker| {
-            Bridge::new(Arc::clone(&site), worker)
-        })
-        .map_err(server_error)?;
+        let handle =
+            slimeweb_http::Server::start(listeners, config, move |worker| Bridge::new(Arc::clone(&site), worker))
+                .map_err(server_error)?;
         *phase = Phase::Serving(handle);
         Ok(())
     }
@@ -176,7 +180,10 @@ impl Server {
     #[pyo3(signature = (timeout=None))]
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
         let timeout = timeout
-            .map(|seconds| Duration::try_from_secs_f64(seconds).map_err(|_| PyValueError::new_err("timeout must be seconds, zero or more")))
+            .map(|seconds| {
+                Duration::try_from_secs_f64(seconds)
+                    .map_err(|_| PyValueError::new_err("timeout must be seconds, zero or more"))
+            })
             .transpose()?;
         let Some(handle) = self.handle() else { return Ok(true) };
         Ok(py.detach(|| handle.wait(timeout)))
@@ -185,7 +192,8 @@ impl Server {
     /// Ends everything that is left, at once; gives handlers `timeout` seconds. True when every thread has ended.
     #[pyo3(signature = (timeout=1.0))]
     fn stop(&self, py: Python<'_>, timeout: f64) -> PyResult<bool> {
-        let timeout = Duration::try_from_secs_f64(timeout).map_err(|_| PyValueError::new_err("timeout must be seconds, zero or more"))?;
+        let timeout = Duration::try_from_secs_f64(timeout)
+            .map_err(|_| PyValueError::new_err("timeout must be seconds, zero or more"))?;
         let handle = self.handle();
         *self.phase.lock() = Phase::Ended;
         Ok(py.detach(|| {

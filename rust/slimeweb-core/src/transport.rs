@@ -52,7 +52,12 @@ impl Transport {
 
     /// `peername` (host and port, or `""` for a Unix socket) and `scheme` (`http` or `https`); else `default`.
     #[pyo3(signature = (name, default=None))]
-    fn get_extra_info<'py>(&self, py: Python<'py>, name: &str, default: Option<Bound<'py, PyAny>>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    fn get_extra_info<'py>(
+        &self,
+        py: Python<'py>,
+        name: &str,
+        default: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let connection = &self.tunnel.connection;
         match (name, &connection.peer) {
             ("peername", Peer::Tcp(address)) => {

@@ -216,10 +216,14 @@ impl BodyWriter {
         self.sender.on_room(Box::new(move || {
             site.lanes.in_loop(worker, move |py| {
                 let future = waiting.bind(py);
-                let resolved = future
-                    .call_method0(intern!(py, "done"))
-                    .and_then(|done| done.is_truthy())
-                    .and_then(|done| if done { Ok(()) } else { future.call_method1(intern!(py, "set_result"), (py.None(),)).map(drop) });
+                let resolved =
+                    future.call_method0(intern!(py, "done")).and_then(|done| done.is_truthy()).and_then(|done| {
+                        if done {
+                            Ok(())
+                        } else {
+                            future.call_method1(intern!(py, "set_result"), (py.None(),)).map(drop)
+                        }
+                    });
                 if let Err(error) = resolved {
                     error.write_unraisable(py, None);
                 }

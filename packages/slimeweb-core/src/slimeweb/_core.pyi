@@ -9,6 +9,22 @@ from slimeweb.plan import Plan, Settings, StaticMount
 from slimeweb.protocol import UpgradeProtocol
 from slimeweb.state import State
 
+__all__ = [
+    "BodyChunks",
+    "BodyWriter",
+    "Exchange",
+    "Headers",
+    "LoopPort",
+    "Server",
+    "SlimeFile",
+    "SlimeRequest",
+    "SlimeResponse",
+    "Transport",
+    "json_dumps",
+    "json_loads",
+    "__version__",
+]
+
 __version__: str
 
 @final
@@ -116,7 +132,7 @@ class SlimeResponse:
     def abort(self) -> None: ...
     def accept(self, result: object) -> None: ...
     def writer(self, high_water: int = ...) -> BodyWriter: ...
-    def switch_protocol(self, protocol: UpgradeProtocol, headers: Sequence[tuple[str, str]] = ()) -> None: ...
+    def switch_protocol(self, protocol: UpgradeProtocol, headers: Sequence[tuple[str, str]] | None = None) -> None: ...
     # What slimeweb's Python half adds (slimeweb/members.py).
     def set_cookie(
         self,
@@ -205,7 +221,7 @@ class Transport:
 class Server:
     """Listens from construction on; serves from `start` until `shutdown`."""
 
-    def __init__(self, app: Slime, settings: Settings) -> None: ...
+    def __new__(cls, app: Slime, settings: Settings) -> Server: ...
     @property
     def addresses(self) -> list[str]: ...
     @property
