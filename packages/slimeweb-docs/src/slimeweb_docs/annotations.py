@@ -19,7 +19,7 @@ from slimeweb.encoding import to_json
 from slimeweb_docs import pydantic_models
 from slimeweb_docs.definitions import REF, Definition, Described, Schema
 from slimeweb_docs.errors import SchemaError
-from slimeweb_docs.fields import MISSING, Field, fields_of, hints_of
+from slimeweb_docs.fields import MISSING, Field, fields_of, hints_of, resolved
 
 __all__ = ["describe"]
 
@@ -150,7 +150,7 @@ class _Describer:
         return {"$ref": f"{REF}{key}"}
 
     def _alias(self, alias: Any, arguments: tuple[Any, ...]) -> Schema:
-        value = alias.__value__
+        value = resolved(alias.__value__, alias.__module__)
         parameters = alias.__type_params__
         if arguments and getattr(value, "__parameters__", ()):
             known = dict(zip(parameters, arguments, strict=False))

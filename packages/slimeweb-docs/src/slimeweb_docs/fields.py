@@ -9,19 +9,19 @@ from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 
 from slimeweb_docs.errors import SchemaError
 
-__all__ = ["MISSING", "Field", "fields_of", "hints_of"]
+__all__ = ["MISSING", "Field", "fields_of", "hints_of", "resolved"]
 
 MISSING: Any = dataclasses.MISSING
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field: its annotation, whether it has to be there, and its default if it has one that is known."""
+    """One field: its annotation, whether it has to be there, and its default, `MISSING` where none is known."""
 
     name: str
     annotation: Any
     required: bool
-    default: Any = MISSING
+    default: Any
 
 
 def fields_of(cls: type) -> list[Field]:
@@ -29,7 +29,7 @@ def fields_of(cls: type) -> list[Field]:
     hints = {name: hint for name, hint in hints_of(cls).items() if not _is_no_field(hint)}
     if typing.is_typeddict(cls):
         required: frozenset[str] = getattr(cls, "__required_keys__", frozenset())
-        return [Field(name, hint, _is_required(hint, name in required)) for name, hint in hints.items()]
+        return [Field(name, hint, _is_required(hint, name in required), MISSING) for name, hint in hints.items()]
     if dataclasses.is_dataclass(cls):
         return [_of_dataclass(field, hints[field.name]) for field in dataclasses.fields(cls) if field.name in hints]
     return [
@@ -51,6 +51,12 @@ def hints_of(cls: type) -> dict[str, Any]:
         ) from error
     except (TypeError, SyntaxError, AttributeError) as error:
         raise SchemaError(f"{cls.__module__}.{cls.__qualname__}: an annotation does not resolve: {error}") from error
+
+
+def resolved(annotation: Any, module: str) -> Any:
+    """An annotation in which names given as text are looked up in a module. `SchemaError` when one is not there."""
+    holder = type("annotation", (), {"__annotations__": {"value": annotation}, "__module__": module})
+    return hints_of(holder)["value"]
 
 
 def _of_dataclass(field: dataclasses.Field[Any], annotation: Any) -> Field:
