@@ -55,6 +55,12 @@ def test_a_route_option(extra: str, name: str) -> None:
         Slime(__file__).route("/", **options)
 
 
+@pytest.mark.parametrize(("extra", "name"), entries("serve_options"))
+def test_a_serve_option(extra: str, name: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(f"pip install 'slimeweb[{extra}]'")):
+        Slime(__file__).launch({name: True}, {})
+
+
 @pytest.mark.parametrize(("extra", "name"), entries("request_members"))
 def test_a_request_member(extra: str, name: str) -> None:
     error = members.missing_attribute("SlimeRequest", name)

@@ -66,6 +66,7 @@ CATALOGUE: tuple[Extra, ...] = (
         "slimeweb-docs",
         exports=("SlimeSchema", "BodySchema", "QuerySchema", "SlimeResponseType"),
         app_members=("docs",),
+        serve_options=("docs",),
         commands=("openapi",),
     ),
     Extra("templates", "slimeweb-templates", app_members=("templates",), request_members=("render",)),
