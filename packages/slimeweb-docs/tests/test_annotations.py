@@ -395,6 +395,33 @@ def test_both_forms_of_a_model_can_be_in_one_document_and_one_will_do_where_they
     assert set(components.schemas) == {"Price", "Price_2", "Sub"}
 
 
+def test_a_generic_model_is_there_once_however_it_is_reached() -> None:
+    class Page(pydantic.BaseModel, Generic[T]):
+        items: list[T]
+
+    class Album(pydantic.BaseModel):
+        model_config = pydantic.ConfigDict(title="An album")
+        pages: Page[Page[int]]
+
+    class Shelf:
+        album: Album
+        page: Page[int]
+
+    Shelf.__annotations__ = {"album": Album, "page": Page[int], "pages": Page[Page[int]]}
+    components = Components()
+    components.adopt(describe(Album))
+    components.adopt(describe(Shelf))
+    assert set(components.schemas) == {"Album", "Page_Page_int", "Page_int", "Shelf"}
+
+
+def test_a_slot_is_no_default() -> None:
+    class Slim:
+        __slots__ = ("x",)
+        x: int
+
+    assert schema_of(Slim)[1]["Slim"]["required"] == ["x"]
+
+
 def make_thing(annotation: Any) -> type:
     return type("Thing", (), {"__annotations__": {"value": annotation}, "__module__": __name__})
 

@@ -22,6 +22,16 @@ def handler(req: Any, resp: Any) -> None:
         ([("GET", "/a/{b}.json")], {"/a/{b}.json": {"get": ["b"]}}),
         ([("GET", "/{{a}}/{b}")], {"/%7Ba%7D/{b}": {"get": ["b"]}}),
         ([("GET", "/{*rest}")], {"/{rest}": {"get": ["rest"]}}),
+        # One path with braces, one with their codes; the parameters' own names taken.
+        ([("GET", "/{{a}}"), ("GET", "/%7Ba%7D")], {"/%7Ba%7D": {"get": []}, "/%7Ba%7D#2": {"get": []}}),
+        (
+            [("GET", "/u/{id:int}"), ("GET", "/u/{id_str:float}"), ("GET", "/u/{id}")],
+            {
+                "/u/{id}": {"get": ["id"]},
+                "/u/{id_str}": {"get": ["id_str"]},
+                "/u/{id_str_2}": {"get": ["id_str_2"]},
+            },
+        ),
         # The same path twice: one item, whose parameters have the names of the first.
         ([("GET", "/u/{id}"), ("POST", "/u/{name}")], {"/u/{id}": {"get": ["id"], "post": ["id"]}}),
         ([("GET", "/u/{id:int}"), ("PUT", "/u/{id}")], {"/u/{id}": {"get": ["id"], "put": ["id"]}}),
@@ -40,7 +50,7 @@ def test_templates(
     for method, path in routes:
         app.route(path, method=method)(handler)
     found = {
-        path: {method: [each["name"] for each in operation["parameters"]] for method, operation in item.items()}
+        path: {method: [each["name"] for each in operation.get("parameters", [])] for method, operation in item.items()}
         for path, item in document_of(app)["paths"].items()
     }
     assert found == templates

@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from slimeweb.encoding import to_json
 from slimeweb_docs import pydantic_models
-from slimeweb_docs.definitions import REF, Definition, Described, Schema
+from slimeweb_docs.definitions import REF, Definition, Described, Schema, component_name
 from slimeweb_docs.errors import SchemaError
 from slimeweb_docs.fields import MISSING, Field, fields_of, hints_of, resolved
 
@@ -103,7 +103,7 @@ class _Describer:
         if issubclass(cls, collections.abc.Mapping):
             values = self.of(arguments[1]) if len(arguments) == 2 else {}
             return {"type": "object", "additionalProperties": values} if values else {"type": "object"}
-        if issubclass(cls, collections.abc.Iterable) and not inspect.get_annotations(cls):
+        if issubclass(cls, collections.abc.Iterable) and not _has_fields(cls):
             array: Schema = {"type": "array", "items": self.of(arguments[0]) if arguments else {}}
             return {**array, "uniqueItems": True} if issubclass(cls, collections.abc.Set) else array
         if cls.__module__ == "builtins" or cls is collections.abc.Callable:
@@ -160,10 +160,18 @@ class _Describer:
     def _refer(self, named: Any, arguments: tuple[Any, ...], build: typing.Callable[[], Schema]) -> Schema:
         key = _key(named, arguments)
         if key not in self.definitions:
-            name = "_".join([named.__name__, *map(_spoken, arguments)])
+            name = component_name("_".join([named.__name__, *map(_spoken, arguments)]))
             self.definitions[key] = Definition(name, {})
             self.definitions[key] = Definition(name, build())
         return {"$ref": f"{REF}{key}"}
+
+
+def _has_fields(cls: type) -> bool:
+    try:
+        return bool(inspect.get_annotations(cls))
+    except NameError:
+        # From Python 3.14 on they are evaluated here, and may name what does not exist yet.
+        return True
 
 
 def _is_alias(annotation: Any) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from slimeweb_docs.definitions import Described, Schema, fingerprint, with_refs
 
 __all__ = ["Components"]
@@ -40,11 +38,9 @@ class Components:
         return adopted
 
     def _free(self, wanted: str) -> str:
-        # The characters that a component's name may have.
-        base = re.sub(r"[^A-Za-z0-9._-]+", "_", wanted).strip("_") or "Schema"
         taken = set(self._names.values())
-        name, number = base, 1
+        name, number = wanted, 1
         while name in taken:
             number += 1
-            name = f"{base}_{number}"
+            name = f"{wanted}_{number}"
         return name

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["REF", "Definition", "Described", "Schema", "fingerprint", "with_refs"]
+__all__ = ["REF", "Definition", "Described", "Schema", "component_name", "fingerprint", "with_refs"]
 
 Schema = dict[str, Any]
 
@@ -28,6 +29,11 @@ class Described:
 
     schema: Schema
     definitions: Mapping[str, Definition]
+
+
+def component_name(name: str) -> str:
+    """A class's name with nothing in it but what the name of a component may have (OpenAPI 3.1, section 4.8.7)."""
+    return re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("_") or "Schema"
 
 
 def with_refs(schema: Any, rename: Callable[[str], str]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import typing
 from dataclasses import dataclass
 from typing import Any, ClassVar, get_args, get_origin, get_type_hints
@@ -32,11 +33,7 @@ def fields_of(cls: type) -> list[Field]:
         return [Field(name, hint, _is_required(hint, name in required), MISSING) for name, hint in hints.items()]
     if dataclasses.is_dataclass(cls):
         return [_of_dataclass(field, hints[field.name]) for field in dataclasses.fields(cls) if field.name in hints]
-    return [
-        Field(name, hint, not hasattr(cls, name), getattr(cls, name, MISSING))
-        for name, hint in hints.items()
-        if not name.startswith("_")
-    ]
+    return [_of_class(cls, name, hint) for name, hint in hints.items() if not name.startswith("_")]
 
 
 def hints_of(cls: type) -> dict[str, Any]:
@@ -57,6 +54,14 @@ def resolved(annotation: Any, module: str) -> Any:
     """An annotation in which names given as text are looked up in a module. `SchemaError` when one is not there."""
     holder = type("annotation", (), {"__annotations__": {"value": annotation}, "__module__": module})
     return hints_of(holder)["value"]
+
+
+def _of_class(cls: type, name: str, annotation: Any) -> Field:
+    default = inspect.getattr_static(cls, name, MISSING)
+    # What is there may be the slot itself, or a property, and not what the field is by default.
+    if hasattr(type(default), "__get__"):
+        default = MISSING
+    return Field(name, annotation, default is MISSING, default)
 
 
 def _of_dataclass(field: dataclasses.Field[Any], annotation: Any) -> Field:

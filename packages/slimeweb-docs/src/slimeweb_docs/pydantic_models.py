@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from slimeweb_docs.definitions import REF, Definition, with_refs
+from slimeweb_docs.definitions import REF, Definition, component_name, with_refs
 from slimeweb_docs.errors import SchemaError
 
 __all__ = ["define", "is_pydantic"]
@@ -40,9 +40,11 @@ def define(cls: type, key: str, output: bool) -> dict[str, Definition]:
         return f"{REF}{key if name == own else f'{key}:{name}'}"
 
     definitions = {
-        key: Definition(cls.__name__, with_refs(inner.get(own, schema), rename)),
+        key: Definition(component_name(cls.__name__), with_refs(inner.get(own, schema), rename)),
     }
     for name, each in inner.items():
         if name != own:
-            definitions[f"{key}:{name}"] = Definition(each.get("title", name), with_refs(each, rename))
+            # Two models of one name have their modules' names before theirs, with underscores between.
+            plain = component_name(name.rpartition("__")[2] or name)
+            definitions[f"{key}:{name}"] = Definition(plain, with_refs(each, rename))
     return definitions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,15 +46,16 @@ class Paths:
         names = [param.name for param in route.params]
         template, attempt = _template(route, names), 1
         while template in self._places:
-            names = [
-                f"{param.name}_{param.kind}" + (f"_{attempt}" if attempt > 1 else "") for param in route.params
-            ] or names
-            template, attempt = _template(route, names), attempt + 1
+            suffix = f"_{attempt}" if attempt > 1 else ""
+            names = [f"{param.name}_{param.kind}{suffix}" for param in route.params]
+            attempt += 1
+            # Without parameters, as where one path has a brace and another one its code, only a fragment is left.
+            template = _template(route, names) if names else f"{_template(route, names)}#{attempt}"
         place = Place(template, tuple(names))
         self._places[template] = (shape, place)
         return place
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Place]:
         return iter(place for _, place in self._places.values())
 
 
