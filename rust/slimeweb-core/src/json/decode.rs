@@ -30,8 +30,6 @@ pub(crate) struct SyntaxError {
     pub(crate) line: usize,
     /// In characters, from 1.
     pub(crate) column: usize,
-    /// In bytes, from 0; the document's length where it ended too early.
-    pub(crate) offset: usize,
 }
 
 impl fmt::Display for SyntaxError {
@@ -52,9 +50,9 @@ pub(crate) fn loads<'py>(py: Python<'py>, data: &[u8]) -> Result<Bound<'py, PyAn
         Fault::Python(error) => DecodeError::Python(error),
         Fault::Json(kind, index) => {
             let index = exact_index(&kind, index, text);
-            DecodeError::Syntax(locate(describe(&kind, index == 0 && text.is_empty()), index, data, text))
+            DecodeError::Syntax(locate(describe(&kind, index == 0 && text.is_empty()), index, text))
         }
-        Fault::Limit(message, index) => DecodeError::Syntax(locate(message, index, data, text)),
+        Fault::Limit(message, index) => DecodeError::Syntax(locate(message, index, text)),
     })
 }
 
@@ -206,7 +204,7 @@ fn exact_index(kind: &JsonErrorType, index: usize, text: &[u8]) -> usize {
     .min(text.len())
 }
 
-fn locate(message: String, index: usize, data: &[u8], text: &[u8]) -> SyntaxError {
+fn locate(message: String, index: usize, text: &[u8]) -> SyntaxError {
     let before = text.get(..index).unwrap_or(text);
     let line_start = memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1);
     let in_line = before.get(line_start..).unwrap_or_default();
@@ -214,7 +212,6 @@ fn locate(message: String, index: usize, data: &[u8], text: &[u8]) -> SyntaxErro
         message,
         line: 1 + memchr::memchr_iter(b'\n', before).count(),
         column: 1 + in_line.iter().filter(|&&byte| !is_utf8_continuation(byte)).count(),
-        offset: data.len() - text.len() + index,
     }
 }
 
