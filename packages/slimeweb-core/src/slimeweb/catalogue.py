@@ -59,7 +59,7 @@ CATALOGUE: tuple[Extra, ...] = (
         "compress",
         "slimeweb-compress",
         exports=("SlimeCompression", "Compress"),
-        route_options=("compression", "comp_level"),
+        route_options=("compression", "comp_level", "comp_threshold"),
     ),
     Extra(
         "docs",
