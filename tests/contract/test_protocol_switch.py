@@ -189,6 +189,20 @@ def test_middleware_can_refuse() -> None:
     assert toy.calls == []
 
 
+def test_middleware_sees_the_status_of_a_switch() -> None:
+    class Statuses(SlimeMiddleware):
+        def __init__(self) -> None:
+            self.seen: list[int] = []
+
+        def middle_after(self, req: SlimeRequest, resp: SlimeResponse) -> None:
+            self.seen.append(resp.status)
+
+    toy, statuses = Toy(), Statuses()
+    with TestClient(app_switching(toy, statuses)) as client, switched(client):
+        assert statuses.seen == [101]
+    assert toy.lost.wait(15)
+
+
 def test_middleware_can_add_headers_to_the_101() -> None:
     class Stamp(SlimeMiddleware):
         def middle_before(self, req: SlimeRequest, resp: SlimeResponse) -> None:

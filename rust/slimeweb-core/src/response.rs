@@ -343,10 +343,15 @@ fn describe(value: &Bound<'_, PyAny>) -> String {
 
 #[pymethods]
 impl SlimeResponse {
-    /// The status as it stands: 200 until something sets another.
+    /// The status as it stands: 200 until something sets another, 101 for a protocol switch.
     #[getter]
     fn status(&self) -> u16 {
-        self.draft.lock().status.unwrap_or(StatusCode::OK).as_u16()
+        let draft = self.draft.lock();
+        let status = match draft.body {
+            Content::Switched(_) => StatusCode::SWITCHING_PROTOCOLS,
+            _ => draft.status.unwrap_or(StatusCode::OK),
+        };
+        status.as_u16()
     }
 
     /// Whether the response has a body, so that nothing else needs to answer.
