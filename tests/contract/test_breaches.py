@@ -38,6 +38,7 @@ STARTING = [
     "slime_routes",
     "slime_route_kind",
     "slime_middleware",
+    "slime_app_middleware",
     "slime_body_filter",
     "slime_startup",
     "slime_cli",
@@ -87,6 +88,7 @@ def test_a_hook_that_returns_another_type_is_named_with_what_it_returned(hook: s
         ("slime_serve_options", RouteOption("x"), "ServeOption"),
         ("slime_routes", home, "RouteSpec"),
         ("slime_middleware", SlimeMiddleware, "SlimeMiddleware"),
+        ("slime_app_middleware", SlimeMiddleware, "SlimeMiddleware"),
     ],
 )
 def test_a_list_with_something_else_in_it_is_named(hook: str, wrong: object, wanted: str) -> None:

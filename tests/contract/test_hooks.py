@@ -224,6 +224,32 @@ def test_slime_middleware() -> None:
         assert client.get("/").header_all("x-order") == ["route's", "plugin's for home", "application's"]
 
 
+def test_slime_app_middleware() -> None:
+    class Statuses(SlimeMiddleware):
+        def __init__(self) -> None:
+            self.seen: list[tuple[str | None, int]] = []
+
+        def middle_after(self, req: SlimeRequest, resp: SlimeResponse) -> None:
+            self.seen.append((req.route, resp.status))
+
+    class Watch:
+        def __init__(self) -> None:
+            self.statuses = Statuses()
+
+        @hookimpl
+        def slime_app_middleware(self) -> list[SlimeMiddleware]:
+            return [self.statuses]
+
+    watch = Watch()
+    app = make(watch)
+    app.route("/users/{id:int}")(lambda req, resp: "a user")
+    with TestClient(app) as client:
+        assert [client.get(path).status_code for path in ("/users/7", "/users/x")] == [200, 404]
+        assert client.options("/users/7").status_code == 204
+        assert client.post("/users/7").status_code == 405
+    assert watch.statuses.seen == [("/users/{id:int}", 200), (None, 404), ("/users/{id:int}", 204), (None, 405)]
+
+
 class Rot13:
     """A body filter; its encoder works on pieces of any size."""
 

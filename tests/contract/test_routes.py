@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from slimeweb import RouteSpec, SlimeMiddleware, SlimeRequest, SlimeResponse
+from slimeweb import RouteSpec, Slime, SlimeMiddleware, SlimeRequest, SlimeResponse
 from slimeweb.errors import MultipleRouteException, PluginError
 from slimeweb.testing import TestClient
 from support.toys import app_with, toy
@@ -115,6 +115,66 @@ def test_slime_middleware_that_is_async_serves_async_routes_only() -> None:
     app.route(path="/")(handler)
     with (
         pytest.raises(PluginError, match=r"'Tracer': slime_middleware does not fit: TraceAsync.middle_before is async"),
+        TestClient(app),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("endpoint", [handler, handler_async], ids=["sync", "async"])
+def test_slime_app_middleware_is_outside_of_everything(endpoint: Any) -> None:
+    app = app_with(
+        toy("Inner", slime_middleware=lambda route: [Trace("inner")]),
+        toy("Outer", slime_app_middleware=lambda: [Trace("outer"), Trace("next")]),
+    )
+    app.route(path="/")(endpoint)
+    app.use(Trace("app"))
+    app.route(path="/refused", plugin=Refusal())(endpoint)
+    with TestClient(app) as client:
+        names = ["outer", "next", "app", "inner"]
+        ways = [*(f"{name} in" for name in names), *(f"{name} out" for name in reversed(names))]
+        assert client.get("/").header_all("x-trace") == ways
+        # Where another middleware answers, and where no route does.
+        assert client.get("/refused").header_all("x-trace") == ways
+        names.remove("inner")
+        ways = [*(f"{name} in" for name in names), *(f"{name} out" for name in reversed(names))]
+        assert client.options("/").header_all("x-trace") == ways
+        assert client.get("/nowhere").header_all("x-trace") == ways
+
+
+class Refusal(SlimeMiddleware):
+    def middle_before(self, req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
+        return resp.plain("no", status=403)
+
+
+def test_slime_app_middleware_alone_sees_what_no_route_answers() -> None:
+    """Nothing else would have that answer go through Python."""
+    app = app_with(toy("Outer", slime_app_middleware=lambda: [Trace("outer")]))
+    with TestClient(app) as client:
+        response = client.get("/nowhere")
+        assert (response.status_code, response.header_all("x-trace")) == (404, ["outer in", "outer out"])
+
+
+def test_slime_app_middleware_runs_once_for_each_start() -> None:
+    calls: list[Slime] = []
+    app = app_with(toy("Outer", slime_app_middleware=lambda app: calls.append(app)))
+    app.route(path="/")(handler)
+    app.route(path="/async")(handler_async)
+    for count in (1, 2):
+        with TestClient(app):
+            assert calls == [app] * count
+
+
+def test_slime_app_middleware_that_is_async_serves_async_routes_only() -> None:
+    plugin = toy("Tracer", slime_app_middleware=lambda: [TraceAsync()])
+    app = app_with(plugin)
+    app.route(path="/")(handler_async)
+    with TestClient(app) as client:
+        assert client.get("/").headers["x-trace"] == "async in"
+        assert client.get("/nowhere").headers["x-trace"] == "async in"
+    app = app_with(plugin)
+    app.route(path="/")(handler)
+    with (
+        pytest.raises(PluginError, match=r"'Tracer': slime_app_middleware does not fit: TraceAsync.middle_before is"),
         TestClient(app),
     ):
         pass

@@ -360,6 +360,7 @@ class Slime:
             plugins=self._plugins,
             routes=self.routes,
             registrations=self._registrations,
+            around=tuple(self._plugins.items("slime_app_middleware", SlimeMiddleware, app=self)),
             route_options=self._route_options,
             failures=failures,
             body_size=launch.body_size,

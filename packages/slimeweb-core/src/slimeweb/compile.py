@@ -37,6 +37,7 @@ class Compiler:
     plugins: Plugins
     routes: tuple[RouteSpec, ...]
     registrations: tuple[Registration, ...]
+    around: tuple[tuple[Plugin, SlimeMiddleware], ...]
     route_options: Mapping[str, RouteOption]
     failures: Failures
     body_size: int
@@ -60,18 +61,21 @@ class Compiler:
     def fallback(self, has_handlers: bool) -> Plan | None:
         """The plan for what no route answers; `None` when the server can answer that by itself."""
         everywhere = [each for each in self.registrations if each.is_app_wide and ANY in each.methods]
-        if not everywhere and not has_handlers:
+        if not everywhere and not has_handlers and not self.around:
             return None
-        return self._synthetic("/{*path}", (ANY,), layers_of(everywhere), self.failures.refuse)
+        return self._synthetic("/{*path}", (ANY,), (*self._outermost(), *layers_of(everywhere)), self.failures.refuse)
 
     def _route(self, route: RouteSpec, kinds: dict[str, Plugin]) -> Iterable[Plan]:
         handler = self._wrapped(route, kinds)
-        brought = tuple(self._brought(route))
+        outermost = [layer_of(each) for each in _fitting("slime_app_middleware", self.around, route)]
+        found = self.plugins.items("slime_middleware", SlimeMiddleware, app=self.app, route=route)
+        brought = tuple(_fitting("slime_middleware", found, route))
         filters = self._filters(route)
         for methods, registrations in self._by_middleware(route):
             for each in registrations:
                 each.check_route(route)
             layers = (
+                *outermost,
                 *layers_of([each for each in registrations if each.is_app_wide]),
                 *(layer_of(each) for each in (*brought, *route.middleware)),
                 *layers_of([each for each in registrations if not each.is_app_wide]),
@@ -98,13 +102,9 @@ class Compiler:
             filters.append(cast(BodyFilter, found))
         return tuple(filters)
 
-    def _brought(self, route: RouteSpec) -> Iterable[SlimeMiddleware]:
-        for plugin, middleware in self.plugins.items("slime_middleware", SlimeMiddleware, app=self.app, route=route):
-            try:
-                check_colour(middleware, route)
-            except Exception as error:
-                raise PluginError(f"{plugin}: slime_middleware does not fit: {error}") from error
-            yield middleware
+    def _outermost(self) -> tuple[Layer, ...]:
+        """What plugins put around everything, for an answer that takes the colour of its middleware."""
+        return tuple(layer_of(middleware) for _, middleware in self.around)
 
     def _wrapped(self, route: RouteSpec, kinds: dict[str, Plugin]) -> Handler:
         claims = self.plugins.each("slime_route_kind", RouteKind, app=self.app, route=route)
@@ -160,6 +160,7 @@ class Compiler:
         here = [each for each in self.registrations if each.is_at(pattern) and each.answers_options]
         own = dict.fromkeys(middleware for route in routes for middleware in route.middleware)
         layers = (
+            *self._outermost(),
             *layers_of([each for each in here if each.is_app_wide]),
             *(layer_of(middleware) for middleware in own),
             *layers_of([each for each in here if not each.is_app_wide]),
@@ -186,3 +187,13 @@ class Compiler:
 
     def _fold(self, layers: Sequence[Layer], handler: Handler, *, is_async: bool) -> Handler:
         return fold(layers, handler, self.failures.on_error, self.failures.on_after_error, is_async=is_async)
+
+
+def _fitting(hook: str, found: Iterable[tuple[Plugin, SlimeMiddleware]], route: RouteSpec) -> Iterable[SlimeMiddleware]:
+    """The middleware that plugins brought for a route. `PluginError` for what cannot serve a route of its colour."""
+    for plugin, middleware in found:
+        try:
+            check_colour(middleware, route)
+        except Exception as error:
+            raise PluginError(f"{plugin}: {hook} does not fit: {error}") from error
+        yield middleware

@@ -178,6 +178,22 @@ def slime_middleware(app: Slime, route: RouteSpec) -> Sequence[SlimeMiddleware]:
 
 
 @hookspec
+def slime_app_middleware(app: Slime) -> Sequence[SlimeMiddleware]:  # type: ignore[empty-body]
+    """Middleware to put around the whole application, outside of all other: around every route, around the OPTIONS that
+    slimeweb answers itself, and around what no route answers (404, 405), where `req.route` is `None`.
+
+    Called once, when the application starts. Plain methods serve every route; asynchronous ones only asynchronous
+    routes.
+
+    For example:
+
+        @hookimpl
+        def slime_app_middleware(app):
+            return [Counting()]
+    """
+
+
+@hookspec
 def slime_body_filter(app: Slime, route: RouteSpec) -> BodyFilter | None:
     """A transformation for the bodies of a route's responses. Those of several plugins apply one after the other, in
     order.
