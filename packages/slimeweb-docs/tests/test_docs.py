@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import types
 from collections.abc import Callable
@@ -138,6 +139,15 @@ def test_a_name_stands_in_for_a_title(operations_of: Look, app: Slime) -> None:
     operations = operations_of(app)
     assert operations["handler"]["summary"] == "Handler"
     assert "get_b_id" in operations
+
+
+def test_a_partial_is_known_by_its_function(app: Slime, operations_of: Look) -> None:
+    part = functools.partial(returning(str))
+    app.docs(description="in part")(app.route("/")(part))
+    (operation,) = operations_of(app).values()
+    assert (operation["operationId"], operation["summary"]) == ("returns", "Returns")
+    assert operation["description"] == "in part"
+    assert "tags" not in operation
 
 
 def test_operation_ids_are_unique(operations_of: Look, app: Slime) -> None:

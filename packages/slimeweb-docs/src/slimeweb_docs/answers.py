@@ -57,7 +57,9 @@ def _body(route: RouteSpec, said: Documentation | None, components: Components) 
     kind = said.response_type if said is not None else None
     stream = route.options.get("stream")
     if stream:
-        return _Body(str(stream), {"type": "string"})
+        # A schema of an event stream would be one of its events, of which the route's option says nothing.
+        is_events = str(stream).startswith("text/event-stream")
+        return _Body(str(stream), None if is_events else {"type": "string"})
     if kind is SlimeResponseType.StreamResponse:
         return _Body("application/octet-stream")
     if said is not None and said.schema.response is not None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from slimeweb import RouteSpec, Slime
 from slimeweb.errors import ConfigError, InvalidHandler
+from slimeweb_docs.handler import without_partial
 from slimeweb_docs.response_type import SlimeResponseType
 from slimeweb_docs.schema import SlimeSchema
 
@@ -118,6 +119,7 @@ class Docs:
 
     def _entry(self, route: RouteSpec) -> Entry:
         said = self._said(route.handler)
+        route = replace(route, handler=without_partial(route.handler))
         if said is not None and said.tags:
             return Entry(route, said, said.tags)
         # Handlers in a module of their own belong together; those beside the application are not a group.

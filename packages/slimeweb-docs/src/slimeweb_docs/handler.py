@@ -13,7 +13,7 @@ from typing import Any
 
 from slimeweb import SlimeResponse
 
-__all__ = ["returned", "validated"]
+__all__ = ["returned", "validated", "without_partial"]
 
 _EXPRESSION = (ast.Name, ast.Attribute, ast.Subscript, ast.Tuple, ast.BinOp, ast.BitOr, ast.Constant, ast.Load)
 
@@ -55,10 +55,15 @@ def validated(handler: Callable[..., Any]) -> Any:
     return typing.Union[tuple(models)] if models else None  # noqa: UP007 -- the members are data
 
 
-def _function(handler: Callable[..., Any]) -> Callable[..., Any]:
+def without_partial(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """The function that a `functools.partial` is of: it is what has a name, a docstring and a module."""
     while isinstance(handler, functools.partial):
         handler = handler.func
-    handler = inspect.unwrap(handler)
+    return handler
+
+
+def _function(handler: Callable[..., Any]) -> Callable[..., Any]:
+    handler = inspect.unwrap(without_partial(handler))
     if inspect.isroutine(handler):
         return handler
     # An object that is a handler: its method has the annotations and the code.
