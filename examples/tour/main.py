@@ -1,5 +1,6 @@
-"""A tour of slimeweb: one application that uses every part of its core, in the order you will want them.
+"""A tour of slimeweb: one application that uses every part of it, in the order you will want them.
 
+    pip install 'slimeweb[all]' pydantic
     python examples/tour/main.py
     curl http://127.0.0.1:3000/
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import os
 import time
 from dataclasses import dataclass
@@ -21,9 +23,22 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from slimeweb import Slime, SlimeMiddleware, SlimeRequest, SlimeResponse
+from slimeweb import (
+    BodySchema,
+    Compress,
+    QuerySchema,
+    Slime,
+    SlimeCompression,
+    SlimeMiddleware,
+    SlimeRequest,
+    SlimeResponse,
+    SlimeResponseType,
+    SlimeSchema,
+)
 from slimeweb.errors import HttpError
 from slimeweb.plugin import Cors, ReqLog
+from slimeweb_stream import AsyncStreamResponse, StreamResponse
+from slimeweb_ws import WebSocketResponse
 
 HERE = Path(__file__).parent
 MIB = 1024 * 1024
@@ -123,19 +138,51 @@ def whoami(req: SlimeRequest, resp: SlimeResponse) -> dict[str, Any]:
     }
 
 
+# Documentation --------------------------------------------------------------------------------------------------------
+# In dev mode (SLIME_DEV=1) every route is listed at /docs and in /openapi.json, with what its path and its annotations
+# tell. `@app.docs` tells the rest. Comes with slimeweb[docs].
+
+app.docs.about(title="A tour of slimeweb", version="1.0", description="One application that uses every part of it.")
+
+
+@app.docs(
+    title="Convert a price",
+    schema=SlimeSchema(query=[QuerySchema(name="rate", type=float, description="what one unit is worth")]),
+    tags=["prices"],
+)
+@app.route(path="/prices/{amount:float}/converted")
+def converted(req: SlimeRequest, resp: SlimeResponse) -> dict[str, float]:
+    try:
+        rate = float(req.query["rate"])
+    except (KeyError, ValueError):
+        raise HttpError(400, "rate has to be a number") from None
+    product = req.params["amount"] * rate
+    if not math.isfinite(product):
+        raise HttpError(400, "that is too much")
+    return {"amount": product}
+
+
 # Waiting --------------------------------------------------------------------------------------------------------------
 # A plain function that blocks runs on a pool of threads, a coroutine on an event loop: neither holds up the others.
 
 
+def moment(req: SlimeRequest) -> float:
+    """How long to wait. `HttpError` ends the request with that status, wherever it is raised."""
+    seconds: float = req.params["seconds"]
+    if not 0 <= seconds <= 60:
+        raise HttpError(400, "seconds has to be between 0 and 60")
+    return seconds
+
+
 @app.route(path="/sleep/{seconds:float}")
 def sleep(req: SlimeRequest, resp: SlimeResponse) -> dict[str, float]:
-    time.sleep(req.params["seconds"])
+    time.sleep(moment(req))
     return {"slept": req.params["seconds"]}
 
 
 @app.route(path="/nap/{seconds:float}")
 async def nap(req: SlimeRequest, resp: SlimeResponse) -> dict[str, float]:
-    await asyncio.sleep(req.params["seconds"])
+    await asyncio.sleep(moment(req))
     return {"slept": req.params["seconds"]}
 
 
@@ -195,6 +242,11 @@ def upload(req: SlimeRequest, resp: SlimeResponse) -> dict[str, Any]:
     return {"files": files, "count": req.no_of_files_available(), "form": req.form}
 
 
+class Upload(BaseModel):
+    file: bytes
+
+
+@app.docs(title="Keep a file", schema=SlimeSchema(body=BodySchema(Upload, content_type="multipart/form-data")))
 @app.route(path="/keep/{name}", method="POST")
 def keep(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
     """An upload is gone with its request unless it is saved."""
@@ -225,12 +277,17 @@ def lines(req: SlimeRequest, resp: SlimeResponse) -> dict[str, int]:
 # Validation -----------------------------------------------------------------------------------------------------------
 
 
-class Student(BaseModel):
+class Student(BaseModel, strict=True):
     name: str
     age: int = Field(ge=0)
     marks: int
 
 
+@app.docs(
+    title="Enrol a student",
+    response_type=SlimeResponseType.JsonResponse,
+    schema=SlimeSchema(body=BodySchema(schema_name=Student)),
+)
 @app.route(path="/students", method="POST")
 def add_student(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
     errors = req.validate(Student, raise_err=False)
@@ -246,10 +303,108 @@ def add_student_or_fail(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse
     return resp.plain("valid")
 
 
+# Templates ------------------------------------------------------------------------------------------------------------
+# `req.render` fills in the files of `templates/`; what goes into HTML is escaped. Comes with slimeweb[templates].
+
+
+@app.templates.filter()
+def euros(cents: int) -> str:
+    return f"€ {cents / 100:.2f}"
+
+
+@app.route(path="/menu")
+def menu(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
+    dishes = {"Soup": 450, "Risotto": 1290, "Tart": 620}
+    return resp.html(req.render("menu.html", guest=req.query.get("guest"), dishes=dishes))
+
+
+# Streams --------------------------------------------------------------------------------------------------------------
+# Sent piece by piece, and no faster than the client reads. Comes with slimeweb[stream].
+
+
+@app.stream(path="/countdown/{start:int}", content="text/plain")
+def countdown(req: SlimeRequest, resp: StreamResponse) -> None:
+    """Text, as a plain function. `send` waits while the client is behind, and raises once it has left."""
+    resp.start_stream()
+    for number in range(min(req.params["start"], 10_000), -1, -1):
+        resp.send(f"{number}\n")
+    resp.close()
+
+
+@app.stream(path="/events", content="text/event-stream")
+async def events(req: SlimeRequest, resp: AsyncStreamResponse) -> None:
+    """Server-sent events, as a coroutine. A browser that comes back says which event it has seen last."""
+    seen = resp.last_event_id or ""
+    first = int(seen) + 1 if seen.isdecimal() and len(seen) < 10 else 1
+    resp.start_stream()
+    for number in range(first, first + 5):
+        await resp.send_event({"number": number}, event="tick", id=str(number), retry=1000)
+        await asyncio.sleep(0.02)
+
+
+@app.stream(
+    path="/mirror", method="POST", content="application/octet-stream", stream_body=True, body_size=4 * 1024 * MIB
+)
+async def mirror(req: SlimeRequest, resp: AsyncStreamResponse) -> None:
+    """Both ways at once: gigabytes pass through without ever being in memory."""
+    resp.start_stream()
+    async for chunk in req.chunks():
+        await resp.send(chunk)
+
+
+# Compression ----------------------------------------------------------------------------------------------------------
+# Bodies of 1 KiB and more, as the client's Accept-Encoding asks. Comes with slimeweb[compress].
+
+
+@app.route(path="/numbers", compression=SlimeCompression.All, comp_level=6)
+def numbers(req: SlimeRequest, resp: SlimeResponse) -> list[int]:
+    return list(range(10_000))
+
+
+@app.stream(path="/log", content="text/plain", compression=SlimeCompression.Gzip)
+def log(req: SlimeRequest, resp: StreamResponse) -> None:
+    """A stream is compressed as it goes: each piece can be read when it arrives."""
+    resp.start_stream()
+    for line in range(100):
+        resp.send(f"line {line}: nothing happened\n")
+
+
+# WebSocket ------------------------------------------------------------------------------------------------------------
+# The handler registers callbacks; whatever it answers instead refuses the connection. Comes with slimeweb[ws].
+
+
+@app.websocket(path="/live/echo")
+def live_echo(req: SlimeRequest, resp: WebSocketResponse) -> None:
+    resp.on_message(resp.send)
+
+
+@app.websocket(path="/live/rooms/{name}", body_size=16 * 1024)
+def live_room(req: SlimeRequest, resp: WebSocketResponse) -> None:
+    """Everybody in a room gets what anybody says there. A broadcast is encoded once."""
+    room = app.room(req.params["name"])
+
+    @resp.on_open
+    def arrived() -> None:
+        room.join(resp)
+        room.broadcast({"here": len(room)})
+
+    @resp.on_message
+    def said(message: str | bytes) -> None:
+        room.broadcast(message, exclude=resp)
+
+
 # Cookies --------------------------------------------------------------------------------------------------------------
 # A signed cookie reads back only as it was set: changed, expired, or under another name, it is None.
 
 
+class Visitor(BaseModel):
+    name: str = Field(min_length=1)
+
+
+@app.docs(
+    title="Log in",
+    schema=SlimeSchema(body=BodySchema(Visitor, content_type="application/x-www-form-urlencoded")),
+)
 @app.route(path="/login", method="POST")
 def login(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
     name = req.form.get("name")
@@ -385,10 +540,12 @@ class InFlight(SlimeMiddleware):
 
     def middle_after(self, req: SlimeRequest, resp: SlimeResponse) -> None:
         req.state.incr("in_flight", -1)
-        resp.set_header("X-Request-Id", req.id)
+        if not resp.started:
+            resp.set_header("X-Request-Id", req.id)
 
 
 app.use(ReqLog(), path="/students", method="POST")
+app.use(Compress(threshold=256), path="/menu")
 app.use(InFlight())
 
 
