@@ -440,6 +440,18 @@ def test_two_classes_of_one_name_stay_apart() -> None:
     }
 
 
+def test_classes_that_differ_only_in_what_they_refer_to_stay_apart() -> None:
+    def make_order(address: Any) -> type:
+        place = type("Address", (), {"__annotations__": {"code": address}, "__module__": __name__})
+        return type("Order", (), {"__annotations__": {"address": place}, "__module__": __name__})
+
+    components = Components()
+    for kind in (int, str, int):
+        components.adopt(describe(make_order(kind)))
+    assert set(components.schemas) == {"Order", "Order_2", "Address", "Address_2"}
+    assert components.schemas["Order_2"]["properties"]["address"] == {"$ref": "#/components/schemas/Address_2"}
+
+
 def test_a_class_inside_a_function_may_refer_to_itself() -> None:
     class Local:
         following: Local | None
