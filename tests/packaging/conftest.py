@@ -45,6 +45,10 @@ class Environment:
     def python(self, code: str) -> str:
         return self.run("python", "-I", "-W", "error", "-c", code)
 
+    def add(self, *requirements: str | Path) -> None:
+        """Install more, from wherever it is to be had."""
+        run(find_uv(), "pip", "install", "--quiet", "--python", self.folder / "bin" / "python", *requirements)
+
     def distributions(self) -> set[str]:
         code = "from importlib.metadata import distributions\nfor found in distributions(): print(found.name)"
         return set(self.python(code).split())
