@@ -106,7 +106,6 @@ async def flooding_async(req: SlimeRequest, resp: AsyncStreamResponse) -> None:
 async def idle_async(req: SlimeRequest, resp: AsyncStreamResponse) -> None:
     with told(req.path):
         resp.start_stream()
-        await resp.send("first\n")
         await asyncio.sleep(3600)
 
 
