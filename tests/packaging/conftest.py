@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,14 @@ def run(*command: str | Path, cwd: Path = ROOT) -> str:
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, f"{command}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+def foreign_requirements() -> list[str]:
+    """What our packages need that is not ours."""
+    found = set()
+    for file in (ROOT / "packages").glob("*/pyproject.toml"):
+        found.update(tomllib.loads(file.read_text())["project"].get("dependencies", ()))
+    return sorted(requirement for requirement in found if not requirement.startswith("slimeweb"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +92,7 @@ def install(wheels: Path, tmp_path: Path) -> Callable[..., Environment]:
         run(uv, "venv", "--quiet", "--python", sys.executable, folder)
         into = (uv, "pip", "install", "--quiet", "--python", folder / "bin" / "python")
         # What is not ours comes from the index first, so that --no-index holds for everything that is.
-        run(*into, "pluggy")
+        run(*into, *foreign_requirements())
         run(*into, "--no-index", "--find-links", wheels, *requirements)
         return Environment(folder)
 
