@@ -46,7 +46,10 @@ class Wire:
 
     @classmethod
     def tcp(cls, host: str, port: int, *, timeout: float = 15.0) -> Wire:
-        return cls(socket.create_connection((host, port), timeout=timeout))
+        sock = socket.create_connection((host, port), timeout=timeout)
+        # Small pieces go out one by one, as they are sent.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return cls(sock)
 
     @classmethod
     def unix(cls, path: str, *, timeout: float = 15.0) -> Wire:
@@ -104,7 +107,7 @@ class Wire:
             return self._chunked()
         length = answer.header("content-length")
         if length is not None:
-            return self._exactly(int(length))
+            return self.exactly(int(length))
         while self._more():
             pass
         return self._take(len(self._buffer))
@@ -117,8 +120,8 @@ class Wire:
                 while self._until(b"\r\n") != b"\r\n":
                     pass
                 return bytes(body)
-            body += self._exactly(size)
-            assert self._exactly(2) == b"\r\n", "a chunk must end with CRLF"
+            body += self.exactly(size)
+            assert self.exactly(2) == b"\r\n", "a chunk must end with CRLF"
 
     def _more(self) -> bool:
         data = self.socket.recv(65536)
@@ -136,11 +139,16 @@ class Wire:
                 raise EOFError(f"the server closed the connection after {bytes(self._buffer)!r}")
         return self._take(found + len(mark))
 
-    def _exactly(self, count: int) -> bytes:
+    def exactly(self, count: int) -> bytes:
+        """The next `count` bytes."""
         while len(self._buffer) < count:
             if not self._more():
                 raise EOFError(f"the server closed the connection, {count - len(self._buffer)} bytes short")
         return self._take(count)
+
+    def is_at_end(self) -> bool:
+        """Waits for more: True when the server has closed the connection instead."""
+        return not self._buffer and not self._more()
 
     def is_closed_by_server(self) -> bool:
         """Waits for the end of the connection: False when the time is up or something more comes instead."""
