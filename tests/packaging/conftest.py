@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-import tomllib
+import sysconfig
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,19 +34,22 @@ def run(*command: str | Path, cwd: Path = ROOT) -> str:
     return done.stdout
 
 
-def foreign_requirements() -> list[str]:
-    """What our packages need that is not ours."""
-    found = set()
-    for file in (ROOT / "packages").glob("*/pyproject.toml"):
-        found.update(tomllib.loads(file.read_text())["project"].get("dependencies", ()))
-    return sorted(requirement for requirement in found if not requirement.startswith("slimeweb"))
-
-
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """A fresh virtual environment with some of our distributions in it."""
+    """A fresh virtual environment with some of our distributions in it, all of them from `wheels`."""
 
     folder: Path
+    wheels: Path
+
+    @classmethod
+    def made(cls, folder: Path, wheels: Path) -> Environment:
+        """An empty one."""
+        run(find_uv(), "venv", "--quiet", "--python", sys.executable, folder)
+        return cls(folder, wheels)
+
+    @property
+    def interpreter(self) -> Path:
+        return self.folder / "bin" / "python"
 
     def run(self, program: str, *arguments: str) -> str:
         return run(self.folder / "bin" / program, *arguments, cwd=self.folder)
@@ -55,8 +58,15 @@ class Environment:
         return self.run("python", "-I", "-W", "error", "-c", code)
 
     def add(self, *requirements: str | Path) -> None:
-        """Install more, from wherever it is to be had."""
-        run(find_uv(), "pip", "install", "--quiet", "--python", self.folder / "bin" / "python", *requirements)
+        """Install more: what is ours from the wheels and from nowhere else, the rest from wherever it is to be had."""
+        constraints = self.wheels / "constraints.txt"
+        options: list[str | Path] = ["--constraint", constraints]
+        if sysconfig.get_config_var("Py_GIL_DISABLED"):
+            options += ["--constraint", ROOT / ".ci" / "free-threaded.txt"]
+        run(find_uv(), "pip", "install", "--quiet", "--python", self.interpreter, *options, *requirements)
+
+    def remove(self, distribution: str) -> None:
+        run(find_uv(), "pip", "uninstall", "--quiet", "--python", self.interpreter, distribution)
 
     def distributions(self) -> set[str]:
         code = "from importlib.metadata import distributions\nfor found in distributions(): print(found.name)"
@@ -70,16 +80,18 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     uv = find_uv()
     for package in PURE:
         run(uv, "build", "--quiet", "--wheel", "--package", package, "--out-dir", folder)
-    (folder / ".gitignore").unlink(missing_ok=True)
     built = os.environ.get("SLIME_NATIVE_WHEELS")
     if built:
         for wheel in Path(built).glob("*.whl"):
             shutil.copy(wheel, folder)
-        return folder
-    maturin = Path(sys.executable).with_name("maturin")
-    for package in NATIVE:
-        how = ("--locked", "--profile", "dev", "--strip", "-i", sys.executable)
-        run(maturin, "build", *how, "-o", folder, cwd=ROOT / "packages" / package)
+    else:
+        maturin = Path(sys.executable).with_name("maturin")
+        for package in NATIVE:
+            how = ("--locked", "--profile", "dev", "--strip", "-i", sys.executable)
+            run(maturin, "build", *how, "-o", folder, cwd=ROOT / "packages" / package)
+    # A name that stands for a file is not looked for anywhere else.
+    ours = {wheel.name.partition("-")[0].replace("_", "-"): wheel.as_uri() for wheel in folder.glob("*.whl")}
+    (folder / "constraints.txt").write_text("".join(f"{name} @ {uri}\n" for name, uri in ours.items()))
     return folder
 
 
@@ -88,12 +100,16 @@ def install(wheels: Path, tmp_path: Path) -> Callable[..., Environment]:
     """Install requirements into a fresh environment, our own from the wheels and from nowhere else."""
 
     def install(*requirements: str) -> Environment:
-        uv, folder = find_uv(), tmp_path / "venv"
-        run(uv, "venv", "--quiet", "--python", sys.executable, folder)
-        into = (uv, "pip", "install", "--quiet", "--python", folder / "bin" / "python")
-        # What is not ours comes from the index first, so that --no-index holds for everything that is.
-        run(*into, *foreign_requirements())
-        run(*into, "--no-index", "--find-links", wheels, *requirements)
-        return Environment(folder)
+        environment = Environment.made(tmp_path / "venv", wheels)
+        environment.add(*requirements)
+        return environment
 
     return install
+
+
+@pytest.fixture(scope="module")
+def everything(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """An environment with all plugins, for tests that leave it as it was."""
+    environment = Environment.made(tmp_path_factory.mktemp("everything") / "venv", wheels)
+    environment.add("slimeweb[all]")
+    return environment

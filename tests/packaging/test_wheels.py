@@ -44,7 +44,7 @@ def test_the_core_holds_both_halves_and_their_types(wheels: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["cli", *EXTRAS])
-def test_a_pure_package_holds_its_import_package_and_its_types(wheels: Path, name: str) -> None:
+def test_a_package_holds_its_import_package_and_its_types(wheels: Path, name: str) -> None:
     found = names(wheels, f"slimeweb-{name}")
     assert f"slimeweb_{name}/py.typed" in found
     assert all(path.startswith((f"slimeweb_{name}/", f"slimeweb_{name}-{VERSION}.dist-info/")) for path in found)
@@ -78,6 +78,7 @@ def test_an_extra_brings_its_plugin_and_no_other(install: Install, extra: str) -
 def test_all_brings_every_plugin(install: Install) -> None:
     environment = install(f"slimeweb[all]=={VERSION}")
     plugins = {f"slimeweb-{extra}" for extra in EXTRAS}
-    assert environment.distributions() == {"slimeweb", "slimeweb-core", "slimeweb-cli", "pluggy", *plugins}
+    ours = {name for name in environment.distributions() if name.startswith("slimeweb")}
+    assert ours == {"slimeweb", "slimeweb-core", "slimeweb-cli", *plugins}
     listed = environment.run("slime", "plugins")
     assert all(f"{plugin} {VERSION}" in listed for plugin in plugins)
