@@ -29,7 +29,8 @@ _SERVING = re.compile(
 class ServerProcess:
     """Runs a Python file that calls `app.serve()`, and knows its address once it serves.
 
-    `output` is everything the process has printed so far, standard error included.
+    `python` is the interpreter, this one by default. `output` is everything the process has printed so far, standard
+    error included.
     """
 
     def __init__(
@@ -40,13 +41,14 @@ class ServerProcess:
         arguments: Sequence[str] = (),
         cwd: Path | None = None,
         workers: int | None = 2,
+        python: str | Path = sys.executable,
     ) -> None:
         settings = {"SLIME_HOST": "127.0.0.1", "SLIME_PORT": "0", "PYTHONUNBUFFERED": "1"}
         if workers is not None:
             settings["SLIME_WORKER"] = str(workers)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("SLIME_", "TOUR_"))}
         self._process = subprocess.Popen(
-            [sys.executable, str(script), *arguments],
+            [str(python), str(script), *arguments],
             env={**inherited, **settings, **(env or {})},
             cwd=cwd,
             stdin=subprocess.DEVNULL,
