@@ -140,11 +140,15 @@ def test_others_run_while_it_compresses(coding: str) -> None:
     counted, during = [0], []
 
     def compress() -> None:
-        encoder = Encoder(coding, 9, 40 * len(TEXT))
+        encoder = Encoder(coding, 9, None)
         counting.wait(10)
-        before = counted[0]
-        encoder.push(40 * TEXT)
-        during.append(counted[0] - before)
+        # On a busy machine one call may be over before the other thread's turn comes.
+        for _ in range(50):
+            before = counted[0]
+            encoder.push(40 * TEXT)
+            during.append(counted[0] - before)
+            if during[-1] > 10:
+                break
         ended.set()
 
     thread = threading.Thread(target=compress)
@@ -153,4 +157,4 @@ def test_others_run_while_it_compresses(coding: str) -> None:
         counted[0] += 1
         counting.set()
     thread.join()
-    assert during[0] > 10
+    assert max(during) > 10
