@@ -121,7 +121,7 @@ def test_bytes_go_both_ways_until_the_client_closes(target: str) -> None:
         with switched(client, target) as wire:
             for word in (b"one", b"two", b"\x00\xff" * 100_000):
                 wire.send(word)
-                assert wire._exactly(len(word)) == word
+                assert wire.exactly(len(word)) == word
         assert toy.lost.wait(15)
     toy.check_ended()
     assert toy.received == b"onetwo" + b"\x00\xff" * 100_000
@@ -135,7 +135,7 @@ def test_bytes_that_come_with_the_head_are_not_lost() -> None:
             wire.send(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: toy/1\r\n\r\nearly")
             answer = wire.answer()
             assert (answer.status, answer.header("x-toy")) == (101, "yes")
-            assert wire._exactly(5) == b"early"
+            assert wire.exactly(5) == b"early"
         assert toy.lost.wait(15)
     toy.check_ended()
 
@@ -150,7 +150,7 @@ def test_a_connection_inside_tls_is_switched_as_well(tmp_path: Path) -> None:
             wire.request("GET", "/", headers={"Connection": "Upgrade", "Upgrade": "toy/1"})
             assert wire.answer().status == 101
             wire.send(b"secret" * 10_000)
-            assert wire._exactly(60_000) == b"secret" * 10_000
+            assert wire.exactly(60_000) == b"secret" * 10_000
             assert toy.transport.get_extra_info("scheme") == "https"
             toy.transport.close()
             assert wire.is_closed_by_server()
@@ -354,7 +354,7 @@ def test_writing_is_paused_and_resumed_as_the_client_reads() -> None:
         toy.wait_for("resume")
         eventually(lambda: toy.transport.get_write_buffer_size() == 0)
         wire.send(b"still there?")
-        assert wire._exactly(12) == b"still there?"
+        assert wire.exactly(12) == b"still there?"
     toy.check_ended()
     flow = [call for call in toy.calls if call in ("pause", "resume")]
     assert flow == ["pause", "resume"] * (len(flow) // 2)
@@ -375,7 +375,7 @@ def test_the_marks_of_the_write_buffer_can_be_set() -> None:
         toy.transport.set_write_buffer_limits(high=0)
         toy.transport.write(b"y")
         toy.wait_for("pause")
-        assert wire._exactly(1) == b"y"
+        assert wire.exactly(1) == b"y"
         toy.wait_for("resume")
 
 
@@ -434,7 +434,7 @@ def test_any_thread_may_write() -> None:
         threads = [threading.Thread(target=write, args=(bytes([letter]),)) for letter in b"abcd"]
         for thread in threads:
             thread.start()
-        data = wire._exactly(4 * 100 * 1000)
+        data = wire.exactly(4 * 100 * 1000)
         for thread in threads:
             thread.join()
     # What one call writes stays together.
@@ -466,7 +466,7 @@ def test_work_can_leave_the_loop_and_come_back() -> None:
 
     with TestClient(app_switching(Worker())) as client, switched(client) as wire:
         wire.send(b"loud")
-        assert wire._exactly(4) == b"LOUD"
+        assert wire.exactly(4) == b"LOUD"
         assert done.wait(15)
     assert threads["back"] == threads["loop"] != threads["pool"]
 
@@ -483,7 +483,7 @@ def test_what_is_called_back_and_raises_is_reported(unraisable: list[str]) -> No
         assert toy.transport.call_in_pool(fail)
         eventually(lambda: len(unraisable) == 2)
         wire.send(b"fine")
-        assert wire._exactly(4) == b"fine"
+        assert wire.exactly(4) == b"fine"
 
 
 def test_a_full_pool_is_said_to_be_full() -> None:

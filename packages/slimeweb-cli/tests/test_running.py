@@ -18,14 +18,14 @@ SLIME = [sys.executable, "-m", "slimeweb_cli"]
 
 # Says that it is ready, then waits for a signal and takes its time to end well.
 PATIENT = """
-import signal, sys
-ended = []
+import os, signal, sys
+reader, writer = os.pipe()
 for number in (signal.SIGINT, signal.SIGTERM):
-    signal.signal(number, lambda number, frame: ended.append(number))
+    signal.signal(number, lambda number, frame: os.write(writer, bytes([number])))
 print("ready", __name__, flush=True)
-while not ended:
-    signal.pause()
-print("ended by", signal.Signals(ended[0]).name, flush=True)
+# A signal that comes before this line has left its byte.
+(number,) = os.read(reader, 1)
+print("ended by", signal.Signals(number).name, flush=True)
 sys.exit(0)
 """
 

@@ -35,7 +35,7 @@ pub(crate) struct Server {
 
 enum Phase {
     Bound(Vec<Listener>),
-    Serving(Handle),
+    Serving(Handle, Option<Arc<AccessLog>>),
     Ended,
 }
 
@@ -62,7 +62,7 @@ impl Server {
 
     fn handle(&self) -> Option<Handle> {
         match &*self.phase.lock() {
-            Phase::Serving(handle) => Some(handle.clone()),
+            Phase::Serving(handle, _) => Some(handle.clone()),
             Phase::Bound(_) | Phase::Ended => None,
         }
     }
@@ -133,6 +133,7 @@ impl Server {
             _ => None,
         };
         let config = Config { limits: settings.limits()?, workers: self.lanes.ports.len(), tls };
+        let access = access.map(AccessLog::start).transpose()?.map(Arc::new);
         let site = Arc::new(Site {
             app: self.app.clone_ref(py),
             router: Self::router(plans)?,
@@ -150,7 +151,7 @@ impl Server {
             proxies: TrustedProxies::parse(&settings.trusted_proxies)?,
             uploads: Arc::new(UploadDir::new(settings.upload_dir.clone())),
             upload_memory: settings.upload_memory,
-            access: access.map(AccessLog::start).transpose()?,
+            access: access.clone(),
             counters: Default::default(),
         });
         let mut phase = self.phase.lock();
@@ -164,7 +165,7 @@ impl Server {
         let handle =
             slimeweb_http::Server::start(listeners, config, move |worker| Bridge::new(Arc::clone(&site), worker))
                 .map_err(server_error)?;
-        *phase = Phase::Serving(handle);
+        *phase = Phase::Serving(handle, access);
         Ok(())
     }
 
@@ -194,14 +195,18 @@ impl Server {
     fn stop(&self, py: Python<'_>, timeout: f64) -> PyResult<bool> {
         let timeout = Duration::try_from_secs_f64(timeout)
             .map_err(|_| PyValueError::new_err("timeout must be seconds, zero or more"))?;
-        let handle = self.handle();
-        *self.phase.lock() = Phase::Ended;
+        let phase = std::mem::replace(&mut *self.phase.lock(), Phase::Ended);
         Ok(py.detach(|| {
-            let served = handle.is_none_or(|handle| {
-                handle.stop();
-                handle.wait(Some(timeout))
-            });
-            self.lanes.pool.close(timeout) && served
+            let (served, written) = match &phase {
+                Phase::Serving(handle, access) => {
+                    handle.stop();
+                    let served = handle.wait(Some(timeout));
+                    // After the last answer, so that its line is written as well.
+                    (served, access.as_ref().is_none_or(|access| access.close(timeout)))
+                }
+                Phase::Bound(_) | Phase::Ended => (true, true),
+            };
+            self.lanes.pool.close(timeout) && served && written
         }))
     }
 }

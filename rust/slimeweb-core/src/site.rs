@@ -37,7 +37,7 @@ pub(crate) struct Site {
     pub(crate) proxies: TrustedProxies,
     pub(crate) uploads: Arc<UploadDir>,
     pub(crate) upload_memory: usize,
-    pub(crate) access: Option<AccessLog>,
+    pub(crate) access: Option<Arc<AccessLog>>,
     pub(crate) counters: Counters,
 }
 
