@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use parking_lot::Mutex;
@@ -14,7 +15,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use slimeweb_http::ConnectionInfo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use crate::lanes::event_loop::{Port, Turn};
 use crate::site::Site;
@@ -27,6 +28,8 @@ const READ: usize = 16 * 1024;
 /// asyncio's own defaults for a transport's write buffer, in bytes.
 const HIGH: usize = 64 * 1024;
 const LOW: usize = 16 * 1024;
+/// How long a connection that has ended is kept for its protocol and its client to notice.
+const PARTING: Duration = Duration::from_secs(2);
 
 /// What the transport and the socket's task share.
 pub(crate) struct Tunnel {
@@ -204,22 +207,53 @@ impl Tunnel {
 /// Tells the protocol that the connection is gone: once, however the task ends.
 struct Goodbye {
     tunnel: Arc<Tunnel>,
-    error: Option<std::io::Error>,
+    said: bool,
 }
 
-impl Drop for Goodbye {
-    fn drop(&mut self) {
+impl Goodbye {
+    /// Waits until the protocol has been told, so that a server that stops waits as well.
+    async fn say(mut self, error: Option<std::io::Error>) {
+        let told = self.tell(error);
+        let _ = tokio::time::timeout(PARTING, told).await;
+    }
+
+    fn tell(&mut self, error: Option<std::io::Error>) -> oneshot::Receiver<()> {
+        let (sender, receiver) = oneshot::channel();
+        self.said = true;
         self.tunnel.out.lock().end = End::Aborted;
-        let error = self.error.take();
         self.tunnel.tell(move |_, protocol| {
             let py = protocol.py();
             let reason = error.map(|error| match error.raw_os_error() {
                 Some(_) => PyErr::from(error).into_value(py).into_any(),
                 None => PyOSError::new_err(error.to_string()).into_value(py).into_any(),
             });
-            protocol.call_method1(intern!(py, "connection_lost"), (reason,)).map(drop)
+            let told = protocol.call_method1(intern!(py, "connection_lost"), (reason,));
+            // Nobody waits where the worker has ended before.
+            let _ = sender.send(());
+            told.map(drop)
         });
+        receiver
     }
+}
+
+impl Drop for Goodbye {
+    fn drop(&mut self) {
+        if !self.said {
+            drop(self.tell(None));
+        }
+    }
+}
+
+/// Takes what a client still sends after the last word was said: closing before that would make the system send a reset,
+/// which can overtake what the client has not read yet.
+async fn linger(mut io: impl AsyncRead + Unpin) {
+    let mut rest = BytesMut::with_capacity(READ);
+    let drained = async {
+        while matches!(io.read_buf(&mut rest).await, Ok(1..)) {
+            rest.clear();
+        }
+    };
+    let _ = tokio::time::timeout(PARTING, drained).await;
 }
 
 /// Carries one switched connection to its end.
@@ -245,20 +279,28 @@ pub(crate) async fn run(
         let transport = Bound::new(protocol.py(), Transport::new(Arc::clone(tunnel)))?;
         protocol.call_method1(intern!(protocol.py(), "connection_made"), (transport,)).map(drop)
     });
-    let mut goodbye = Goodbye { tunnel: Arc::clone(&tunnel), error: None };
-    let (reader, writer) = tokio::io::split(io);
-    let reading = tunnel.read(reader);
-    let writing = tunnel.write_out(writer);
-    tokio::pin!(reading, writing);
-    let mut read_all = false;
-    goodbye.error = loop {
-        tokio::select! {
-            read = &mut reading, if !read_all => match read {
-                // The protocol decides whether it still has something to say.
-                Ok(()) => read_all = true,
-                Err(error) => break Some(error),
-            },
-            written = &mut writing => break written.err(),
+    let goodbye = Goodbye { tunnel: Arc::clone(&tunnel), said: false };
+    let (mut reader, writer) = tokio::io::split(io);
+    let (error, read_all) = {
+        let reading = tunnel.read(&mut reader);
+        let writing = tunnel.write_out(writer);
+        tokio::pin!(reading, writing);
+        let mut read_all = false;
+        loop {
+            tokio::select! {
+                read = &mut reading, if !read_all => match read {
+                    // The protocol decides whether it still has something to say.
+                    Ok(()) => read_all = true,
+                    Err(error) => break (Some(error), true),
+                },
+                written = &mut writing => break (written.err(), read_all),
+            }
         }
     };
+    let closed = error.is_none() && tunnel.out.lock().end == End::Closing;
+    if closed && !read_all {
+        tokio::join!(goodbye.say(error), linger(reader));
+    } else {
+        goodbye.say(error).await;
+    }
 }

@@ -66,6 +66,9 @@ class Compiler:
         return self._synthetic("/{*path}", (ANY,), (*self._outermost(), *layers_of(everywhere)), self.failures.refuse)
 
     def _route(self, route: RouteSpec, kinds: dict[str, Plugin]) -> Iterable[Plan]:
+        body_size = self.body_size if route.body_size is None else route.body_size
+        # Plugins see the size that holds, not that nothing was said.
+        route = replace(route, body_size=body_size)
         handler = self._wrapped(route, kinds)
         outermost = [layer_of(each) for each in _fitting("slime_app_middleware", self.around, route)]
         found = self.plugins.items("slime_middleware", SlimeMiddleware, app=self.app, route=route)
@@ -85,7 +88,7 @@ class Compiler:
                 methods=methods,
                 endpoint=self._fold(layers, handler, is_async=route.is_async),
                 is_async=route.is_async,
-                body_size=self.body_size if route.body_size is None else route.body_size,
+                body_size=body_size,
                 stream_body=route.stream_body,
                 blocking=route.blocking,
                 filters=filters,
