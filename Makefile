@@ -38,7 +38,7 @@ ONE_AT_A_TIME := $(if $(shell command -v flock),flock $(CARGO_TARGET_DIR)/.slime
 .DELETE_ON_ERROR:
 # cargo and pytest use all cores themselves; `make -j` would only mix their output.
 .NOTPARALLEL:
-.PHONY: help build demo test test-rust test-python test-free-threaded nightly lint format wheels bench bench-quick clean
+.PHONY: help build demo lock test test-rust test-python test-free-threaded nightly lint format wheels bench bench-quick clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 28
@@ -63,7 +63,6 @@ nightly: test-rust build ## run every test, the slow ones too
 	$(BIN)/python -m pytest packages tests
 
 lint: build ## check formatting, lints and types of both languages
-	$(UV) lock --quiet --check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(addprefix -p ,$(IMPORTS))
@@ -92,6 +91,12 @@ bench: .tools/uv-$(UV_VERSION) ## measure slimeweb beside bare hyper and other f
 bench-quick: override BENCH += --quick
 bench-quick: bench ## the same, with fewer servers, workloads and rounds (2 minutes)
 
+lock: .tools/uv-$(UV_VERSION) ## choose the newest versions that requirements-dev.txt may pin
+	$(UV) lock --quiet --upgrade
+	{ echo "# What \`make\` installs into .venv beside our own packages: every version pinned. \`make lock\` writes it anew."; \
+	  $(UV) export --quiet --frozen --no-hashes --no-annotate --no-header --no-emit-workspace --all-packages --all-groups \
+	    --all-extras; } > requirements-dev.txt
+
 clean: ## remove what was built inside the checkout
 	rm -rf .venv .venv-* .tools dist
 	find packages -name '*.so' -delete
@@ -103,8 +108,10 @@ clean: ## remove what was built inside the checkout
 	@touch $@
 
 # maturin builds what has Rust in it, not uv: uv builds a workspace member in isolation, and not again when sources change.
-.venv/synced: uv.lock $(PYTHONS) | .tools/uv-$(UV_VERSION)
-	$(UV) sync --quiet --frozen --inexact $(addprefix --no-install-package ,$(NATIVE)) --python "$(PYTHON)"
+.venv/synced: requirements-dev.txt $(PYTHONS) | .tools/uv-$(UV_VERSION)
+	$(UV) venv --quiet --allow-existing --python "$(PYTHON)" .venv
+	$(UV) pip install --quiet --python .venv -r requirements-dev.txt
+	$(UV) pip install --quiet --python .venv --no-deps $(foreach package,$(PURE),-e $(if $(filter slimeweb,$(package)),.,packages/$(package)))
 	@touch $@
 
 .venv/native-$(PROFILE): $(SOURCES) $(addsuffix /pyproject.toml,$(addprefix packages/,$(NATIVE))) .venv/synced
