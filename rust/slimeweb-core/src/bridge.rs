@@ -50,7 +50,7 @@ impl Bridge {
             }
             Found::MethodNotAllowed { allow, .. } => {
                 let draft = Draft::refusal(StatusCode::METHOD_NOT_ALLOWED, Some(allow.clone()));
-                return self.refuse(StatusCode::METHOD_NOT_ALLOWED, draft, head, body, connection).await;
+                return self.refuse(draft, head, body, connection).await;
             }
             Found::NotFound { .. } => {
                 if let Some(response) = self.file(&head).await {
@@ -58,11 +58,11 @@ impl Bridge {
                     return response;
                 }
                 let draft = Draft::refusal(StatusCode::NOT_FOUND, None);
-                return self.refuse(StatusCode::NOT_FOUND, draft, head, body, connection).await;
+                return self.refuse(draft, head, body, connection).await;
             }
             Found::BadPath => {
                 let draft = Draft::refusal(StatusCode::BAD_REQUEST, None);
-                return self.refuse(StatusCode::BAD_REQUEST, draft, head, body, connection).await;
+                return self.refuse(draft, head, body, connection).await;
             }
         };
         let payload = match self.read(&plan, &head.headers, body).await {
@@ -113,7 +113,6 @@ impl Bridge {
     /// Answers what no route does: through the fallback where there is one.
     async fn refuse(
         &self,
-        status: StatusCode,
         draft: Draft,
         head: http::request::Parts,
         body: RequestBody,
@@ -124,7 +123,7 @@ impl Bridge {
             Some(plan) => {
                 self.run(Arc::clone(plan), head, None, Params::default(), Payload::Empty, connection, draft).await
             }
-            None => draft.into_response(status),
+            None => draft.into_response(),
         }
     }
 

@@ -66,10 +66,10 @@ pub(crate) fn run(py: Python<'_>, job: Job) {
 
 /// Starts a coroutine handler as a task of the running loop. Called in the loop's thread.
 pub(crate) fn start(py: Python<'_>, job: Job) {
-    let spawn = Arc::clone(&job.site);
+    let site = Arc::clone(&job.site);
     let outcome = job.open(py).and_then(|(plan, request, response)| {
         let exchange = Bound::new(py, Exchange::new(request.clone().unbind(), response.clone().unbind()))?;
-        match spawn.spawn.bind(py).call1((&plan.endpoint, &request, &response, &exchange)) {
+        match site.spawn.bind(py).call1((&plan.endpoint, &request, &response, &exchange)) {
             Ok(task) => exchange.get().hold(task.unbind()),
             // Not even a coroutine came of it: that is the handler's failure like any other.
             Err(error) => settle(&request, &response, Err(error)),

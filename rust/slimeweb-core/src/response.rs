@@ -565,7 +565,8 @@ impl SlimeResponse {
 
 impl Draft {
     /// The answer as it is, with the status's name for a body. For what needs no Python.
-    pub(crate) fn into_response(self, status: StatusCode) -> Response<Body> {
+    pub(crate) fn into_response(self) -> Response<Body> {
+        let status = self.status.unwrap_or(StatusCode::OK);
         let mut response = crate::bridge::text(status, status.canonical_reason().unwrap_or_default());
         response.headers_mut().extend(self.headers);
         response

@@ -66,7 +66,7 @@ impl BodyWriter {
         };
         if !tail.is_empty() {
             // The client may have left: then there is nobody to send the rest to.
-            let _ = py.detach(|| self.sender.send_last(tail));
+            let _ = self.sender.send_last(tail);
         }
         self.sender.close();
         Ok(())
