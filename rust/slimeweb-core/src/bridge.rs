@@ -86,7 +86,7 @@ impl Bridge {
     ) -> Response<Body> {
         let upgrade = head.headers.contains_key(UPGRADE).then(|| Exchange::on_upgrade(&mut head)).flatten();
         let (sender, receiver) = oneshot::channel();
-        let job = Job {
+        let job = Box::new(Job {
             site: Arc::clone(&self.site),
             plan,
             worker: self.worker,
@@ -97,7 +97,7 @@ impl Bridge {
             connection: Arc::clone(&connection),
             draft,
             reply: sender,
-        };
+        });
         if self.site.lanes.dispatch(job).is_err() {
             return overloaded();
         }
@@ -131,7 +131,7 @@ impl Bridge {
     async fn read(&self, plan: &Plan, headers: &HeaderMap, mut body: RequestBody) -> Result<Payload, Refusal> {
         if plan.stream_body {
             body.set_limit(plan.body_size);
-            return Ok(Payload::Stream(Mutex::new(Some(pump(body)))));
+            return Ok(Payload::Stream(Mutex::new(Some(self.pump(body)))));
         }
         if body.is_empty() {
             return Ok(Payload::Empty);
@@ -152,6 +152,29 @@ impl Bridge {
                 body.collect(limit).await.map(Payload::Bytes).map_err(Refusal::Body)
             }
         }
+    }
+
+    /// Reads a body on as the handler takes its pieces.
+    fn pump(&self, mut body: RequestBody) -> mpsc::Receiver<Result<bytes::Bytes, BodyError>> {
+        let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
+        self.site.lanes.port(self.worker).spawner().spawn(async move {
+            loop {
+                // Room first: what nobody takes is not read.
+                let Ok(permit) = sender.reserve().await else { break };
+                match body.chunk().await {
+                    Some(piece) => {
+                        let failed = piece.is_err();
+                        permit.send(piece);
+                        if failed {
+                            return;
+                        }
+                    }
+                    None => return,
+                }
+            }
+            body.discard();
+        });
+        receiver
     }
 
     async fn file(&self, head: &http::request::Parts) -> Option<Response<Body>> {
@@ -183,7 +206,7 @@ impl Bridge {
         };
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         let (site, worker) = (Arc::clone(&self.site), self.worker);
-        tokio::task::spawn_local(async move {
+        self.site.lanes.port(worker).spawner().spawn(async move {
             match upgrade.await {
                 Ok(io) => tunnel::run(io, protocol, site, worker, connection).await,
                 // The client left before the 101 was out.
@@ -257,29 +280,6 @@ fn name_host(head: &mut http::request::Parts) {
     }
 }
 
-/// Reads a body on as the handler takes its pieces.
-fn pump(mut body: RequestBody) -> mpsc::Receiver<Result<bytes::Bytes, BodyError>> {
-    let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
-    tokio::task::spawn_local(async move {
-        loop {
-            // Room first: what nobody takes is not read.
-            let Ok(permit) = sender.reserve().await else { break };
-            match body.chunk().await {
-                Some(piece) => {
-                    let failed = piece.is_err();
-                    permit.send(piece);
-                    if failed {
-                        return;
-                    }
-                }
-                None => return,
-            }
-        }
-        body.discard();
-    });
-    receiver
-}
-
 fn is_multipart(kind: &HeaderValue) -> bool {
     let kind = kind.as_bytes();
     let essence = kind.split(|byte| *byte == b';').next().unwrap_or_default();
@@ -301,7 +301,8 @@ async fn send_file(file: FileReply) -> Response<Body> {
     }
 }
 
-fn overloaded() -> Response<Body> {
+/// The answer when there is no thread to be had.
+pub(crate) fn overloaded() -> Response<Body> {
     let mut response = text(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable: too many requests are waiting");
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     response

@@ -7,11 +7,12 @@ use pyo3::prelude::*;
 use slimeweb_http::ConnectionInfo;
 use slimeweb_http::router::Params;
 
+use crate::bridge::overloaded;
 use crate::exchange::Exchange;
 use crate::lanes::context;
 use crate::payload::Payload;
 use crate::plan::Plan;
-use crate::reply::ReplySender;
+use crate::reply::{Reply, ReplySender};
 use crate::request::SlimeRequest;
 use crate::response::{Draft, SlimeResponse};
 use crate::site::Site;
@@ -31,6 +32,12 @@ pub(crate) struct Job {
 }
 
 impl Job {
+    /// Answers for a handler that there is no thread for.
+    pub(crate) fn refuse(self: Box<Self>) {
+        // Without a receiver the client has gone.
+        let _ = self.reply.send(Reply::Response(overloaded()));
+    }
+
     fn open(self, py: Python<'_>) -> PyResult<(Arc<Plan>, Bound<'_, SlimeRequest>, Bound<'_, SlimeResponse>)> {
         let request = Bound::new(
             py,

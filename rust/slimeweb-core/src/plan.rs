@@ -2,6 +2,8 @@
 
 use pyo3::prelude::*;
 
+use crate::lanes::pace::Pace;
+
 /// How to answer what one route matches. Immutable while the server runs.
 #[derive(FromPyObject)]
 pub(crate) struct Plan {
@@ -11,9 +13,15 @@ pub(crate) struct Plan {
     pub(crate) is_async: bool,
     pub(crate) body_size: u64,
     pub(crate) stream_body: bool,
+    #[pyo3(attribute("blocking"), from_py_with = pace)]
+    pub(crate) pace: Pace,
     pub(crate) filters: Vec<Py<PyAny>>,
     /// Bodies from this size on are not run through a filter on an event loop's thread, in bytes.
     pub(crate) filter_limit: usize,
+}
+
+fn pace(blocking: &Bound<'_, PyAny>) -> PyResult<Pace> {
+    blocking.extract().map(Pace::new)
 }
 
 /// A directory served below a prefix, as `slimeweb.plan.StaticMount` describes it.

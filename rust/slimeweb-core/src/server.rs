@@ -18,6 +18,7 @@ use crate::bridge::Bridge;
 use crate::lanes::Lanes;
 use crate::lanes::event_loop::{LoopPort, Port};
 use crate::lanes::pool::Pool;
+use crate::lanes::rescue::Watch;
 use crate::plan::{Mount, Plan};
 use crate::proxies::TrustedProxies;
 use crate::settings::Settings;
@@ -88,7 +89,7 @@ impl Server {
         Ok(Self {
             app,
             addresses: vec![listener.address().clone()],
-            lanes: Arc::new(Lanes { pool, ports }),
+            lanes: Arc::new(Lanes { pool, ports, watch: Watch::default() }),
             phase: Mutex::new(Phase::Bound(vec![listener])),
             settings,
         })
@@ -111,7 +112,8 @@ impl Server {
 
     /// The doors to the workers' event loops, one each.
     fn ports(&self) -> Vec<LoopPort> {
-        self.lanes.ports.iter().map(|port| LoopPort::new(Arc::clone(port))).collect()
+        let lanes = Arc::downgrade(&self.lanes);
+        self.lanes.ports.iter().map(|port| LoopPort::new(Arc::clone(port), lanes.clone())).collect()
     }
 
     /// Starts to serve. `ValueError` for plans or settings that do not fit, `OSError` for what the system refuses.
@@ -132,7 +134,7 @@ impl Server {
             (Some(cert), Some(key)) => Some(TlsConfig::from_pem_files(cert, key).map_err(server_error)?),
             _ => None,
         };
-        let config = Config { limits: settings.limits()?, workers: self.lanes.ports.len(), tls };
+        let config = Config { limits: settings.limits()?, tls };
         let access = access.map(AccessLog::start).transpose()?.map(Arc::new);
         let site = Arc::new(Site {
             app: self.app.clone_ref(py),
@@ -162,9 +164,12 @@ impl Server {
                 return Err(PyRuntimeError::new_err("this server has been started before: make a new one"));
             }
         };
-        let handle =
-            slimeweb_http::Server::start(listeners, config, move |worker| Bridge::new(Arc::clone(&site), worker))
-                .map_err(server_error)?;
+        Watch::start(&self.lanes)?;
+        let stations = self.lanes.ports.iter().map(|port| port.spawner().clone()).collect::<Vec<_>>();
+        let handle = slimeweb_http::Server::start(listeners, config, &stations, |worker, _| {
+            Bridge::new(Arc::clone(&site), worker)
+        })
+        .map_err(server_error)?;
         *phase = Phase::Serving(handle, access);
         Ok(())
     }
@@ -206,7 +211,7 @@ impl Server {
                 }
                 Phase::Bound(_) | Phase::Ended => (true, true),
             };
-            self.lanes.pool.close(timeout) && served && written
+            self.lanes.pool.close(timeout) & self.lanes.watch.close(&self.lanes, timeout) & served & written
         }))
     }
 }

@@ -187,6 +187,10 @@ impl BodyWriter {
         if data.is_empty() {
             return Ok(());
         }
+        if !self.sender.has_room() {
+            let request = self.response.get().request().get();
+            request.site.lanes.about_to_block(request.worker, &request.plan);
+        }
         py.detach(|| self.sender.send_blocking(data)).map_err(|_| disconnected())
     }
 

@@ -35,18 +35,10 @@ impl Default for Limits {
 }
 
 /// How a server runs.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Config {
     /// What a client may use up.
     pub limits: Limits,
-    /// Threads that serve; 0 counts as 1.
-    pub workers: usize,
     /// Serve TLS (HTTP/2 and HTTP/1.1 by ALPN), else plain HTTP/1.1.
     pub tls: Option<TlsConfig>,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self { limits: Limits::default(), workers: 1, tls: None }
-    }
 }

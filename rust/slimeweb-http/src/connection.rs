@@ -5,7 +5,6 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -26,6 +25,7 @@ use crate::body::Body;
 use crate::error::BodyError;
 use crate::request_body::RequestBody;
 use crate::service::{ConnectionInfo, Exchange, Service};
+use crate::station::Spawner;
 use crate::wire::{Fault, InFlight, Order, Parting, Pulse, Socket, Transport, Wire};
 use crate::worker::{Entered, Floor};
 
@@ -44,7 +44,7 @@ const TOO_SLOW: &[u8] =
 content-length: 40\r\n\r\nthe request head did not arrive in time\n";
 
 /// Serves one connection.
-pub(crate) async fn run<S: Service>(floor: Rc<Floor<S>>, arrival: Arrival) {
+pub(crate) async fn run<S: Service>(floor: Arc<Floor<S>>, arrival: Arrival) {
     let Arrival { socket, peer, local, id, permit } = arrival;
     // A failure here is the connection's own; there is nobody to tell.
     let Ok(socket) = register(socket) else { return };
@@ -78,7 +78,7 @@ fn register(socket: ArrivedSocket) -> io::Result<Socket> {
 }
 
 async fn http1<S: Service>(
-    floor: &Rc<Floor<S>>,
+    floor: &Arc<Floor<S>>,
     transport: Transport,
     permit: Permit,
     info: Arc<ConnectionInfo>,
@@ -88,7 +88,7 @@ async fn http1<S: Service>(
     let limits = &floor.config.limits;
     let parting = Arc::new(Parting::default());
     let wire = Wire::http1(transport, permit, Arc::clone(pulse), Arc::clone(&parting), limits.head_size);
-    let desk = Rc::new(Desk { floor: Rc::clone(floor), info, pulse: Arc::clone(pulse), multiplexed: false });
+    let desk = Arc::new(Desk { floor: Arc::clone(floor), info, pulse: Arc::clone(pulse), multiplexed: false });
     let connection = http1::Builder::new()
         .half_close(false)
         .keep_alive(true)
@@ -96,7 +96,7 @@ async fn http1<S: Service>(
         .pipeline_flush(false)
         .max_header_size(limits.head_size)
         .max_buf_size(limits.head_size.max(BUFFER).max(LEAST_BUFFER))
-        .serve_connection(TokioIo::new(wire), service_fn(move |request| Rc::clone(&desk).answer(request)))
+        .serve_connection(TokioIo::new(wire), service_fn(move |request| Arc::clone(&desk).answer(request)))
         .with_upgrades();
     {
         let connection = pin!(connection);
@@ -115,7 +115,7 @@ async fn http1<S: Service>(
 }
 
 async fn http2<S: Service>(
-    floor: &Rc<Floor<S>>,
+    floor: &Arc<Floor<S>>,
     transport: Transport,
     permit: Permit,
     info: Arc<ConnectionInfo>,
@@ -123,12 +123,12 @@ async fn http2<S: Service>(
     entered: &Entered,
 ) {
     let wire = Wire::http2(transport, permit, Arc::clone(pulse));
-    let desk = Rc::new(Desk { floor: Rc::clone(floor), info, pulse: Arc::clone(pulse), multiplexed: true });
-    let connection = http2::Builder::new(LocalExecutor)
+    let desk = Arc::new(Desk { floor: Arc::clone(floor), info, pulse: Arc::clone(pulse), multiplexed: true });
+    let connection = http2::Builder::new(Streams(floor.spawner.clone()))
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(u32::try_from(floor.config.limits.head_size).unwrap_or(u32::MAX))
-        .serve_connection(TokioIo::new(wire), service_fn(move |request| Rc::clone(&desk).answer(request)));
+        .serve_connection(TokioIo::new(wire), service_fn(move |request| Arc::clone(&desk).answer(request)));
     drive(pin!(connection), pulse, entered, |connection| {
         connection.graceful_shutdown();
         false
@@ -183,30 +183,29 @@ async fn linger(mut transport: Transport, farewell: &[u8]) {
     let _ = tokio::time::timeout(LINGER_TIME, goodbye).await;
 }
 
-/// Runs HTTP/2 streams on this thread.
-#[derive(Clone, Copy)]
-struct LocalExecutor;
+/// Runs HTTP/2 streams on the worker of their connection.
+#[derive(Clone)]
+struct Streams(Spawner);
 
-impl<F> hyper::rt::Executor<F> for LocalExecutor
+impl<F> hyper::rt::Executor<F> for Streams
 where
-    F: Future + 'static,
-    F::Output: 'static,
+    F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, future: F) {
-        tokio::task::spawn_local(future);
+        self.0.spawn(future);
     }
 }
 
 /// Where a connection's requests are answered.
 struct Desk<S> {
-    floor: Rc<Floor<S>>,
+    floor: Arc<Floor<S>>,
     info: Arc<ConnectionInfo>,
     pulse: Arc<Pulse>,
     multiplexed: bool,
 }
 
 impl<S: Service> Desk<S> {
-    async fn answer(self: Rc<Self>, request: Request<Incoming>) -> Result<Response<Answer>, Infallible> {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Answer>, Infallible> {
         let (in_flight, index) = InFlight::begin(&self.pulse);
         let mut response = match self.fault(&request, index) {
             Some(fault) => refusal(fault),

@@ -1,13 +1,14 @@
 //! The HTTP server under slimeweb: it knows sockets and HTTP, and nothing of Python.
 //!
 //! - [`Listener`], [`TlsConfig`], [`Limits`]: what a server is given;
-//! - [`Server`] and [`Handle`]: threads that serve, and the way to stop them;
+//! - [`Server`] and [`Handle`]: what serves, and the way to stop it;
+//! - [`Station`]: where a worker's tasks run, on whichever thread drives it;
 //! - [`Service`], [`Exchange`], [`RequestBody`], [`Body`]: what stands between a request and its answer;
 //! - [`router`], [`multipart`], [`files`]: tools for a service;
 //! - `wire`: watches the bytes of each connection for what hyper lets pass (RFC 9112) and for when it happens.
 //!
-//! A worker is one thread with one single-threaded runtime. A connection never leaves the worker it was given to, so
-//! services and their futures need not be `Send`.
+//! A worker is one [`Station`]: a single-threaded runtime that one thread drives at a time. A connection never leaves the worker
+//! it was given to, but another thread may take over that worker, so services and their futures are `Send`.
 
 #![forbid(unsafe_code)]
 
@@ -26,6 +27,7 @@ mod request_body;
 pub mod router;
 mod server;
 mod service;
+mod station;
 mod tls;
 mod wire;
 mod worker;
@@ -39,4 +41,5 @@ pub use listener::Listener;
 pub use request_body::RequestBody;
 pub use server::Server;
 pub use service::{ConnectionInfo, Exchange, OnUpgrade, Service, Upgraded};
+pub use station::{Spawner, Station};
 pub use tls::TlsConfig;

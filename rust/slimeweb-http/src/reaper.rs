@@ -1,6 +1,5 @@
 //! Ends the connections whose time is up: one timer for all connections of a worker, instead of several for each.
 
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,7 +48,7 @@ impl Deadlines {
 }
 
 /// Looks after the connections of one worker, for ever.
-pub(crate) async fn run(roster: Rc<Roster>, clock: Arc<Clock>, limits: Limits) {
+pub(crate) async fn run(roster: Arc<Roster>, clock: Arc<Clock>, limits: Limits) {
     let shortest = limits.head_timeout.min(limits.idle_timeout).min(limits.body_timeout);
     let tick = (shortest / 4).clamp(FASTEST_TICK, SLOWEST_TICK);
     let deadlines = Deadlines::new(&limits);

@@ -1,11 +1,13 @@
-//! Starting the threads that serve.
+//! Starting what serves.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, mpsc as sync_mpsc};
+use std::task::Poll;
 use std::thread;
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::acceptor::{self, Desk, Load};
@@ -14,6 +16,7 @@ use crate::error::Error;
 use crate::handle::{Handle, Running};
 use crate::listener::Listener;
 use crate::service::Service;
+use crate::station::{Spawner, Station};
 use crate::worker::Worker;
 
 /// The way to start one.
@@ -21,84 +24,105 @@ use crate::worker::Worker;
 pub struct Server;
 
 impl Server {
-    /// Starts one thread per worker and one that accepts, and returns when all are there. `factory` is called on each
-    /// worker's thread with the worker's number, counted from 0.
+    /// Starts a worker on each of the `stations`, and a thread that accepts; returns when that thread is there. Somebody has
+    /// to drive the stations. `factory` is called once per worker with the worker's number, counted from 0, and its tasks.
     ///
     /// # Errors
     /// [`Error::Start`] when a thread or a runtime cannot be had, or `factory` panics.
-    pub fn start<S, F>(listeners: Vec<Listener>, config: Config, factory: F) -> Result<Handle, Error>
+    pub fn start<S, F>(
+        listeners: Vec<Listener>,
+        config: Config,
+        stations: &[Spawner],
+        factory: F,
+    ) -> Result<Handle, Error>
     where
         S: Service,
-        F: Fn(usize) -> S + Send + Sync + 'static,
+        F: Fn(usize, &Spawner) -> S,
     {
-        let workers = config.workers.max(1);
-        let loads: Arc<[Arc<Load>]> = (0..workers).map(|_| Arc::default()).collect();
+        let loads: Arc<[Arc<Load>]> = stations.iter().map(|_| Arc::default()).collect();
         let handle = Handle::new(Arc::clone(&loads));
-        let started = start(listeners, config, factory, &handle, &loads);
+        let started = start(listeners, config, stations, factory, &handle, &loads);
         if started.is_err() {
             handle.stop();
         }
         started.map_err(Error::Start).map(|()| handle)
+    }
+
+    /// The same on threads of its own, one per worker.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_threads<S, F>(
+        listeners: Vec<Listener>,
+        config: Config,
+        workers: usize,
+        factory: F,
+    ) -> Result<Handle, Error>
+    where
+        S: Service,
+        F: Fn(usize, &Spawner) -> S,
+    {
+        let stations = (0..workers.max(1)).map(|_| Station::new()).collect::<io::Result<Vec<_>>>();
+        let stations = stations.map_err(Error::Start)?;
+        let spawners = stations.iter().map(|station| station.spawner().clone()).collect::<Vec<_>>();
+        let handle = Self::start(listeners, config, &spawners, factory)?;
+        for (number, station) in stations.into_iter().enumerate() {
+            let running = handle.running();
+            let drive = move || {
+                station.drive(|_| if station.spawner().is_cancelled() { Poll::Ready(()) } else { Poll::Pending });
+                drop(station);
+                drop(running);
+            };
+            if let Err(error) = thread::Builder::new().name(format!("slime-worker-{number}")).spawn(drive) {
+                handle.stop();
+                return Err(Error::Start(error));
+            }
+        }
+        Ok(handle)
     }
 }
 
 fn start<S, F>(
     listeners: Vec<Listener>,
     config: Config,
+    stations: &[Spawner],
     factory: F,
     handle: &Handle,
     loads: &[Arc<Load>],
 ) -> io::Result<()>
 where
     S: Service,
-    F: Fn(usize) -> S + Send + Sync + 'static,
+    F: Fn(usize, &Spawner) -> S,
 {
-    let (factory, config) = (Arc::new(factory), Arc::new(config));
-    let (ready, all_ready) = sync_mpsc::channel::<io::Result<()>>();
+    let config = Arc::new(config);
     let mut workers = Vec::with_capacity(loads.len());
-    for (number, load) in loads.iter().enumerate() {
+    for (number, (load, spawner)) in loads.iter().zip(stations).enumerate() {
         let (sender, arrivals) = mpsc::unbounded_channel();
-        let (factory, config, load_of_worker, ready) =
-            (Arc::clone(&factory), Arc::clone(&config), Arc::clone(load), ready.clone());
-        spawn(format!("slime-worker-{number}"), handle.running(), ready, move |runtime, running, ready| {
-            let service = factory(number);
-            let worker = Worker::new(service, config, load_of_worker);
-            let _ = ready.send(Ok(()));
-            drop(ready);
-            runtime.block_on(worker.run(arrivals, running));
-        })?;
+        let service = catch_unwind(AssertUnwindSafe(|| factory(number, spawner)))
+            .map_err(|_| io::Error::other("a worker's service could not be made"))?;
+        let worker = Worker::new(service, Arc::clone(&config), Arc::clone(load), spawner.clone());
+        spawner.spawn(worker.run(arrivals, handle.running()));
         workers.push((sender, Arc::clone(load)));
     }
     // More than the semaphore can count is no limit.
     let room = Arc::new(Semaphore::new(config.limits.connections.clamp(1, Semaphore::MAX_PERMITS)));
     let desk = Desk { workers: workers.into(), room, ids: Arc::new(AtomicU64::new(1)) };
-    spawn("slime-acceptor".to_owned(), handle.running(), ready, move |runtime, running, ready| {
-        let _ = ready.send(Ok(()));
-        drop(ready);
-        // What fails here, fails for want of file descriptors, before anything is served.
-        let _ = runtime.block_on(acceptor::run(listeners, desk, running));
-    })?;
-    for _ in 0..=loads.len() {
-        all_ready.recv().map_err(|_| io::Error::other("a worker's service could not be made"))??;
-    }
-    Ok(())
+    accept(listeners, desk, handle.running())
 }
 
-fn spawn<F>(name: String, running: Running, ready: sync_mpsc::Sender<io::Result<()>>, run: F) -> io::Result<()>
-where
-    F: FnOnce(&Runtime, Running, sync_mpsc::Sender<io::Result<()>>) + Send + 'static,
-{
-    thread::Builder::new().name(name).spawn(move || match Builder::new_current_thread().enable_all().build() {
+/// Starts the thread that accepts.
+fn accept(listeners: Vec<Listener>, desk: Desk, running: Running) -> io::Result<()> {
+    let (ready, there) = sync_mpsc::channel::<io::Result<()>>();
+    let run = move || match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => {
-            let alive = running.clone();
-            run(&runtime, running, ready);
-            // A blocking read of a slow disk is not waited for.
-            runtime.shutdown_background();
-            drop(alive);
+            let _ = ready.send(Ok(()));
+            // What fails here, fails for want of file descriptors, before anything is served.
+            let _ = runtime.block_on(acceptor::run(listeners, desk, running));
         }
         Err(error) => {
             let _ = ready.send(Err(error));
         }
-    })?;
-    Ok(())
+    };
+    thread::Builder::new().name("slime-acceptor".to_owned()).spawn(run)?;
+    there.recv().map_err(|_| io::Error::other("the thread that accepts has not started"))?
 }

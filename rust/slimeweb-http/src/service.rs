@@ -15,10 +15,10 @@ use crate::address::{Address, Peer};
 use crate::body::Body;
 use crate::request_body::RequestBody;
 
-/// Answers requests. There is one per worker, made on the worker's own thread, which it never leaves.
-pub trait Service: 'static {
+/// Answers requests. There is one per worker.
+pub trait Service: Send + Sync + 'static {
     /// Answers one request. A panic becomes a 500; the future is dropped when the client leaves before the answer.
-    fn call(&self, exchange: Exchange) -> impl Future<Output = Response<Body>>;
+    fn call(&self, exchange: Exchange) -> impl Future<Output = Response<Body>> + Send;
 }
 
 /// One request with what surrounds it.

@@ -1,13 +1,11 @@
-//! One thread's share of the connections.
+//! One station's share of the connections.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use tokio::sync::mpsc;
-use tokio::task::LocalSet;
 
 use crate::acceptor::{Arrival, Load};
 use crate::config::Config;
@@ -15,11 +13,12 @@ use crate::connection;
 use crate::handle::Running;
 use crate::reaper;
 use crate::service::Service;
+use crate::station::Spawner;
 use crate::wire::{Clock, Order, Pulse};
 
-/// A worker before it runs. It and all that it makes stay on one thread.
+/// A worker before it runs.
 pub(crate) struct Worker<S> {
-    floor: Rc<Floor<S>>,
+    floor: Arc<Floor<S>>,
     load: Arc<Load>,
 }
 
@@ -28,14 +27,15 @@ pub(crate) struct Floor<S> {
     pub(crate) service: S,
     pub(crate) config: Arc<Config>,
     pub(crate) clock: Arc<Clock>,
-    pub(crate) roster: Rc<Roster>,
+    pub(crate) roster: Arc<Roster>,
+    pub(crate) spawner: Spawner,
 }
 
 /// The worker's HTTP connections, for those who give them orders.
 #[derive(Default)]
 pub(crate) struct Roster {
-    entries: RefCell<HashMap<u64, Entry>>,
-    draining: std::cell::Cell<bool>,
+    entries: Mutex<HashMap<u64, Entry>>,
+    draining: AtomicBool,
 }
 
 struct Entry {
@@ -44,22 +44,29 @@ struct Entry {
 }
 
 impl Roster {
-    pub(crate) fn enter(self: &Rc<Self>, id: u64, pulse: Arc<Pulse>) -> Entered {
-        if self.draining.get() {
+    pub(crate) fn enter(self: &Arc<Self>, id: u64, pulse: Arc<Pulse>) -> Entered {
+        let mut entries = self.entries();
+        // Under the lock: whoever drains after this sees the entry.
+        if self.is_draining() {
             pulse.give(Order::Drain);
         }
-        self.entries.borrow_mut().insert(id, Entry { pulse, waker: None });
-        Entered { roster: Rc::clone(self), id }
+        entries.insert(id, Entry { pulse, waker: None });
+        Entered { roster: Arc::clone(self), id }
     }
 
     pub(crate) fn is_draining(&self) -> bool {
-        self.draining.get()
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    fn entries(&self) -> MutexGuard<'_, HashMap<u64, Entry>> {
+        // Nothing that can panic runs under the lock.
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives each connection the order that `decide` has for it, and wakes those that got one.
     pub(crate) fn command(&self, decide: impl Fn(&Pulse) -> Option<Order>) {
         let mut told = Vec::new();
-        for entry in self.entries.borrow().values() {
+        for entry in self.entries().values() {
             if let Some(order) = decide(&entry.pulse) {
                 entry.pulse.give(order);
                 told.extend(entry.waker.clone());
@@ -69,21 +76,21 @@ impl Roster {
     }
 
     fn drain(&self) {
-        self.draining.set(true);
+        self.draining.store(true, Ordering::Relaxed);
         self.command(|_| Some(Order::Drain));
     }
 }
 
 /// A connection's place in the roster.
 pub(crate) struct Entered {
-    roster: Rc<Roster>,
+    roster: Arc<Roster>,
     id: u64,
 }
 
 impl Entered {
     /// Says whom to wake. Once is enough: a task's waker stays the same.
     pub(crate) fn set_waker(&self, waker: &Waker) {
-        if let Some(entry) = self.roster.entries.borrow_mut().get_mut(&self.id) {
+        if let Some(entry) = self.roster.entries().get_mut(&self.id) {
             entry.waker = Some(waker.clone());
         }
     }
@@ -91,34 +98,28 @@ impl Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        self.roster.entries.borrow_mut().remove(&self.id);
+        self.roster.entries().remove(&self.id);
     }
 }
 
 impl<S: Service> Worker<S> {
-    pub(crate) fn new(service: S, config: Arc<Config>, load: Arc<Load>) -> Self {
-        let floor = Floor { service, config, clock: Clock::new(), roster: Rc::default() };
-        Self { floor: Rc::new(floor), load }
+    pub(crate) fn new(service: S, config: Arc<Config>, load: Arc<Load>, spawner: Spawner) -> Self {
+        let floor = Floor { service, config, clock: Clock::new(), roster: Arc::default(), spawner };
+        Self { floor: Arc::new(floor), load }
     }
 
-    /// Serves until the server stops, or has shut down.
-    pub(crate) async fn run(self, arrivals: mpsc::UnboundedReceiver<Arrival>, running: Running) {
-        let local = LocalSet::new();
-        local.run_until(self.serve(arrivals, running)).await;
-    }
-
-    async fn serve(self, mut arrivals: mpsc::UnboundedReceiver<Arrival>, running: Running) {
+    /// Serves until the server stops, or has shut down; what is left then is dropped.
+    pub(crate) async fn run(self, mut arrivals: mpsc::UnboundedReceiver<Arrival>, running: Running) {
         let Self { floor, load } = self;
         let limits = &floor.config.limits;
-        let reaper =
-            tokio::task::spawn_local(reaper::run(Rc::clone(&floor.roster), Arc::clone(&floor.clock), limits.clone()));
+        floor.spawner.spawn(reaper::run(Arc::clone(&floor.roster), Arc::clone(&floor.clock), limits.clone()));
         let work = async {
             tokio::select! {
                 () = running.shutting_down() => {}
                 () = async {
                     while let Some(arrival) = arrivals.recv().await {
                         floor.clock.update();
-                        tokio::task::spawn_local(connection::run(Rc::clone(&floor), arrival));
+                        floor.spawner.spawn(connection::run(Arc::clone(&floor), arrival));
                     }
                 } => {}
             }
@@ -127,7 +128,7 @@ impl<S: Service> Worker<S> {
             // channel ends when the acceptor has.
             let emptied = async {
                 while let Some(arrival) = arrivals.recv().await {
-                    tokio::task::spawn_local(connection::run(Rc::clone(&floor), arrival));
+                    floor.spawner.spawn(connection::run(Arc::clone(&floor), arrival));
                 }
                 while load.connections() > 0 {
                     load.none_left.notified().await;
@@ -139,6 +140,7 @@ impl<S: Service> Worker<S> {
             () = running.stopping() => {}
             () = work => {}
         }
-        reaper.abort();
+        floor.spawner.cancel();
+        drop(running);
     }
 }

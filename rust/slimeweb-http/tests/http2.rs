@@ -28,7 +28,7 @@ struct Secure {
 fn secure<H, F>(handler: H) -> Secure
 where
     H: Fn(Exchange) -> F + Send + Sync + Clone + 'static,
-    F: Future<Output = Response<Body>> + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
 {
     secure_with(limits(), handler)
 }
@@ -36,7 +36,7 @@ where
 fn secure_with<H, F>(limits: Limits, handler: H) -> Secure
 where
     H: Fn(Exchange) -> F + Send + Sync + Clone + 'static,
-    F: Future<Output = Response<Body>> + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
 {
     let directory = tempfile::tempdir().unwrap();
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
@@ -45,7 +45,7 @@ where
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
     let tls = TlsConfig::from_pem_files(&cert, &key).unwrap();
     let bind = Bind::Tcp { host: "127.0.0.1".into(), port: 0 };
-    let site = serve_on(bind, Config { limits, workers: 1, tls: Some(tls) }, handler);
+    let site = serve_on(bind, Config { limits, tls: Some(tls) }, 1, handler);
     Secure { site, certificate: made.cert.der().clone() }
 }
 

@@ -16,7 +16,7 @@ use slimeweb_http::{Bind, Body, Config, Exchange, Limits};
 use tokio::sync::Semaphore;
 
 /// A handler that tells when it is called, and answers when it is let go.
-type Answering = Pin<Box<dyn Future<Output = Response<Body>>>>;
+type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
 fn gated() -> (mpsc::Receiver<()>, Arc<Semaphore>, impl Fn(Exchange) -> Answering + Send + Sync + Clone) {
     let (told, hear) = mpsc::channel();
@@ -37,7 +37,7 @@ fn gated() -> (mpsc::Receiver<()>, Arc<Semaphore>, impl Fn(Exchange) -> Answerin
 fn shutdown_finishes_what_is_in_flight_and_closes_what_is_idle() {
     let (called, gate, handler) = gated();
     let bind = Bind::Tcp { host: "127.0.0.1".into(), port: 0 };
-    let site = serve_on(bind, Config { limits: limits(), workers: 1, tls: None }, handler);
+    let site = serve_on(bind, Config { limits: limits(), tls: None }, 1, handler);
     let (mut idle, mut busy) = (site.connect(), site.connect());
     idle.send(get("/first"));
     called.recv_timeout(PATIENCE).unwrap();
@@ -167,7 +167,7 @@ fn a_written_body_arrives_whole() {
 fn an_upgraded_connection_is_bytes_in_bytes_out() {
     let site = serve(|mut exchange: Exchange| async move {
         let Some(upgrade) = Exchange::on_upgrade(&mut exchange.head) else { return echo(exchange).await };
-        tokio::task::spawn_local(async move {
+        tokio::spawn(async move {
             let (mut read, mut write) = tokio::io::split(upgrade.await.unwrap());
             tokio::io::copy(&mut read, &mut write).await.unwrap();
         });
@@ -207,7 +207,7 @@ fn unix_sockets() {
 
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket");
-    let site = serve_on(Bind::Unix { path: path.clone() }, Config { limits: limits(), ..Config::default() }, echo);
+    let site = serve_on(Bind::Unix { path: path.clone() }, Config { limits: limits(), ..Config::default() }, 1, echo);
     assert_eq!(site.address.to_string(), format!("unix:{}", path.display()));
     let mut stream = std::os::unix::net::UnixStream::connect(&path).unwrap();
     stream.write_all(b"GET /u HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
@@ -228,7 +228,8 @@ fn a_service_that_cannot_be_made_is_an_error() {
         }
     }
     let listener = slimeweb_http::Listener::bind(&Bind::Tcp { host: "127.0.0.1".into(), port: 0 }).unwrap();
-    let outcome =
-        slimeweb_http::Server::start(vec![listener], Config::default(), |_| -> Never { panic!("on purpose") });
+    let outcome = slimeweb_http::Server::start_threads(vec![listener], Config::default(), 1, |_, _| -> Never {
+        panic!("on purpose")
+    });
     assert!(outcome.is_err());
 }

@@ -1,5 +1,6 @@
 """The Rust half of slimeweb: requests, responses and the server that carries them."""
 
+from asyncio import AbstractEventLoop
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import Any, final
@@ -243,10 +244,11 @@ class Server:
 
 @final
 class LoopPort:
-    """A worker's door to its event loop: readable when there is work, which `drain` then does."""
+    """A worker, as its event loop's selector sees it."""
 
-    def fileno(self) -> int: ...
-    def drain(self) -> None: ...
+    def attach(self, event_loop: AbstractEventLoop, fileno: int) -> None: ...
+    def detach(self) -> None: ...
+    def select(self, timeout: float | None) -> bool: ...
 
 @final
 class Exchange:

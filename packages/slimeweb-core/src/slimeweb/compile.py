@@ -90,7 +90,8 @@ class Compiler:
                 is_async=route.is_async,
                 body_size=body_size,
                 stream_body=route.stream_body,
-                blocking=route.blocking,
+                # A plain handler that reads a body as it arrives waits for its client.
+                blocking=True if route.stream_body else route.blocking,
                 filters=filters,
                 filter_limit=min((getattr(each, "loop_limit", LOOP_LIMIT) for each in filters), default=LOOP_LIMIT),
             )

@@ -1,16 +1,19 @@
-"""Event loops: one per worker, each in a thread of its own, on which coroutine handlers run."""
+"""The workers' threads: each runs an event loop, and serves the worker's connections from within that loop's selector."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import selectors
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike
+
     from slimeweb._core import Exchange, LoopPort, SlimeRequest, SlimeResponse
 
 __all__ = ["LoopThread", "Loops", "drive", "spawn"]
@@ -51,13 +54,61 @@ else:
         return asyncio.get_running_loop().create_task(drive(endpoint, req, resp, exchange))
 
 
+class PortSelector(selectors.BaseSelector):
+    """A selector that serves a worker's connections while the loop has nothing else to do.
+
+    The loop's own files (its clients' sockets, its self-pipe) are in a selector of the system's, which the port watches.
+    """
+
+    def __init__(self, port: LoopPort) -> None:
+        self._port = port
+        # epoll and kqueue, which is what the default is where workers run, have one file for all that they watch.
+        files = selectors.DefaultSelector()
+        self._files: selectors.BaseSelector = files
+        self._fileno: int = files.fileno()
+
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Says whose selector this is. `OSError` when the system's selector cannot be watched."""
+        self._port.attach(loop, self._fileno)
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """The loop's files that are ready, after at most `timeout` seconds; none where something else is to be done."""
+        return self._files.select(0) if self._port.select(timeout) else []
+
+    def register(self, fileobj: FileDescriptorLike, events: int, data: Any = None) -> selectors.SelectorKey:
+        """Begins to watch a file."""
+        return self._files.register(fileobj, events, data)
+
+    def unregister(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
+        """Ceases to watch a file."""
+        return self._files.unregister(fileobj)
+
+    def modify(self, fileobj: FileDescriptorLike, events: int, data: Any = None) -> selectors.SelectorKey:
+        """Watches a file for something else."""
+        return self._files.modify(fileobj, events, data)
+
+    def get_map(self) -> Mapping[FileDescriptorLike, selectors.SelectorKey]:
+        """What is watched."""
+        return self._files.get_map()
+
+    def get_key(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
+        """How a file is watched. `KeyError` when it is not."""
+        return self._files.get_key(fileobj)
+
+    def close(self) -> None:
+        """Ends all of it."""
+        self._port.detach()
+        self._files.close()
+
+
 class LoopThread:
-    """A running event loop that does what arrives at its port."""
+    """A worker's thread with its event loop, which does what arrives at its port."""
 
     def __init__(self, port: LoopPort, name: str) -> None:
         """Starts the thread and returns once its loop runs."""
-        self._port = port
-        self._loop = asyncio.new_event_loop()
+        selector = PortSelector(port)
+        self._loop = asyncio.SelectorEventLoop(selector)
+        selector.attach(self._loop)
         self._running = threading.Event()
         # A daemon: a handler that never yields must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -87,19 +138,15 @@ class LoopThread:
 
     def _run(self) -> None:
         loop = self._loop
-        asyncio.set_event_loop(loop)
-        loop.add_reader(self._port.fileno(), self._port.drain)
         loop.call_soon(self._running.set)
         try:
             loop.run_forever()
         finally:
             try:
-                loop.remove_reader(self._port.fileno())
                 _cancel_all(loop)
                 loop.run_until_complete(loop.shutdown_asyncgens())
                 loop.run_until_complete(loop.shutdown_default_executor())
             finally:
-                asyncio.set_event_loop(None)
                 loop.close()
 
 

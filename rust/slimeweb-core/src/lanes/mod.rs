@@ -2,31 +2,42 @@
 
 pub(crate) mod context;
 pub(crate) mod event_loop;
+pub(crate) mod pace;
 pub(crate) mod pool;
+pub(crate) mod rescue;
 
 use std::sync::Arc;
 
 use pyo3::prelude::*;
 
 use crate::job::Job;
+use crate::plan::Plan;
 use event_loop::{Port, Turn};
 use pool::{Full, Pool, Work};
+use rescue::Watch;
 
-/// All lanes of a server: the pool that its workers share, and an event loop for each of them.
+/// All lanes of a server: the pool that its workers share, and a thread with an event loop for each of them.
 pub(crate) struct Lanes {
     pub(crate) pool: Arc<Pool>,
     pub(crate) ports: Vec<Arc<Port>>,
+    pub(crate) watch: Watch,
 }
 
 impl Lanes {
-    /// Hands a request to the lane of its route: coroutines to the worker's own loop, everything else to the pool.
-    pub(crate) fn dispatch(&self, job: Job) -> Result<(), Full> {
+    /// Hands a request to the lane of its route: coroutines and handlers known to be fast to the worker's own thread, everything
+    /// else to the pool.
+    pub(crate) fn dispatch(&self, mut job: Box<Job>) -> Result<(), Full> {
         if job.plan.is_async {
-            self.port(job.worker).post(Turn::Handle(Box::new(job)));
-            Ok(())
-        } else {
-            self.pool.submit(Work::Handle(Box::new(job)))
+            job.worker = self.present(job.worker);
+            self.port(job.worker).post(Turn::Handle(job));
+            return Ok(());
         }
+        let port = self.port(job.worker);
+        if job.plan.pace.is_inline() && !port.is_rescued() {
+            port.post(Turn::Inline(job));
+            return Ok(());
+        }
+        self.pool.submit(Work::Handle(job))
     }
 
     pub(crate) fn port(&self, worker: usize) -> &Arc<Port> {
@@ -37,5 +48,38 @@ impl Lanes {
     /// Calls back in the loop's thread, soon.
     pub(crate) fn in_loop(&self, worker: usize, call: impl FnOnce(Python<'_>) + Send + 'static) {
         self.port(worker).post(Turn::Call(Box::new(call)));
+    }
+
+    /// Said before a handler waits for its client: on a worker's thread somebody else has to serve that client.
+    pub(crate) fn about_to_block(self: &Arc<Self>, worker: usize, plan: &Plan) {
+        let port = self.port(worker);
+        if port.is_here() {
+            plan.pace.disappoint();
+            rescue::rescue(self, worker, port.progress());
+        }
+    }
+
+    /// The worker itself, or another one whose thread is not stuck, where there is one.
+    fn present(&self, worker: usize) -> usize {
+        let mut others = (worker..worker + self.ports.len()).filter(|&number| !self.port(number).is_rescued());
+        others.next().unwrap_or(worker)
+    }
+
+    /// Gives what waits for a stuck worker to others, but for what only its own loop can do.
+    fn redistribute(&self, worker: usize) {
+        for turn in self.port(worker).take_inbox() {
+            match turn {
+                Turn::Inline(job) => {
+                    if let Err(Full(Work::Handle(job))) = self.pool.submit(Work::Handle(job)) {
+                        job.refuse();
+                    }
+                }
+                Turn::Handle(mut job) => {
+                    job.worker = self.present(worker);
+                    self.port(job.worker).post(Turn::Handle(job));
+                }
+                Turn::Call(call) => self.port(worker).post(Turn::Call(call)),
+            }
+        }
     }
 }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use pyo3::prelude::*;
 
+use super::pace::Trial;
 use crate::job::{self, Job};
 
 /// How long work waits before the pool takes its threads for blocked.
@@ -152,7 +153,13 @@ impl Pool {
         Python::attach(|py| {
             while let Some(work) = self.ready().or_else(|| py.detach(|| self.next())) {
                 let ran = catch_unwind(AssertUnwindSafe(|| match work {
-                    Work::Handle(job) => job::run(py, *job),
+                    Work::Handle(job) => {
+                        let trial = Trial::begin(&job.plan);
+                        job::run(py, *job);
+                        if let Some(trial) = trial {
+                            trial.end();
+                        }
+                    }
                     Work::Call(call) => call(py),
                 }));
                 if ran.is_err() {

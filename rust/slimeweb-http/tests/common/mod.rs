@@ -6,7 +6,7 @@ use std::future::Future;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::pin::Pin;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Response;
@@ -15,14 +15,14 @@ use slimeweb_http::{Address, Bind, Body, Config, Exchange, Handle, Limits, Liste
 /// Longer than anything here takes, so that a hang is a failure and not a hang.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-type Answering = Pin<Box<dyn Future<Output = Response<Body>>>>;
+type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
 /// A service made of a function.
 #[derive(Clone)]
-pub struct Handler(Rc<dyn Fn(Exchange) -> Answering>);
+pub struct Handler(Arc<dyn Fn(Exchange) -> Answering + Send + Sync>);
 
 impl Service for Handler {
-    fn call(&self, exchange: Exchange) -> impl Future<Output = Response<Body>> {
+    fn call(&self, exchange: Exchange) -> impl Future<Output = Response<Body>> + Send {
         (self.0)(exchange)
     }
 }
@@ -43,33 +43,33 @@ pub fn limits() -> Limits {
     Limits { shutdown_grace: PATIENCE, ..Limits::default() }
 }
 
-pub fn serve_on<H, F>(bind: Bind, config: Config, handler: H) -> Site
+pub fn serve_on<H, F>(bind: Bind, config: Config, workers: usize, handler: H) -> Site
 where
     H: Fn(Exchange) -> F + Send + Sync + Clone + 'static,
-    F: Future<Output = Response<Body>> + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
 {
     let listener = Listener::bind(&bind).unwrap();
     let address = listener.address().clone();
-    let factory = move |_| {
+    let factory = move |_, _: &_| {
         let handler = handler.clone();
-        Handler(Rc::new(move |exchange| Box::pin(handler(exchange)) as Answering))
+        Handler(Arc::new(move |exchange| Box::pin(handler(exchange)) as Answering))
     };
-    Site { handle: Server::start(vec![listener], config, factory).unwrap(), address }
+    Site { handle: Server::start_threads(vec![listener], config, workers, factory).unwrap(), address }
 }
 
 pub fn serve_with<H, F>(limits: Limits, handler: H) -> Site
 where
     H: Fn(Exchange) -> F + Send + Sync + Clone + 'static,
-    F: Future<Output = Response<Body>> + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
 {
     let bind = Bind::Tcp { host: "127.0.0.1".into(), port: 0 };
-    serve_on(bind, Config { limits, workers: 2, tls: None }, handler)
+    serve_on(bind, Config { limits, tls: None }, 2, handler)
 }
 
 pub fn serve<H, F>(handler: H) -> Site
 where
     H: Fn(Exchange) -> F + Send + Sync + Clone + 'static,
-    F: Future<Output = Response<Body>> + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
 {
     serve_with(limits(), handler)
 }

@@ -1,0 +1,96 @@
+//! Whether a route's handler is fast enough to run on the thread that reads requests.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::plan::Plan;
+
+/// A call that took no longer, and never waited for anything, counts for its route.
+const FAST: Duration = Duration::from_millis(1);
+/// A call on a worker's thread that took longer ends its route's stay there.
+pub(crate) const SLOW: Duration = Duration::from_millis(5);
+/// Fast calls in a row after which a route is trusted; doubled by each disappointment.
+const PROOF: u32 = 32;
+const MOST_STRIKES: u32 = 10;
+
+/// What is known of a route's speed.
+pub(crate) struct Pace {
+    /// Nothing to find out: the route says it, or its handler reads a body that is still arriving.
+    settled: bool,
+    inline: AtomicBool,
+    /// Fast calls in a row, on the pool.
+    streak: AtomicU32,
+    strikes: AtomicU32,
+}
+
+impl Pace {
+    /// `blocking` is what the route says of itself.
+    pub(crate) fn new(blocking: Option<bool>) -> Self {
+        Self {
+            settled: blocking.is_some(),
+            inline: AtomicBool::new(blocking == Some(false)),
+            streak: AtomicU32::new(0),
+            strikes: AtomicU32::new(0),
+        }
+    }
+
+    pub(crate) fn is_inline(&self) -> bool {
+        self.inline.load(Ordering::Relaxed)
+    }
+
+    /// A call on a worker's thread has blocked, or taken too long.
+    pub(crate) fn disappoint(&self) {
+        if !self.settled && self.inline.swap(false, Ordering::Relaxed) {
+            self.strikes.fetch_add(1, Ordering::Relaxed);
+            self.streak.store(0, Ordering::Relaxed);
+        }
+    }
+
+    fn note(&self, fast: bool) {
+        if !fast {
+            self.streak.store(0, Ordering::Relaxed);
+            return;
+        }
+        let strikes = self.strikes.load(Ordering::Relaxed).min(MOST_STRIKES);
+        if self.streak.fetch_add(1, Ordering::Relaxed) + 1 >= PROOF << strikes {
+            self.inline.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// One call on the pool, watched.
+pub(crate) struct Trial {
+    plan: Arc<Plan>,
+    started: Instant,
+    waits: i64,
+}
+
+impl Trial {
+    /// Begins to watch a call, where there is something to find out.
+    pub(crate) fn begin(plan: &Arc<Plan>) -> Option<Self> {
+        if plan.pace.settled || plan.pace.is_inline() {
+            return None;
+        }
+        Some(Self { plan: Arc::clone(plan), started: Instant::now(), waits: waits() })
+    }
+
+    pub(crate) fn end(self) {
+        let fast = self.started.elapsed() <= FAST && waits() == self.waits;
+        self.plan.pace.note(fast);
+    }
+}
+
+/// How often this thread has given up its core to wait: for a lock, a socket, a disk. However short: a handler that waits for
+/// another thread must not do so on the thread that the other may need.
+#[cfg(target_os = "linux")]
+fn waits() -> i64 {
+    use nix::sys::resource::{UsageWho, getrusage};
+    getrusage(UsageWho::RUSAGE_THREAD).map_or(-1, |usage| usage.voluntary_context_switches())
+}
+
+/// Not known for a thread alone: the time has to do.
+#[cfg(not(target_os = "linux"))]
+fn waits() -> i64 {
+    0
+}

@@ -1,0 +1,140 @@
+//! What happens when a worker's thread does not come back from a handler: another one serves its connections meanwhile.
+//!
+//! One thread looks at all workers every [`TICK`]. Where one is found at the same piece of work twice, a stand-in takes the
+//! worker's seat: it reads and answers requests, but runs no Python. Plain handlers go to the pool then, coroutines to the loops of
+//! other workers. The worker's thread has its seat back when it comes for it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::task::Poll;
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::Lanes;
+use super::event_loop::Port;
+
+/// Between two looks at the workers: one that is busy with one thing for one to two of these is taken for stuck.
+const TICK: Duration = Duration::from_millis(4);
+/// Looks without anything to see after which the thread rests, until a worker wakes it.
+const BOREDOM: u32 = 250;
+
+/// The thread that looks after the workers, asleep while there is nothing to look at.
+#[derive(Default)]
+pub(crate) struct Watch {
+    asleep: AtomicBool,
+    thread: Mutex<Option<Thread>>,
+    stand_ins: Mutex<StandIns>,
+    /// The number of stand-ins there are has gone down.
+    ended: Condvar,
+}
+
+#[derive(Default)]
+struct StandIns {
+    alive: usize,
+    closed: bool,
+}
+
+impl Watch {
+    /// Starts to look, for as long as `lanes` lives.
+    pub(crate) fn start(lanes: &Arc<Lanes>) -> std::io::Result<()> {
+        let weak = Arc::downgrade(lanes);
+        let watching = thread::Builder::new().name("slime-watch".to_owned()).spawn(move || run(&weak))?;
+        *lanes.watch.thread.lock() = Some(watching.thread().clone());
+        Ok(())
+    }
+
+    /// Said by a worker that begins to run Python.
+    pub(crate) fn stir(&self) {
+        if self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::AcqRel) {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(thread) = &*self.thread.lock() {
+            thread.unpark();
+        }
+    }
+
+    /// No more rescues. Waits until the stand-ins have gone, at most `timeout`: true when they have.
+    pub(crate) fn close(&self, lanes: &Lanes, timeout: Duration) -> bool {
+        let mut stand_ins = self.stand_ins.lock();
+        stand_ins.closed = true;
+        for port in &lanes.ports {
+            port.dismiss();
+        }
+        self.wake();
+        !self.ended.wait_while_for(&mut stand_ins, |stand_ins| stand_ins.alive > 0, timeout).timed_out()
+    }
+}
+
+fn run(lanes: &Weak<Lanes>) {
+    let mut seen: Vec<u64> = Vec::new();
+    let mut quiet = 0;
+    loop {
+        {
+            let Some(lanes) = lanes.upgrade() else { return };
+            if lanes.watch.stand_ins.lock().closed {
+                return;
+            }
+            seen.resize(lanes.ports.len(), 0);
+            quiet += 1;
+            for (number, (port, seen)) in lanes.ports.iter().zip(&mut seen).enumerate() {
+                let progress = port.progress();
+                if progress != *seen {
+                    quiet = 0;
+                    *seen = progress;
+                } else if port.is_away(progress) {
+                    quiet = 0;
+                    rescue(&lanes, number, progress);
+                }
+            }
+            if quiet > BOREDOM {
+                lanes.watch.asleep.store(true, Ordering::SeqCst);
+                // A worker that has left before it could see that nobody looks is seen here.
+                if lanes.ports.iter().zip(&seen).any(|(port, seen)| port.progress() != *seen) {
+                    lanes.watch.asleep.store(false, Ordering::SeqCst);
+                    quiet = 0;
+                }
+            }
+        }
+        if quiet > BOREDOM {
+            thread::park();
+            quiet = 0;
+        } else {
+            thread::sleep(TICK);
+        }
+    }
+}
+
+/// Puts somebody in the seat of a worker that has been at `progress` for too long.
+pub(crate) fn rescue(lanes: &Arc<Lanes>, number: usize, progress: u64) {
+    let port = lanes.port(number);
+    if port.is_rescued() {
+        return;
+    }
+    let mut stand_ins = lanes.watch.stand_ins.lock();
+    if stand_ins.closed || !port.let_in(progress) {
+        return;
+    }
+    let (theirs, of) = (Arc::clone(lanes), number);
+    let stand_in = move || {
+        stand_in(&theirs, of);
+        theirs.watch.stand_ins.lock().alive -= 1;
+        theirs.watch.ended.notify_all();
+    };
+    if thread::Builder::new().name(format!("slime-stand-in-{number}")).spawn(stand_in).is_ok() {
+        stand_ins.alive += 1;
+    } else {
+        // The system has no thread to give: the worker's connections wait.
+        port.dismiss();
+    }
+}
+
+fn stand_in(lanes: &Arc<Lanes>, number: usize) {
+    lanes.redistribute(number);
+    let port: &Port = lanes.port(number);
+    port.drive(|_| if port.is_rescued() { Poll::Pending } else { Poll::Ready(()) });
+}
