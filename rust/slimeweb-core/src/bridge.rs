@@ -1,22 +1,23 @@
 //! The server's service: from a request's head to the reply that some lane gives.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HOST, RETRY_AFTER, UPGRADE};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode};
 use http_body::Body as _;
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use slimeweb_http::multipart::{self, Form, FormError, FormLimits};
-use slimeweb_http::router::{Found, Params};
+use slimeweb_http::router::Found;
 use slimeweb_http::{Body, BodyError, ConnectionInfo, Exchange, OnUpgrade, RequestBody, Service};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::access::Access;
+use crate::access::{Access, AccessLog};
 use crate::job::Job;
-use crate::payload::Payload;
-use crate::plan::Plan;
+use crate::payload::{ChunkReceiver, Payload};
 use crate::reply::{FileReply, Reply, SwitchReply};
 use crate::response::Draft;
 use crate::site::Site;
@@ -31,112 +32,162 @@ pub(crate) struct Bridge {
     worker: usize,
 }
 
+/// A request's answer: decided on at once as far as can be, so that there is little to keep while it is waited for.
+enum Answer {
+    /// A handler is at it, or will be.
+    Running(Running),
+    /// There is something to do first, or somebody else to ask.
+    Later(Later),
+    Now(Option<Box<Response<Body>>>),
+}
+
+type Later = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
+
+/// A request whose handler has been given to a lane.
+struct Running {
+    receiver: oneshot::Receiver<Reply>,
+    upgrade: Option<Box<Upgrade>>,
+}
+
+/// What is needed for the connection to leave HTTP.
+struct Upgrade {
+    io: OnUpgrade,
+    bridge: Arc<Bridge>,
+    connection: Arc<ConnectionInfo>,
+}
+
+impl Answer {
+    fn now(response: Response<Body>) -> Self {
+        Self::Now(Some(Box::new(response)))
+    }
+}
+
+impl Future for Answer {
+    type Output = Response<Body>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response<Body>> {
+        let this = self.get_mut();
+        let mut sending: Later = match this {
+            Self::Running(running) => match ready!(Pin::new(&mut running.receiver).poll(cx)) {
+                Ok(Reply::Response(response)) => return Poll::Ready(response),
+                Ok(Reply::Switch(switch)) => return Poll::Ready(switch_protocol(*switch, running.upgrade.take())),
+                Ok(Reply::File(file)) => Box::pin(send_file(*file)),
+                // The handler's side has let go without a word; it has logged why.
+                Err(_) => return Poll::Ready(text(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")),
+            },
+            Self::Later(later) => return later.as_mut().poll(cx),
+            // A future is not polled after its end.
+            Self::Now(response) => return response.take().map_or(Poll::Pending, |response| Poll::Ready(*response)),
+        };
+        let outcome = sending.as_mut().poll(cx);
+        *this = Self::Later(sending);
+        outcome
+    }
+}
+
 impl Bridge {
     pub(crate) fn new(site: Arc<Site>, worker: usize) -> Self {
         Self { site, worker }
     }
 
-    async fn answer(&self, exchange: Exchange) -> Response<Body> {
+    fn answer(self: &Arc<Self>, exchange: Exchange) -> Answer {
         let Exchange { mut head, body, connection, .. } = exchange;
         if !head.uri.path().starts_with('/') {
-            return without_path(&head.method, head.uri.path());
+            return Answer::now(without_path(&head.method, head.uri.path()));
         }
         name_host(&mut head);
         let (plan, path, params) = match self.site.router.find(&head.method, head.uri.path()) {
             Found::Route { value, path, params } => (Arc::clone(value), path.into_changed(), params),
             Found::MethodNotAllowed { allow, .. } if head.method == Method::OPTIONS => {
                 body.discard();
-                return options(allow.clone());
+                return Answer::now(options(allow.clone()));
             }
             Found::MethodNotAllowed { allow, .. } => {
                 let draft = Draft::refusal(StatusCode::METHOD_NOT_ALLOWED, Some(allow.clone()));
-                return self.refuse(draft, head, body, connection).await;
+                return self.refuse(draft, head, body, connection);
             }
-            Found::NotFound { .. } => {
-                if let Some(response) = self.file(&head).await {
-                    body.discard();
-                    return response;
-                }
-                let draft = Draft::refusal(StatusCode::NOT_FOUND, None);
-                return self.refuse(draft, head, body, connection).await;
+            Found::NotFound { .. } if self.site.mounts.is_empty() => {
+                return self.refuse(Draft::refusal(StatusCode::NOT_FOUND, None), head, body, connection);
             }
+            Found::NotFound { .. } => return self.file_or_refuse(head, body, connection),
             Found::BadPath => {
-                let draft = Draft::refusal(StatusCode::BAD_REQUEST, None);
-                return self.refuse(draft, head, body, connection).await;
+                return self.refuse(Draft::refusal(StatusCode::BAD_REQUEST, None), head, body, connection);
             }
         };
-        let payload = match self.read(&plan, &head.headers, body).await {
-            Ok(payload) => payload,
-            Err(refusal) => return refusal.response(),
-        };
-        self.run(plan, head, path, params, payload, connection, Draft::new(None)).await
+        let mut job = Job::new(&self.site, plan, self.worker, head, connection);
+        (job.path, job.path_params) = (path, params);
+        if job.plan.stream_body {
+            job.payload = Payload::Stream(Mutex::new(Some(self.pump(body, job.plan.body_size))));
+        } else if !body.is_empty() {
+            let this = Arc::clone(self);
+            return Answer::Later(Box::pin(async move {
+                match this.read(&job, body).await {
+                    Ok(payload) => job.payload = payload,
+                    Err(refusal) => return refusal.response(),
+                }
+                this.run(job).await
+            }));
+        }
+        self.run(job)
     }
 
-    /// Hands a request to its lane and waits for the reply.
-    #[allow(clippy::too_many_arguments, reason = "the parts of a job, moved field by field")]
-    async fn run(
-        &self,
-        plan: Arc<Plan>,
-        mut head: http::request::Parts,
-        path: Option<String>,
-        params: Params,
-        payload: Payload,
-        connection: Arc<ConnectionInfo>,
-        draft: Draft,
-    ) -> Response<Body> {
-        let upgrade = head.headers.contains_key(UPGRADE).then(|| Exchange::on_upgrade(&mut head)).flatten();
+    /// Hands a request to its lane.
+    fn run(self: &Arc<Self>, mut job: Box<Job>) -> Answer {
         let (sender, receiver) = oneshot::channel();
-        let job = Box::new(Job {
-            site: Arc::clone(&self.site),
-            plan,
-            worker: self.worker,
-            head,
-            path,
-            params,
-            payload,
-            connection: Arc::clone(&connection),
-            draft,
-            reply: sender,
-        });
-        if self.site.lanes.dispatch(job).is_err() {
-            return overloaded();
-        }
-        match receiver.await {
-            Ok(Reply::Response(response)) => response,
-            Ok(Reply::File(file)) => send_file(*file).await,
-            Ok(Reply::Switch(switch)) => self.switch(*switch, upgrade, connection),
-            // The handler's side has let go without a word; it has logged why.
-            Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+        job.reply = Some(sender);
+        let upgrade = match Exchange::on_upgrade(&mut job.head) {
+            Some(upgrade) if job.head.headers.contains_key(UPGRADE) => Some(Box::new(Upgrade {
+                io: upgrade,
+                bridge: Arc::clone(self),
+                connection: Arc::clone(&job.connection),
+            })),
+            _ => None,
+        };
+        match self.site.lanes.dispatch(job) {
+            Ok(()) => Answer::Running(Running { receiver, upgrade }),
+            Err(_) => Answer::now(overloaded()),
         }
     }
 
     /// Answers what no route does: through the fallback where there is one.
-    async fn refuse(
-        &self,
+    fn refuse(
+        self: &Arc<Self>,
         draft: Draft,
         head: http::request::Parts,
         body: RequestBody,
         connection: Arc<ConnectionInfo>,
-    ) -> Response<Body> {
+    ) -> Answer {
         body.discard();
         match &self.site.fallback {
             Some(plan) => {
-                self.run(Arc::clone(plan), head, None, Params::default(), Payload::Empty, connection, draft).await
+                let mut job = Job::new(&self.site, Arc::clone(plan), self.worker, head, connection);
+                job.draft = Some(Box::new(draft));
+                self.run(job)
             }
-            None => draft.into_response(),
+            None => Answer::now(draft.into_response()),
         }
     }
 
-    /// Reads a body as far as its route wants it read before the handler runs.
-    async fn read(&self, plan: &Plan, headers: &HeaderMap, mut body: RequestBody) -> Result<Payload, Refusal> {
-        if plan.stream_body {
-            body.set_limit(plan.body_size);
-            return Ok(Payload::Stream(Mutex::new(Some(self.pump(body)))));
-        }
-        if body.is_empty() {
-            return Ok(Payload::Empty);
-        }
-        match headers.get(CONTENT_TYPE).filter(|kind| is_multipart(kind)) {
+    fn file_or_refuse(
+        self: &Arc<Self>,
+        head: http::request::Parts,
+        body: RequestBody,
+        connection: Arc<ConnectionInfo>,
+    ) -> Answer {
+        let this = Arc::clone(self);
+        Answer::Later(Box::pin(async move {
+            if let Some(response) = this.file(&head).await {
+                body.discard();
+                return response;
+            }
+            this.refuse(Draft::refusal(StatusCode::NOT_FOUND, None), head, body, connection).await
+        }))
+    }
+
+    /// Reads a body to its end.
+    async fn read(&self, job: &Job, body: RequestBody) -> Result<Payload, Refusal> {
+        let plan = &job.plan;
+        match job.head.headers.get(CONTENT_TYPE).filter(|kind| is_multipart(kind)) {
             Some(kind) => {
                 let limits = FormLimits {
                     body: plan.body_size,
@@ -155,7 +206,8 @@ impl Bridge {
     }
 
     /// Reads a body on as the handler takes its pieces.
-    fn pump(&self, mut body: RequestBody) -> mpsc::Receiver<Result<bytes::Bytes, BodyError>> {
+    fn pump(&self, mut body: RequestBody, limit: u64) -> ChunkReceiver {
+        body.set_limit(limit);
         let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
         self.site.lanes.port(self.worker).spawner().spawn(async move {
             loop {
@@ -185,59 +237,63 @@ impl Bridge {
         }
         None
     }
+}
 
-    /// Answers 101 and lets the protocol have the connection once that is out.
-    fn switch(
-        &self,
-        reply: SwitchReply,
-        upgrade: Option<OnUpgrade>,
-        connection: Arc<ConnectionInfo>,
-    ) -> Response<Body> {
-        let SwitchReply { mut headers, protocol } = reply;
-        let Some(upgrade) = upgrade else {
-            // Nothing can be switched on this connection (no Upgrade in the request, or HTTP/2): the protocol is let go unused.
-            drop_attached(&self.site, protocol);
-            let mut response = text(StatusCode::UPGRADE_REQUIRED, "Upgrade Required");
-            if let Some(name) = headers.remove(UPGRADE) {
-                response.headers_mut().insert(UPGRADE, name);
-                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-            }
-            return response;
-        };
-        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-        let (site, worker) = (Arc::clone(&self.site), self.worker);
-        self.site.lanes.port(worker).spawner().spawn(async move {
-            match upgrade.await {
-                Ok(io) => tunnel::run(io, protocol, site, worker, connection).await,
-                // The client left before the 101 was out.
-                Err(_) => drop_attached(&site, protocol),
-            }
-        });
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-        *response.headers_mut() = headers;
-        response
-    }
+/// Answers 101 and lets the protocol have the connection once that is out.
+fn switch_protocol(reply: SwitchReply, upgrade: Option<Box<Upgrade>>) -> Response<Body> {
+    let SwitchReply { mut headers, protocol, site } = reply;
+    let Some(upgrade) = upgrade else {
+        // Nothing can be switched on this connection (no Upgrade in the request, or HTTP/2): the protocol is let go unused.
+        drop_attached(&site, protocol);
+        let mut response = text(StatusCode::UPGRADE_REQUIRED, "Upgrade Required");
+        if let Some(name) = headers.remove(UPGRADE) {
+            response.headers_mut().insert(UPGRADE, name);
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        }
+        return response;
+    };
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    let Upgrade { io, bridge, connection } = *upgrade;
+    site.lanes.port(bridge.worker).spawner().clone().spawn(async move {
+        match io.await {
+            Ok(io) => tunnel::run(io, protocol, site, bridge.worker, connection).await,
+            // The client left before the 101 was out.
+            Err(_) => drop_attached(&site, protocol),
+        }
+    });
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    *response.headers_mut() = headers;
+    response
 }
 
 impl Service for Bridge {
-    async fn call(&self, exchange: Exchange) -> Response<Body> {
-        let Some(log) = &self.site.access else {
-            return self.answer(exchange).await;
-        };
+    fn call(self: &Arc<Self>, exchange: Exchange) -> impl Future<Output = Response<Body>> + Send + 'static + use<> {
+        match &self.site.access {
+            None => self.answer(exchange),
+            Some(log) => self.logged(log, exchange),
+        }
+    }
+}
+
+impl Bridge {
+    fn logged(self: &Arc<Self>, log: &Arc<AccessLog>, exchange: Exchange) -> Answer {
         let started = Instant::now();
         let client = self.site.proxies.client(&exchange.connection, &exchange.head.headers);
         let (method, path) = (exchange.head.method.to_string(), exchange.head.uri.path().to_owned());
-        let response = self.answer(exchange).await;
-        log.record(Access {
-            client,
-            method,
-            path,
-            status: response.status().as_u16(),
-            size: response.body().size_hint().exact().unwrap_or_default(),
-            seconds: started.elapsed().as_secs_f64(),
-        });
-        response
+        let (log, answer) = (Arc::clone(log), self.answer(exchange));
+        Answer::Later(Box::pin(async move {
+            let response = answer.await;
+            log.record(Access {
+                client,
+                method,
+                path,
+                status: response.status().as_u16(),
+                size: response.body().size_hint().exact().unwrap_or_default(),
+                seconds: started.elapsed().as_secs_f64(),
+            });
+            response
+        }))
     }
 }
 

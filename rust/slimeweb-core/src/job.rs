@@ -13,55 +13,73 @@ use crate::lanes::context;
 use crate::payload::Payload;
 use crate::plan::Plan;
 use crate::reply::{Reply, ReplySender};
-use crate::request::SlimeRequest;
+use crate::request::{Parsed, SlimeRequest};
 use crate::response::{Draft, SlimeResponse};
 use crate::site::Site;
 
-/// Everything a handler needs, owned, ready to cross to another thread.
+/// One request with everything that a handler needs, ready to cross to another thread. It stays where it is: what is handed on, to
+/// Python as well, is the box.
 pub(crate) struct Job {
     pub(crate) site: Arc<Site>,
     pub(crate) plan: Arc<Plan>,
     pub(crate) worker: usize,
     pub(crate) head: Parts,
+    /// The decoded path where it differs from the raw one.
     pub(crate) path: Option<String>,
-    pub(crate) params: Params,
+    pub(crate) path_params: Params,
     pub(crate) payload: Payload,
+    pub(crate) parsed: Parsed,
     pub(crate) connection: Arc<ConnectionInfo>,
-    pub(crate) draft: Draft,
-    pub(crate) reply: ReplySender,
+    /// An answer that has been begun.
+    pub(crate) draft: Option<Box<Draft>>,
+    /// None until somebody waits for it.
+    pub(crate) reply: Option<ReplySender>,
 }
 
 impl Job {
+    pub(crate) fn new(
+        site: &Arc<Site>,
+        plan: Arc<Plan>,
+        worker: usize,
+        head: Parts,
+        connection: Arc<ConnectionInfo>,
+    ) -> Box<Self> {
+        Box::new(Self {
+            site: Arc::clone(site),
+            plan,
+            worker,
+            head,
+            path: None,
+            path_params: Params::default(),
+            payload: Payload::Empty,
+            parsed: Parsed::new(),
+            connection,
+            draft: None,
+            reply: None,
+        })
+    }
+
     /// Answers for a handler that there is no thread for.
     pub(crate) fn refuse(self: Box<Self>) {
         // Without a receiver the client has gone.
-        let _ = self.reply.send(Reply::Response(overloaded()));
+        if let Some(reply) = self.reply {
+            let _ = reply.send(Reply::Response(overloaded()));
+        }
     }
 
-    fn open(self, py: Python<'_>) -> PyResult<(Arc<Plan>, Bound<'_, SlimeRequest>, Bound<'_, SlimeResponse>)> {
-        let request = Bound::new(
-            py,
-            SlimeRequest::new(
-                Arc::clone(&self.site),
-                Arc::clone(&self.plan),
-                self.worker,
-                self.head,
-                self.path,
-                self.params,
-                self.payload,
-                self.connection,
-            ),
-        )?;
-        let response = Bound::new(py, SlimeResponse::new(request.clone().unbind(), self.draft, self.reply))?;
-        Ok((self.plan, request, response))
+    fn open(mut self: Box<Self>, py: Python<'_>) -> PyResult<(Bound<'_, SlimeRequest>, Bound<'_, SlimeResponse>)> {
+        let (draft, reply) = (self.draft.take(), self.reply.take());
+        let request = Bound::new(py, SlimeRequest::new(self))?;
+        let response = Bound::new(py, SlimeResponse::new(request.clone().unbind(), draft, reply))?;
+        Ok((request, response))
     }
 }
 
 /// Runs a synchronous handler to its end. Called by a pool thread.
-pub(crate) fn run(py: Python<'_>, job: Job) {
-    let outcome = job.open(py).and_then(|(plan, request, response)| {
+pub(crate) fn run(py: Python<'_>, job: Box<Job>) {
+    let outcome = job.open(py).and_then(|(request, response)| {
         context::fresh(py, || {
-            let result = plan.endpoint.bind(py).call1((&request, &response));
+            let result = request.get().plan.endpoint.bind(py).call1((&request, &response));
             settle(&request, &response, result);
             Ok(())
         })
@@ -72,9 +90,9 @@ pub(crate) fn run(py: Python<'_>, job: Job) {
 }
 
 /// Starts a coroutine handler as a task of the running loop. Called in the loop's thread.
-pub(crate) fn start(py: Python<'_>, job: Job) {
-    let site = Arc::clone(&job.site);
-    let outcome = job.open(py).and_then(|(plan, request, response)| {
+pub(crate) fn start(py: Python<'_>, job: Box<Job>) {
+    let outcome = job.open(py).and_then(|(request, response)| {
+        let Job { site, plan, .. } = &**request.get();
         let exchange = Bound::new(py, Exchange::new(request.clone().unbind(), response.clone().unbind()))?;
         match site.spawn.bind(py).call1((&plan.endpoint, &request, &response, &exchange)) {
             Ok(task) => exchange.get().hold(task.unbind()),

@@ -1,11 +1,14 @@
 //! What a handler's side sends back to the connection's side.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use http::{HeaderMap, Method, Response, StatusCode};
 use pyo3::prelude::*;
 use slimeweb_http::Body;
 use tokio::sync::oneshot;
+
+use crate::site::Site;
 
 /// The answer to one request.
 pub(crate) enum Reply {
@@ -28,6 +31,7 @@ pub(crate) struct FileReply {
 pub(crate) struct SwitchReply {
     pub(crate) headers: HeaderMap,
     pub(crate) protocol: Py<PyAny>,
+    pub(crate) site: Arc<Site>,
 }
 
 /// The handler's end. Dropping it unanswered makes a 500.

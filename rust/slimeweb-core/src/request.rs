@@ -1,44 +1,40 @@
 //! `SlimeRequest`: one request, as its handler sees it.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use http::header::CONTENT_TYPE;
-use http::request::Parts;
 use http::{StatusCode, Version};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 use pyo3::{intern, types::PyFloat};
-use slimeweb_http::ConnectionInfo;
-use slimeweb_http::router::{ParamKind, Params};
+use slimeweb_http::router::ParamKind;
 
 use crate::failure::{self, http_error};
 use crate::file::SlimeFile;
 use crate::headers::{self, Headers};
+use crate::job::Job;
 use crate::pairs::{self, Pairs};
 use crate::payload::{BodyChunks, Payload};
-use crate::plan::Plan;
-use crate::site::{Member, Site};
+use crate::site::Member;
 use crate::{charset, json};
 
 /// One request, as its handler sees it. Everything is parsed when first asked for, once.
 #[pyclass(frozen, dict, weakref, module = "slimeweb")]
-pub(crate) struct SlimeRequest {
-    pub(crate) site: Arc<Site>,
-    pub(crate) plan: Arc<Plan>,
-    pub(crate) worker: usize,
-    pub(crate) head: Parts,
-    pub(crate) connection: Arc<ConnectionInfo>,
-    /// The decoded path where it differs from the raw one.
-    path: Option<String>,
-    path_params: Params,
-    payload: Payload,
-    parsed: Parsed,
+pub(crate) struct SlimeRequest(Box<Job>);
+
+impl Deref for SlimeRequest {
+    type Target = Job;
+
+    fn deref(&self) -> &Job {
+        &self.0
+    }
 }
 
 /// What has been asked for so far. Each is filled once, whichever thread comes first.
-struct Parsed {
+pub(crate) struct Parsed {
     id: PyOnceLock<Py<PyString>>,
     query: PyOnceLock<Pairs>,
     query_dict: PyOnceLock<Py<PyDict>>,
@@ -52,7 +48,7 @@ struct Parsed {
 }
 
 impl Parsed {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             id: PyOnceLock::new(),
             query: PyOnceLock::new(),
@@ -69,18 +65,8 @@ impl Parsed {
 }
 
 impl SlimeRequest {
-    #[allow(clippy::too_many_arguments, reason = "the parts of a job, moved field by field")]
-    pub(crate) fn new(
-        site: Arc<Site>,
-        plan: Arc<Plan>,
-        worker: usize,
-        head: Parts,
-        path: Option<String>,
-        path_params: Params,
-        payload: Payload,
-        connection: Arc<ConnectionInfo>,
-    ) -> Self {
-        Self { site, plan, worker, head, connection, path, path_params, payload, parsed: Parsed::new() }
+    pub(crate) fn new(job: Box<Job>) -> Self {
+        Self(job)
     }
 
     /// Lets go of uploads that no handler has saved.
@@ -126,6 +112,11 @@ impl SlimeRequest {
             }
             _ => Ok(Pairs::new()),
         })
+    }
+
+    /// Whether the caller is the thread that reads and writes for this request's connection.
+    pub(crate) fn is_on_worker(&self) -> bool {
+        self.site.lanes.port(self.worker).is_here()
     }
 
     fn files(&self, py: Python<'_>) -> PyResult<&Py<PyList>> {

@@ -67,8 +67,9 @@ impl Draft {
 }
 
 impl SlimeResponse {
-    pub(crate) fn new(request: Py<SlimeRequest>, draft: Draft, reply: ReplySender) -> Self {
-        Self { request, draft: Mutex::new(draft), reply: Mutex::new(Some(reply)), task: Arc::default() }
+    pub(crate) fn new(request: Py<SlimeRequest>, draft: Option<Box<Draft>>, reply: Option<ReplySender>) -> Self {
+        let draft = draft.map_or_else(|| Draft::new(None), |draft| *draft);
+        Self { request, draft: Mutex::new(draft), reply: Mutex::new(reply), task: Arc::default() }
     }
 
     pub(crate) fn request(&self) -> &Py<SlimeRequest> {
@@ -187,7 +188,7 @@ impl SlimeResponse {
                 _ => None,
             };
             match length {
-                Some(length) if length >= plan.filter_limit && plan.is_async => {
+                Some(length) if length >= plan.filter_limit && this.request.get().is_on_worker() => {
                     let response = slf.clone().unbind();
                     let filter = move |py: Python<'_>| Self::filter_and_send(response.bind(py));
                     let Err(full) = this.request.get().site.lanes.pool.submit(Work::Call(Box::new(filter))) else {
@@ -271,7 +272,10 @@ impl SlimeResponse {
                     conditions: request.head.headers.clone(),
                 }))
             }
-            Content::Switched(protocol) => Reply::Switch(Box::new(SwitchReply { headers, protocol })),
+            Content::Switched(protocol) => {
+                let site = Arc::clone(&self.request.get().site);
+                Reply::Switch(Box::new(SwitchReply { headers, protocol, site }))
+            }
             Content::Written(writer) => {
                 let writer = writer.get();
                 if writer.has_started() {

@@ -156,15 +156,17 @@ impl BodyWriter {
         };
         // A coroutine that works on the answer is cancelled when the client leaves; a thread learns it from its next write.
         let task = Arc::clone(&response.get().task);
-        let (site, worker) = (Arc::clone(&request.get().site), request.get().worker);
-        this.sender.on_closed(Box::new(move || {
-            site.lanes.in_loop(worker, move |py| {
-                let task = task.lock().as_ref().map(|task| task.clone_ref(py));
-                if let Some(Err(error)) = task.map(|task| task.call_method0(py, intern!(py, "cancel"))) {
-                    error.write_unraisable(py, None);
-                }
-            });
-        }));
+        if request.get().plan.is_async {
+            let (site, worker) = (Arc::clone(&request.get().site), request.get().worker);
+            this.sender.on_closed(Box::new(move || {
+                site.lanes.in_loop(worker, move |py| {
+                    let task = task.lock().as_ref().map(|task| task.clone_ref(py));
+                    if let Some(Err(error)) = task.map(|task| task.call_method0(py, intern!(py, "cancel"))) {
+                        error.write_unraisable(py, None);
+                    }
+                });
+            }));
+        }
         sender.send(Reply::Response(reply)).map_err(|_| disconnected())
     }
 
@@ -187,10 +189,11 @@ impl BodyWriter {
         if data.is_empty() {
             return Ok(());
         }
-        if !self.sender.has_room() {
-            let request = self.response.get().request().get();
-            request.site.lanes.about_to_block(request.worker, &request.plan);
+        if self.sender.has_room() {
+            return self.sender.send_last(data).map_err(|_| disconnected());
         }
+        let request = self.response.get().request().get();
+        request.site.lanes.about_to_block(request.worker, &request.plan);
         py.detach(|| self.sender.send_blocking(data)).map_err(|_| disconnected())
     }
 

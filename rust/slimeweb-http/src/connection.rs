@@ -54,7 +54,7 @@ pub(crate) async fn run<S: Service>(floor: Arc<Floor<S>>, arrival: Arrival) {
         None => Transport::Plain(socket),
         Some(tls) => {
             let handshake = TlsAcceptor::from(tls.0).accept(socket);
-            match tokio::time::timeout(floor.config.limits.head_timeout, handshake).await {
+            match Box::pin(tokio::time::timeout(floor.config.limits.head_timeout, handshake)).await {
                 Ok(Ok(stream)) => Transport::Tls(Box::new(stream)),
                 _ => return,
             }
@@ -63,7 +63,7 @@ pub(crate) async fn run<S: Service>(floor: Arc<Floor<S>>, arrival: Arrival) {
     let pulse = Pulse::new(Arc::clone(&floor.clock));
     let entered = floor.roster.enter(id, Arc::clone(&pulse));
     if transport.speaks_http2() {
-        http2(&floor, transport, permit, info, &pulse, &entered).await;
+        Box::pin(http2(&floor, transport, permit, info, &pulse, &entered)).await;
     } else {
         http1(&floor, transport, permit, info, &pulse, &entered).await;
     }
@@ -96,7 +96,7 @@ async fn http1<S: Service>(
         .pipeline_flush(false)
         .max_header_size(limits.head_size)
         .max_buf_size(limits.head_size.max(BUFFER).max(LEAST_BUFFER))
-        .serve_connection(TokioIo::new(wire), service_fn(move |request| Arc::clone(&desk).answer(request)))
+        .serve_connection(TokioIo::new(wire), service_fn(move |request| desk.answer(request)))
         .with_upgrades();
     {
         let connection = pin!(connection);
@@ -110,7 +110,7 @@ async fn http1<S: Service>(
     }
     if let Some((transport, _permit)) = parting.take() {
         let farewell = if pulse.order() == Order::Expire { TOO_SLOW } else { &[] };
-        linger(transport, farewell).await;
+        Box::pin(linger(transport, farewell)).await;
     }
 }
 
@@ -128,7 +128,7 @@ async fn http2<S: Service>(
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(u32::try_from(floor.config.limits.head_size).unwrap_or(u32::MAX))
-        .serve_connection(TokioIo::new(wire), service_fn(move |request| Arc::clone(&desk).answer(request)));
+        .serve_connection(TokioIo::new(wire), service_fn(move |request| desk.answer(request)));
     drive(pin!(connection), pulse, entered, |connection| {
         connection.graceful_shutdown();
         false
@@ -205,17 +205,40 @@ struct Desk<S> {
 }
 
 impl<S: Service> Desk<S> {
-    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Answer>, Infallible> {
+    fn answer(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + Send + use<S> {
         let (in_flight, index) = InFlight::begin(&self.pulse);
-        let mut response = match self.fault(&request, index) {
-            Some(fault) => refusal(fault),
-            None => self.call(request).await,
+        let is_connect = request.method() == Method::CONNECT;
+        let call = match self.fault(&request, index) {
+            Some(fault) => Err(Box::new(refusal(fault))),
+            None => self.call(request),
         };
-        let last = response.status() != StatusCode::SWITCHING_PROTOCOLS && self.floor.roster.is_draining();
-        if !self.multiplexed && (last || self.pulse.fault(index).is_some()) {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        let desk = Arc::clone(self);
+        async move {
+            let mut response = match call {
+                Ok(call) => {
+                    let mut call = pin!(call);
+                    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx))) {
+                        Ok(poll) => poll,
+                        Err(_) => Poll::Ready(panicked()),
+                    })
+                    .await
+                }
+                Err(response) => *response,
+            };
+            let switches =
+                response.status() == StatusCode::SWITCHING_PROTOCOLS || (is_connect && response.status().is_success());
+            if switches && !desk.multiplexed {
+                desk.pulse.become_tunnel();
+            }
+            let last = response.status() != StatusCode::SWITCHING_PROTOCOLS && desk.floor.roster.is_draining();
+            if !desk.multiplexed && (last || desk.pulse.fault(index).is_some()) {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok(response.map(|body| Answer { body, in_flight, multiplexed: desk.multiplexed }))
         }
-        Ok(response.map(|body| Answer { body, in_flight, multiplexed: self.multiplexed }))
     }
 
     fn fault(&self, request: &Request<Incoming>, index: u64) -> Option<Fault> {
@@ -231,26 +254,21 @@ impl<S: Service> Desk<S> {
         (!host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())).then_some(Fault::HostIsNotAuthority)
     }
 
-    async fn call(&self, request: Request<Incoming>) -> Response<Body> {
+    /// The service's future, or the answer where it panics before there is one.
+    fn call(
+        &self,
+        request: Request<Incoming>,
+    ) -> Result<impl Future<Output = Response<Body>> + Send + use<S>, Box<Response<Body>>> {
         let (head, incoming) = request.into_parts();
-        let is_connect = head.method == Method::CONNECT;
         let body = RequestBody::new(incoming, &head.headers, self.floor.config.limits.body_timeout);
         let exchange = Exchange { head, body, connection: Arc::clone(&self.info) };
-        let mut call = pin!(async { self.floor.service.call(exchange).await });
         // The service is not looked at again after a panic but for the next request, which it has to be ready for anyway.
-        let response = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx))) {
-            Ok(poll) => poll.map(Some),
-            Err(_) => Poll::Ready(None),
-        })
-        .await
-        .unwrap_or_else(|| plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n"));
-        let switches =
-            response.status() == StatusCode::SWITCHING_PROTOCOLS || (is_connect && response.status().is_success());
-        if switches && !self.multiplexed {
-            self.pulse.become_tunnel();
-        }
-        response
+        catch_unwind(AssertUnwindSafe(|| self.floor.service.call(exchange))).map_err(|_| Box::new(panicked()))
     }
+}
+
+fn panicked() -> Response<Body> {
+    plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n")
 }
 
 fn refusal(fault: Fault) -> Response<Body> {

@@ -42,8 +42,8 @@ impl fmt::Debug for RequestBody {
 impl RequestBody {
     pub(crate) fn new(incoming: Incoming, headers: &HeaderMap, timeout: Duration) -> Self {
         let length = incoming.size_hint().exact();
-        let awaits_continue = headers.contains_key(EXPECT);
         let source = (!incoming.is_end_stream()).then_some(incoming);
+        let awaits_continue = source.is_some() && headers.contains_key(EXPECT);
         Self { source, length, limit: u64::MAX, taken: 0, timeout, timer: None, awaits_continue }
     }
 

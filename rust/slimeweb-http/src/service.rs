@@ -18,7 +18,9 @@ use crate::request_body::RequestBody;
 /// Answers requests. There is one per worker.
 pub trait Service: Send + Sync + 'static {
     /// Answers one request. A panic becomes a 500; the future is dropped when the client leaves before the answer.
-    fn call(&self, exchange: Exchange) -> impl Future<Output = Response<Body>> + Send;
+    ///
+    /// The future is moved around, and kept with its connection: what can be done before it is made costs no room in it.
+    fn call(self: &Arc<Self>, exchange: Exchange) -> impl Future<Output = Response<Body>> + Send + 'static + use<Self>;
 }
 
 /// One request with what surrounds it.
@@ -36,6 +38,9 @@ pub struct Exchange {
 impl Exchange {
     /// The connection after a 101 (or a 2xx to CONNECT), where this request allows for one. Only the first call gets it.
     pub fn on_upgrade(head: &mut Parts) -> Option<OnUpgrade> {
+        if head.extensions.is_empty() {
+            return None;
+        }
         head.extensions.remove::<hyper::upgrade::OnUpgrade>().map(OnUpgrade)
     }
 }

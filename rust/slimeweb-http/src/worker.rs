@@ -24,7 +24,7 @@ pub(crate) struct Worker<S> {
 
 /// What the connections of a worker share.
 pub(crate) struct Floor<S> {
-    pub(crate) service: S,
+    pub(crate) service: Arc<S>,
     pub(crate) config: Arc<Config>,
     pub(crate) clock: Arc<Clock>,
     pub(crate) roster: Arc<Roster>,
@@ -104,7 +104,7 @@ impl Drop for Entered {
 
 impl<S: Service> Worker<S> {
     pub(crate) fn new(service: S, config: Arc<Config>, load: Arc<Load>, spawner: Spawner) -> Self {
-        let floor = Floor { service, config, clock: Clock::new(), roster: Arc::default(), spawner };
+        let floor = Floor { service: Arc::new(service), config, clock: Clock::new(), roster: Arc::default(), spawner };
         Self { floor: Arc::new(floor), load }
     }
 

@@ -223,8 +223,11 @@ fn unix_sockets() {
 fn a_service_that_cannot_be_made_is_an_error() {
     struct Never;
     impl slimeweb_http::Service for Never {
-        async fn call(&self, _: Exchange) -> Response<Body> {
-            unreachable!()
+        fn call(
+            self: &std::sync::Arc<Self>,
+            _: Exchange,
+        ) -> impl Future<Output = Response<Body>> + Send + 'static + use<> {
+            async { unreachable!() }
         }
     }
     let listener = slimeweb_http::Listener::bind(&Bind::Tcp { host: "127.0.0.1".into(), port: 0 }).unwrap();

@@ -33,6 +33,8 @@ class AsyncStreamResponse(BaseStream):
     still arrive, in order, but no more than 1 MiB of them may be waiting.
     """
 
+    __slots__ = ("_backlog", "_closing", "_flushing", "_loop", "_waiting")
+
     def __init__(self, req: SlimeRequest, resp: SlimeResponse, content_type: str, pulse: Pulse) -> None:
         super().__init__(req, resp, content_type, pulse)
         self._loop = asyncio.get_running_loop()

@@ -23,6 +23,21 @@ class BaseStream:
     What it does not have itself (status, cookies, …) it takes from the response under it.
     """
 
+    # Slots, since a class with __getattr__ looks up everything else the slow way.
+    # A handler may still keep something of its own there.
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_beat",
+        "_default_type",
+        "_lock",
+        "_pulse",
+        "_req",
+        "_resp",
+        "_writer",
+        "keep_alive",
+    )
+
     def __init__(self, req: SlimeRequest, resp: SlimeResponse, content_type: str, pulse: Pulse) -> None:
         self._req = req
         self._resp = resp
@@ -33,6 +48,7 @@ class BaseStream:
         # Keep-alive comments come from another thread, and a filter's output has to leave in the order it was made in.
         self._lock = threading.Lock()
         self.keep_alive = KEEP_ALIVE
+        """Seconds of silence after which an event stream sends a comment; 0 for never."""
 
     @property
     def content_type(self) -> str:
@@ -59,11 +75,14 @@ class BaseStream:
 
     def start_stream(self) -> None:
         """Sends status and headers. `RuntimeError` when that has been done."""
-        if not self._resp.content_type:
-            self._resp.set_header("Content-Type", _with_charset(self._default_type))
-        is_events = self._resp.content_type.startswith("text/event-stream")
-        if is_events and "cache-control" not in self._resp.headers:
-            self._resp.set_header("Cache-Control", "no-cache")
+        resp = self._resp
+        content_type = resp.content_type
+        if not content_type:
+            content_type = _with_charset(self._default_type)
+            resp.set_header("Content-Type", content_type)
+        is_events = content_type.startswith("text/event-stream")
+        if is_events and "cache-control" not in resp.headers:
+            resp.set_header("Cache-Control", "no-cache")
         self._writer.start()
         if is_events and self.keep_alive > 0:
             self._beat = self._pulse.add(self._keep_alive, self.keep_alive)

@@ -23,19 +23,23 @@ class StreamResponse(BaseStream):
         resp.close()
     """
 
+    __slots__ = ()
+
     def send(self, data: Any, strict_order: bool = True) -> None:
         """Sends text, bytes, or anything else as JSON, waiting while the client is behind.
 
         `ClientDisconnected` once the client has left, `RuntimeError` before `start_stream()` or after `close()`. With
         `strict_order=False` failures are logged instead of raised.
         """
-        piece = to_bytes(data)
-        if strict_order:
-            self._write(piece)
-            return
+        piece = data.encode() if isinstance(data, str) else to_bytes(data)
         try:
-            self._write(piece)
+            with self._lock:
+                self._writer.write(piece)
+            if self._beat is not None:
+                self._beat.put_off()
         except (ClientDisconnected, RuntimeError) as error:
+            if strict_order:
+                raise
             logger.warning("a piece of the stream %s was not sent: %s", self._req.path, error)
 
     def send_event(self, data: Any, event: str | None = None, id: str | None = None, retry: int | None = None) -> None:

@@ -200,14 +200,14 @@ impl Port {
             let ran = catch_unwind(AssertUnwindSafe(|| match turn {
                 Turn::Inline(job) => {
                     let plan = Arc::clone(&job.plan);
-                    job::run(py, *job);
+                    job::run(py, job);
                     let now = Instant::now();
                     if now.duration_since(clock) > SLOW {
                         plan.pace.disappoint();
                     }
                     clock = now;
                 }
-                Turn::Handle(job) => job::start(py, *job),
+                Turn::Handle(job) => job::start(py, job),
                 Turn::Call(call) => call(py),
             }));
             if ran.is_err() {

@@ -155,7 +155,7 @@ impl Pool {
                 let ran = catch_unwind(AssertUnwindSafe(|| match work {
                     Work::Handle(job) => {
                         let trial = Trial::begin(&job.plan);
-                        job::run(py, *job);
+                        job::run(py, job);
                         if let Some(trial) = trial {
                             trial.end();
                         }

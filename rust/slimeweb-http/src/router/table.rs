@@ -1,10 +1,10 @@
 //! The routing table.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use http::{HeaderValue, Method};
+use rustc_hash::FxHashMap;
 
 use super::decode::DecodedPath;
 use super::params::{Name, ParamKind, Params, Spans};
@@ -60,7 +60,7 @@ pub enum Found<'a, T> {
 
 /// Routes, ready to be looked up.
 pub struct Router<T> {
-    exact: HashMap<Box<str>, usize>,
+    exact: FxHashMap<Box<str>, usize>,
     root: Node,
     leaves: Vec<Leaf<T>>,
 }
@@ -96,7 +96,7 @@ impl<T> Leaf<T> {
 
 #[derive(Default)]
 struct Node {
-    text: HashMap<Box<str>, Node>,
+    text: FxHashMap<Box<str>, Node>,
     params: Vec<Branch>,
     leaf: Option<usize>,
     rest: Option<usize>,
@@ -135,7 +135,7 @@ impl<T> fmt::Debug for RouterBuilder<T> {
 
 impl<T> Default for RouterBuilder<T> {
     fn default() -> Self {
-        Self { router: Router { exact: HashMap::new(), root: Node::default(), leaves: Vec::new() } }
+        Self { router: Router { exact: FxHashMap::default(), root: Node::default(), leaves: Vec::new() } }
     }
 }
 
