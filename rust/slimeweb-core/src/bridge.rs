@@ -268,7 +268,10 @@ fn switch_protocol(reply: SwitchReply, upgrade: Option<Box<Upgrade>>) -> Respons
 }
 
 impl Service for Bridge {
-    fn call(self: &Arc<Self>, exchange: Exchange) -> impl Future<Output = Response<Body>> + Send + 'static + use<> {
+    fn call(
+        self: &Arc<Self>,
+        exchange: Exchange,
+    ) -> impl Future<Output = Response<Body>> + Send + Unpin + 'static + use<> {
         match &self.site.access {
             None => self.answer(exchange),
             Some(log) => self.logged(log, exchange),

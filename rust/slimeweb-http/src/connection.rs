@@ -6,7 +6,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -89,17 +89,19 @@ async fn http1<S: Service>(
     let parting = Arc::new(Parting::default());
     let wire = Wire::http1(transport, permit, Arc::clone(pulse), Arc::clone(&parting), limits.head_size);
     let desk = Arc::new(Desk { floor: Arc::clone(floor), info, pulse: Arc::clone(pulse), multiplexed: false });
-    let connection = http1::Builder::new()
-        .half_close(false)
-        .keep_alive(true)
-        // With it, hyper keeps back an answer while unread bytes are left, also the last one before it closes.
-        .pipeline_flush(false)
-        .max_header_size(limits.head_size)
-        .max_buf_size(limits.head_size.max(BUFFER).max(LEAST_BUFFER))
-        .serve_connection(TokioIo::new(wire), service_fn(move |request| desk.answer(request)))
-        .with_upgrades();
     {
-        let connection = pin!(connection);
+        // Pinned where it is made: a future has room for both ends of every move.
+        let connection = pin!(
+            http1::Builder::new()
+                .half_close(false)
+                .keep_alive(true)
+                // With it, hyper keeps back an answer while unread bytes are left, also the last one before it closes.
+                .pipeline_flush(false)
+                .max_header_size(limits.head_size)
+                .max_buf_size(limits.head_size.max(BUFFER).max(LEAST_BUFFER))
+                .serve_connection(TokioIo::new(wire), service_fn(move |request| desk.answer(request)))
+                .with_upgrades()
+        );
         drive(connection, pulse, entered, |connection| {
             if !pulse.is_idle() {
                 connection.graceful_shutdown();
@@ -212,33 +214,10 @@ impl<S: Service> Desk<S> {
         let (in_flight, index) = InFlight::begin(&self.pulse);
         let is_connect = request.method() == Method::CONNECT;
         let call = match self.fault(&request, index) {
-            Some(fault) => Err(Box::new(refusal(fault))),
+            Some(fault) => Call::Ended(Box::new(refusal(fault))),
             None => self.call(request),
         };
-        let desk = Arc::clone(self);
-        async move {
-            let mut response = match call {
-                Ok(call) => {
-                    let mut call = pin!(call);
-                    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx))) {
-                        Ok(poll) => poll,
-                        Err(_) => Poll::Ready(panicked()),
-                    })
-                    .await
-                }
-                Err(response) => *response,
-            };
-            let switches =
-                response.status() == StatusCode::SWITCHING_PROTOCOLS || (is_connect && response.status().is_success());
-            if switches && !desk.multiplexed {
-                desk.pulse.become_tunnel();
-            }
-            let last = response.status() != StatusCode::SWITCHING_PROTOCOLS && desk.floor.roster.is_draining();
-            if !desk.multiplexed && (last || desk.pulse.fault(index).is_some()) {
-                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            }
-            Ok(response.map(|body| Answer { body, in_flight, multiplexed: desk.multiplexed }))
-        }
+        Answering { call, desk: Arc::clone(self), in_flight: Some(in_flight), index, is_connect }
     }
 
     fn fault(&self, request: &Request<Incoming>, index: u64) -> Option<Fault> {
@@ -254,16 +233,63 @@ impl<S: Service> Desk<S> {
         (!host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())).then_some(Fault::HostIsNotAuthority)
     }
 
-    /// The service's future, or the answer where it panics before there is one.
-    fn call(
-        &self,
-        request: Request<Incoming>,
-    ) -> Result<impl Future<Output = Response<Body>> + Send + use<S>, Box<Response<Body>>> {
+    fn call(&self, request: Request<Incoming>) -> Call<impl Future<Output = Response<Body>> + Send + Unpin + use<S>> {
         let (head, incoming) = request.into_parts();
         let body = RequestBody::new(incoming, &head.headers, self.floor.config.limits.body_timeout);
         let exchange = Exchange { head, body, connection: Arc::clone(&self.info) };
         // The service is not looked at again after a panic but for the next request, which it has to be ready for anyway.
-        catch_unwind(AssertUnwindSafe(|| self.floor.service.call(exchange))).map_err(|_| Box::new(panicked()))
+        match catch_unwind(AssertUnwindSafe(|| self.floor.service.call(exchange))) {
+            Ok(call) => Call::Running(call),
+            Err(_) => Call::Ended(Box::new(panicked())),
+        }
+    }
+
+    fn finish(&self, mut response: Response<Body>, in_flight: InFlight, index: u64, connect: bool) -> Response<Answer> {
+        let upgrades = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        if !self.multiplexed {
+            if upgrades || (connect && response.status().is_success()) {
+                self.pulse.become_tunnel();
+            }
+            let last = !upgrades && self.floor.roster.is_draining();
+            if last || self.pulse.fault(index).is_some() {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+        }
+        response.map(|body| Answer { body, in_flight, multiplexed: self.multiplexed })
+    }
+}
+
+/// A service at work, or the answer of one that is not asked or has panicked.
+enum Call<F> {
+    Running(F),
+    Ended(Box<Response<Body>>),
+}
+
+/// One request's answer to come. Written out, since hyper moves it and keeps room for it with each connection.
+struct Answering<S, F> {
+    call: Call<F>,
+    desk: Arc<Desk<S>>,
+    /// Taken by the answer.
+    in_flight: Option<InFlight>,
+    index: u64,
+    is_connect: bool,
+}
+
+impl<S: Service, F: Future<Output = Response<Body>> + Unpin> Future for Answering<S, F> {
+    type Output = Result<Response<Answer>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let response = match &mut this.call {
+            Call::Running(call) => match catch_unwind(AssertUnwindSafe(|| Pin::new(call).poll(cx))) {
+                Ok(response) => ready!(response),
+                Err(_) => panicked(),
+            },
+            Call::Ended(response) => std::mem::take(&mut **response),
+        };
+        // hyper does not poll a future after its end, which is when this is empty.
+        let Some(in_flight) = this.in_flight.take() else { return Poll::Pending };
+        Poll::Ready(Ok(this.desk.finish(response, in_flight, this.index, this.is_connect)))
     }
 }
 

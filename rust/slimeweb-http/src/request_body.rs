@@ -79,8 +79,12 @@ impl RequestBody {
         let mut whole = BytesMut::with_capacity(expected.min(TRUSTED_LENGTH).max(first.len() + second.len()));
         whole.extend_from_slice(&first);
         whole.extend_from_slice(&second);
-        while let Some(piece) = self.chunk().await {
-            whole.extend_from_slice(&piece?);
+        while let Some(piece) = self.chunk().await.transpose()? {
+            if whole.capacity() - whole.len() < piece.len() {
+                // The word of a client that has sent so much already is good for four times as much.
+                whole.reserve(piece.len().max((3 * whole.len()).min(expected.saturating_sub(whole.len()))));
+            }
+            whole.extend_from_slice(&piece);
         }
         Ok(whole.freeze())
     }

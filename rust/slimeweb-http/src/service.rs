@@ -19,8 +19,12 @@ use crate::request_body::RequestBody;
 pub trait Service: Send + Sync + 'static {
     /// Answers one request. A panic becomes a 500; the future is dropped when the client leaves before the answer.
     ///
-    /// The future is moved around, and kept with its connection: what can be done before it is made costs no room in it.
-    fn call(self: &Arc<Self>, exchange: Exchange) -> impl Future<Output = Response<Body>> + Send + 'static + use<Self>;
+    /// The future is moved around, and kept with its connection, so it should be small: what can be done before it is made costs no
+    /// room in it, and what is seldom needed can be in a box.
+    fn call(
+        self: &Arc<Self>,
+        exchange: Exchange,
+    ) -> impl Future<Output = Response<Body>> + Send + Unpin + 'static + use<Self>;
 }
 
 /// One request with what surrounds it.

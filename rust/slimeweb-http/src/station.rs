@@ -12,6 +12,7 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -20,6 +21,9 @@ use slab::Slab;
 use tokio::runtime::{Builder, EnterGuard, Runtime};
 use tokio::task::coop;
 
+/// Tasks run between two looks at what the driver waits for. Few enough that the first answers of a crowd go out while the last
+/// requests are still to be read: client and server work at the same time then, instead of in turns.
+const CHUNK: usize = 16;
 /// After so many looks at the queue, the sockets are looked at too, however full the queue is.
 const LOOKS: u8 = 16;
 
@@ -34,8 +38,8 @@ pub struct Station {
 
 #[derive(Default)]
 struct Seat {
-    /// The queue's other half: swapped, so that neither is allocated anew.
-    round: VecDeque<Runnable>,
+    /// Tasks taken from the queue that have not had their turn.
+    rest: VecDeque<Runnable>,
     looks: u8,
 }
 
@@ -91,15 +95,33 @@ impl Station {
         }
     }
 
-    /// Runs tasks on this thread until `until` is ready. It is polled after every round of tasks, and after
-    /// [`Spawner::nudge`]. While another thread drives the station, this waits for its turn.
+    /// Runs tasks on this thread until `until` is ready. It is polled after every few tasks, and after [`Spawner::nudge`]. While another thread drives the station, this waits for its turn.
     ///
     /// # Panics
     /// On a thread that drives a runtime already.
     pub fn drive<T>(&self, mut until: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
         let mut seat = lock(&self.seat);
         let _awake = Awake(&self.spawner);
-        self.runtime().block_on(poll_fn(|cx| self.round(&mut seat, cx, &mut until)))
+        let mut begun = false;
+        self.runtime().block_on(poll_fn(|cx| {
+            if !begun {
+                begun = true;
+                self.run_woken(&mut seat);
+            }
+            self.round(&mut seat, cx, &mut until)
+        }))
+    }
+
+    /// Runs what was woken while nobody drove: mostly answers that can go out, ahead of requests that are still to be read.
+    fn run_woken(&self, seat: &mut Seat) {
+        let mut woken = std::mem::take(&mut lock(&self.spawner.0.queue).ready);
+        while coop::has_budget_remaining()
+            && let Some(task) = woken.pop_front()
+        {
+            run(task);
+        }
+        woken.append(&mut seat.rest);
+        seat.rest = woken;
     }
 
     fn round<T>(
@@ -110,29 +132,22 @@ impl Station {
     ) -> Poll<T> {
         let tasks = &self.spawner.0;
         loop {
-            std::mem::swap(&mut lock(&tasks.queue).ready, &mut seat.round);
-            while let Some(task) = seat.round.pop_front() {
-                // A task that panics ends; the panic hook has reported it.
-                let _ = catch_unwind(AssertUnwindSafe(|| task.run()));
+            seat.rest.append(&mut lock(&tasks.queue).ready);
+            for _ in 0..CHUNK {
+                let Some(task) = seat.rest.pop_front() else { break };
+                run(task);
                 if !coop::has_budget_remaining() {
                     break;
                 }
             }
             seat.looks = seat.looks.wrapping_add(1);
-            let tired = !coop::has_budget_remaining() || seat.looks.is_multiple_of(LOOKS);
-            let mut queue = lock(&tasks.queue);
-            if !seat.round.is_empty() {
-                // Those that were not run go first.
-                seat.round.append(&mut queue.ready);
-                std::mem::swap(&mut queue.ready, &mut seat.round);
-            }
-            if tired {
-                drop(queue);
+            if !coop::has_budget_remaining() || seat.looks.is_multiple_of(LOOKS) {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            let rests = queue.ready.is_empty();
-            if rests {
+            let mut queue = lock(&tasks.queue);
+            let idle = seat.rest.is_empty() && queue.ready.is_empty();
+            if idle {
                 // Before `until` looks, so that what comes after that look wakes this thread.
                 match &mut queue.sleeper {
                     Some(sleeper) => sleeper.clone_from(cx.waker()),
@@ -141,11 +156,16 @@ impl Station {
             }
             drop(queue);
             let outcome = until(cx);
-            if rests || outcome.is_ready() {
+            if idle || outcome.is_ready() {
                 return outcome;
             }
         }
     }
+}
+
+/// A task that panics ends; the panic hook has reported it.
+fn run(task: Runnable) {
+    let _ = catch_unwind(AssertUnwindSafe(|| task.run()));
 }
 
 /// While a thread is between two drives nobody needs to wake it.
@@ -161,7 +181,7 @@ impl Drop for Station {
     fn drop(&mut self) {
         self.spawner.cancel();
         lock(&self.spawner.0.queue).ready.clear();
-        lock(&self.seat).round.clear();
+        lock(&self.seat).rest.clear();
         if let Some(runtime) = self.runtime.take() {
             // A blocking read of a slow disk is not waited for.
             runtime.shutdown_background();
@@ -191,13 +211,7 @@ impl Spawner {
         }
         let entry = alive.wakers.vacant_entry();
         let listed = Listed { tasks: Arc::clone(&self.0), key: entry.key() };
-        let (runnable, task) = async_task::spawn(
-            async move {
-                let _listed = listed;
-                future.await;
-            },
-            schedule,
-        );
+        let (runnable, task) = async_task::spawn(Task { future, _listed: listed }, schedule);
         entry.insert(runnable.waker());
         drop(alive);
         task.detach();
@@ -248,6 +262,23 @@ impl Tasks {
         if let Some(sleeper) = sleeper {
             sleeper.wake();
         }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A future that is in the list of those alive. An async block would have room for it twice.
+    struct Task<F> {
+        #[pin]
+        future: F,
+        _listed: Listed,
+    }
+}
+
+impl<F: Future<Output = ()>> Future for Task<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.project().future.poll(cx)
     }
 }
 

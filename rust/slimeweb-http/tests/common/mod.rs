@@ -22,7 +22,10 @@ type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 pub struct Handler(Arc<dyn Fn(Exchange) -> Answering + Send + Sync>);
 
 impl Service for Handler {
-    fn call(self: &Arc<Self>, exchange: Exchange) -> impl Future<Output = Response<Body>> + Send + 'static + use<> {
+    fn call(
+        self: &Arc<Self>,
+        exchange: Exchange,
+    ) -> impl Future<Output = Response<Body>> + Send + Unpin + 'static + use<> {
         (self.0)(exchange)
     }
 }
