@@ -1,4 +1,4 @@
-"""The workers' threads: each runs an event loop, and serves the worker's connections from within that loop's selector."""
+"""The workers' threads: each runs an event loop, and serves connections from within that loop's selector."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ else:
 class PortSelector(selectors.BaseSelector):
     """A selector that serves a worker's connections while the loop has nothing else to do.
 
-    The loop's own files (its clients' sockets, its self-pipe) are in a selector of the system's, which the port watches.
+    The loop's own files (its clients' sockets, its self-pipe) are in one of the system's, which the port watches.
     """
 
     def __init__(self, port: LoopPort) -> None:
