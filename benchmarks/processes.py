@@ -79,6 +79,10 @@ class Process:
         raise ServerFailed(f"not ready after {timeout:.0f} s ({seen}): {self.last_words()}")
 
     @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    @property
     def alive(self) -> bool:
         return self._popen.poll() is None
 

@@ -1,7 +1,7 @@
 //! Whether a route's handler is fast enough to run on the thread that reads requests.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::plan::Plan;
@@ -10,18 +10,23 @@ use crate::plan::Plan;
 const FAST: Duration = Duration::from_millis(1);
 /// A call on a worker's thread that took longer ends its route's stay there.
 pub(crate) const SLOW: Duration = Duration::from_millis(5);
-/// Fast calls in a row after which a route is trusted; doubled by each disappointment.
+/// Fast calls in a row after which a route is trusted; doubled each time that this trust was soon disappointed.
 const PROOF: u32 = 32;
 const MOST_STRIKES: u32 = 10;
+/// Trust that has lasted as long was no mistake: a call may be slow because the system has kept the thread from its core.
+const SOON: Duration = Duration::from_secs(1);
 
 /// What is known of a route's speed.
 pub(crate) struct Pace {
-    /// Nothing to find out: the route says it, or its handler reads a body that is still arriving.
+    /// Nothing to find out: the route says it.
     settled: bool,
     inline: AtomicBool,
     /// Fast calls in a row, on the pool.
     streak: AtomicU32,
     strikes: AtomicU32,
+    began: Instant,
+    /// When the route was trusted last, in milliseconds since `began`.
+    trusted: AtomicU64,
 }
 
 impl Pace {
@@ -32,7 +37,13 @@ impl Pace {
             inline: AtomicBool::new(blocking == Some(false)),
             streak: AtomicU32::new(0),
             strikes: AtomicU32::new(0),
+            began: Instant::now(),
+            trusted: AtomicU64::new(0),
         }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     pub(crate) fn is_inline(&self) -> bool {
@@ -42,7 +53,12 @@ impl Pace {
     /// A call on a worker's thread has blocked, or taken too long.
     pub(crate) fn disappoint(&self) {
         if !self.settled && self.inline.swap(false, Ordering::Relaxed) {
-            self.strikes.fetch_add(1, Ordering::Relaxed);
+            let lasted = self.now().saturating_sub(self.trusted.load(Ordering::Relaxed));
+            if u128::from(lasted) < SOON.as_millis() {
+                self.strikes.fetch_add(1, Ordering::Relaxed);
+            } else {
+                self.strikes.store(0, Ordering::Relaxed);
+            }
             self.streak.store(0, Ordering::Relaxed);
         }
     }
@@ -54,6 +70,7 @@ impl Pace {
         }
         let strikes = self.strikes.load(Ordering::Relaxed).min(MOST_STRIKES);
         if self.streak.fetch_add(1, Ordering::Relaxed) + 1 >= PROOF << strikes {
+            self.trusted.store(self.now(), Ordering::Relaxed);
             self.inline.store(true, Ordering::Relaxed);
         }
     }
