@@ -1,7 +1,7 @@
-"""How many instructions a request costs slimeweb's process, counted by callgrind: a figure that repeats where seconds do not.
+"""How many instructions a request costs slimeweb's process, counted by callgrind: a figure that repeats.
 
-One connection asks one thing at a time, so that each request pays for a whole turn of its worker. Only what runs in user
-space counts. `make instructions` uses what the last `make bench` or `make bench-quick` has built.
+One connection asks one thing at a time, so that each request pays for a whole turn of its worker. Only what runs in
+user space counts. `make instructions` uses what the last `make bench` or `make bench-quick` has built.
 """
 
 from __future__ import annotations

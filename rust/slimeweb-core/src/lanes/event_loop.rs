@@ -186,13 +186,15 @@ impl Port {
     fn work(&self, py: Python<'_>, running: &Running) -> bool {
         let count = self.inbox.lock().len();
         let (mut of_the_loop, mut hidden) = (false, None);
-        let mut clock = Instant::now();
+        // Of the last call's end, which is when the next one begins.
+        let mut clock = None;
         for _ in 0..count {
             let Some(turn) = self.inbox.lock().pop_front() else { break };
             self.progress.fetch_add(2, Ordering::Relaxed);
             let inline = matches!(turn, Turn::Inline(_));
             if inline && hidden.is_none() {
                 hidden = Some(running.hide(py));
+                clock = Some(Instant::now());
             } else if !inline {
                 of_the_loop = true;
                 hidden = None;
@@ -202,10 +204,9 @@ impl Port {
                     let plan = Arc::clone(&job.plan);
                     job::run(py, job);
                     let now = Instant::now();
-                    if now.duration_since(clock) > SLOW {
+                    if clock.replace(now).is_some_and(|began| now.duration_since(began) > SLOW) {
                         plan.pace.disappoint();
                     }
-                    clock = now;
                 }
                 Turn::Handle(job) => job::start(py, job),
                 Turn::Call(call) => call(py),

@@ -70,6 +70,13 @@ impl Watch {
     }
 }
 
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // There is nothing left to watch.
+        self.wake();
+    }
+}
+
 fn run(lanes: &Weak<Lanes>) {
     let mut seen: Vec<u64> = Vec::new();
     let mut quiet = 0;
