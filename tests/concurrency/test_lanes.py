@@ -299,3 +299,24 @@ def test_timers_files_and_other_threads_wake_the_loop() -> None:
         for answers in at_once(4, lambda _: [client.get("/all").json() for _ in range(5)]):
             for answer in answers:
                 assert answer == {"echoed": "hello", "threaded": True, "slept": True, "out": "out\n"}
+
+
+def test_no_task_ends_its_worker(caplog: pytest.LogCaptureFixture) -> None:
+    app = make_app(Gate())
+
+    @app.route("/leave")
+    async def leave(req: SlimeRequest, resp: SlimeResponse) -> str:
+        async def later() -> None:
+            await asyncio.sleep(0)
+            sys.exit("the whole process")
+
+        kept = asyncio.create_task(later())
+        asyncio.get_running_loop().call_soon(asyncio.get_running_loop().stop)
+        await asyncio.wait([kept])
+        return "still here"
+
+    with TestClient(app) as client:
+        for _ in range(3):
+            assert client.get("/leave").text == "still here"
+        ask_all(client.port, ["/ping", "/async-ping"])
+    assert "tried to end its event loop" in caplog.text

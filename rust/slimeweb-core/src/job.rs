@@ -75,7 +75,7 @@ impl Job {
     }
 }
 
-/// Runs a synchronous handler to its end. Called by a pool thread.
+/// Runs a synchronous handler to its end. Called by a thread of the pool, or the worker's own.
 pub(crate) fn run(py: Python<'_>, job: Box<Job>) {
     let outcome = job.open(py).and_then(|(request, response)| {
         context::fresh(py, || {

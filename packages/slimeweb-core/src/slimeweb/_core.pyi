@@ -187,8 +187,8 @@ class BodyChunks:
 class BodyWriter:
     """Writes a response body piece by piece, as fast as the client reads it.
 
-    `write` blocks a pool thread while the buffer is full; on an event loop, `try_write` and `drain` do the same without
-    blocking. Each raises `ClientDisconnected` once the client is gone.
+    `write` blocks the handler's thread while the buffer is full; on an event loop, `try_write` and `drain` do the same
+    without blocking. Each raises `ClientDisconnected` once the client is gone.
     """
 
     def start(self) -> None: ...

@@ -110,6 +110,7 @@ class LoopThread:
         self._loop = asyncio.SelectorEventLoop(selector)
         selector.attach(self._loop)
         self._running = threading.Event()
+        self._stopping = False
         # A daemon: a handler that never yields must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -129,6 +130,7 @@ class LoopThread:
     def stop(self, timeout: float) -> bool:
         """Ends the loop: cancels its tasks and waits at most `timeout` seconds. True when its thread has ended."""
         if self._thread.is_alive():
+            self._stopping = True
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(timeout)
         if self._thread.is_alive():
@@ -140,7 +142,12 @@ class LoopThread:
         loop = self._loop
         loop.call_soon(self._running.set)
         try:
-            loop.run_forever()
+            while not self._stopping:
+                try:
+                    loop.run_forever()
+                except BaseException:
+                    # SystemExit in a task, say. It is not that task's to end everybody's connections.
+                    _logger.exception("%s: the application has tried to end its event loop", self._thread.name)
         finally:
             try:
                 _cancel_all(loop)

@@ -118,8 +118,14 @@ fn find(root: &Path, relative: &Path, request: &HeaderMap, slash: bool) -> io::R
         return Err(io::ErrorKind::NotFound.into());
     }
     let plain = inside(&root, &name)?;
-    let available: Vec<Encoding> =
-        ENCODINGS.into_iter().filter(|encoding| inside(&root, &beside(&name, *encoding)).is_ok()).collect();
+    let available: Vec<Encoding> = ENCODINGS
+        .into_iter()
+        .filter(|encoding| {
+            let sibling = beside(&name, *encoding);
+            // Most are not there, which is found out faster than where they lie.
+            std::fs::symlink_metadata(&sibling).is_ok() && inside(&root, &sibling).is_ok()
+        })
+        .collect();
     let encoding = wanted(request, &available);
     let file = match encoding {
         Some(encoding) => inside(&root, &beside(&name, encoding))?,
