@@ -313,6 +313,7 @@ def test_no_task_ends_its_worker(caplog: pytest.LogCaptureFixture) -> None:
         kept = asyncio.create_task(later())
         asyncio.get_running_loop().call_soon(asyncio.get_running_loop().stop)
         await asyncio.wait([kept])
+        assert isinstance(kept.exception(), SystemExit)
         return "still here"
 
     with TestClient(app) as client:
