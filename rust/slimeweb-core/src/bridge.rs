@@ -52,7 +52,7 @@ struct Running {
 /// What is needed for the connection to leave HTTP.
 struct Upgrade {
     io: OnUpgrade,
-    bridge: Arc<Bridge>,
+    worker: usize,
     connection: Arc<ConnectionInfo>,
 }
 
@@ -136,17 +136,13 @@ impl Bridge {
         let (sender, receiver) = oneshot::channel();
         job.reply = Some(sender);
         let upgrade = match Exchange::on_upgrade(&mut job.head) {
-            Some(upgrade) if job.head.headers.contains_key(UPGRADE) => Some(Box::new(Upgrade {
-                io: upgrade,
-                bridge: Arc::clone(self),
-                connection: Arc::clone(&job.connection),
-            })),
+            Some(upgrade) if job.head.headers.contains_key(UPGRADE) => {
+                Some(Box::new(Upgrade { io: upgrade, worker: self.worker, connection: Arc::clone(&job.connection) }))
+            }
             _ => None,
         };
-        match self.site.lanes.dispatch(job) {
-            Ok(()) => Answer::Running(Running { receiver, upgrade }),
-            Err(_) => Answer::now(overloaded()),
-        }
+        self.site.lanes.dispatch(job);
+        Answer::Running(Running { receiver, upgrade })
     }
 
     /// Answers what no route does: through the fallback where there is one.
@@ -253,10 +249,10 @@ fn switch_protocol(reply: SwitchReply, upgrade: Option<Box<Upgrade>>) -> Respons
         return response;
     };
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    let Upgrade { io, bridge, connection } = *upgrade;
-    site.lanes.port(bridge.worker).spawner().clone().spawn(async move {
+    let Upgrade { io, worker, connection } = *upgrade;
+    site.lanes.port(worker).spawner().clone().spawn(async move {
         match io.await {
-            Ok(io) => tunnel::run(io, protocol, site, bridge.worker, connection).await,
+            Ok(io) => tunnel::run(io, protocol, site, worker, connection).await,
             // The client left before the 101 was out.
             Err(_) => drop_attached(&site, protocol),
         }

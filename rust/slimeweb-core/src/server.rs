@@ -166,10 +166,9 @@ impl Server {
         };
         Watch::start(&self.lanes)?;
         let stations = self.lanes.ports.iter().map(|port| port.spawner().clone()).collect::<Vec<_>>();
-        let handle = slimeweb_http::Server::start(listeners, config, &stations, |worker, _| {
-            Bridge::new(Arc::clone(&site), worker)
-        })
-        .map_err(server_error)?;
+        let handle =
+            slimeweb_http::Server::start(listeners, config, &stations, |worker| Bridge::new(Arc::clone(&site), worker))
+                .map_err(server_error)?;
         *phase = Phase::Serving(handle, access);
         Ok(())
     }

@@ -25,7 +25,7 @@ pub struct Server;
 
 impl Server {
     /// Starts a worker on each of the `stations`, and a thread that accepts; returns when that thread is there. Somebody has
-    /// to drive the stations. `factory` is called once per worker with the worker's number, counted from 0, and its tasks.
+    /// to drive the stations. `factory` is called once per worker with the worker's number, counted from 0.
     ///
     /// # Errors
     /// [`Error::Start`] when a thread or a runtime cannot be had, or `factory` panics.
@@ -37,7 +37,7 @@ impl Server {
     ) -> Result<Handle, Error>
     where
         S: Service,
-        F: Fn(usize, &Spawner) -> S,
+        F: Fn(usize) -> S,
     {
         let loads: Arc<[Arc<Load>]> = stations.iter().map(|_| Arc::default()).collect();
         let handle = Handle::new(Arc::clone(&loads));
@@ -60,7 +60,7 @@ impl Server {
     ) -> Result<Handle, Error>
     where
         S: Service,
-        F: Fn(usize, &Spawner) -> S,
+        F: Fn(usize) -> S,
     {
         let stations = (0..workers.max(1)).map(|_| Station::new()).collect::<io::Result<Vec<_>>>();
         let stations = stations.map_err(Error::Start)?;
@@ -92,13 +92,13 @@ fn start<S, F>(
 ) -> io::Result<()>
 where
     S: Service,
-    F: Fn(usize, &Spawner) -> S,
+    F: Fn(usize) -> S,
 {
     let config = Arc::new(config);
     let mut workers = Vec::with_capacity(loads.len());
     for (number, (load, spawner)) in loads.iter().zip(stations).enumerate() {
         let (sender, arrivals) = mpsc::unbounded_channel();
-        let service = catch_unwind(AssertUnwindSafe(|| factory(number, spawner)))
+        let service = catch_unwind(AssertUnwindSafe(|| factory(number)))
             .map_err(|_| io::Error::other("a worker's service could not be made"))?;
         let worker = Worker::new(service, Arc::clone(&config), Arc::clone(load), spawner.clone());
         spawner.spawn(worker.run(arrivals, handle.running()));

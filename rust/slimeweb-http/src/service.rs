@@ -42,9 +42,6 @@ pub struct Exchange {
 impl Exchange {
     /// The connection after a 101 (or a 2xx to CONNECT), where this request allows for one. Only the first call gets it.
     pub fn on_upgrade(head: &mut Parts) -> Option<OnUpgrade> {
-        if head.extensions.is_empty() {
-            return None;
-        }
         head.extensions.remove::<hyper::upgrade::OnUpgrade>().map(OnUpgrade)
     }
 }

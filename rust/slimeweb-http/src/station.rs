@@ -13,6 +13,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -50,7 +51,10 @@ pub struct Spawner(Arc<Tasks>);
 #[derive(Default)]
 struct Tasks {
     queue: Mutex<Queue>,
-    alive: Mutex<Alive>,
+    /// The tasks that have not ended, so that they can be ended.
+    alive: Mutex<Slab<Waker>>,
+    /// Set under the lock of `alive`.
+    cancelled: AtomicBool,
 }
 
 #[derive(Default)]
@@ -58,13 +62,6 @@ struct Queue {
     ready: VecDeque<Runnable>,
     /// Who drives, if that thread sleeps or is about to.
     sleeper: Option<Waker>,
-}
-
-/// The tasks that have not ended, so that they can be ended.
-#[derive(Default)]
-struct Alive {
-    wakers: Slab<Waker>,
-    cancelled: bool,
 }
 
 impl Station {
@@ -95,7 +92,8 @@ impl Station {
         }
     }
 
-    /// Runs tasks on this thread until `until` is ready. It is polled after every few tasks, and after [`Spawner::nudge`]. While another thread drives the station, this waits for its turn.
+    /// Runs tasks on this thread until `until` is ready. It is polled after every few tasks, and after [`Spawner::nudge`].
+    /// While another thread drives the station, this waits for its turn.
     ///
     /// # Panics
     /// On a thread that drives a runtime already.
@@ -118,10 +116,19 @@ impl Station {
         while coop::has_budget_remaining()
             && let Some(task) = woken.pop_front()
         {
-            run(task);
+            self.run(task);
         }
         woken.append(&mut seat.rest);
         seat.rest = woken;
+    }
+
+    /// Runs a task, or drops it where all have been cancelled: [`Spawner::cancel`] does not reach those that the seat holds.
+    fn run(&self, task: Runnable) {
+        if self.spawner.is_cancelled() {
+            return;
+        }
+        // A task that panics ends; the panic hook has reported it.
+        let _ = catch_unwind(AssertUnwindSafe(|| task.run()));
     }
 
     fn round<T>(
@@ -135,7 +142,7 @@ impl Station {
             seat.rest.append(&mut lock(&tasks.queue).ready);
             for _ in 0..CHUNK {
                 let Some(task) = seat.rest.pop_front() else { break };
-                run(task);
+                self.run(task);
                 if !coop::has_budget_remaining() {
                     break;
                 }
@@ -161,11 +168,6 @@ impl Station {
             }
         }
     }
-}
-
-/// A task that panics ends; the panic hook has reported it.
-fn run(task: Runnable) {
-    let _ = catch_unwind(AssertUnwindSafe(|| task.run()));
 }
 
 /// While a thread is between two drives nobody needs to wake it.
@@ -206,10 +208,10 @@ impl Spawner {
             }
         };
         let mut alive = lock(&self.0.alive);
-        if alive.cancelled {
+        if self.is_cancelled() {
             return;
         }
-        let entry = alive.wakers.vacant_entry();
+        let entry = alive.vacant_entry();
         let listed = Listed { tasks: Arc::clone(&self.0), key: entry.key() };
         let (runnable, task) = async_task::spawn(Task { future, _listed: listed }, schedule);
         entry.insert(runnable.waker());
@@ -220,18 +222,15 @@ impl Spawner {
 
     /// Lets the thread that drives look at what it waits for.
     pub fn nudge(&self) {
-        let sleeper = lock(&self.0.queue).sleeper.take();
-        if let Some(sleeper) = sleeper {
-            sleeper.wake();
-        }
+        wake(lock(&self.0.queue));
     }
 
     /// Drops every task, those that are being run by other threads when they yield, and all that is spawned from now on.
     pub fn cancel(&self) {
         let wakers = {
             let mut alive = lock(&self.0.alive);
-            alive.cancelled = true;
-            alive.wakers.drain().collect::<Vec<_>>()
+            self.0.cancelled.store(true, Ordering::Release);
+            alive.drain().collect::<Vec<_>>()
         };
         wakers.into_iter().for_each(Waker::wake);
         // Dropping one may wake others, but spawns none.
@@ -243,13 +242,13 @@ impl Spawner {
     /// Whether [`cancel`](Self::cancel) has been called.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        lock(&self.0.alive).cancelled
+        self.0.cancelled.load(Ordering::Acquire)
     }
 }
 
 impl fmt::Debug for Spawner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Spawner").field("alive", &lock(&self.0.alive).wakers.len()).finish_non_exhaustive()
+        f.debug_struct("Spawner").field("alive", &lock(&self.0.alive).len()).finish_non_exhaustive()
     }
 }
 
@@ -257,11 +256,16 @@ impl Tasks {
     fn push(&self, runnable: Runnable) {
         let mut queue = lock(&self.queue);
         queue.ready.push_back(runnable);
-        let sleeper = queue.sleeper.take();
-        drop(queue);
-        if let Some(sleeper) = sleeper {
-            sleeper.wake();
-        }
+        wake(queue);
+    }
+}
+
+/// Wakes who drives, after the lock.
+fn wake(mut queue: MutexGuard<'_, Queue>) {
+    let sleeper = queue.sleeper.take();
+    drop(queue);
+    if let Some(sleeper) = sleeper {
+        sleeper.wake();
     }
 }
 
@@ -290,7 +294,7 @@ struct Listed {
 
 impl Drop for Listed {
     fn drop(&mut self) {
-        let waker = lock(&self.tasks.alive).wakers.try_remove(self.key);
+        let waker = lock(&self.tasks.alive).try_remove(self.key);
         drop(waker);
     }
 }
@@ -302,7 +306,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
     use std::sync::mpsc;
     use std::thread;
     use std::time::Duration;
@@ -388,6 +392,19 @@ mod tests {
         let told = Told(Arc::clone(&dropped));
         station.spawner().spawn(async move { drop(told) });
         assert_eq!(dropped.load(Ordering::Relaxed), 11);
+    }
+
+    #[test]
+    fn a_task_that_waits_for_its_turn_is_cancelled_too() {
+        let station = Station::new().unwrap();
+        let ran = Arc::new(AtomicUsize::new(0));
+        let (spawner, counted) = (station.spawner().clone(), Arc::clone(&ran));
+        station.spawner().spawn(async move { spawner.cancel() });
+        station.spawner().spawn(async move {
+            counted.fetch_add(1, Ordering::Relaxed);
+        });
+        drive_until(&station, || true);
+        assert_eq!((ran.load(Ordering::Relaxed), Arc::strong_count(&ran)), (0, 1));
     }
 
     #[test]

@@ -231,7 +231,7 @@ fn a_service_that_cannot_be_made_is_an_error() {
         }
     }
     let listener = slimeweb_http::Listener::bind(&Bind::Tcp { host: "127.0.0.1".into(), port: 0 }).unwrap();
-    let outcome = slimeweb_http::Server::start_threads(vec![listener], Config::default(), 1, |_, _| -> Never {
+    let outcome = slimeweb_http::Server::start_threads(vec![listener], Config::default(), 1, |_| -> Never {
         panic!("on purpose")
     });
     assert!(outcome.is_err());

@@ -26,18 +26,25 @@ pub(crate) struct Lanes {
 impl Lanes {
     /// Hands a request to the lane of its route: coroutines and handlers known to be fast to the worker's own thread, everything
     /// else to the pool.
-    pub(crate) fn dispatch(&self, mut job: Box<Job>) -> Result<(), Full> {
+    pub(crate) fn dispatch(&self, mut job: Box<Job>) {
         if job.plan.is_async {
             job.worker = self.present(job.worker);
             self.port(job.worker).post(Turn::Handle(job));
-            return Ok(());
+            return;
         }
         let port = self.port(job.worker);
         if job.plan.pace.is_inline() && !port.is_rescued() {
             port.post(Turn::Inline(job));
-            return Ok(());
+        } else {
+            self.to_pool(job);
         }
-        self.pool.submit(Work::Handle(job))
+    }
+
+    /// Gives a request to the pool, or answers it where the pool is full.
+    fn to_pool(&self, job: Box<Job>) {
+        if let Err(Full(Work::Handle(job))) = self.pool.submit(Work::Handle(job)) {
+            job.refuse();
+        }
     }
 
     pub(crate) fn port(&self, worker: usize) -> &Arc<Port> {
@@ -69,11 +76,7 @@ impl Lanes {
     fn redistribute(&self, worker: usize) {
         for turn in self.port(worker).take_inbox() {
             match turn {
-                Turn::Inline(job) => {
-                    if let Err(Full(Work::Handle(job))) = self.pool.submit(Work::Handle(job)) {
-                        job.refuse();
-                    }
-                }
+                Turn::Inline(job) => self.to_pool(job),
                 Turn::Handle(mut job) => {
                     job.worker = self.present(worker);
                     self.port(job.worker).post(Turn::Handle(job));

@@ -53,7 +53,7 @@ where
 {
     let listener = Listener::bind(&bind).unwrap();
     let address = listener.address().clone();
-    let factory = move |_, _: &_| {
+    let factory = move |_| {
         let handler = handler.clone();
         Handler(Arc::new(move |exchange| Box::pin(handler(exchange)) as Answering))
     };
