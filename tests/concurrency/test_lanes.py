@@ -41,6 +41,10 @@ class Gate:
                 self.waiting += 1
             assert self._open.wait(20), "nobody opened the gate"
 
+    def again(self) -> None:
+        self.waiting = 0
+        self._open.clear()
+
     @contextmanager
     def closed(self) -> Iterator[None]:
         self.shut = True
@@ -180,6 +184,87 @@ def test_a_coroutine_that_blocks_its_loop_leaves_the_others_alone() -> None:
             ask_all(client.port, ["/ping", "/async-ping"])
         assert held.result().text == "through"
         ask_all(client.port, ["/ping", "/async-ping"])
+
+
+def test_a_loop_goes_on_while_its_thread_is_kept_by_a_plain_handler() -> None:
+    """Coroutines that have begun, timers, files and calls from other threads, on the loop of the only worker."""
+    gate = Gate()
+    app = make_app(gate)
+    events: dict[str, asyncio.Event] = {}
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    @app.route("/wait")
+    async def wait(req: SlimeRequest, resp: SlimeResponse) -> dict[str, bool]:
+        loop = asyncio.get_running_loop()
+        loops.append(loop)
+        events["begun"] = asyncio.Event()
+        task = asyncio.current_task()
+        async with asyncio.timeout(15):
+            await events["begun"].wait()
+            await asyncio.sleep(0.001)
+            await asyncio.to_thread(time.sleep, 0.001)
+        return {
+            "task": asyncio.current_task() is task,
+            "loop": asyncio.get_running_loop() is loop,
+            "running": loop.is_running(),
+        }
+
+    with TestClient(app, workers=1) as client, ThreadPoolExecutor(4) as crew:
+        prove(client, "/gate")
+        for _ in range(3):
+            begun = crew.submit(client.get, "/wait")
+            assert eventually(lambda: len(loops) > 0)
+            with gate.closed():
+                held = crew.submit(client.get, "/gate")
+                assert eventually(lambda: gate.waiting == 1)
+                loops.pop().call_soon_threadsafe(events["begun"].set)
+                assert begun.result().json() == {"task": True, "loop": True, "running": True}
+                ask_all(client.port, ["/ping", "/async-ping"])
+            assert held.result().status_code == 200
+            ask_all(client.port, ["/ping", "/async-ping"])
+            gate.again()
+            prove(client, "/gate", 10 * PROVEN)
+            assert eventually(lambda: lanes_of(client, "/gate", 5) == {True})
+
+
+def test_a_plain_handler_on_the_worker_may_wait_for_a_coroutine_there() -> None:
+    app = make_app(Gate())
+    kept: list[asyncio.AbstractEventLoop] = []
+
+    @app.route("/keep")
+    async def keep(req: SlimeRequest, resp: SlimeResponse) -> str:
+        kept.append(asyncio.get_running_loop())
+        return "kept"
+
+    @app.route("/ask", blocking=False)
+    def ask(req: SlimeRequest, resp: SlimeResponse) -> str:
+        async def answer() -> str:
+            await asyncio.sleep(0.001)
+            return "answer"
+
+        return asyncio.run_coroutine_threadsafe(answer(), kept[0]).result(15)
+
+    with TestClient(app, workers=1) as client:
+        client.get("/keep")
+        for answers in at_once(4, lambda _: [client.get("/ask").text for _ in range(5)]):
+            assert answers == ["answer"] * 5
+
+
+def test_a_server_stops_while_a_plain_handler_keeps_its_worker(caplog: pytest.LogCaptureFixture) -> None:
+    gate = Gate()
+    with gate.closed(), ThreadPoolExecutor(1) as crew:
+        with TestClient(make_app(gate), workers=1, shutdown_grace=0.1) as client:
+            gate.shut = False
+            prove(client, "/gate")
+            worker = {thread for thread in threading.enumerate() if thread.name == "slime-loop-0"}
+            gate.shut = True
+            held = crew.submit(client.get, "/gate")
+            assert eventually(lambda: gate.waiting == 1)
+        assert "did not end" in caplog.text
+    with pytest.raises((OSError, http.client.HTTPException)):
+        held.result()
+    # The thread that was kept learns of the end as well.
+    assert eventually(lambda: not any(thread.is_alive() for thread in worker))
 
 
 def test_a_stream_that_fills_its_buffer_on_the_worker_reaches_its_client() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import queue
 import select
 import socket
 import ssl
@@ -86,7 +88,11 @@ class Toy:
 
 
 def app_switching(
-    protocol: Any, *middleware: SlimeMiddleware, asked: Callable[[SlimeRequest], bool] = lambda req: True, **hooks: Any
+    protocol: Any,
+    *middleware: SlimeMiddleware,
+    asked: Callable[[SlimeRequest], bool] = lambda req: True,
+    blocking: bool | None = None,
+    **hooks: Any,
 ) -> Slime:
     """A plain and an asynchronous route, `/` and `/async`, that switch to `protocol`."""
 
@@ -103,7 +109,7 @@ def app_switching(
 
     app = app_with(kind("toy", wrap, **hooks))
 
-    @app.route(path="/", toy=True, plugin=middleware)
+    @app.route(path="/", toy=True, plugin=middleware, blocking=blocking)
     def plain(req: SlimeRequest, resp: SlimeResponse) -> None:
         pass
 
@@ -469,6 +475,51 @@ def test_work_can_leave_the_loop_and_come_back() -> None:
         assert wire.exactly(4) == b"LOUD"
         assert done.wait(15)
     assert threads["back"] == threads["loop"] != threads["pool"]
+
+
+@pytest.mark.parametrize("blocking", [True, False, None])
+def test_plain_calls_run_where_plain_handlers_do(blocking: bool | None) -> None:
+    """On the loop's thread once they have shown to be fast, or where the route says so; there, too, they may wait."""
+    calls: queue.SimpleQueue[tuple[int, bool]] = queue.SimpleQueue()
+    go_on = threading.Event()
+
+    class Caller(Toy):
+        def data_received(self, data: bytes) -> None:
+            assert self.transport.call_plain(self.plain, data)
+
+        def plain(self, data: bytes) -> None:
+            calls.put((threading.get_ident(), is_on_a_loop()))
+            if data == b"wait":
+                assert go_on.wait(15)
+            self.transport.write(data)
+
+    def is_on_a_loop() -> bool:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return False
+        return True
+
+    toy = Caller()
+    app = app_switching(toy, blocking=blocking)
+    with TestClient(app, workers=1) as client, switched(client) as wire:
+        threads = []
+        for _ in range(500):
+            wire.send(b"fast")
+            assert wire.exactly(4) == b"fast"
+            thread, on_a_loop = calls.get(timeout=15)
+            threads.append(thread)
+            assert not on_a_loop
+        loop_thread: queue.SimpleQueue[int] = queue.SimpleQueue()
+        toy.transport.call_soon(lambda: loop_thread.put(threading.get_ident()))
+        worker = loop_thread.get(timeout=15)
+        assert (threads[0] == worker) == (blocking is False)
+        assert (threads[-1] == worker) == (blocking is not True)
+        wire.send(b"wait")
+        calls.get(timeout=15)
+        # The call waits for something that only the loop can do.
+        toy.transport.call_soon(go_on.set)
+        assert wire.exactly(4) == b"wait"
 
 
 def test_what_is_called_back_and_raises_is_reported(unraisable: list[str]) -> None:

@@ -26,10 +26,11 @@ async def flood_and_wait(resp):
         await resp.send(CHUNK)
 
 
-def test_a_thread_waits_for_a_slow_client(app, serve):
+@pytest.mark.parametrize("blocking", [True, False])
+def test_a_thread_waits_for_a_slow_client(app, serve, blocking):
     sent = threading.Event()
 
-    @app.websocket(path="/", send_buffer=200_000)
+    @app.websocket(path="/", send_buffer=200_000, blocking=blocking)
     def flood(req, resp):
         def start():
             for _ in range(COUNT):
@@ -89,10 +90,11 @@ def test_a_coroutine_that_does_not_await_is_told_to(app, serve):
 
 
 @pytest.mark.parametrize("is_async", [False, True])
-def test_waiting_ends_when_the_client_leaves(app, serve, is_async):
+@pytest.mark.parametrize("blocking", [True, False])
+def test_waiting_ends_when_the_client_leaves(app, serve, is_async, blocking):
     ended = threading.Event()
 
-    @app.websocket(path="/", send_buffer=200_000)
+    @app.websocket(path="/", send_buffer=200_000, blocking=blocking)
     def flood(req, resp):
         def start():
             with pytest.raises(ClientDisconnected):
@@ -111,6 +113,50 @@ def test_waiting_ends_when_the_client_leaves(app, serve, is_async):
     assert not ended.wait(0.1)
     client.abort()
     assert ended.wait(10)
+
+
+def test_fast_callbacks_run_on_the_worker_and_one_that_waits_there_holds_nobody_up(app, serve):
+    threads: list[int] = []
+    sent = threading.Event()
+
+    @app.websocket(path="/", send_buffer=200_000)
+    def route(req, resp):
+        def on_message(message):
+            if message == "flood":
+                flood_with(resp)
+                sent.set()
+            else:
+                threads.append(threading.get_ident())
+                resp.send(message)
+
+        resp.on_message(on_message)
+
+    @app.route(path="/loop")
+    async def loop(req, resp):
+        return {"thread": threading.get_ident()}
+
+    def echo(client):
+        client.send("hello")
+        assert client.message() == "hello"
+
+    served = serve(app, workers=1)
+    slow, other = served.connect(), served.connect()
+    worker = served.http.get("/loop").json()["thread"]
+    for _ in range(1000):
+        echo(other)
+    assert threads[-1] == worker, "not once has it been seen to be slow"
+    for _ in range(3):
+        slow.send("flood")
+        for _ in range(20):
+            echo(other)
+            assert served.http.get("/loop").status_code == 200
+        assert not sent.is_set()
+        for _ in range(COUNT):
+            assert len(slow.message()) == len(CHUNK)
+        assert sent.wait(10)
+        sent.clear()
+    echo(other)
+    echo(slow)
 
 
 def test_more_than_fits_before_the_opening(app, serve):

@@ -1,5 +1,7 @@
 //! A compiled route, as `slimeweb.plan.Plan` describes it.
 
+use std::sync::Arc;
+
 use pyo3::prelude::*;
 
 use crate::lanes::pace::Pace;
@@ -14,14 +16,17 @@ pub(crate) struct Plan {
     pub(crate) body_size: u64,
     pub(crate) stream_body: bool,
     #[pyo3(attribute("blocking"), from_py_with = pace)]
-    pub(crate) pace: Pace,
+    pub(crate) pace: Arc<Pace>,
+    /// Of plain functions that are called after a protocol switch.
+    #[pyo3(attribute("blocking"), from_py_with = pace)]
+    pub(crate) switched_pace: Arc<Pace>,
     pub(crate) filters: Vec<Py<PyAny>>,
     /// Bodies from this size on are not run through a filter on an event loop's thread, in bytes.
     pub(crate) filter_limit: usize,
 }
 
-fn pace(blocking: &Bound<'_, PyAny>) -> PyResult<Pace> {
-    blocking.extract().map(Pace::new)
+fn pace(blocking: &Bound<'_, PyAny>) -> PyResult<Arc<Pace>> {
+    blocking.extract().map(Pace::new).map(Arc::new)
 }
 
 /// A directory served below a prefix, as `slimeweb.plan.StaticMount` describes it.

@@ -273,8 +273,9 @@ impl SlimeResponse {
                 }))
             }
             Content::Switched(protocol) => {
-                let site = Arc::clone(&self.request.get().site);
-                Reply::Switch(Box::new(SwitchReply { headers, protocol, site }))
+                let request = self.request.get();
+                let (pace, site) = (Arc::clone(&request.plan.switched_pace), Arc::clone(&request.site));
+                Reply::Switch(Box::new(SwitchReply { headers, protocol, pace, site }))
             }
             Content::Written(writer) => {
                 let writer = writer.get();

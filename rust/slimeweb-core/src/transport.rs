@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 use slimeweb_http::Peer;
 
+use crate::lanes::event_loop::PlainCall;
 use crate::lanes::pool::Work;
 use crate::tunnel::Tunnel;
 
@@ -99,6 +100,16 @@ impl Transport {
     #[pyo3(signature = (callback, *args))]
     fn call_soon(&self, callback: Py<PyAny>, args: Py<PyTuple>) {
         self.tunnel.site.lanes.in_loop(self.tunnel.worker, move |py| run(py, &callback, &args));
+    }
+
+    /// Calls a plain function as plain handlers are called: on the loop's thread once calls from this route have shown to be fast,
+    /// in a pool thread until then; `blocking=` of the route says it outright. It may block in either case, and finds no running
+    /// loop. False when there is no place for it in the pool: nothing will be called then.
+    #[pyo3(signature = (callback, *args))]
+    fn call_plain(&self, callback: Py<PyAny>, args: Py<PyTuple>) -> bool {
+        let call =
+            PlainCall { call: Box::new(move |py| run(py, &callback, &args)), pace: Arc::clone(&self.tunnel.pace) };
+        self.tunnel.site.lanes.call(self.tunnel.worker, call)
     }
 
     /// Calls back in a pool thread, where it may block. False when the pool is full: nothing will be called then.

@@ -67,9 +67,11 @@ class PortSelector(selectors.BaseSelector):
         self._files: selectors.BaseSelector = files
         self._fileno: int = files.fileno()
 
-    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Says whose selector this is. `OSError` when the system's selector cannot be watched."""
-        self._port.attach(loop, self._fileno)
+    def attach(self, loop: asyncio.AbstractEventLoop, substitute: Callable[[], None]) -> None:
+        """Says whose selector this is, and what runs the loop on another thread while its own is kept elsewhere.
+        `OSError` when the system's selector cannot be watched.
+        """
+        self._port.attach(loop, self._fileno, substitute)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """The loop's files that are ready, after at most `timeout` seconds; none where something else is to be done."""
@@ -101,15 +103,49 @@ class PortSelector(selectors.BaseSelector):
         self._files.close()
 
 
+class WorkerLoop(asyncio.SelectorEventLoop):
+    """A loop that another thread can run while its own sits in its selector, kept by a plain handler there."""
+
+    _substitute: int | None = None
+    """The thread that runs it in place of its own, or is about to."""
+    _is_kept = False
+    """Whether its own thread is still in `run_forever`, although a substitute has left it since."""
+
+    def run_forever(self) -> None:
+        """As of any loop."""
+        try:
+            super().run_forever()
+        finally:
+            self._is_kept = False
+
+    def run_as_substitute(self) -> None:
+        """Runs the loop on a thread that is not its own, until it is stopped."""
+        self._substitute = threading.get_ident()
+        try:
+            super().run_forever()
+        finally:
+            self._substitute = None
+            self._is_kept = True
+
+    def is_running(self) -> bool:
+        """Whether the loop runs. No, as a substitute sees it that is about to: a loop asks itself before it begins."""
+        if self._substitute == threading.get_ident():
+            return asyncio._get_running_loop() is self
+        return self._is_kept or super().is_running()
+
+
 class LoopThread:
     """A worker's thread with its event loop, which does what arrives at its port."""
 
     def __init__(self, port: LoopPort, name: str) -> None:
         """Starts the thread and returns once its loop runs."""
+        self._port = port
         selector = PortSelector(port)
-        self._loop = asyncio.SelectorEventLoop(selector)
-        selector.attach(self._loop)
+        self._loop = WorkerLoop(selector)
+        selector.attach(self._loop, self._substitute)
         self._running = threading.Event()
+        self._unsubstituted = threading.Event()
+        self._unsubstituted.set()
         self._stopping = False
         # A daemon: a handler that never yields must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -135,6 +171,7 @@ class LoopThread:
             self._thread.join(timeout)
         if self._thread.is_alive():
             _logger.warning("%s did not end within %g s: a handler blocks it", self._thread.name, timeout)
+            self._unsubstituted.wait(timeout)
             return False
         return True
 
@@ -142,19 +179,36 @@ class LoopThread:
         loop = self._loop
         loop.call_soon(self._running.set)
         try:
-            while not self._stopping:
-                try:
-                    loop.run_forever()
-                except BaseException:
-                    # SystemExit in a task, say. It is not that task's to end everybody's connections.
-                    _logger.exception("%s: the application has tried to end its event loop", self._thread.name)
+            self._keep_running(loop.run_forever, lambda: self._stopping)
         finally:
             try:
+                # Takes what is left of being asked to stop, more than once perhaps: it would end what follows.
+                loop.call_soon(loop.stop)
+                loop.run_forever()
                 _cancel_all(loop)
                 loop.run_until_complete(loop.shutdown_asyncgens())
                 loop.run_until_complete(loop.shutdown_default_executor())
             finally:
                 loop.close()
+
+    def _substitute(self) -> None:
+        """Runs the loop for as long as its own thread does not come back. Called on a thread for that purpose."""
+        self._unsubstituted.clear()
+        try:
+            self._keep_running(self._loop.run_as_substitute, lambda: self._stopping or self._port.is_recalled())
+            if self._stopping:
+                # For the loop's own thread, which has not heard of it.
+                self._loop.call_soon_threadsafe(self._loop.stop)
+        finally:
+            self._unsubstituted.set()
+
+    def _keep_running(self, run: Callable[[], None], is_over: Callable[[], bool]) -> None:
+        while not is_over():
+            try:
+                run()
+            except BaseException:
+                # SystemExit in a task, say. It is not that task's to end everybody's connections.
+                _logger.exception("%s: the application has tried to end its event loop", self._thread.name)
 
 
 class Loops:

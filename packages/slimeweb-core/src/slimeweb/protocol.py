@@ -13,7 +13,8 @@ __all__ = ["UpgradeProtocol"]
 class UpgradeProtocol(Protocol):
     """The methods of `asyncio.Protocol`, called by slimeweb's server. No two calls for one connection overlap.
 
-    They run on a thread of the server: work that takes its time belongs into `transport.call_in_pool`.
+    They run on a thread of the server: the application's plain functions belong into `transport.call_plain`, work that
+    takes its time into `transport.call_in_pool`.
     """
 
     def connection_made(self, transport: Transport) -> None:

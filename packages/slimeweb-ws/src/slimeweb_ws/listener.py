@@ -17,8 +17,8 @@ class Transport(Protocol):
     def call_soon(self, callback: Callable[..., object], *args: Any) -> None:
         """Calls back in the loop's thread."""
 
-    def call_in_pool(self, callback: Callable[..., object], *args: Any) -> bool:
-        """Calls back in a pool thread; false when there is no place."""
+    def call_plain(self, callback: Callable[..., object], *args: Any) -> bool:
+        """Calls back as plain handlers are called, where waiting is allowed; false when there is no place."""
 
 
 class Listener(Protocol):

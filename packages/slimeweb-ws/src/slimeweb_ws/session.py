@@ -20,16 +20,17 @@ __all__ = ["Session"]
 
 _logger = logging.getLogger("slimeweb.ws")
 
-_TURN = 64
+_TURN = 16
 """How many callbacks run in a row before others get the thread, or the loop."""
 _RETRY = 0.02
 """How many seconds to wait for a place in a full pool."""
 
 
 class Session:
-    """Listens to a connection and calls back: plain functions in the pool, coroutine functions as one task on the
-    connection's loop. Whoever is at it takes one note after the other and hands over where the next callback is of the
-    other kind, so that no two overlap and their order is that of the messages.
+    """Listens to a connection and calls back: plain functions as plain handlers are called, in the pool or on the
+    worker's thread; coroutine functions as one task on the connection's loop. Whoever is at it takes one note after the
+    other and hands over where the next callback is of the other kind, so that no two overlap and their order is that of
+    the messages.
     """
 
     __slots__ = (
@@ -95,7 +96,7 @@ class Session:
         if message is not None and message.is_async:
             self._in_loop(None)
         else:
-            self._in_pool(None)
+            self._call(None)
 
     def closing(self) -> None:
         """A close frame is on its way: the client has so long to answer it."""
@@ -111,17 +112,17 @@ class Session:
 
     # Running callbacks.
 
-    def _in_pool(self, note: Note | BaseException | None) -> None:
-        """In the loop's thread: goes on in a thread of the pool, as soon as there is one."""
+    def _call(self, note: Note | BaseException | None) -> None:
+        """In the loop's thread: goes on with plain functions, as soon as there is a thread for them."""
         if self._transport is None or self._loop is None:
             return
-        if self._transport.call_in_pool(self._run, note):
+        if self._transport.call_plain(self._run, note):
             return
         if self.connection.is_lost:
             # The pool may be closed for good, and the last callbacks are to run all the same.
             self._loop.run_in_executor(None, self._run, note)
         else:
-            self._loop.call_later(_RETRY, self._in_pool, note)
+            self._loop.call_later(_RETRY, self._call, note)
 
     def _in_loop(self, note: Note | BaseException | None) -> None:
         """In the loop's thread: goes on as a task."""
@@ -129,7 +130,7 @@ class Session:
             self._task = self._loop.create_task(self._run_async(note), context=self._context)
 
     def _run(self, note: Note | BaseException | None) -> None:
-        """Calls plain callbacks, in a pool thread."""
+        """Calls plain callbacks, where waiting is allowed."""
         turns = 0
         while note is not None or (note := self.connection.take()) is not None:
             callback, arguments = self._choose(note)
@@ -149,7 +150,7 @@ class Session:
             note = self._settle(note, callback, failure)
             turns += 1
             if turns >= _TURN and self._transport is not None:
-                if self._transport.call_in_pool(self._run, note):
+                if self._transport.call_plain(self._run, note):
                     return
                 turns = 0
 
@@ -165,7 +166,7 @@ class Session:
             if not callback.is_async:
                 # Not before this step is over: until then the context is entered here, and it cannot be twice.
                 loop = asyncio.get_running_loop()
-                loop.call_soon(self._in_pool, note, context=contextvars.Context())
+                loop.call_soon(self._call, note, context=contextvars.Context())
                 return
             failure: BaseException | None = None
             try:

@@ -9,14 +9,14 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
-use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
+use pyo3::intern;
 use pyo3::prelude::*;
 use slimeweb_http::{Spawner, Station};
 use tokio::io::unix::AsyncFd;
@@ -24,17 +24,43 @@ use tokio::io::{self, Interest};
 use tokio::time::Sleep;
 
 use super::Lanes;
-use super::pace::SLOW;
+use super::pace::{Pace, SLOW};
 use crate::job::{self, Job};
 
 /// What a worker's thread may be asked to do.
 pub(crate) enum Turn {
     /// Run a plain handler that is known to be fast.
     Inline(Box<Job>),
+    /// Call another plain function that is known to be.
+    Plain(PlainCall),
     /// Start a coroutine handler.
     Handle(Box<Job>),
     /// Call something that belongs to the loop.
     Call(Box<dyn FnOnce(Python<'_>) + Send>),
+}
+
+/// A call of a plain function, and what is known of its kind.
+pub(crate) struct PlainCall {
+    pub(crate) call: Box<dyn FnOnce(Python<'_>) + Send>,
+    pub(crate) pace: Arc<Pace>,
+}
+
+/// Set in a port's progress while no thread is at the station.
+const AWAY: u64 = 1;
+/// Set in a port's progress while a plain function runs on the worker's own thread.
+const PLAIN: u64 = 2;
+/// What a piece of work adds to a port's progress.
+const STEP: u64 = 4;
+
+/// Who runs a worker's loop.
+#[derive(Clone, Copy, PartialEq)]
+enum Loan {
+    /// The worker's own thread.
+    None,
+    /// A substitute.
+    Lent,
+    /// A substitute, which the worker's own thread waits for.
+    Recalled,
 }
 
 /// A worker, as others see it. Its inbox is bounded by what fills it: requests by the connections there may be, the rest by their
@@ -42,11 +68,17 @@ pub(crate) enum Turn {
 pub(crate) struct Port {
     station: Station,
     inbox: Mutex<VecDeque<Turn>>,
-    /// Grows with each piece of work; odd while the thread is away from the station, running Python.
+    /// Grows by [`STEP`] with each piece of work, and says where the thread is: [`AWAY`], [`PLAIN`].
     progress: AtomicU64,
     /// A stand-in has the seat.
     rescued: AtomicBool,
-    thread: OnceLock<ThreadId>,
+    loan: Mutex<Loan>,
+    /// Whether there is a loan.
+    lent: AtomicBool,
+    returned: Condvar,
+    /// The thread that runs the loop, as [`this_thread`] has it; 0 for none.
+    runner: AtomicUsize,
+    running: Mutex<Option<Arc<Running>>>,
     /// The files that the loop watches, all in one.
     files: Mutex<Option<AsyncFd<OwnedFd>>>,
 }
@@ -55,6 +87,8 @@ pub(crate) struct Port {
 enum Event {
     /// There are turns in the inbox.
     Work,
+    /// The worker's own thread wants its loop back from the substitute that sees this.
+    Recall,
     /// A file that the loop watches is ready.
     Files,
     /// The time is up.
@@ -75,9 +109,13 @@ impl Port {
         Ok(Arc::new(Self {
             station: Station::new()?,
             inbox: Mutex::default(),
-            progress: AtomicU64::new(1),
+            progress: AtomicU64::new(AWAY),
             rescued: AtomicBool::new(false),
-            thread: OnceLock::new(),
+            loan: Mutex::new(Loan::None),
+            lent: AtomicBool::new(false),
+            returned: Condvar::new(),
+            runner: AtomicUsize::new(0),
+            running: Mutex::default(),
             files: Mutex::default(),
         }))
     }
@@ -92,9 +130,9 @@ impl Port {
         self.station.spawner()
     }
 
-    /// Whether the caller is this worker's own thread.
+    /// Whether the caller is the thread that runs this worker's loop.
     pub(crate) fn is_here(&self) -> bool {
-        self.thread.get() == Some(&thread::current().id())
+        self.runner.load(Ordering::Relaxed) == this_thread()
     }
 
     pub(crate) fn progress(&self) -> u64 {
@@ -104,7 +142,17 @@ impl Port {
     /// Whether the thread was away from the station at that point.
     pub(crate) fn is_away(&self, progress: u64) -> bool {
         // Before its first wait the thread has not begun.
-        progress % 2 == 1 && progress > 1
+        progress & AWAY != 0 && progress > AWAY
+    }
+
+    /// Whether it was in a plain function at that point.
+    pub(crate) fn is_in_plain(&self, progress: u64) -> bool {
+        progress & PLAIN != 0
+    }
+
+    /// Whether another thread than the worker's own looks after its connections: nothing is to run on it that might take long.
+    pub(crate) fn is_relieved(&self) -> bool {
+        self.lent.load(Ordering::Acquire) || self.is_rescued()
     }
 
     pub(crate) fn is_rescued(&self) -> bool {
@@ -119,6 +167,46 @@ impl Port {
             self.rescued.store(false, Ordering::SeqCst);
         }
         away
+    }
+
+    /// Gives the loop to a substitute, unless the thread has come back from the plain function that it was in at `progress`.
+    pub(crate) fn lend(&self, progress: u64) -> bool {
+        let mut loan = self.loan.lock();
+        // The thread that comes back changes it as well: only one of the two can.
+        let (still, away) = (Ordering::SeqCst, progress + STEP - PLAIN);
+        if *loan != Loan::None || self.progress.compare_exchange(progress, away, still, still).is_err() {
+            return false;
+        }
+        *loan = Loan::Lent;
+        self.lent.store(true, Ordering::Release);
+        self.runner.store(0, Ordering::Relaxed);
+        true
+    }
+
+    /// Said by a substitute that has left the loop.
+    pub(crate) fn give_back(&self) {
+        *self.loan.lock() = Loan::None;
+        self.lent.store(false, Ordering::Release);
+        self.returned.notify_all();
+    }
+
+    fn is_recalled(&self) -> bool {
+        self.lent.load(Ordering::Acquire) && *self.loan.lock() == Loan::Recalled
+    }
+
+    /// Waits until the substitute has left the loop. To be called detached, by the worker's own thread.
+    fn take_back(&self) {
+        let mut loan = self.loan.lock();
+        if *loan == Loan::Lent {
+            *loan = Loan::Recalled;
+            self.spawner().nudge();
+        }
+        self.returned.wait_while(&mut loan, |loan| *loan != Loan::None);
+    }
+
+    /// What to call on a thread that is to run the loop meanwhile; `None` where the loop has ended.
+    pub(crate) fn substitute(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.running.lock().as_ref().map(|running| running.substitute.clone_ref(py))
     }
 
     /// Sends the stand-in away.
@@ -138,13 +226,16 @@ impl Port {
 
     /// Serves connections until there is something to do in Python. To be called detached.
     fn wait(&self, patience: Patience) -> Event {
-        self.progress.fetch_add(1, Ordering::SeqCst);
+        self.progress.fetch_add(STEP - AWAY, Ordering::SeqCst);
         if self.is_rescued() {
             self.dismiss();
         }
         let mut looked = false;
         let mut sleep: Option<Pin<Box<Sleep>>> = None;
         let event = self.drive(|cx| {
+            if self.is_recalled() {
+                return Poll::Ready(Event::Recall);
+            }
             if !self.inbox.lock().is_empty() {
                 return Poll::Ready(Event::Work);
             }
@@ -166,7 +257,7 @@ impl Port {
                 Patience::Endless => Poll::Pending,
             }
         });
-        self.progress.fetch_add(1, Ordering::SeqCst);
+        self.progress.fetch_add(STEP + AWAY, Ordering::SeqCst);
         event
     }
 
@@ -183,41 +274,92 @@ impl Port {
     }
 
     /// Does what is in the inbox now: true when some of it was the loop's.
-    fn work(&self, py: Python<'_>, running: &Running) -> bool {
+    fn work(&self, py: Python<'_>, running: &Running, lanes: &Lanes) -> bool {
         let count = self.inbox.lock().len();
+        let own = !self.lent.load(Ordering::Acquire);
         let (mut of_the_loop, mut hidden) = (false, None);
         // Of the last call's end, which is when the next one begins.
         let mut clock = None;
         for _ in 0..count {
             let Some(turn) = self.inbox.lock().pop_front() else { break };
-            self.progress.fetch_add(2, Ordering::Relaxed);
-            let inline = matches!(turn, Turn::Inline(_));
-            if inline && hidden.is_none() {
+            let plain = match turn {
+                Turn::Inline(job) if own => Plain::Handler(job),
+                Turn::Plain(call) if own => Plain::Other(call),
+                // A substitute is there for what cannot run anywhere else.
+                Turn::Inline(job) => {
+                    lanes.to_pool(job);
+                    continue;
+                }
+                Turn::Plain(call) => match lanes.call_in_pool(call) {
+                    Ok(()) => continue,
+                    // The pool is full: better here than never.
+                    Err(call) => Plain::Other(call),
+                },
+                turn => {
+                    (of_the_loop, hidden) = (true, None);
+                    self.progress.fetch_add(STEP, Ordering::Relaxed);
+                    catch(|| match turn {
+                        Turn::Handle(job) => job::start(py, job),
+                        Turn::Call(call) => call(py),
+                        Turn::Inline(_) | Turn::Plain(_) => {}
+                    });
+                    continue;
+                }
+            };
+            if hidden.is_none() {
                 hidden = Some(running.hide(py));
                 clock = Some(Instant::now());
-            } else if !inline {
-                of_the_loop = true;
-                hidden = None;
             }
-            let ran = catch_unwind(AssertUnwindSafe(|| match turn {
-                Turn::Inline(job) => {
-                    let plan = Arc::clone(&job.plan);
-                    job::run(py, job);
-                    let now = Instant::now();
-                    if clock.replace(now).is_some_and(|began| now.duration_since(began) > SLOW) {
-                        plan.pace.disappoint();
-                    }
-                }
-                Turn::Handle(job) => job::start(py, job),
-                Turn::Call(call) => call(py),
-            }));
-            if ran.is_err() {
-                // The panic hook has reported it; the request's dropped reply makes a 500.
-                continue;
-            }
+            self.run_plain(py, plain, &mut clock);
         }
         of_the_loop
     }
+
+    /// Runs a plain function on the loop's thread. When that has taken so long that the loop was lent meanwhile, gets it back first.
+    fn run_plain(&self, py: Python<'_>, plain: Plain, clock: &mut Option<Instant>) {
+        let pace = plain.pace();
+        let mark = self.progress.fetch_add(STEP + PLAIN, Ordering::SeqCst) + STEP + PLAIN;
+        catch(|| match plain {
+            Plain::Handler(job) => job::run(py, job),
+            Plain::Other(PlainCall { call, .. }) => call(py),
+        });
+        let now = Instant::now();
+        if clock.replace(now).is_some_and(|began| now.duration_since(began) > SLOW) {
+            pace.disappoint();
+        }
+        let (back, away) = (Ordering::SeqCst, mark + STEP - PLAIN);
+        if self.progress.compare_exchange(mark, away, back, back).is_err() {
+            py.detach(|| self.take_back());
+            self.runner.store(this_thread(), Ordering::Relaxed);
+            *clock = Some(Instant::now());
+        }
+    }
+}
+
+/// What runs as a plain function.
+enum Plain {
+    Handler(Box<Job>),
+    Other(PlainCall),
+}
+
+impl Plain {
+    fn pace(&self) -> Arc<Pace> {
+        match self {
+            Self::Handler(job) => Arc::clone(&job.plan.pace),
+            Self::Other(call) => Arc::clone(&call.pace),
+        }
+    }
+}
+
+/// Runs what may panic. The panic hook reports it then, and a request's dropped reply makes a 500.
+fn catch(run: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(run));
+}
+
+/// A number that no other thread has while this one lives.
+fn this_thread() -> usize {
+    thread_local!(static MARK: u8 = const { 0 });
+    MARK.with(|mark| std::ptr::from_ref(mark).addr())
 }
 
 /// Whether something can be read, as `poll(2)` has it.
@@ -234,6 +376,8 @@ struct Running {
     event_loop: Py<PyAny>,
     /// `asyncio._set_running_loop`.
     set: Py<PyAny>,
+    /// Runs the loop in the worker's place, on the thread that calls it.
+    substitute: Py<PyAny>,
 }
 
 impl Running {
@@ -267,20 +411,20 @@ impl Drop for Hidden<'_> {
 pub(crate) struct LoopPort {
     port: Arc<Port>,
     lanes: Weak<Lanes>,
-    running: OnceLock<Running>,
 }
 
 impl LoopPort {
     pub(crate) fn new(port: Arc<Port>, lanes: Weak<Lanes>) -> Self {
-        Self { port, lanes, running: OnceLock::new() }
+        Self { port, lanes }
     }
 }
 
 #[pymethods]
 impl LoopPort {
-    /// Says which loop runs here, and the file descriptor that is readable when a file of that loop's is ready. To be called
-    /// once, before the loop runs. `OSError` when the descriptor cannot be watched.
-    fn attach(&self, event_loop: Py<PyAny>, fileno: RawFd, py: Python<'_>) -> PyResult<()> {
+    /// Says which loop runs here, and the file descriptor that is readable when a file of that loop's is ready. `substitute()`
+    /// runs the loop on another thread while the worker's own is kept by a plain function; it ends soon after `is_recalled()`.
+    /// To be called once, before the loop runs. `OSError` when the descriptor cannot be watched.
+    fn attach(&self, event_loop: Py<PyAny>, fileno: RawFd, substitute: Py<PyAny>, py: Python<'_>) -> PyResult<()> {
         let set = py.import("asyncio")?.getattr("_set_running_loop")?.unbind();
         // SAFETY: whoever calls this has the file open. The copy is this port's own.
         let files = unsafe { BorrowedFd::borrow_raw(fileno) }.try_clone_to_owned()?;
@@ -288,19 +432,27 @@ impl LoopPort {
         // SAFETY: an OwnedFd is open for as long as it lives, and stays the same.
         let files = unsafe { AsyncFd::register_with_interest(files, Interest::READABLE) }.map_err(io::Error::from)?;
         *self.port.files.lock() = Some(files);
-        let _ = self.running.set(Running { event_loop, set });
+        *self.port.running.lock() = Some(Arc::new(Running { event_loop, set, substitute }));
         Ok(())
     }
 
-    /// Lets go of the file descriptor.
+    /// Lets go of the loop and its file descriptor.
     fn detach(&self) {
         self.port.files.lock().take();
+        let running = self.port.running.lock().take();
+        // Outside of the lock: an object's end may run Python.
+        drop(running);
+    }
+
+    /// Whether the worker's own thread waits for its loop.
+    fn is_recalled(&self) -> bool {
+        self.port.is_recalled()
     }
 
     /// Serves for at most `timeout` seconds (`None`: without end): true when a file of the loop's is ready. Returns early when
     /// the loop may have something to do.
     #[pyo3(signature = (timeout))]
-    fn select(&self, py: Python<'_>, timeout: Option<f64>) -> bool {
+    fn select(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
         let patience = match timeout {
             None => Patience::Endless,
             Some(seconds) => match Duration::try_from_secs_f64(seconds) {
@@ -308,18 +460,26 @@ impl LoopPort {
                 _ => Patience::None,
             },
         };
-        self.port.thread.get_or_init(|| thread::current().id());
+        let Some(running) = self.port.running.lock().clone() else { return Ok(false) };
+        self.port.runner.store(this_thread(), Ordering::Relaxed);
         loop {
             let event = py.detach(|| self.port.wait(patience));
-            if let Some(lanes) = self.lanes.upgrade() {
-                lanes.watch.stir();
-            }
-            match (event, self.running.get()) {
-                (Event::Files, _) => return true,
-                (Event::Time, _) | (_, None) => return false,
-                (Event::Work, Some(running)) => {
-                    if self.port.work(py, running) || matches!(patience, Patience::None) {
-                        return false;
+            let Some(lanes) = self.lanes.upgrade() else {
+                // The server is gone, and nobody waits for what was meant for it.
+                drop(self.port.take_inbox());
+                return Ok(false);
+            };
+            lanes.watch.stir();
+            match event {
+                Event::Files => return Ok(true),
+                Event::Time => return Ok(false),
+                Event::Recall => {
+                    running.event_loop.bind(py).call_method0(intern!(py, "stop"))?;
+                    return Ok(false);
+                }
+                Event::Work => {
+                    if self.port.work(py, &running, &lanes) || matches!(patience, Patience::None) {
+                        return Ok(false);
                     }
                 }
             }

@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 
 use crate::job::Job;
 use crate::plan::Plan;
-use event_loop::{Port, Turn};
+use event_loop::{PlainCall, Port, Turn};
 use pool::{Full, Pool, Work};
 use rescue::Watch;
 
@@ -33,7 +33,7 @@ impl Lanes {
             return;
         }
         let port = self.port(job.worker);
-        if job.plan.pace.is_inline() && !port.is_rescued() {
+        if job.plan.pace.is_inline() && !port.is_relieved() {
             port.post(Turn::Inline(job));
         } else {
             self.to_pool(job);
@@ -47,6 +47,24 @@ impl Lanes {
         }
     }
 
+    /// Calls a plain function as plain handlers are called. False when it will not be, since there is no thread for it.
+    pub(crate) fn call(&self, worker: usize, call: PlainCall) -> bool {
+        let port = self.port(worker);
+        if call.pace.is_inline() && !port.is_relieved() {
+            port.post(Turn::Plain(call));
+            return true;
+        }
+        self.call_in_pool(call).is_ok()
+    }
+
+    /// Gives a call to the pool, or back where the pool is full.
+    fn call_in_pool(&self, call: PlainCall) -> Result<(), PlainCall> {
+        match self.pool.submit(Work::Plain(call)) {
+            Err(Full(Work::Plain(call))) => Err(call),
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn port(&self, worker: usize) -> &Arc<Port> {
         // Workers are numbered by the server that made the ports, one each.
         &self.ports[worker % self.ports.len()]
@@ -57,7 +75,7 @@ impl Lanes {
         self.port(worker).post(Turn::Call(Box::new(call)));
     }
 
-    /// Said before a handler waits for its client: on a worker's thread somebody else has to serve that client.
+    /// Said before a plain handler waits for its client: on a worker's thread somebody else has to serve that client.
     pub(crate) fn about_to_block(self: &Arc<Self>, worker: usize, plan: &Plan) {
         let port = self.port(worker);
         if port.is_here() {
@@ -77,6 +95,11 @@ impl Lanes {
         for turn in self.port(worker).take_inbox() {
             match turn {
                 Turn::Inline(job) => self.to_pool(job),
+                Turn::Plain(call) => {
+                    if let Err(call) = self.call_in_pool(call) {
+                        self.port(worker).post(Turn::Plain(call));
+                    }
+                }
                 Turn::Handle(mut job) => {
                     job.worker = self.present(worker);
                     self.port(job.worker).post(Turn::Handle(job));

@@ -4,8 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::plan::Plan;
-
 /// A call that took no longer, and never waited for anything, counts for its route.
 const FAST: Duration = Duration::from_millis(1);
 /// A call on a worker's thread that took longer ends its route's stay there.
@@ -21,7 +19,7 @@ pub(crate) struct Pace {
     /// Nothing to find out: the route says it.
     settled: bool,
     inline: AtomicBool,
-    /// Fast calls in a row, on the pool.
+    /// Fast calls in a row, in the pool.
     streak: AtomicU32,
     strikes: AtomicU32,
     began: Instant,
@@ -76,25 +74,27 @@ impl Pace {
     }
 }
 
-/// One call on the pool, watched.
-pub(crate) struct Trial {
-    plan: Arc<Plan>,
+/// One call in the pool, watched where there is something to find out.
+pub(crate) struct Trial(Option<Watched>);
+
+struct Watched {
+    pace: Arc<Pace>,
     started: Instant,
     waits: i64,
 }
 
 impl Trial {
-    /// Begins to watch a call, where there is something to find out.
-    pub(crate) fn begin(plan: &Arc<Plan>) -> Option<Self> {
-        if plan.pace.settled || plan.pace.is_inline() {
-            return None;
+    pub(crate) fn begin(pace: &Arc<Pace>) -> Self {
+        if pace.settled || pace.is_inline() {
+            return Self(None);
         }
-        Some(Self { plan: Arc::clone(plan), started: Instant::now(), waits: waits() })
+        Self(Some(Watched { pace: Arc::clone(pace), started: Instant::now(), waits: waits() }))
     }
 
     pub(crate) fn end(self) {
-        let fast = self.started.elapsed() <= FAST && waits() == self.waits;
-        self.plan.pace.note(fast);
+        if let Some(Watched { pace, started, waits: before }) = self.0 {
+            pace.note(started.elapsed() <= FAST && waits() == before);
+        }
     }
 }
 

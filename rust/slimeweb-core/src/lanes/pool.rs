@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use pyo3::prelude::*;
 
+use super::event_loop::PlainCall;
 use super::pace::Trial;
 use crate::job::{self, Job};
 
@@ -27,6 +28,8 @@ const STACK: usize = 8 << 20;
 pub(crate) enum Work {
     /// Run a handler.
     Handle(Box<Job>),
+    /// Call a plain function that may turn out to be fast.
+    Plain(PlainCall),
     /// Run anything else that needs the interpreter and may take its time.
     Call(Box<dyn FnOnce(Python<'_>) + Send>),
 }
@@ -154,11 +157,14 @@ impl Pool {
             while let Some(work) = self.ready().or_else(|| py.detach(|| self.next())) {
                 let ran = catch_unwind(AssertUnwindSafe(|| match work {
                     Work::Handle(job) => {
-                        let trial = Trial::begin(&job.plan);
+                        let trial = Trial::begin(&job.plan.pace);
                         job::run(py, job);
-                        if let Some(trial) = trial {
-                            trial.end();
-                        }
+                        trial.end();
+                    }
+                    Work::Plain(PlainCall { call, pace }) => {
+                        let trial = Trial::begin(&pace);
+                        call(py);
+                        trial.end();
                     }
                     Work::Call(call) => call(py),
                 }));

@@ -1,8 +1,12 @@
-//! What happens when a worker's thread does not come back from a handler: another one serves its connections meanwhile.
+//! What happens when a worker's thread does not come back from what it runs: another one serves its connections meanwhile.
 //!
-//! One thread looks at all workers every [`TICK`]. Where one is found at the same piece of work twice, a stand-in takes the
-//! worker's seat: it reads and answers requests, but runs no Python. Plain handlers go to the pool then, coroutines to the loops of
-//! other workers. The worker's thread has its seat back when it comes for it.
+//! One thread looks at all workers every [`TICK`], and finds those that are at the same piece of work as the last time.
+//!
+//! Where that is a plain function, the event loop has nothing to do with it: a *substitute* runs the loop, and with it all that the
+//! worker does, on a thread of its own. Where it is the loop itself that does not go on, since a coroutine or callback blocks
+//! it, a *stand-in* takes the worker's seat: it reads and answers requests, but runs no Python, and coroutines are started on
+//! the loops of other workers. Plain handlers go to the pool in both cases. The worker's thread has everything back when it comes for
+//! it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -11,6 +15,7 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
+use pyo3::prelude::*;
 
 use super::Lanes;
 use super::event_loop::Port;
@@ -26,7 +31,7 @@ pub(crate) struct Watch {
     asleep: AtomicBool,
     thread: Mutex<Option<Thread>>,
     stand_ins: Mutex<StandIns>,
-    /// The number of stand-ins there are has gone down.
+    /// The number of stand-ins has gone down.
     ended: Condvar,
 }
 
@@ -116,32 +121,50 @@ fn run(lanes: &Weak<Lanes>) {
     }
 }
 
-/// Puts somebody in the seat of a worker that has been at `progress` for too long.
+/// Sends somebody to a worker that has been at `progress` for too long.
 pub(crate) fn rescue(lanes: &Arc<Lanes>, number: usize, progress: u64) {
     let port = lanes.port(number);
-    if port.is_rescued() {
-        return;
-    }
     let mut stand_ins = lanes.watch.stand_ins.lock();
-    if stand_ins.closed || !port.let_in(progress) {
+    if stand_ins.closed {
         return;
     }
-    let (theirs, of) = (Arc::clone(lanes), number);
-    let stand_in = move || {
-        stand_in(&theirs, of);
-        theirs.watch.stand_ins.lock().alive -= 1;
-        theirs.watch.ended.notify_all();
-    };
-    if thread::Builder::new().name(format!("slime-stand-in-{number}")).spawn(stand_in).is_ok() {
-        stand_ins.alive += 1;
-    } else {
-        // The system has no thread to give: the worker's connections wait.
-        port.dismiss();
+    let theirs = Arc::clone(lanes);
+    if port.is_in_plain(progress) {
+        if !port.lend(progress) {
+            return;
+        }
+        let substitute = move || substitute(theirs.port(number));
+        if thread::Builder::new().name(format!("slime-substitute-{number}")).spawn(substitute).is_err() {
+            // The system has no thread to give: the worker's connections wait.
+            port.give_back();
+        }
+    } else if !port.is_rescued() && port.let_in(progress) {
+        let stand_in = move || {
+            stand_in(&theirs, number);
+            theirs.watch.stand_ins.lock().alive -= 1;
+            theirs.watch.ended.notify_all();
+        };
+        if thread::Builder::new().name(format!("slime-stand-in-{number}")).spawn(stand_in).is_ok() {
+            stand_ins.alive += 1;
+        } else {
+            port.dismiss();
+        }
     }
+}
+
+fn substitute(port: &Port) {
+    Python::attach(|py| {
+        if let Some(substitute) = port.substitute(py)
+            && let Err(error) = substitute.call0(py)
+        {
+            error.write_unraisable(py, Some(substitute.bind(py)));
+        }
+    });
+    port.give_back();
 }
 
 fn stand_in(lanes: &Arc<Lanes>, number: usize) {
     lanes.redistribute(number);
-    let port: &Port = lanes.port(number);
+    let port = lanes.port(number);
     port.drive(|_| if port.is_rescued() { Poll::Pending } else { Poll::Ready(()) });
 }
