@@ -70,16 +70,20 @@ def _socketify(workers: int) -> Callable[[Environments, int], list[str]]:
     return command
 
 
-def _fastapi(where: Environments, port: int) -> list[str]:
-    options = ["--host", "127.0.0.1", "--port", str(port), "--workers", str(CORES), "--loop", "uvloop"]
-    more = ["--http", "httptools", "--no-access-log", "--timeout-keep-alive", "75"]
-    return [str(_script(where, "uvicorn")), "fastapi_app:app", *options, *more]
+def _fastapi(workers: int) -> Callable[[Environments, int], list[str]]:
+    def command(where: Environments, port: int) -> list[str]:
+        options = ["--host", "127.0.0.1", "--port", str(port), "--workers", str(workers), "--loop", "uvloop"]
+        more = ["--http", "httptools", "--no-access-log", "--timeout-keep-alive", "75"]
+        return [str(_script(where, "uvicorn")), "fastapi_app:app", *options, *more]
+
+    return command
 
 
 def _script(where: Environments, name: str) -> Path:
     return where.python("rivals").with_name(name)
 
 
+_FASTAPI = ("fastapi", "uvicorn", "uvloop", "httptools")
 _RSGI = ("--interface", "rsgi", "--static-path-mount", str(STATIC))
 
 BASE = Server("bare-hyper", "bare hyper", "bare-hyper", (), _bare_hyper, environment=None, not_for=(ECHO.name,))
@@ -100,7 +104,8 @@ SERVERS: tuple[Server, ...] = (
         ("blacksheep", "granian", "uvloop"),
         _granian(CORES, "--interface", "asgi", target="blacksheep_app:app"),
     ),
-    Server("fastapi", "fastapi on uvicorn", "fastapi", ("fastapi", "uvicorn", "uvloop", "httptools"), _fastapi),
+    Server("fastapi-1", "fastapi on uvicorn, 1 worker", "fastapi", _FASTAPI, _fastapi(1)),
+    Server("fastapi-2", "fastapi on uvicorn, 2 workers", "fastapi", _FASTAPI, _fastapi(2)),
 )
 
 

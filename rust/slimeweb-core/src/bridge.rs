@@ -196,7 +196,7 @@ impl Bridge {
             }
             None => {
                 let limit = usize::try_from(plan.body_size).unwrap_or(usize::MAX);
-                body.collect(limit).await.map(Payload::Bytes).map_err(Refusal::Body)
+                body.collect(limit).await.map(Payload::Whole).map_err(Refusal::Body)
             }
         }
     }

@@ -9,8 +9,8 @@ use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use slimeweb_http::BodyError;
 use slimeweb_http::multipart::Upload;
+use slimeweb_http::{BodyError, Collected};
 use tokio::sync::mpsc;
 
 use crate::failure;
@@ -20,7 +20,7 @@ use crate::pairs::Pairs;
 /// A request's body, as far as it has been read when the handler starts.
 pub(crate) enum Payload {
     Empty,
-    Bytes(Bytes),
+    Whole(Collected),
     /// A multipart form; its uploads are taken out when `req.file` is first asked for.
     Form {
         fields: Pairs,
@@ -49,11 +49,12 @@ impl BodyChunks {
         Self { source: Arc::new(Source { receiver: Mutex::new(Some(receiver)), port }) }
     }
 
-    /// A body that is there already, as one piece.
-    pub(crate) fn ready(bytes: Bytes, port: Arc<Port>) -> Self {
-        let (sender, receiver) = mpsc::channel(1);
-        if !bytes.is_empty() {
-            let _ = sender.try_send(Ok(bytes));
+    /// A body that is there already.
+    pub(crate) fn ready(pieces: &[Bytes], port: Arc<Port>) -> Self {
+        let (sender, receiver) = mpsc::channel(pieces.len().max(1));
+        for piece in pieces {
+            // There is room for all of them.
+            let _ = sender.try_send(Ok(piece.clone()));
         }
         Self::new(receiver, port)
     }

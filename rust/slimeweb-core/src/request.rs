@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{StatusCode, Version};
 use pyo3::exceptions::PyRuntimeError;
@@ -90,7 +91,7 @@ impl SlimeRequest {
 
     fn bytes_of_body(&self) -> PyResult<&[u8]> {
         match &self.payload {
-            Payload::Bytes(bytes) => Ok(bytes),
+            Payload::Whole(body) => Ok(body.joined()),
             Payload::Empty | Payload::Form { .. } => Ok(&[]),
             Payload::Stream(_) => Err(PyRuntimeError::new_err(
                 "this route reads its body as a stream (stream_body=True): iterate over req.chunks()",
@@ -266,10 +267,10 @@ impl SlimeRequest {
     /// The body. Empty for a multipart form, whose parts are in `form` and `file`.
     #[getter]
     fn body<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyBytes>> {
-        let body = self
-            .parsed
-            .body
-            .get_or_try_init(py, || -> PyResult<_> { Ok(PyBytes::new(py, self.bytes_of_body()?).unbind()) });
+        let body = self.parsed.body.get_or_try_init(py, || match &self.payload {
+            Payload::Whole(body) => concatenated(py, body.pieces(), body.len()).map(Bound::unbind),
+            _ => Ok(PyBytes::new(py, self.bytes_of_body()?).unbind()),
+        });
         body.map(|body| body.bind(py))
     }
 
@@ -337,8 +338,8 @@ impl SlimeRequest {
                 .take()
                 .map(|receiver| BodyChunks::new(receiver, port))
                 .ok_or_else(|| PyRuntimeError::new_err("req.chunks() was called before: the body can be read once")),
-            Payload::Bytes(bytes) => Ok(BodyChunks::ready(bytes.clone(), port)),
-            Payload::Empty | Payload::Form { .. } => Ok(BodyChunks::ready(bytes::Bytes::new(), port)),
+            Payload::Whole(body) => Ok(BodyChunks::ready(body.pieces(), port)),
+            Payload::Empty | Payload::Form { .. } => Ok(BodyChunks::ready(&[], port)),
         }
     }
 
@@ -361,4 +362,19 @@ fn convert<'py>(py: Python<'py>, kind: ParamKind, value: &str) -> PyResult<Bound
     };
     // The router has checked the form; what is left is an integer beyond Python's digit limit.
     converted.map_err(|_| http_error(StatusCode::NOT_FOUND, "no such page".to_owned()))
+}
+
+/// A `bytes` object of pieces that are `length` together.
+fn concatenated<'py>(py: Python<'py>, pieces: &[Bytes], length: usize) -> PyResult<Bound<'py, PyBytes>> {
+    if let [whole] = pieces {
+        return Ok(PyBytes::new(py, whole));
+    }
+    PyBytes::new_with(py, length, |mut room| {
+        for piece in pieces {
+            let (here, rest) = room.split_at_mut(piece.len().min(room.len()));
+            here.copy_from_slice(piece.get(..here.len()).unwrap_or_default());
+            room = rest;
+        }
+        Ok(())
+    })
 }

@@ -3,7 +3,7 @@
 //! - [`Listener`], [`TlsConfig`], [`Limits`]: what a server is given;
 //! - [`Server`] and [`Handle`]: what serves, and the way to stop it;
 //! - [`Station`]: where a worker's tasks run, on whichever thread drives it;
-//! - [`Service`], [`Exchange`], [`RequestBody`], [`Body`]: what stands between a request and its answer;
+//! - [`Service`], [`Exchange`], [`RequestBody`], [`Collected`], [`Body`]: what stands between a request and its answer;
 //! - [`router`], [`multipart`], [`files`]: tools for a service;
 //! - `wire`: watches the bytes of each connection for what hyper lets pass (RFC 9112) and for when it happens.
 //!
@@ -15,6 +15,7 @@
 mod acceptor;
 mod address;
 mod body;
+mod collected;
 mod config;
 mod connection;
 mod error;
@@ -34,6 +35,7 @@ mod worker;
 
 pub use address::{Address, Bind, Peer};
 pub use body::{Body, BodySender, Closed};
+pub use collected::Collected;
 pub use config::{Config, Limits};
 pub use error::{BodyError, Error};
 pub use handle::Handle;

@@ -6,17 +6,16 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::HeaderMap;
 use http::header::EXPECT;
 use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
+use crate::collected::{Collected, Collector};
 use crate::error::BodyError;
 
-/// Memory set aside on the word of a Content-Length alone, in bytes.
-const TRUSTED_LENGTH: usize = 64 * 1024;
 /// How long and how far a body is read that nobody wants, so that the client gets to read the answer.
 const DISCARD_TIME: Duration = Duration::from_secs(2);
 const DISCARD_SIZE: u64 = 8 * 1024 * 1024;
@@ -68,25 +67,16 @@ impl RequestBody {
     ///
     /// # Errors
     /// [`BodyError`]; `TooLarge` without reading anything when a larger length is announced.
-    pub async fn collect(mut self, limit: usize) -> Result<Bytes, BodyError> {
+    pub async fn collect(mut self, limit: usize) -> Result<Collected, BodyError> {
         self.set_limit(limit as u64);
-        let Some(first) = self.chunk().await.transpose()? else { return Ok(Bytes::new()) };
-        let expected = self.length.map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
-        if first.len() == expected {
-            return Ok(first);
-        }
-        let Some(second) = self.chunk().await.transpose()? else { return Ok(first) };
-        let mut whole = BytesMut::with_capacity(expected.min(TRUSTED_LENGTH).max(first.len() + second.len()));
-        whole.extend_from_slice(&first);
-        whole.extend_from_slice(&second);
-        while let Some(piece) = self.chunk().await.transpose()? {
-            if whole.capacity() - whole.len() < piece.len() {
-                // The word of a client that has sent so much already is good for four times as much.
-                whole.reserve(piece.len().max((3 * whole.len()).min(expected.saturating_sub(whole.len()))));
+        let mut collector = Collector::default();
+        let Some(mut last) = self.chunk().await.transpose()? else { return Ok(collector.finish(None)) };
+        if self.length != Some(self.taken) {
+            while let Some(piece) = self.chunk().await.transpose()? {
+                collector.push(std::mem::replace(&mut last, piece));
             }
-            whole.extend_from_slice(&piece);
         }
-        Ok(whole.freeze())
+        Ok(collector.finish(Some(last)))
     }
 
     /// The next piece as it came, never an empty one; none at the end. After an error there is nothing more.

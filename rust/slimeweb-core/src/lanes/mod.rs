@@ -1,5 +1,6 @@
 //! Where a handler runs. The policy is here; how each lane works is in its own module.
 
+mod clocks;
 pub(crate) mod context;
 pub(crate) mod event_loop;
 pub(crate) mod pace;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// A call that took no longer, and never waited for anything, counts for its route.
+/// A call that took no more of a core's time, and never waited for anything, counts for its route.
 const FAST: Duration = Duration::from_millis(1);
 /// A call on a worker's thread that took longer ends its route's stay there.
 pub(crate) const SLOW: Duration = Duration::from_millis(5);
@@ -79,8 +79,7 @@ pub(crate) struct Trial(Option<Watched>);
 
 struct Watched {
     pace: Arc<Pace>,
-    started: Instant,
-    waits: i64,
+    before: Usage,
 }
 
 impl Trial {
@@ -88,26 +87,43 @@ impl Trial {
         if pace.settled || pace.is_inline() {
             return Self(None);
         }
-        Self(Some(Watched { pace: Arc::clone(pace), started: Instant::now(), waits: waits() }))
+        Self(Some(Watched { pace: Arc::clone(pace), before: Usage::now() }))
     }
 
     pub(crate) fn end(self) {
-        if let Some(Watched { pace, started, waits: before }) = self.0 {
-            pace.note(started.elapsed() <= FAST && waits() == before);
+        if let Some(Watched { pace, before }) = self.0 {
+            let now = Usage::now();
+            pace.note(now.computed.saturating_sub(before.computed) <= FAST && now.waits == before.waits);
         }
     }
 }
 
-/// How often this thread has given up its core to wait: for a lock, a socket, a disk. However short: a handler that waits for
-/// another thread must not do so on the thread that the other may need.
-#[cfg(target_os = "linux")]
-fn waits() -> i64 {
-    use nix::sys::resource::{UsageWho, getrusage};
-    getrusage(UsageWho::RUSAGE_THREAD).map_or(-1, |usage| usage.voluntary_context_switches())
+/// What this thread has used so far.
+struct Usage {
+    /// Time on a core. While others were on it the thread was not slow.
+    computed: Duration,
+    /// How often it has given up its core to wait: for a lock, a socket, a disk. However short: a handler that waits for another
+    /// thread must not do so on the thread that the other may need.
+    waits: i64,
 }
 
-/// Not known for a thread alone: the time has to do.
+#[cfg(target_os = "linux")]
+impl Usage {
+    fn now() -> Self {
+        use nix::sys::resource::{UsageWho, getrusage};
+        use nix::time::{ClockId, clock_gettime};
+        Self {
+            computed: clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from),
+            waits: getrusage(UsageWho::RUSAGE_THREAD).map_or(-1, |usage| usage.voluntary_context_switches()),
+        }
+    }
+}
+
+/// Waiting is not known for a thread alone: the time that has passed has to do.
 #[cfg(not(target_os = "linux"))]
-fn waits() -> i64 {
-    0
+impl Usage {
+    fn now() -> Self {
+        use nix::time::{ClockId, clock_gettime};
+        Self { computed: clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from), waits: 0 }
+    }
 }

@@ -1,8 +1,8 @@
 //! The pool lane: a bounded number of Python threads for handlers that block, or may.
 //!
 //! A few threads serve handlers that compute: more would only fight over the cores (and, on a GIL build, over the GIL).
-//! Work that has waited longer than [`PATIENCE`] says that the threads there are blocked, and then the pool grows at once by as
-//! many as are waiting, up to its limit. Threads that had nothing to do for [`REST`] end.
+//! Work that has waited longer than [`PATIENCE`] says that the threads there are blocked, unless they are seen to compute; then
+//! the pool grows at once by as many as are waiting, up to its limit. Threads that had nothing to do for [`REST`] end.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,12 +13,15 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use pyo3::prelude::*;
 
+use super::clocks::Clocks;
 use super::event_loop::PlainCall;
 use super::pace::Trial;
 use crate::job::{self, Job};
 
 /// How long work waits before the pool takes its threads for blocked.
 const PATIENCE: Duration = Duration::from_millis(4);
+/// How long work waits behind threads that compute: the system shares the cores more fairly between threads than a queue does.
+const LONG_PATIENCE: Duration = Duration::from_millis(32);
 /// How long a thread beyond the core ones stays without work.
 const REST: Duration = Duration::from_secs(30);
 /// What CPython gives its own threads on most systems; reserved, not used, until touched.
@@ -58,6 +61,7 @@ struct State {
     threads: usize,
     closed: bool,
     grower: bool,
+    clocks: Clocks,
 }
 
 impl Pool {
@@ -65,7 +69,14 @@ impl Pool {
     pub(crate) fn new(core: usize, limit: usize, capacity: usize) -> Arc<Self> {
         let limit = limit.max(1);
         Arc::new(Self {
-            state: Mutex::new(State { queue: VecDeque::new(), idle: 0, threads: 0, closed: false, grower: false }),
+            state: Mutex::new(State {
+                queue: VecDeque::new(),
+                idle: 0,
+                threads: 0,
+                closed: false,
+                grower: false,
+                clocks: Clocks::default(),
+            }),
             work: Condvar::new(),
             waiting: Condvar::new(),
             ended: Condvar::new(),
@@ -133,9 +144,15 @@ impl Pool {
             match state.queue.front() {
                 None => self.waiting.wait(&mut state),
                 Some((since, _)) => {
-                    let due = *since + PATIENCE;
-                    if Instant::now() < due {
-                        self.waiting.wait_until(&mut state, due);
+                    let since = *since;
+                    let computing = state.clocks.look();
+                    let now = Instant::now();
+                    if now < since + PATIENCE {
+                        self.waiting.wait_until(&mut state, since + PATIENCE);
+                        continue;
+                    }
+                    if 2 * computing >= self.core && now < since + LONG_PATIENCE {
+                        self.waiting.wait_for(&mut state, PATIENCE);
                         continue;
                     }
                     let wanted = state.queue.len().saturating_sub(state.idle);
@@ -153,6 +170,7 @@ impl Pool {
 
     /// A pool thread: attached to the interpreter once, detached while it waits.
     fn run(self: &Arc<Self>) {
+        let place = self.state.lock().clocks.enter();
         Python::attach(|py| {
             while let Some(work) = self.ready().or_else(|| py.detach(|| self.next())) {
                 let ran = catch_unwind(AssertUnwindSafe(|| match work {
@@ -175,6 +193,7 @@ impl Pool {
             }
         });
         let mut state = self.state.lock();
+        state.clocks.leave(&place);
         state.threads -= 1;
         self.ended.notify_all();
     }

@@ -1,4 +1,4 @@
-//! A stretch of a file as a body, read off the I/O thread.
+//! A stretch of a file as a body: read at once where the system has it in memory, else off the I/O thread.
 
 use std::fs::File;
 use std::future::Future;
@@ -41,6 +41,9 @@ impl FileSection {
                 State::Done => return Poll::Ready(None),
                 State::Idle(mut file) => {
                     let wanted = usize::try_from(self.remaining).unwrap_or(PIECE).min(PIECE);
+                    if let Some(piece) = read_at_once(&file, wanted) {
+                        return Poll::Ready(Some(Ok(self.taken(file, piece))));
+                    }
                     self.state = State::Reading(tokio::task::spawn_blocking(move || {
                         let piece = read_piece(&mut file, wanted);
                         (file, piece)
@@ -64,12 +67,33 @@ impl FileSection {
             // It has become shorter since its length was announced.
             return Err(BodyError::File(io::ErrorKind::UnexpectedEof));
         }
+        Ok(self.taken(file, piece))
+    }
+
+    fn taken(&mut self, file: File, piece: Bytes) -> Bytes {
         self.remaining = self.remaining.saturating_sub(piece.len() as u64);
         if self.remaining > 0 {
             self.state = State::Idle(file);
         }
-        Ok(piece)
+        piece
     }
+}
+
+/// What of the next `wanted` bytes is in memory. `None` where that is nothing, or cannot be known.
+#[cfg(target_os = "linux")]
+pub(crate) fn read_at_once(file: &File, wanted: usize) -> Option<Bytes> {
+    use rustix::io::{ReadWriteFlags, preadv2};
+    /// For preadv2(2): from the cursor on, and moving it.
+    const CURSOR: u64 = u64::MAX;
+    let mut piece = vec![0; wanted];
+    let count = preadv2(file, &mut [io::IoSliceMut::new(&mut piece)], CURSOR, ReadWriteFlags::NOWAIT).ok()?;
+    piece.truncate(count);
+    (count > 0).then(|| piece.into())
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn read_at_once(_: &File, _: usize) -> Option<Bytes> {
+    None
 }
 
 fn read_piece(file: &mut File, wanted: usize) -> io::Result<Bytes> {

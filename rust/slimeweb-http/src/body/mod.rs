@@ -14,7 +14,7 @@ pub use channel::{BodySender, Closed};
 
 use crate::error::BodyError;
 use channel::BodyReceiver;
-pub(crate) use file::{FileSection, PIECE};
+pub(crate) use file::{FileSection, PIECE, read_at_once};
 
 /// The body of a response.
 pub struct Body(Kind);

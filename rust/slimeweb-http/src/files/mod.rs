@@ -1,5 +1,6 @@
 //! Files as responses: conditions (RFC 9110, section 13), ranges (section 14), directories of static files.
 
+mod cached;
 mod conditions;
 mod negotiation;
 mod range;

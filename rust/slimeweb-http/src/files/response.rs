@@ -9,9 +9,10 @@ use bytes::Bytes;
 use http::header::{ACCEPT_RANGES, ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED, RANGE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
+use super::cached::{self, Miss};
 use super::conditions::{Outcome, Validators};
 use super::range::{self, Ranged};
-use crate::body::{Body, FileSection, PIECE};
+use crate::body::{Body, FileSection, PIECE, read_at_once};
 
 /// A file that is open, small ones with what is in them.
 pub(super) struct Opened {
@@ -42,6 +43,24 @@ impl Opened {
         Ok(Self { file, size, modified: metadata.modified().ok(), content })
     }
 
+    /// Looks at a file that was opened without waiting. `Unknown` when its content is not in memory, or it is no plain file.
+    pub(super) fn at_once(file: File) -> Result<Self, Miss> {
+        let metadata = file.metadata().map_err(|_| Miss::Unknown)?;
+        if !metadata.is_file() {
+            return Err(Miss::Unknown);
+        }
+        let size = metadata.len();
+        let content = match usize::try_from(size) {
+            Ok(0) => Some(Bytes::new()),
+            Ok(wanted) if wanted <= PIECE => {
+                let content = read_at_once(&file, wanted).filter(|content| content.len() == wanted);
+                Some(content.ok_or(Miss::Unknown)?)
+            }
+            _ => None,
+        };
+        Ok(Self { file, size, modified: metadata.modified().ok(), content })
+    }
+
     /// Strong enough: a file changed twice within the file system's clock tick at the same size would be missed.
     fn etag(&self) -> String {
         let since = self.modified.and_then(|modified| modified.duration_since(SystemTime::UNIX_EPOCH).ok());
@@ -52,7 +71,8 @@ impl Opened {
 /// Answers with a file: ETag, Last-Modified, conditions, a single range, HEAD. The fields in `extra` are sent as well, and
 /// stand before those that would be made here, such as Content-Type. 405 for other methods than GET and HEAD.
 ///
-/// Files up to 64 KiB are read at once, larger ones piece by piece as the client takes them, off the I/O thread.
+/// Files up to 64 KiB are read as a whole, larger ones piece by piece as the client takes them: off the I/O thread, unless the
+/// system has them in memory.
 ///
 /// # Errors
 /// What the system says when the file cannot be opened; `NotFound` too when it is not a plain file.
@@ -62,10 +82,14 @@ pub async fn serve_file(
     path: &Path,
     extra: HeaderMap,
 ) -> io::Result<Response<Body>> {
-    let path = PathBuf::from(path);
-    let name = path.clone();
-    let opened = off_thread(move || Opened::open(&path)).await?;
-    respond(method, request_headers, opened, &name, extra).await
+    let opened = match cached::open(path).and_then(Opened::at_once) {
+        Ok(opened) => opened,
+        Err(_) => {
+            let path = PathBuf::from(path);
+            off_thread(move || Opened::open(&path)).await?
+        }
+    };
+    respond(method, request_headers, opened, path, extra).await
 }
 
 /// Runs what blocks where it may.

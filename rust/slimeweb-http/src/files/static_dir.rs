@@ -1,5 +1,6 @@
 //! A directory of files below a URL prefix.
 
+use std::fs::File;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
@@ -7,6 +8,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION, VARY};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 
+use super::cached::{Directory, Miss};
 use super::negotiation::{ENCODINGS, Encoding, wanted};
 use super::response::{Opened, method_not_allowed, off_thread, respond};
 use crate::body::Body;
@@ -54,9 +56,16 @@ impl StaticDir {
     pub async fn serve(&self, method: &Method, headers: &HeaderMap, path: &str) -> Option<Response<Body>> {
         let tail = path.strip_prefix(&self.prefix)?;
         let relative = relative(tail.strip_prefix('/').or(tail.is_empty().then_some(""))?)?;
-        let (root, accepts, slash) = (self.root.clone(), headers.clone(), path.ends_with('/'));
-        // Whatever cannot be read is not there.
-        let target = off_thread(move || find(&root, &relative, &accepts, slash)).await.ok()?;
+        let slash = path.ends_with('/');
+        let target = match find_at_once(&self.root, &relative, headers, slash) {
+            Ok(target) => target,
+            Err(Miss::Absent) => return None,
+            Err(Miss::Unknown) => {
+                let (root, accepts) = (self.root.clone(), headers.clone());
+                // Whatever cannot be read is not there.
+                off_thread(move || find(&root, &relative, &accepts, slash)).await.ok()?
+            }
+        };
         if *method != Method::GET && *method != Method::HEAD {
             return Some(method_not_allowed());
         }
@@ -103,6 +112,40 @@ fn relative(tail: &str) -> Option<PathBuf> {
         path.push(&*segment);
     }
     Some(path)
+}
+
+/// Does what [`find`] does, as far as that takes no waiting.
+fn find_at_once(root: &Path, relative: &Path, request: &HeaderMap, slash: bool) -> Result<Target, Miss> {
+    let root = Directory::open(root)?;
+    let mut name = relative.to_owned();
+    let mut file = root.open_inside(&name)?;
+    if file.metadata().map_err(|_| Miss::Unknown)?.is_dir() {
+        name.push(INDEX);
+        file = root.open_inside(&name)?;
+        if !slash {
+            return if is_plain(&file) { Ok(Target::Slash) } else { Err(Miss::Unknown) };
+        }
+    } else if slash {
+        return Err(Miss::Absent);
+    }
+    let mut siblings = Vec::new();
+    for encoding in ENCODINGS {
+        match root.open_inside(&beside(&name, encoding)) {
+            Ok(sibling) if is_plain(&sibling) => siblings.push((encoding, sibling)),
+            Ok(_) | Err(Miss::Absent) => {}
+            Err(Miss::Unknown) => return Err(Miss::Unknown),
+        }
+    }
+    let available: Vec<Encoding> = siblings.iter().map(|(encoding, _)| *encoding).collect();
+    let encoding = wanted(request, &available);
+    if let Some((_, sibling)) = siblings.into_iter().find(|(each, _)| Some(*each) == encoding) {
+        file = sibling;
+    }
+    Ok(Target::File { opened: Opened::at_once(file)?, name, encoding, varies: !available.is_empty() })
+}
+
+fn is_plain(file: &File) -> bool {
+    file.metadata().is_ok_and(|metadata| metadata.is_file())
 }
 
 fn find(root: &Path, relative: &Path, request: &HeaderMap, slash: bool) -> io::Result<Target> {

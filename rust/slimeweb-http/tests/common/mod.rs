@@ -81,7 +81,7 @@ where
 pub async fn echo(exchange: Exchange) -> Response<Body> {
     let line = format!("{} {} ", exchange.head.method, exchange.head.uri.path());
     match exchange.body.collect(1 << 20).await {
-        Ok(body) => Response::new(Body::full([line.as_bytes(), &body].concat())),
+        Ok(body) => Response::new(Body::full([line.as_bytes(), body.joined()].concat())),
         Err(error) => {
             let mut response = Response::new(Body::full(error.to_string()));
             *response.status_mut() = error.status();
