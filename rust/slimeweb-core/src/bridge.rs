@@ -26,7 +26,7 @@ use crate::tunnel;
 /// Pieces of a streamed request body that are read ahead of the handler.
 const CHUNKS_AHEAD: usize = 4;
 
-/// One worker's view of the site.
+/// A worker's service.
 pub(crate) struct Bridge {
     site: Arc<Site>,
     worker: usize,
@@ -237,7 +237,7 @@ impl Bridge {
 
 /// Answers 101 and lets the protocol have the connection once that is out.
 fn switch_protocol(reply: SwitchReply, upgrade: Option<Box<Upgrade>>) -> Response<Body> {
-    let SwitchReply { mut headers, protocol, pace, site } = reply;
+    let SwitchReply { mut headers, protocol, plan, site } = reply;
     let Some(upgrade) = upgrade else {
         // Nothing can be switched on this connection (no Upgrade in the request, or HTTP/2): the protocol is let go unused.
         drop_attached(&site, protocol);
@@ -252,7 +252,7 @@ fn switch_protocol(reply: SwitchReply, upgrade: Option<Box<Upgrade>>) -> Respons
     let Upgrade { io, worker, connection } = *upgrade;
     site.lanes.port(worker).spawner().clone().spawn(async move {
         match io.await {
-            Ok(io) => tunnel::run(io, protocol, pace, site, worker, connection).await,
+            Ok(io) => tunnel::run(io, protocol, plan, site, worker, connection).await,
             // The client left before the 101 was out.
             Err(_) => drop_attached(&site, protocol),
         }

@@ -7,19 +7,19 @@ use pyo3::prelude::*;
 
 use crate::job;
 use crate::request::SlimeRequest;
-use crate::response::SlimeResponse;
+use crate::response::{SlimeResponse, Task};
 
 /// The answering end of one request that a coroutine is working on.
 #[pyclass(frozen, module = "slimeweb._core")]
 pub(crate) struct Exchange {
     open: Mutex<Option<(Py<SlimeRequest>, Py<SlimeResponse>)>>,
     /// Keeps the task alive while it is suspended: asyncio itself only holds it weakly.
-    task: Arc<Mutex<Option<Py<PyAny>>>>,
+    task: Task,
 }
 
 impl Exchange {
     pub(crate) fn new(request: Py<SlimeRequest>, response: Py<SlimeResponse>) -> Self {
-        let task = Arc::clone(&response.get().task);
+        let task = Arc::clone(response.get().task());
         Self { open: Mutex::new(Some((request, response))), task }
     }
 

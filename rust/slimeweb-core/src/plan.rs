@@ -25,6 +25,21 @@ pub(crate) struct Plan {
     pub(crate) filter_limit: usize,
 }
 
+impl Plan {
+    /// The same plan for another worker. What is known of its speed, all workers share.
+    pub(crate) fn clone_ref(&self, py: Python<'_>) -> Self {
+        Self {
+            pattern: self.pattern.clone(),
+            methods: self.methods.clone(),
+            endpoint: self.endpoint.clone_ref(py),
+            pace: Arc::clone(&self.pace),
+            switched_pace: Arc::clone(&self.switched_pace),
+            filters: self.filters.iter().map(|filter| filter.clone_ref(py)).collect(),
+            ..*self
+        }
+    }
+}
+
 fn pace(blocking: &Bound<'_, PyAny>) -> PyResult<Arc<Pace>> {
     blocking.extract().map(Pace::new).map(Arc::new)
 }

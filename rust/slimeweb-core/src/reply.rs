@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use slimeweb_http::Body;
 use tokio::sync::oneshot;
 
-use crate::lanes::pace::Pace;
+use crate::plan::Plan;
 use crate::site::Site;
 
 /// The answer to one request.
@@ -32,7 +32,7 @@ pub(crate) struct FileReply {
 pub(crate) struct SwitchReply {
     pub(crate) headers: HeaderMap,
     pub(crate) protocol: Py<PyAny>,
-    pub(crate) pace: Arc<Pace>,
+    pub(crate) plan: Arc<Plan>,
     pub(crate) site: Arc<Site>,
 }
 

@@ -1,7 +1,7 @@
 //! `SlimeResponse`: the answer to one request, until it is sent.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION};
@@ -30,9 +30,11 @@ pub(crate) struct SlimeResponse {
     request: Py<SlimeRequest>,
     draft: Mutex<Draft>,
     reply: Mutex<Option<ReplySender>>,
-    /// The task that works on the answer, where one does.
-    pub(crate) task: Arc<Mutex<Option<Py<PyAny>>>>,
+    task: OnceLock<Task>,
 }
+
+/// A task, while it works on an answer.
+pub(crate) type Task = Arc<Mutex<Option<Py<PyAny>>>>;
 
 /// What the answer is so far.
 pub(crate) struct Draft {
@@ -69,7 +71,12 @@ impl Draft {
 impl SlimeResponse {
     pub(crate) fn new(request: Py<SlimeRequest>, draft: Option<Box<Draft>>, reply: Option<ReplySender>) -> Self {
         let draft = draft.map_or_else(|| Draft::new(None), |draft| *draft);
-        Self { request, draft: Mutex::new(draft), reply: Mutex::new(reply), task: Arc::default() }
+        Self { request, draft: Mutex::new(draft), reply: Mutex::new(reply), task: OnceLock::new() }
+    }
+
+    /// Where the task that works on the answer is, where one does.
+    pub(crate) fn task(&self) -> &Task {
+        self.task.get_or_init(Task::default)
     }
 
     pub(crate) fn request(&self) -> &Py<SlimeRequest> {
@@ -274,8 +281,8 @@ impl SlimeResponse {
             }
             Content::Switched(protocol) => {
                 let request = self.request.get();
-                let (pace, site) = (Arc::clone(&request.plan.switched_pace), Arc::clone(&request.site));
-                Reply::Switch(Box::new(SwitchReply { headers, protocol, pace, site }))
+                let (plan, site) = (Arc::clone(&request.plan), Arc::clone(&request.site));
+                Reply::Switch(Box::new(SwitchReply { headers, protocol, plan, site }))
             }
             Content::Written(writer) => {
                 let writer = writer.get();

@@ -41,7 +41,7 @@ enum Phase {
 }
 
 impl Server {
-    fn router(plans: Vec<Plan>) -> PyResult<Router<Arc<Plan>>> {
+    fn router(py: Python<'_>, plans: &[Plan]) -> PyResult<Router<Arc<Plan>>> {
         let mut builder = Router::builder();
         for plan in plans {
             let pattern = Pattern::parse(&plan.pattern).map_err(|error| PyValueError::new_err(error.to_string()))?;
@@ -55,7 +55,7 @@ impl Server {
                 Methods::These(methods.collect::<PyResult<_>>()?)
             };
             builder
-                .add(&methods, &pattern, Arc::new(plan))
+                .add(&methods, &pattern, Arc::new(plan.clone_ref(py)))
                 .map_err(|error| PyValueError::new_err(error.to_string()))?;
         }
         Ok(builder.build())
@@ -89,7 +89,7 @@ impl Server {
         Ok(Self {
             app,
             addresses: vec![listener.address().clone()],
-            lanes: Arc::new(Lanes { pool, ports, watch: Watch::default() }),
+            lanes: Arc::new(Lanes { pool, ports, watch: Arc::default() }),
             phase: Mutex::new(Phase::Bound(vec![listener])),
             settings,
         })
@@ -112,8 +112,8 @@ impl Server {
 
     /// The doors to the workers' event loops, one each.
     fn ports(&self) -> Vec<LoopPort> {
-        let lanes = Arc::downgrade(&self.lanes);
-        self.lanes.ports.iter().map(|port| LoopPort::new(Arc::clone(port), lanes.clone())).collect()
+        let Lanes { pool, ports, watch } = &*self.lanes;
+        ports.iter().map(|port| LoopPort::new(Arc::clone(port), Arc::clone(pool), Arc::clone(watch))).collect()
     }
 
     /// Starts to serve. `ValueError` for plans or settings that do not fit, `OSError` for what the system refuses.
@@ -136,26 +136,32 @@ impl Server {
         };
         let config = Config { limits: settings.limits()?, tls };
         let access = access.map(AccessLog::start).transpose()?.map(Arc::new);
-        let site = Arc::new(Site {
-            app: self.app.clone_ref(py),
-            router: Self::router(plans)?,
-            mounts: mounts.into_iter().map(|mount| StaticDir::new(mount.directory, &mount.prefix)).collect(),
-            // What it answers has no route, and says so.
-            fallback: fallback.map(|plan| Arc::new(Plan { pattern: String::new(), ..plan })),
-            on_error,
-            spawn: py.import("slimeweb.loops")?.getattr("spawn")?.unbind(),
-            json_default: py.import("slimeweb.encoding")?.getattr("default")?.unbind(),
-            method: py.import("types")?.getattr("MethodType")?.unbind(),
-            request_members: frozen(request_members)?,
-            response_members: frozen(response_members)?,
-            missing: py.import("slimeweb.members")?.getattr("missing_attribute")?.unbind(),
-            lanes: Arc::clone(&self.lanes),
-            proxies: TrustedProxies::parse(&settings.trusted_proxies)?,
-            uploads: Arc::new(UploadDir::new(settings.upload_dir.clone())),
-            upload_memory: settings.upload_memory,
-            access: access.clone(),
-            counters: Default::default(),
-        });
+        // What it answers has no route, and says so.
+        let fallback = fallback.map(|plan| Plan { pattern: String::new(), ..plan });
+        let (uploads, counters) = (Arc::new(UploadDir::new(settings.upload_dir.clone())), Arc::default());
+        let member = |module: &str, name: &str| PyResult::Ok(py.import(module)?.getattr(name)?.unbind());
+        let site = || {
+            PyResult::Ok(Arc::new(Site {
+                app: self.app.clone_ref(py),
+                router: Self::router(py, &plans)?,
+                mounts: mounts.iter().map(|mount| StaticDir::new(&mount.directory, &mount.prefix)).collect(),
+                fallback: fallback.as_ref().map(|plan| Arc::new(plan.clone_ref(py))),
+                on_error: on_error.clone_ref(py),
+                spawn: member("slimeweb.loops", "spawn")?,
+                json_default: member("slimeweb.encoding", "default")?,
+                method: member("types", "MethodType")?,
+                request_members: frozen(request_members)?,
+                response_members: frozen(response_members)?,
+                missing: member("slimeweb.members", "missing_attribute")?,
+                lanes: Arc::clone(&self.lanes),
+                proxies: TrustedProxies::parse(&settings.trusted_proxies)?,
+                uploads: Arc::clone(&uploads),
+                upload_memory: settings.upload_memory,
+                access: access.clone(),
+                counters: Arc::clone(&counters),
+            }))
+        };
+        let sites = self.lanes.ports.iter().map(|_| site()).collect::<PyResult<Vec<_>>>()?;
         let mut phase = self.phase.lock();
         let listeners = match std::mem::replace(&mut *phase, Phase::Ended) {
             Phase::Bound(listeners) => listeners,
@@ -166,9 +172,8 @@ impl Server {
         };
         Watch::start(&self.lanes)?;
         let stations = self.lanes.ports.iter().map(|port| port.spawner().clone()).collect::<Vec<_>>();
-        let handle =
-            slimeweb_http::Server::start(listeners, config, &stations, |worker| Bridge::new(Arc::clone(&site), worker))
-                .map_err(server_error)?;
+        let bridge = |worker: usize| Bridge::new(Arc::clone(&sites[worker]), worker);
+        let handle = slimeweb_http::Server::start(listeners, config, &stations, bridge).map_err(server_error)?;
         *phase = Phase::Serving(handle, access);
         Ok(())
     }

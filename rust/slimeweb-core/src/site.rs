@@ -1,4 +1,7 @@
-//! What all requests of a running server share. Immutable, but for counters.
+//! What all requests of a worker share. Immutable, but for counters.
+//!
+//! Each worker has a site of its own, though they are alike: every request counts its references to it, and to its route. A count
+//! that several cores write to costs each of them more than most of what else is done for a request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +18,7 @@ use crate::lanes::Lanes;
 use crate::plan::Plan;
 use crate::proxies::TrustedProxies;
 
-/// An application, compiled, and the means to answer for it.
+/// An application, compiled, and the means to answer for it: one worker's.
 pub(crate) struct Site {
     pub(crate) app: Py<PyAny>,
     pub(crate) router: Router<Arc<Plan>>,
@@ -38,7 +41,7 @@ pub(crate) struct Site {
     pub(crate) uploads: Arc<UploadDir>,
     pub(crate) upload_memory: usize,
     pub(crate) access: Option<Arc<AccessLog>>,
-    pub(crate) counters: Counters,
+    pub(crate) counters: Arc<Counters>,
 }
 
 /// Numbers that make names unique in this process.

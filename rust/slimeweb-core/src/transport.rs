@@ -108,7 +108,7 @@ impl Transport {
     #[pyo3(signature = (callback, *args))]
     fn call_plain(&self, callback: Py<PyAny>, args: Py<PyTuple>) -> bool {
         let call =
-            PlainCall { call: Box::new(move |py| run(py, &callback, &args)), pace: Arc::clone(&self.tunnel.pace) };
+            PlainCall { call: Box::new(move |py| run(py, &callback, &args)), plan: Arc::clone(&self.tunnel.plan) };
         self.tunnel.site.lanes.call(self.tunnel.worker, call)
     }
 

@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Notify, oneshot};
 
 use crate::lanes::event_loop::{Port, Turn};
-use crate::lanes::pace::Pace;
+use crate::plan::Plan;
 use crate::site::Site;
 use crate::transport::Transport;
 
@@ -38,8 +38,8 @@ pub(crate) struct Tunnel {
     pub(crate) worker: usize,
     pub(crate) connection: Arc<ConnectionInfo>,
     protocol: Py<PyAny>,
-    /// Of the plain functions that the protocol has called.
-    pub(crate) pace: Arc<Pace>,
+    /// Of the route that made the switch.
+    pub(crate) plan: Arc<Plan>,
     out: Mutex<Outgoing>,
     /// There is something to write, or the end has come.
     writable: Notify,
@@ -263,7 +263,7 @@ async fn linger(mut io: impl AsyncRead + Unpin) {
 pub(crate) async fn run(
     io: impl AsyncRead + AsyncWrite + Unpin,
     protocol: Py<PyAny>,
-    pace: Arc<Pace>,
+    plan: Arc<Plan>,
     site: Arc<Site>,
     worker: usize,
     connection: Arc<ConnectionInfo>,
@@ -273,7 +273,7 @@ pub(crate) async fn run(
         worker,
         connection,
         protocol,
-        pace,
+        plan,
         out: Mutex::new(Outgoing { buffer: BytesMut::new(), end: End::Open, high: HIGH, low: LOW, paused: false }),
         writable: Notify::new(),
         unseen: AtomicUsize::new(0),

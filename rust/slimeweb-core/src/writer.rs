@@ -155,8 +155,8 @@ impl BodyWriter {
             return Err(PyRuntimeError::new_err("the response has been sent already"));
         };
         // A coroutine that works on the answer is cancelled when the client leaves; a thread learns it from its next write.
-        let task = Arc::clone(&response.get().task);
         if request.get().plan.is_async {
+            let task = Arc::clone(response.get().task());
             let (site, worker) = (Arc::clone(&request.get().site), request.get().worker);
             this.sender.on_closed(Box::new(move || {
                 site.lanes.in_loop(worker, move |py| {

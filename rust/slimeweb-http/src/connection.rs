@@ -93,7 +93,8 @@ async fn http1<S: Service>(
         // Pinned where it is made: a future has room for both ends of every move.
         let connection = pin!(
             http1::Builder::new()
-                .half_close(false)
+                // The wire looks whether the client leaves.
+                .half_close(true)
                 .keep_alive(true)
                 // With it, hyper keeps back an answer while unread bytes are left, also the last one before it closes.
                 .pipeline_flush(false)

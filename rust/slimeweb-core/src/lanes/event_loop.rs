@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -23,9 +23,11 @@ use tokio::io::unix::AsyncFd;
 use tokio::io::{self, Interest};
 use tokio::time::Sleep;
 
-use super::Lanes;
-use super::pace::{Pace, SLOW};
+use super::pace::Pace;
+use super::pool::Pool;
+use super::rescue::Watch;
 use crate::job::{self, Job};
+use crate::plan::Plan;
 
 /// What a worker's thread may be asked to do.
 pub(crate) enum Turn {
@@ -39,10 +41,10 @@ pub(crate) enum Turn {
     Call(Box<dyn FnOnce(Python<'_>) + Send>),
 }
 
-/// A call of a plain function, and what is known of its kind.
+/// A call of a plain function, after a protocol switch that a route has made.
 pub(crate) struct PlainCall {
     pub(crate) call: Box<dyn FnOnce(Python<'_>) + Send>,
-    pub(crate) pace: Arc<Pace>,
+    pub(crate) plan: Arc<Plan>,
 }
 
 /// Set in a port's progress while no thread is at the station.
@@ -79,6 +81,8 @@ pub(crate) struct Port {
     /// The thread that runs the loop, as [`this_thread`] has it; 0 for none.
     runner: AtomicUsize,
     running: Mutex<Option<Arc<Running>>>,
+    /// The server is gone.
+    abandoned: AtomicBool,
     /// The files that the loop watches, all in one.
     files: Mutex<Option<AsyncFd<OwnedFd>>>,
 }
@@ -116,6 +120,7 @@ impl Port {
             returned: Condvar::new(),
             runner: AtomicUsize::new(0),
             running: Mutex::default(),
+            abandoned: AtomicBool::new(false),
             files: Mutex::default(),
         }))
     }
@@ -215,6 +220,12 @@ impl Port {
         self.spawner().nudge();
     }
 
+    /// Nobody waits any more for what there is to do.
+    pub(super) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Release);
+        self.spawner().nudge();
+    }
+
     /// Takes the seat until `until` is ready.
     pub(crate) fn drive<T>(&self, until: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
         self.station.drive(until)
@@ -274,12 +285,10 @@ impl Port {
     }
 
     /// Does what is in the inbox now: true when some of it was the loop's.
-    fn work(&self, py: Python<'_>, running: &Running, lanes: &Lanes) -> bool {
+    fn work(&self, py: Python<'_>, running: &Running, pool: &Arc<Pool>) -> bool {
         let count = self.inbox.lock().len();
         let own = !self.lent.load(Ordering::Acquire);
         let (mut of_the_loop, mut hidden) = (false, None);
-        // Of the last call's end, which is when the next one begins.
-        let mut clock = None;
         for _ in 0..count {
             let Some(turn) = self.inbox.lock().pop_front() else { break };
             let plain = match turn {
@@ -287,10 +296,10 @@ impl Port {
                 Turn::Plain(call) if own => Plain::Other(call),
                 // A substitute is there for what cannot run anywhere else.
                 Turn::Inline(job) => {
-                    lanes.to_pool(job);
+                    pool.handle(job);
                     continue;
                 }
-                Turn::Plain(call) => match lanes.call_in_pool(call) {
+                Turn::Plain(call) => match pool.call(call) {
                     Ok(()) => continue,
                     // The pool is full: better here than never.
                     Err(call) => Plain::Other(call),
@@ -308,30 +317,26 @@ impl Port {
             };
             if hidden.is_none() {
                 hidden = Some(running.hide(py));
-                clock = Some(Instant::now());
             }
-            self.run_plain(py, plain, &mut clock);
+            self.run_plain(py, plain);
         }
         of_the_loop
     }
 
-    /// Runs a plain function on the loop's thread. When that has taken so long that the loop was lent meanwhile, gets it back first.
-    fn run_plain(&self, py: Python<'_>, plain: Plain, clock: &mut Option<Instant>) {
-        let pace = plain.pace();
+    /// Runs a plain function on the loop's thread. Where that took so long that the loop was lent meanwhile, its like are not called
+    /// here any more, and the loop is to come back first.
+    fn run_plain(&self, py: Python<'_>, plain: Plain) {
+        let kind = plain.kind();
         let mark = self.progress.fetch_add(STEP + PLAIN, Ordering::SeqCst) + STEP + PLAIN;
         catch(|| match plain {
             Plain::Handler(job) => job::run(py, job),
             Plain::Other(PlainCall { call, .. }) => call(py),
         });
-        let now = Instant::now();
-        if clock.replace(now).is_some_and(|began| now.duration_since(began) > SLOW) {
-            pace.disappoint();
-        }
         let (back, away) = (Ordering::SeqCst, mark + STEP - PLAIN);
         if self.progress.compare_exchange(mark, away, back, back).is_err() {
+            kind.pace().disappoint();
             py.detach(|| self.take_back());
             self.runner.store(this_thread(), Ordering::Relaxed);
-            *clock = Some(Instant::now());
         }
     }
 }
@@ -343,10 +348,25 @@ enum Plain {
 }
 
 impl Plain {
-    fn pace(&self) -> Arc<Pace> {
+    fn kind(&self) -> Kind {
         match self {
-            Self::Handler(job) => Arc::clone(&job.plan.pace),
-            Self::Other(call) => Arc::clone(&call.pace),
+            Self::Handler(job) => Kind::Handler(Arc::clone(&job.plan)),
+            Self::Other(call) => Kind::Other(Arc::clone(&call.plan)),
+        }
+    }
+}
+
+/// Of which kind a plain function was.
+enum Kind {
+    Handler(Arc<Plan>),
+    Other(Arc<Plan>),
+}
+
+impl Kind {
+    fn pace(&self) -> &Pace {
+        match self {
+            Self::Handler(plan) => &plan.pace,
+            Self::Other(plan) => &plan.switched_pace,
         }
     }
 }
@@ -410,12 +430,13 @@ impl Drop for Hidden<'_> {
 #[pyclass(frozen, module = "slimeweb._core")]
 pub(crate) struct LoopPort {
     port: Arc<Port>,
-    lanes: Weak<Lanes>,
+    pool: Arc<Pool>,
+    watch: Arc<Watch>,
 }
 
 impl LoopPort {
-    pub(crate) fn new(port: Arc<Port>, lanes: Weak<Lanes>) -> Self {
-        Self { port, lanes }
+    pub(crate) fn new(port: Arc<Port>, pool: Arc<Pool>, watch: Arc<Watch>) -> Self {
+        Self { port, pool, watch }
     }
 }
 
@@ -464,12 +485,11 @@ impl LoopPort {
         self.port.runner.store(this_thread(), Ordering::Relaxed);
         loop {
             let event = py.detach(|| self.port.wait(patience));
-            let Some(lanes) = self.lanes.upgrade() else {
-                // The server is gone, and nobody waits for what was meant for it.
+            if self.port.abandoned.load(Ordering::Acquire) {
                 drop(self.port.take_inbox());
                 return Ok(false);
-            };
-            lanes.watch.stir();
+            }
+            self.watch.stir();
             match event {
                 Event::Files => return Ok(true),
                 Event::Time => return Ok(false),
@@ -478,7 +498,7 @@ impl LoopPort {
                     return Ok(false);
                 }
                 Event::Work => {
-                    if self.port.work(py, &running, &lanes) || matches!(patience, Patience::None) {
+                    if self.port.work(py, &running, &self.pool) || matches!(patience, Patience::None) {
                         return Ok(false);
                     }
                 }

@@ -14,14 +14,22 @@ use pyo3::prelude::*;
 use crate::job::Job;
 use crate::plan::Plan;
 use event_loop::{PlainCall, Port, Turn};
-use pool::{Full, Pool, Work};
+use pool::Pool;
 use rescue::Watch;
 
 /// All lanes of a server: the pool that its workers share, and a thread with an event loop for each of them.
 pub(crate) struct Lanes {
     pub(crate) pool: Arc<Pool>,
     pub(crate) ports: Vec<Arc<Port>>,
-    pub(crate) watch: Watch,
+    pub(crate) watch: Arc<Watch>,
+}
+
+impl Drop for Lanes {
+    fn drop(&mut self) {
+        // There is nothing left to watch, and nobody waits for what the workers still have before them.
+        self.watch.wake();
+        self.ports.iter().for_each(|port| port.abandon());
+    }
 }
 
 impl Lanes {
@@ -37,33 +45,18 @@ impl Lanes {
         if job.plan.pace.is_inline() && !port.is_relieved() {
             port.post(Turn::Inline(job));
         } else {
-            self.to_pool(job);
-        }
-    }
-
-    /// Gives a request to the pool, or answers it where the pool is full.
-    fn to_pool(&self, job: Box<Job>) {
-        if let Err(Full(Work::Handle(job))) = self.pool.submit(Work::Handle(job)) {
-            job.refuse();
+            self.pool.handle(job);
         }
     }
 
     /// Calls a plain function as plain handlers are called. False when it will not be, since there is no thread for it.
     pub(crate) fn call(&self, worker: usize, call: PlainCall) -> bool {
         let port = self.port(worker);
-        if call.pace.is_inline() && !port.is_relieved() {
+        if call.plan.switched_pace.is_inline() && !port.is_relieved() {
             port.post(Turn::Plain(call));
             return true;
         }
-        self.call_in_pool(call).is_ok()
-    }
-
-    /// Gives a call to the pool, or back where the pool is full.
-    fn call_in_pool(&self, call: PlainCall) -> Result<(), PlainCall> {
-        match self.pool.submit(Work::Plain(call)) {
-            Err(Full(Work::Plain(call))) => Err(call),
-            _ => Ok(()),
-        }
+        self.pool.call(call).is_ok()
     }
 
     pub(crate) fn port(&self, worker: usize) -> &Arc<Port> {
@@ -95,9 +88,9 @@ impl Lanes {
     fn redistribute(&self, worker: usize) {
         for turn in self.port(worker).take_inbox() {
             match turn {
-                Turn::Inline(job) => self.to_pool(job),
+                Turn::Inline(job) => self.pool.handle(job),
                 Turn::Plain(call) => {
-                    if let Err(call) = self.call_in_pool(call) {
+                    if let Err(call) = self.pool.call(call) {
                         self.port(worker).post(Turn::Plain(call));
                     }
                 }

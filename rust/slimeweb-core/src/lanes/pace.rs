@@ -6,8 +6,6 @@ use std::time::{Duration, Instant};
 
 /// A call that took no more of a core's time, and never waited for anything, counts for its route.
 const FAST: Duration = Duration::from_millis(1);
-/// A call on a worker's thread that took longer ends its route's stay there.
-pub(crate) const SLOW: Duration = Duration::from_millis(5);
 /// Fast calls in a row after which a route is trusted; doubled each time that this trust was soon disappointed.
 const PROOF: u32 = 32;
 const MOST_STRIKES: u32 = 10;

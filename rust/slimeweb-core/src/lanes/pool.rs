@@ -109,6 +109,21 @@ impl Pool {
         Ok(())
     }
 
+    /// Queues a request, or answers it where that would be too much.
+    pub(crate) fn handle(self: &Arc<Self>, job: Box<Job>) {
+        if let Err(Full(Work::Handle(job))) = self.submit(Work::Handle(job)) {
+            job.refuse();
+        }
+    }
+
+    /// Queues a call, or gives it back when that would be too much.
+    pub(crate) fn call(self: &Arc<Self>, call: PlainCall) -> Result<(), PlainCall> {
+        match self.submit(Work::Plain(call)) {
+            Err(Full(Work::Plain(call))) => Err(call),
+            _ => Ok(()),
+        }
+    }
+
     /// Lets queued work finish and waits for the threads to end: true when all have by then.
     pub(crate) fn close(&self, timeout: Duration) -> bool {
         let deadline = Instant::now() + timeout;
@@ -179,8 +194,8 @@ impl Pool {
                         job::run(py, job);
                         trial.end();
                     }
-                    Work::Plain(PlainCall { call, pace }) => {
-                        let trial = Trial::begin(&pace);
+                    Work::Plain(PlainCall { call, plan }) => {
+                        let trial = Trial::begin(&plan.switched_pace);
                         call(py);
                         trial.end();
                     }

@@ -57,7 +57,7 @@ impl Watch {
         }
     }
 
-    fn wake(&self) {
+    pub(super) fn wake(&self) {
         if let Some(thread) = &*self.thread.lock() {
             thread.unpark();
         }
@@ -72,13 +72,6 @@ impl Watch {
         }
         self.wake();
         !self.ended.wait_while_for(&mut stand_ins, |stand_ins| stand_ins.alive > 0, timeout).timed_out()
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        // There is nothing left to watch.
-        self.wake();
     }
 }
 

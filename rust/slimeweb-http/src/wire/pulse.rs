@@ -142,6 +142,11 @@ impl Pulse {
         self.in_flight.load(Ordering::Relaxed) == 0 && self.head_since.load(Ordering::Relaxed) == 0
     }
 
+    /// There is a request whose answer is not complete.
+    pub(super) fn is_answering(&self) -> bool {
+        self.in_flight.load(Ordering::Relaxed) > 0
+    }
+
     /// The end of a head is awaited, and no answer is under way.
     pub(crate) fn is_in_head(&self) -> bool {
         self.in_flight.load(Ordering::Relaxed) == 0 && self.head_since.load(Ordering::Relaxed) != 0

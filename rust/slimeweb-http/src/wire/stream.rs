@@ -1,6 +1,7 @@
 //! The I/O object given to hyper.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -15,6 +16,8 @@ use crate::acceptor::Permit;
 
 /// Pieces that are together no longer than this are written as one, in bytes.
 const JOINED: usize = 2048;
+/// How far to read ahead while a request is being answered, in bytes.
+const AHEAD: usize = 1024;
 
 /// A connection's bytes on their way to hyper, watched.
 pub(crate) struct Wire {
@@ -24,6 +27,8 @@ pub(crate) struct Wire {
     observer: Option<Observer>,
     pulse: Arc<Pulse>,
     parting: Arc<Parting>,
+    /// What came while a request was being answered.
+    ahead: Vec<u8>,
     ended: bool,
 }
 
@@ -47,11 +52,12 @@ impl Wire {
         head_size: usize,
     ) -> Self {
         let observer = Some(Observer::new(head_size));
-        Self { transport: Some((transport, permit)), observer, pulse, parting, ended: false }
+        Self { transport: Some((transport, permit)), observer, pulse, parting, ahead: Vec::new(), ended: false }
     }
 
     pub(crate) fn http2(transport: Transport, permit: Permit, pulse: Arc<Pulse>) -> Self {
-        Self { transport: Some((transport, permit)), observer: None, pulse, parting: Arc::default(), ended: false }
+        let parting = Arc::default();
+        Self { transport: Some((transport, permit)), observer: None, pulse, parting, ahead: Vec::new(), ended: false }
     }
 
     fn transport(&mut self) -> io::Result<Pin<&mut Transport>> {
@@ -77,9 +83,28 @@ impl Wire {
         });
     }
 
+    /// Whether the client has sent all of a message, and nothing of another one.
+    fn is_between(&self) -> bool {
+        self.ahead.is_empty() && self.observer.as_ref().is_some_and(Observer::is_between)
+    }
+
+    /// Sees whether the client leaves while its request is being answered. hyper would do so with a read of its own, and set a whole
+    /// buffer aside for it each time, since the request still holds on to the one that it came in.
+    fn look_ahead(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if !self.pulse.is_answering() || self.pulse.is_tunnel() || !self.is_between() {
+            return Ok(());
+        }
+        let mut room = [MaybeUninit::uninit(); AHEAD];
+        let mut piece = ReadBuf::uninit(&mut room);
+        let Poll::Ready(outcome) = self.transport()?.poll_read(cx, &mut piece) else { return Ok(()) };
+        self.ended = outcome.is_err() || piece.filled().is_empty();
+        self.ahead.extend_from_slice(piece.filled());
+        outcome.and(if self.ended { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) })
+    }
+
     /// Whether the client may still be sending what nobody will read.
     fn is_talking(&self) -> bool {
-        let unread = self.observer.as_ref().is_some_and(|observer| !observer.is_between());
+        let unread = self.observer.is_some() && !self.is_between();
         let order = self.pulse.order();
         !self.ended && !self.pulse.is_tunnel() && order != Order::Cut && (unread || self.pulse.has_fault())
             // A half-written answer must not be followed by something else.
@@ -99,6 +124,13 @@ impl AsyncRead for Wire {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let before = buf.filled().len();
+        if !this.ahead.is_empty() {
+            let mut piece = std::mem::take(&mut this.ahead);
+            this.ahead = piece.split_off(piece.len().min(buf.remaining()));
+            buf.put_slice(&piece);
+            this.observe(&piece);
+            return Poll::Ready(Ok(()));
+        }
         let outcome = ready!(this.transport()?.poll_read(cx, buf));
         match &outcome {
             Ok(()) => this.observe(buf.filled().get(before..).unwrap_or_default()),
@@ -120,10 +152,13 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         data: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let outcome = match joined(data) {
-            // One buffer costs the system less than several, and TLS makes one record of it.
-            Some(joined) => self.transport()?.poll_write(cx, &joined),
-            None => self.transport()?.poll_write_vectored(cx, data),
+        // One buffer costs the system less than several, and TLS makes one record of it.
+        let outcome = if data.iter().map(|piece| piece.len()).sum::<usize>() <= JOINED {
+            let mut joined = SmallVec::<[u8; JOINED]>::new();
+            data.iter().for_each(|piece| joined.extend_from_slice(piece));
+            self.transport()?.poll_write(cx, &joined)
+        } else {
+            self.transport()?.poll_write_vectored(cx, data)
         };
         self.pulse.writing(outcome.is_pending());
         outcome
@@ -134,6 +169,7 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.look_ahead(cx)?;
         let outcome = self.transport()?.poll_flush(cx);
         self.pulse.writing(outcome.is_pending());
         outcome
@@ -142,14 +178,4 @@ impl AsyncWrite for Wire {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.transport()?.poll_shutdown(cx)
     }
-}
-
-/// The pieces as one, where they are small.
-fn joined(data: &[io::IoSlice<'_>]) -> Option<SmallVec<[u8; JOINED]>> {
-    if data.iter().map(|piece| piece.len()).sum::<usize>() > JOINED {
-        return None;
-    }
-    let mut joined = SmallVec::new();
-    data.iter().for_each(|piece| joined.extend_from_slice(piece));
-    Some(joined)
 }
