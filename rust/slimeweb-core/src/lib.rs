@@ -40,6 +40,8 @@ mod _core {
     #[pymodule_export]
     use crate::headers::Headers;
     #[pymodule_export]
+    use crate::lanes::callback::Handle;
+    #[pymodule_export]
     use crate::lanes::event_loop::LoopPort;
     #[pymodule_export]
     use crate::payload::BodyChunks;

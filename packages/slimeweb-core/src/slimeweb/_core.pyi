@@ -2,6 +2,7 @@
 
 from asyncio import AbstractEventLoop
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextvars import Context
 from os import PathLike
 from typing import Any, final
 
@@ -14,6 +15,7 @@ __all__ = [
     "BodyChunks",
     "BodyWriter",
     "Exchange",
+    "Handle",
     "Headers",
     "LoopPort",
     "Server",
@@ -250,7 +252,17 @@ class LoopPort:
     def attach(self, event_loop: AbstractEventLoop, fileno: int, substitute: Callable[[], None]) -> None: ...
     def detach(self) -> None: ...
     def is_recalled(self) -> bool: ...
+    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Handle: ...
+    def rouse(self) -> None: ...
     def select(self, timeout: float | None) -> bool: ...
+
+@final
+class Handle:
+    """A call to come, as `asyncio.Handle` is one."""
+
+    def cancel(self) -> None: ...
+    def cancelled(self) -> bool: ...
+    def get_context(self) -> Context: ...
 
 @final
 class Exchange:

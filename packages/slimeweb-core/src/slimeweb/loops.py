@@ -12,6 +12,8 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    from contextvars import Context
+
     from _typeshed import FileDescriptorLike
 
     from slimeweb._core import Exchange, LoopPort, SlimeRequest, SlimeResponse
@@ -104,7 +106,33 @@ class PortSelector(selectors.BaseSelector):
 
 
 class WorkerLoop(asyncio.SelectorEventLoop):
-    """A loop that another thread can run while its own sits in its selector, kept by a plain handler there."""
+    """A loop whose callbacks wait among its worker's other things to do, and that another thread can run while its own
+    sits in the selector, kept by a plain handler there.
+    """
+
+    def __init__(self, port: LoopPort, selector: PortSelector) -> None:
+        self._port = port
+        super().__init__(selector)
+
+    def set_debug(self, enabled: bool) -> None:
+        """As of any loop. It is `asyncio`'s own queue that checks and times callbacks."""
+        super().set_debug(enabled)
+        for name in ("call_soon", "call_soon_threadsafe"):
+            # In the object: a method of the class, which would be Python, costs as much as all the rest of a callback.
+            if enabled:
+                vars(self).pop(name, None)
+            else:
+                vars(self)[name] = self._port.call_soon
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Context | None = None) -> asyncio.TimerHandle:
+        """As of any loop."""
+        self._port.rouse()
+        return super().call_at(when, callback, *args, context=context)
+
+    def stop(self) -> None:
+        """As of any loop."""
+        super().stop()
+        self._port.rouse()
 
     _substitute: int | None = None
     """The thread that runs it in place of its own, or is about to."""
@@ -141,7 +169,7 @@ class LoopThread:
         """Starts the thread and returns once its loop runs."""
         self._port = port
         selector = PortSelector(port)
-        self._loop = WorkerLoop(selector)
+        self._loop = WorkerLoop(port, selector)
         selector.attach(self._loop, self._substitute)
         self._running = threading.Event()
         self._unsubstituted = threading.Event()

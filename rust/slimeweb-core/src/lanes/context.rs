@@ -1,4 +1,4 @@
-//! A `contextvars` context of its own for each synchronous call, as `asyncio` gives each task one.
+//! `contextvars`: each synchronous call has a context of its own, as `asyncio` gives each task one.
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -7,9 +7,20 @@ use pyo3::prelude::*;
 pub(crate) fn fresh<'py, T>(py: Python<'py>, call: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
     // SAFETY: attached; PyContext_New gives a new reference or NULL with an exception set.
     let context = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyContext_New())? };
-    // SAFETY: attached; `context` is a context object that no thread has entered.
+    within(&context, call)
+}
+
+/// A copy of the current context.
+pub(crate) fn copy(py: Python<'_>) -> PyResult<Py<PyAny>> {
+    // SAFETY: attached; PyContext_CopyCurrent gives a new reference or NULL with an exception set.
+    unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyContext_CopyCurrent()).map(Bound::unbind) }
+}
+
+/// Runs `call` in a context. An error of Python's where it is none, or one that has been entered.
+pub(crate) fn within<'py, T>(context: &Bound<'py, PyAny>, call: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
+    // SAFETY: attached; what is no context, or has been entered, is refused with an exception set.
     if unsafe { ffi::PyContext_Enter(context.as_ptr()) } != 0 {
-        return Err(PyErr::fetch(py));
+        return Err(PyErr::fetch(context.py()));
     }
     let entered = Entered(context);
     let result = call();
@@ -18,11 +29,11 @@ pub(crate) fn fresh<'py, T>(py: Python<'py>, call: impl FnOnce() -> PyResult<T>)
 }
 
 /// Leaves the context on the way out, by unwinding too.
-struct Entered<'py>(Bound<'py, PyAny>);
+struct Entered<'a, 'py>(&'a Bound<'py, PyAny>);
 
-impl Drop for Entered<'_> {
+impl Drop for Entered<'_, '_> {
     fn drop(&mut self) {
-        // SAFETY: attached (the Bound says so) and entered by `fresh`, on this thread.
+        // SAFETY: attached (the Bound says so) and entered by `within`, on this thread.
         if unsafe { ffi::PyContext_Exit(self.0.as_ptr()) } != 0 {
             PyErr::fetch(self.0.py()).write_unraisable(self.0.py(), None);
         }

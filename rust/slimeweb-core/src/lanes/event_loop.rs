@@ -16,13 +16,16 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use parking_lot::{Condvar, Mutex};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 use slimeweb_http::{Spawner, Station};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{self, Interest};
 use tokio::time::Sleep;
 
+use super::callback::Handle;
 use super::pace::Pace;
 use super::pool::Pool;
 use super::rescue::Watch;
@@ -37,6 +40,8 @@ pub(crate) enum Turn {
     Plain(PlainCall),
     /// Start a coroutine handler.
     Handle(Box<Job>),
+    /// Do what `asyncio` was asked to call soon.
+    Soon(Py<Handle>),
     /// Call something that belongs to the loop.
     Call(Box<dyn FnOnce(Python<'_>) + Send>),
 }
@@ -81,8 +86,12 @@ pub(crate) struct Port {
     /// The thread that runs the loop, as [`this_thread`] has it; 0 for none.
     runner: AtomicUsize,
     running: Mutex<Option<Arc<Running>>>,
+    /// The loop has come to know something that it has to look at itself.
+    roused: AtomicBool,
     /// The server is gone.
     abandoned: AtomicBool,
+    /// The loop has ended.
+    ended: AtomicBool,
     /// The files that the loop watches, all in one.
     files: Mutex<Option<AsyncFd<OwnedFd>>>,
 }
@@ -120,7 +129,9 @@ impl Port {
             returned: Condvar::new(),
             runner: AtomicUsize::new(0),
             running: Mutex::default(),
+            roused: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
             files: Mutex::default(),
         }))
     }
@@ -247,11 +258,11 @@ impl Port {
             if self.is_recalled() {
                 return Poll::Ready(Event::Recall);
             }
-            if !self.inbox.lock().is_empty() {
-                return Poll::Ready(Event::Work);
-            }
             if self.files_ready(cx) {
                 return Poll::Ready(Event::Files);
+            }
+            if !self.inbox.lock().is_empty() {
+                return Poll::Ready(Event::Work);
             }
             match patience {
                 Patience::None if looked => Poll::Ready(Event::Time),
@@ -284,11 +295,11 @@ impl Port {
         false
     }
 
-    /// Does what is in the inbox now: true when some of it was the loop's.
-    fn work(&self, py: Python<'_>, running: &Running, pool: &Arc<Pool>) -> bool {
+    /// Does what is in the inbox now. An error is one that is to end the loop.
+    fn work(&self, py: Python<'_>, running: &Running, pool: &Arc<Pool>) -> PyResult<()> {
         let count = self.inbox.lock().len();
         let own = !self.lent.load(Ordering::Acquire);
-        let (mut of_the_loop, mut hidden) = (false, None);
+        let mut hidden = None;
         for _ in 0..count {
             let Some(turn) = self.inbox.lock().pop_front() else { break };
             let plain = match turn {
@@ -305,13 +316,14 @@ impl Port {
                     Err(call) => Plain::Other(call),
                 },
                 turn => {
-                    (of_the_loop, hidden) = (true, None);
+                    hidden = None;
                     self.progress.fetch_add(STEP, Ordering::Relaxed);
-                    catch(|| match turn {
-                        Turn::Handle(job) => job::start(py, job),
-                        Turn::Call(call) => call(py),
+                    match turn {
+                        Turn::Soon(handle) => Handle::run(handle.bind(py), running.event_loop.bind(py))?,
+                        Turn::Handle(job) => catch(|| job::start(py, job)),
+                        Turn::Call(call) => catch(|| call(py)),
                         Turn::Inline(_) | Turn::Plain(_) => {}
-                    });
+                    }
                     continue;
                 }
             };
@@ -320,7 +332,19 @@ impl Port {
             }
             self.run_plain(py, plain);
         }
-        of_the_loop
+        Ok(())
+    }
+
+    /// Drops what is in the inbox but for the loop's own.
+    fn forget_requests(&self) {
+        let (own, others): (VecDeque<_>, VecDeque<_>) =
+            self.take_inbox().into_iter().partition(|turn| matches!(turn, Turn::Soon(_)));
+        let mut inbox = self.inbox.lock();
+        let since = std::mem::replace(&mut *inbox, own);
+        inbox.extend(since);
+        drop(inbox);
+        // Outside of the lock: an object's end may run Python.
+        drop(others);
     }
 
     /// Runs a plain function on the loop's thread. Where that took so long that the loop was lent meanwhile, its like are not called
@@ -457,12 +481,40 @@ impl LoopPort {
         Ok(())
     }
 
-    /// Lets go of the loop and its file descriptor.
-    fn detach(&self) {
+    /// Lets go of the loop and its file descriptor, and cancels what it was to call.
+    fn detach(&self, py: Python<'_>) {
+        self.port.ended.store(true, Ordering::Release);
         self.port.files.lock().take();
         let running = self.port.running.lock().take();
-        // Outside of the lock: an object's end may run Python.
+        // Outside of the locks: an object's end may run Python.
         drop(running);
+        for turn in self.port.take_inbox() {
+            if let Turn::Soon(handle) = turn {
+                handle.bind(py).get().cancel();
+            }
+        }
+    }
+
+    /// As `call_soon` and `call_soon_threadsafe` of any loop. `RuntimeError` when it is closed.
+    #[pyo3(signature = (callback, *args, context=None))]
+    fn call_soon(
+        &self,
+        py: Python<'_>,
+        callback: Py<PyAny>,
+        args: Py<PyTuple>,
+        context: Option<Py<PyAny>>,
+    ) -> PyResult<Py<Handle>> {
+        if self.port.ended.load(Ordering::Acquire) {
+            return Err(PyRuntimeError::new_err("Event loop is closed"));
+        }
+        let handle = Handle::new(py, callback, args, context)?;
+        self.port.post(Turn::Soon(handle.clone_ref(py)));
+        Ok(handle)
+    }
+
+    /// Makes `select` return before it waits again: the loop has another timer, or is to stop.
+    fn rouse(&self) {
+        self.port.roused.store(true, Ordering::Relaxed);
     }
 
     /// Whether the worker's own thread waits for its loop.
@@ -483,25 +535,33 @@ impl LoopPort {
         };
         let Some(running) = self.port.running.lock().clone() else { return Ok(false) };
         self.port.runner.store(this_thread(), Ordering::Relaxed);
+        self.port.roused.store(false, Ordering::Relaxed);
         loop {
             let event = py.detach(|| self.port.wait(patience));
             if self.port.abandoned.load(Ordering::Acquire) {
-                drop(self.port.take_inbox());
-                return Ok(false);
+                self.port.forget_requests();
             }
             self.watch.stir();
             match event {
-                Event::Files => return Ok(true),
+                Event::Files => {
+                    // However much there is to do with files, the rest has its turn.
+                    self.port.work(py, &running, &self.pool)?;
+                    return Ok(true);
+                }
                 Event::Time => return Ok(false),
                 Event::Recall => {
                     running.event_loop.bind(py).call_method0(intern!(py, "stop"))?;
                     return Ok(false);
                 }
-                Event::Work => {
-                    if self.port.work(py, &running, &self.pool) || matches!(patience, Patience::None) {
-                        return Ok(false);
-                    }
-                }
+                Event::Work => self.port.work(py, &running, &self.pool)?,
+            }
+            let late = match patience {
+                Patience::None => true,
+                Patience::Until(at) => Instant::now() >= at,
+                Patience::Endless => false,
+            };
+            if late || self.port.roused.load(Ordering::Relaxed) {
+                return Ok(false);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Where a handler runs. The policy is here; how each lane works is in its own module.
 
+pub(crate) mod callback;
 mod clocks;
 pub(crate) mod context;
 pub(crate) mod event_loop;
@@ -98,7 +99,7 @@ impl Lanes {
                     job.worker = self.present(worker);
                     self.port(job.worker).post(Turn::Handle(job));
                 }
-                Turn::Call(call) => self.port(worker).post(Turn::Call(call)),
+                turn @ (Turn::Call(_) | Turn::Soon(_)) => self.port(worker).post(turn),
             }
         }
     }

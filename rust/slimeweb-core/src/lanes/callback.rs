@@ -1,0 +1,86 @@
+//! Callbacks of `asyncio`: what `loop.call_soon` promises, kept by a worker among the other things that it has to do.
+
+use parking_lot::Mutex;
+use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use super::context;
+
+/// A call to come, as `asyncio.Handle` is one: in a context, and only as long as nobody cancels it.
+#[pyclass(frozen, weakref, module = "slimeweb._core")]
+pub(crate) struct Handle {
+    call: Mutex<Call>,
+    context: Py<PyAny>,
+}
+
+enum Call {
+    Due(Py<PyAny>, Py<PyTuple>),
+    Made,
+    Cancelled,
+}
+
+impl Handle {
+    /// A call in `context`, or in a copy of the current one.
+    pub(crate) fn new(
+        py: Python<'_>,
+        callback: Py<PyAny>,
+        args: Py<PyTuple>,
+        context: Option<Py<PyAny>>,
+    ) -> PyResult<Py<Self>> {
+        let context = context.map_or_else(|| context::copy(py), Ok)?;
+        Py::new(py, Self { call: Mutex::new(Call::Due(callback, args)), context })
+    }
+
+    /// Makes the call. What it raises is told to the loop's exception handler, but for what ends a program: that is the error here.
+    pub(crate) fn run(slf: &Bound<'_, Self>, event_loop: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (this, py) = (slf.get(), slf.py());
+        let call = {
+            let mut call = this.call.lock();
+            match &*call {
+                Call::Due(..) => std::mem::replace(&mut *call, Call::Made),
+                Call::Made | Call::Cancelled => return Ok(()),
+            }
+        };
+        let Call::Due(callback, args) = call else { return Ok(()) };
+        let (callback, args) = (callback.bind(py), args.bind(py));
+        let Err(error) = context::within(this.context.bind(py), || callback.call1(args)) else { return Ok(()) };
+        if error.is_instance_of::<PySystemExit>(py) || error.is_instance_of::<PyKeyboardInterrupt>(py) {
+            return Err(error);
+        }
+        let report = PyDict::new(py);
+        report.set_item("message", format!("Exception in callback {callback:?}{args:?}"))?;
+        report.set_item("exception", error.into_value(py))?;
+        report.set_item("handle", slf)?;
+        event_loop.call_method1("call_exception_handler", (report,)).map(drop)
+    }
+}
+
+#[pymethods]
+impl Handle {
+    /// Sees to it that the call is not made, unless it has been.
+    pub(crate) fn cancel(&self) {
+        // What was to be called goes after the lock: its end may run Python.
+        let call = std::mem::replace(&mut *self.call.lock(), Call::Cancelled);
+        drop(call);
+    }
+
+    /// Whether it has been cancelled.
+    fn cancelled(&self) -> bool {
+        matches!(*self.call.lock(), Call::Cancelled)
+    }
+
+    /// The context that the call is made in.
+    fn get_context<'py>(&self, py: Python<'py>) -> &Bound<'py, PyAny> {
+        self.context.bind(py)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let call = match &*self.call.lock() {
+            Call::Due(callback, args) => (callback.clone_ref(py), args.clone_ref(py)),
+            Call::Made => return "<Handle called>".to_owned(),
+            Call::Cancelled => return "<Handle cancelled>".to_owned(),
+        };
+        format!("<Handle {:?}{:?}>", call.0.bind(py), call.1.bind(py))
+    }
+}
