@@ -136,6 +136,63 @@ fn a_client_that_leaves_ends_its_handler() {
 }
 
 #[test]
+fn what_comes_during_an_answer_is_read_after_it() {
+    let (hear, gate, handler) = gated();
+    let site = serve(handler);
+    let mut client = site.connect();
+    client.send(get("/first"));
+    hear.recv_timeout(PATIENCE).unwrap();
+    // More than is read ahead, with an end that falls into a head and one that falls into a body.
+    let body = "b".repeat(3000);
+    for part in [
+        &get("/second")[..20],
+        &get("/second")[20..],
+        "POST /third HTTP/1.1\r\nHost: a\r\n",
+        "Content-Length: 3000\r\n\r\n",
+    ] {
+        client.send(part);
+    }
+    client.send(&body[..1000]);
+    gate.add_permits(3);
+    assert_eq!(client.answer().text(), "GET /first ");
+    assert_eq!(client.answer().text(), "GET /second ");
+    client.send(&body[1000..]);
+    assert_eq!(client.answer().text(), format!("POST /third {body}"));
+}
+
+#[test]
+fn what_comes_ahead_of_an_upgrade_is_the_new_protocols() {
+    let (told, hear) = mpsc::channel();
+    let gate = Arc::new(Semaphore::new(0));
+    let inner = Arc::clone(&gate);
+    let site = serve(move |mut exchange: Exchange| {
+        let (told, gate) = (told.clone(), Arc::clone(&inner));
+        async move {
+            told.send(()).unwrap();
+            gate.acquire().await.unwrap().forget();
+            let upgrade = Exchange::on_upgrade(&mut exchange.head).unwrap();
+            tokio::spawn(async move {
+                let (mut read, mut write) = tokio::io::split(upgrade.await.unwrap());
+                tokio::io::copy(&mut read, &mut write).await.unwrap();
+            });
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+            response.headers_mut().insert("connection", "upgrade".parse().unwrap());
+            response.headers_mut().insert("upgrade", "echo".parse().unwrap());
+            response
+        }
+    });
+    let mut client = site.connect();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+    hear.recv_timeout(PATIENCE).unwrap();
+    let early: Vec<u8> = (0..5000).map(|n| b'a' + (n % 26) as u8).collect();
+    client.send(&early);
+    gate.add_permits(1);
+    assert_eq!(client.head().status, 101);
+    assert_eq!(client.exactly(early.len()), early);
+}
+
+#[test]
 fn an_aborted_body_shows() {
     let (told, hear) = mpsc::channel();
     let site = serve(move |_: Exchange| {

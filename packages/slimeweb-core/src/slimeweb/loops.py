@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 if TYPE_CHECKING:
     from contextvars import Context
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["LoopThread", "Loops", "drive", "spawn"]
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 Endpoint = Callable[["SlimeRequest", "SlimeResponse"], Coroutine[Any, Any, object]]
 
 _logger = logging.getLogger("slimeweb")
@@ -124,7 +125,9 @@ class WorkerLoop(asyncio.SelectorEventLoop):
             else:
                 vars(self)[name] = self._port.call_soon
 
-    def call_at(self, when: float, callback: Any, *args: Any, context: Context | None = None) -> asyncio.TimerHandle:
+    def call_at(
+        self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
         """As of any loop."""
         self._port.rouse()
         return super().call_at(when, callback, *args, context=context)
