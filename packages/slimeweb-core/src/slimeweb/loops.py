@@ -125,6 +125,13 @@ class WorkerLoop(asyncio.SelectorEventLoop):
             else:
                 vars(self)[name] = self._port.call_soon
 
+    def call_soon(
+        self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.Handle:
+        """As of any loop, and looked up only while debugging: in `asyncio`'s own queue the port does not see it."""
+        self._port.rouse()
+        return super().call_soon(callback, *args, context=context)
+
     def call_at(
         self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
