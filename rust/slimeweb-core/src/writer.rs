@@ -1,16 +1,16 @@
 //! `BodyWriter`: a response body sent piece by piece.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::Response;
 use http::header::CONTENT_LENGTH;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyString};
 use slimeweb_http::{Body, BodySender};
 
 use crate::failure::disconnected;
@@ -21,7 +21,8 @@ use crate::response::SlimeResponse;
 /// Writes a response body piece by piece, as fast as the client reads it.
 ///
 /// `write` blocks the handler's thread while the buffer is full; on an event loop, `try_write` and `drain` do the same without blocking.
-/// Each raises `ClientDisconnected` once the client is gone.
+/// Each takes `bytes`, or `str` that is sent as UTF-8, and raises `ClientDisconnected` once the client is gone. They may be called
+/// from several threads: a piece stays in one piece.
 #[pyclass(frozen, module = "slimeweb._core")]
 pub(crate) struct BodyWriter {
     response: Py<SlimeResponse>,
@@ -30,60 +31,45 @@ pub(crate) struct BodyWriter {
     body: Mutex<Option<Body>>,
     started: AtomicBool,
     closed: AtomicBool,
-    /// The encoders of the route's filters, in their order. Filled by `start`.
-    encoders: Mutex<Arc<[Py<PyAny>]>>,
+    /// What `start` makes of the route's filters, where one has something to do.
+    filters: OnceLock<Filters>,
 }
 
-impl BodyWriter {
-    pub(crate) fn new(response: &Bound<'_, SlimeResponse>, high_water: usize) -> Self {
-        let (sender, body) = Body::channel(high_water.max(1));
-        Self {
-            response: response.clone().unbind(),
-            sender,
-            body: Mutex::new(Some(body)),
-            started: AtomicBool::new(false),
-            closed: AtomicBool::new(false),
-            encoders: Mutex::new(Arc::new([])),
-        }
+/// The encoders of a route's filters, in their order, for one thread at a time: what they make has to leave in that order.
+struct Filters {
+    encoders: Box<[Py<PyAny>]>,
+    /// No lock is held while they run, since that is Python.
+    busy: Mutex<bool>,
+    free: Condvar,
+}
+
+/// The right to use the encoders, and to send what they make.
+struct Turn<'a>(&'a Filters);
+
+impl Filters {
+    /// Waits until no other thread is at it.
+    fn turn(&self, py: Python<'_>) -> Turn<'_> {
+        self.turn_now().unwrap_or_else(|| {
+            py.detach(|| {
+                let mut busy = self.busy.lock();
+                self.free.wait_while(&mut busy, |busy| *busy);
+                *busy = true;
+            });
+            Turn(self)
+        })
     }
 
-    pub(crate) fn has_started(&self) -> bool {
-        self.started.load(Ordering::Acquire)
+    fn turn_now(&self) -> Option<Turn<'_>> {
+        let was_busy = std::mem::replace(&mut *self.busy.lock(), true);
+        (!was_busy).then_some(Turn(self))
     }
+}
 
-    /// What follows the handler's end: close, unless that has been done.
-    pub(crate) fn finish(&self, py: Python<'_>) -> PyResult<()> {
-        if self.closed.swap(true, Ordering::AcqRel) {
-            return Ok(());
-        }
-        let tail = match self.encode(py, &[], Last::Finish) {
-            Ok(tail) => tail,
-            Err(error) => {
-                // Without its end the body is not what it says it is.
-                self.sender.abort();
-                return Err(error);
-            }
-        };
-        if !tail.is_empty() {
-            // The client may have left: then there is nobody to send the rest to.
-            let _ = self.sender.send_last(tail);
-        }
-        self.sender.close();
-        Ok(())
-    }
-
-    /// Ends the body as one that is incomplete.
-    pub(crate) fn cut(&self) {
-        if !self.closed.swap(true, Ordering::AcqRel) {
-            self.sender.abort();
-        }
-    }
-
-    /// The data as the route's filters have it.
+impl Turn<'_> {
+    /// The data as the filters have it.
     fn encode(&self, py: Python<'_>, data: &[u8], last: Last) -> PyResult<Bytes> {
-        let encoders = Arc::clone(&self.encoders.lock());
         let mut data = Bytes::copy_from_slice(data);
-        for encoder in encoders.iter() {
+        for encoder in &self.0.encoders {
             let encoder = encoder.bind(py);
             let mut out = Vec::new();
             if !data.is_empty() {
@@ -99,6 +85,59 @@ impl BodyWriter {
         }
         Ok(data)
     }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        *self.0.busy.lock() = false;
+        self.0.free.notify_one();
+    }
+}
+
+impl BodyWriter {
+    pub(crate) fn new(response: &Bound<'_, SlimeResponse>, high_water: usize) -> Self {
+        let (sender, body) = Body::channel(high_water.max(1));
+        Self {
+            response: response.clone().unbind(),
+            sender,
+            body: Mutex::new(Some(body)),
+            started: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            filters: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn has_started(&self) -> bool {
+        self.started.load(Ordering::Acquire)
+    }
+
+    /// What follows the handler's end: close, unless that has been done.
+    pub(crate) fn finish(&self, py: Python<'_>) -> PyResult<()> {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        if let Some(filters) = self.filters.get() {
+            let turn = filters.turn(py);
+            match turn.encode(py, &[], Last::Finish) {
+                // The client may have left: then there is nobody to send the rest to.
+                Ok(tail) => drop(self.sender.send_last(tail)),
+                Err(error) => {
+                    // Without its end the body is not what it says it is.
+                    self.sender.abort();
+                    return Err(error);
+                }
+            }
+        }
+        self.sender.close();
+        Ok(())
+    }
+
+    /// Ends the body as one that is incomplete.
+    pub(crate) fn cut(&self) {
+        if !self.closed.swap(true, Ordering::AcqRel) {
+            self.sender.abort();
+        }
+    }
 
     fn open(&self) -> PyResult<()> {
         if !self.has_started() {
@@ -107,10 +146,32 @@ impl BodyWriter {
         if self.closed.load(Ordering::Acquire) {
             return Err(PyRuntimeError::new_err("the body has been closed: nothing can be written after close()"));
         }
-        if self.sender.is_closed() {
-            return Err(disconnected());
-        }
         Ok(())
+    }
+
+    /// Sends `data` if there is room for it now: false, and nothing sent, when there is not.
+    fn send_now(&self, py: Python<'_>, data: &[u8], turn: Option<&Turn<'_>>) -> PyResult<bool> {
+        let sent = match turn {
+            None => self.sender.try_send(data),
+            // Before they are encoded, since encoders do not forget what they have been given.
+            Some(_) if !self.sender.has_room() && !self.sender.is_closed() => return Ok(false),
+            Some(turn) => self.sender.send_last(turn.encode(py, data, Last::Flush)?).map(|()| true),
+        };
+        sent.map_err(|_| disconnected())
+    }
+
+    /// Sends `data`, waiting until there is room for it.
+    fn send(&self, py: Python<'_>, data: &[u8], turn: Option<&Turn<'_>>) -> PyResult<()> {
+        if self.send_now(py, data, turn)? {
+            return Ok(());
+        }
+        let data = match turn {
+            None => Bytes::copy_from_slice(data),
+            Some(turn) => turn.encode(py, data, Last::Flush)?,
+        };
+        let request = self.response.get().request().get();
+        request.site.lanes.about_to_block(request.worker, &request.plan);
+        py.detach(|| self.sender.send_blocking(data)).map_err(|_| disconnected())
     }
 }
 
@@ -118,6 +179,14 @@ impl BodyWriter {
 enum Last {
     Flush,
     Finish,
+}
+
+/// Text as UTF-8, bytes as they are.
+fn octets<'a>(data: &'a Bound<'_, PyAny>) -> PyResult<&'a [u8]> {
+    match data.cast::<PyString>() {
+        Ok(text) => Ok(text.to_str()?.as_bytes()),
+        Err(_) => Ok(data.extract()?),
+    }
 }
 
 #[pymethods]
@@ -140,12 +209,15 @@ impl BodyWriter {
         let Some(body) = this.body.lock().take() else {
             return Err(PyRuntimeError::new_err("the body has been started already"));
         };
-        if !encoders.is_empty() {
-            *this.encoders.lock() = encoders.into();
+        let is_filtered = !encoders.is_empty();
+        if is_filtered {
+            let filters = Filters { encoders: encoders.into(), busy: Mutex::new(false), free: Condvar::new() };
+            // The body was there to be taken: this is the first time.
+            let _ = this.filters.set(filters);
         }
         let (status, mut headers) = response.get().begin(slf)?;
         this.started.store(true, Ordering::Release);
-        if !this.encoders.lock().is_empty() {
+        if is_filtered {
             headers.remove(CONTENT_LENGTH);
         }
         let mut reply = Response::new(body);
@@ -183,32 +255,23 @@ impl BodyWriter {
     }
 
     /// Sends `data`, waiting until there is room for it. Not for an event loop's thread: it would stop there.
-    fn write(&self, py: Python<'_>, data: &[u8]) -> PyResult<()> {
+    fn write(&self, data: &Bound<'_, PyAny>) -> PyResult<()> {
         self.open()?;
-        let data = self.encode(py, data, Last::Flush)?;
-        if data.is_empty() {
-            return Ok(());
-        }
-        if self.sender.has_room() {
-            return self.sender.send_last(data).map_err(|_| disconnected());
-        }
-        let request = self.response.get().request().get();
-        request.site.lanes.about_to_block(request.worker, &request.plan);
-        py.detach(|| self.sender.send_blocking(data)).map_err(|_| disconnected())
+        let py = data.py();
+        let turn = self.filters.get().map(|filters| filters.turn(py));
+        self.send(py, octets(data)?, turn.as_ref())
     }
 
-    /// Sends `data` if there is room: `False`, and nothing sent, when there is not. Await `drain()` then.
-    fn try_write(&self, py: Python<'_>, data: &[u8]) -> PyResult<bool> {
+    /// Sends `data` if there is room: `False`, and nothing sent, when there is not, or another thread is writing. Await `drain()`
+    /// then.
+    fn try_write(&self, data: &Bound<'_, PyAny>) -> PyResult<bool> {
         self.open()?;
-        if !self.sender.has_room() {
-            return Ok(false);
-        }
-        let data = self.encode(py, data, Last::Flush)?;
-        if data.is_empty() {
-            return Ok(true);
-        }
-        self.sender.send_last(data).map_err(|_| disconnected())?;
-        Ok(true)
+        let data_octets = octets(data)?;
+        let turn = match self.filters.get().map(Filters::turn_now) {
+            Some(None) => return Ok(false),
+            turn => turn.flatten(),
+        };
+        self.send_now(data.py(), data_octets, turn.as_ref())
     }
 
     /// A future of the running loop that is done once there is room, or the client is gone.

@@ -197,7 +197,7 @@ fn an_aborted_body_shows() {
     let (told, hear) = mpsc::channel();
     let site = serve(move |_: Exchange| {
         let (sender, body) = Body::channel(1024);
-        sender.try_send(Bytes::from_static(b"begun")).unwrap();
+        sender.try_send(b"begun").unwrap();
         told.send(sender).unwrap();
         std::future::ready(Response::new(body))
     });

@@ -8,7 +8,7 @@ from collections.abc import Generator
 from typing import Any
 
 from slimeweb import ClientDisconnected, SlimeRequest, SlimeResponse
-from slimeweb_stream.base import BaseStream, logger
+from slimeweb_stream.base import BaseStream, ContentType, logger
 from slimeweb_stream.events import COMMENT, format_comment, format_event
 from slimeweb_stream.pieces import to_bytes
 from slimeweb_stream.pulse import Pulse
@@ -35,7 +35,7 @@ class AsyncStreamResponse(BaseStream):
 
     __slots__ = ("_backlog", "_closing", "_flushing", "_loop", "_waiting")
 
-    def __init__(self, req: SlimeRequest, resp: SlimeResponse, content_type: str, pulse: Pulse) -> None:
+    def __init__(self, req: SlimeRequest, resp: SlimeResponse, content_type: ContentType, pulse: Pulse) -> None:
         super().__init__(req, resp, content_type, pulse)
         self._loop = asyncio.get_running_loop()
         self._backlog: deque[bytes] = deque()

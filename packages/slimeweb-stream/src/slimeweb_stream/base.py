@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import logging
-import threading
+from dataclasses import dataclass
 from typing import Any
 
 from slimeweb import SlimeRequest, SlimeResponse
 from slimeweb_stream.pulse import Beat, Pulse
 
-__all__ = ["BaseStream", "logger"]
+__all__ = ["BaseStream", "ContentType", "logger"]
 
 logger = logging.getLogger("slimeweb")
 
 KEEP_ALIVE = 15.0
 """Seconds of silence after which an event stream sends a comment, as the standard advises."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContentType:
+    """What a route's streams are, unless a handler says otherwise: worked out once."""
+
+    declared: str
+    header: str
+    is_events: bool
+
+    @classmethod
+    def of(cls, declared: str) -> ContentType:
+        """Text says which charset it is in; event streams are UTF-8 by definition (WHATWG HTML, section 9.2)."""
+        is_events = _is_events(declared)
+        is_text = declared.startswith("text/") and not is_events and "charset" not in declared
+        return cls(declared, f"{declared}; charset=utf-8" if is_text else declared, is_events)
 
 
 class BaseStream:
@@ -30,7 +46,6 @@ class BaseStream:
         "__weakref__",
         "_beat",
         "_default_type",
-        "_lock",
         "_pulse",
         "_req",
         "_resp",
@@ -38,22 +53,20 @@ class BaseStream:
         "keep_alive",
     )
 
-    def __init__(self, req: SlimeRequest, resp: SlimeResponse, content_type: str, pulse: Pulse) -> None:
+    def __init__(self, req: SlimeRequest, resp: SlimeResponse, content_type: ContentType, pulse: Pulse) -> None:
         self._req = req
         self._resp = resp
         self._default_type = content_type
         self._pulse = pulse
         self._beat: Beat | None = None
         self._writer = resp.writer()
-        # Keep-alive comments come from another thread, and a filter's output has to leave in the order it was made in.
-        self._lock = threading.Lock()
         self.keep_alive = KEEP_ALIVE
         """Seconds of silence after which an event stream sends a comment; 0 for never."""
 
     @property
     def content_type(self) -> str:
         """The stream's content type."""
-        return self._resp.content_type or self._default_type
+        return self._resp.content_type or self._default_type.declared
 
     @property
     def headers(self) -> dict[str, str]:
@@ -75,12 +88,13 @@ class BaseStream:
 
     def start_stream(self) -> None:
         """Sends status and headers. `RuntimeError` when that has been done."""
-        resp = self._resp
+        resp, default = self._resp, self._default_type
         content_type = resp.content_type
-        if not content_type:
-            content_type = _with_charset(self._default_type)
-            resp.set_header("Content-Type", content_type)
-        is_events = content_type.startswith("text/event-stream")
+        if content_type:
+            is_events = _is_events(content_type)
+        else:
+            resp.set_header("Content-Type", default.header)
+            is_events = default.is_events
         if is_events and "cache-control" not in resp.headers:
             resp.set_header("Cache-Control", "no-cache")
         self._writer.start()
@@ -104,7 +118,5 @@ class BaseStream:
         return getattr(self._resp, name)
 
 
-def _with_charset(content_type: str) -> str:
-    """Text says which charset it is in; event streams are UTF-8 by definition (WHATWG HTML, section 9.2)."""
-    is_text = content_type.startswith("text/") and content_type != "text/event-stream"
-    return f"{content_type}; charset=utf-8" if is_text and "charset" not in content_type else content_type
+def _is_events(content_type: str) -> bool:
+    return content_type.startswith("text/event-stream")

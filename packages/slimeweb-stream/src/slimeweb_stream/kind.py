@@ -7,6 +7,7 @@ from typing import Any
 
 from slimeweb import RouteSpec, SlimeRequest, SlimeResponse
 from slimeweb_stream.asynchronous import AsyncStreamResponse
+from slimeweb_stream.base import ContentType
 from slimeweb_stream.pulse import Pulse
 from slimeweb_stream.synchronous import StreamResponse
 
@@ -15,7 +16,7 @@ __all__ = ["wrap"]
 
 def wrap(route: RouteSpec, handler: Callable[..., Any], pulse: Pulse) -> Callable[..., Any]:
     """The handler that the core calls: it gives the user's one a streaming response, and ends the stream after it."""
-    content_type = route.options["stream"]
+    content_type = ContentType.of(route.options["stream"])
 
     def run(req: SlimeRequest, resp: SlimeResponse) -> None:
         stream = StreamResponse(req, resp, content_type, pulse)

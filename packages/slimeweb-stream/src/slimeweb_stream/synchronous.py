@@ -31,10 +31,9 @@ class StreamResponse(BaseStream):
         `ClientDisconnected` once the client has left, `RuntimeError` before `start_stream()` or after `close()`. With
         `strict_order=False` failures are logged instead of raised.
         """
-        piece = data.encode() if isinstance(data, str) else to_bytes(data)
+        piece = data if isinstance(data, str) else to_bytes(data)
         try:
-            with self._lock:
-                self._writer.write(piece)
+            self._writer.write(piece)
             if self._beat is not None:
                 self._beat.put_off()
         except (ClientDisconnected, RuntimeError) as error:
@@ -55,23 +54,18 @@ class StreamResponse(BaseStream):
 
     def close(self) -> None:
         """Ends the stream; the client sees a complete answer. A handler that returns without it ends it as well."""
-        with self._lock:
-            self._writer.close()
+        self._writer.close()
 
     def _write(self, piece: bytes) -> None:
-        with self._lock:
-            self._writer.write(piece)
+        self._writer.write(piece)
         self._sent()
 
     def _keep_alive(self) -> bool:
         if self._writer.is_closed:
             return False
-        # A handler that is sending, or a client that is behind, needs no comment.
-        if self._lock.acquire(blocking=False):
-            try:
-                self._writer.try_write(COMMENT)
-            except (ClientDisconnected, RuntimeError):
-                return False
-            finally:
-                self._lock.release()
+        try:
+            # A handler that is sending, or a client that is behind, needs no comment.
+            self._writer.try_write(COMMENT)
+        except (ClientDisconnected, RuntimeError):
+            return False
         return True

@@ -25,6 +25,8 @@ struct Channel {
 
 #[derive(Default)]
 struct State {
+    /// Threads that wait for room. Waking is a system call, so nobody is woken who is not there.
+    blocked: usize,
     pieces: VecDeque<Bytes>,
     buffered: usize,
     end: Option<End>,
@@ -61,6 +63,15 @@ impl Channel {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Lets the threads that wait for room look again.
+    fn unblock(&self, state: MutexGuard<'_, State>) {
+        let blocked = state.blocked > 0;
+        drop(state);
+        if blocked {
+            self.room.notify_all();
+        }
+    }
+
     fn end(&self, end: End) {
         let mut state = self.lock();
         if state.is_closed() {
@@ -73,9 +84,8 @@ impl Channel {
         }
         let (waker, callbacks) = (state.receiver.take(), std::mem::take(&mut state.on_room));
         let unneeded = std::mem::take(&mut state.on_closed);
-        drop(state);
+        self.unblock(state);
         drop(unneeded);
-        self.room.notify_all();
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -125,21 +135,23 @@ impl BodySender {
         let channel = self.channel();
         let mut state = channel.lock();
         while !state.is_closed() && state.buffered >= channel.high_water {
+            state.blocked += 1;
             state = channel.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.blocked -= 1;
         }
         Self::take(state, data)
     }
 
-    /// Gives `data` to the client: `Ok(true)`. While the buffer is full nothing is taken: `Ok(false)`.
+    /// Gives a copy of `data` to the client: `Ok(true)`. While the buffer is full nothing is taken: `Ok(false)`.
     ///
     /// # Errors
     /// [`Closed`].
-    pub fn try_send(&self, data: Bytes) -> Result<bool, Closed> {
+    pub fn try_send(&self, data: &[u8]) -> Result<bool, Closed> {
         let state = self.channel().lock();
         if !state.is_closed() && state.buffered >= self.channel().high_water {
             return Ok(false);
         }
-        Self::take(state, data).map(|()| true)
+        Self::take(state, Bytes::copy_from_slice(data)).map(|()| true)
     }
 
     /// Gives `data` to the client even while the buffer is full: for what was made before that was known, such as a
@@ -244,8 +256,7 @@ impl BodyReceiver {
         state.buffered -= piece.len();
         let callbacks =
             if state.buffered < self.channel.high_water { std::mem::take(&mut state.on_room) } else { Vec::new() };
-        drop(state);
-        self.channel.room.notify_all();
+        self.channel.unblock(state);
         callbacks.into_iter().for_each(|callback| callback());
         Poll::Ready(Some(Ok(piece)))
     }
@@ -259,9 +270,8 @@ impl Drop for BodyReceiver {
         state.buffered = 0;
         let (room, closed) = (std::mem::take(&mut state.on_room), std::mem::take(&mut state.on_closed));
         let told = state.end.is_some();
-        drop(state);
+        self.channel.unblock(state);
         drop(pieces);
-        self.channel.room.notify_all();
         room.into_iter().for_each(|callback| callback());
         if !told {
             closed.into_iter().for_each(|callback| callback());
@@ -283,14 +293,14 @@ mod tests {
     #[test]
     fn a_full_buffer_takes_nothing_until_there_is_room() {
         let (sender, mut receiver) = channel(4);
-        assert_eq!(sender.try_send(Bytes::from_static(b"abcdef")), Ok(true));
-        assert_eq!(sender.try_send(Bytes::from_static(b"g")), Ok(false));
+        assert_eq!(sender.try_send(b"abcdef"), Ok(true));
+        assert_eq!(sender.try_send(b"g"), Ok(false));
         let (told, hear) = mpsc::channel();
         sender.on_room(Box::new(move || told.send(()).unwrap()));
         assert!(hear.try_recv().is_err());
         assert_eq!(next(&mut receiver), Poll::Ready(Some(Ok(Bytes::from_static(b"abcdef")))));
         hear.try_recv().unwrap();
-        assert_eq!(sender.try_send(Bytes::from_static(b"g")), Ok(true));
+        assert_eq!(sender.try_send(b"g"), Ok(true));
     }
 
     #[test]
@@ -325,16 +335,16 @@ mod tests {
     #[test]
     fn closing_sends_what_is_buffered_aborting_does_not() {
         let (sender, mut receiver) = channel(8);
-        sender.try_send(Bytes::from_static(b"a")).unwrap();
+        sender.try_send(b"a").unwrap();
         drop(sender);
         assert_eq!(next(&mut receiver), Poll::Ready(Some(Ok(Bytes::from_static(b"a")))));
         assert!(receiver.has_ended());
         assert_eq!(next(&mut receiver), Poll::Ready(None));
 
         let (sender, mut receiver) = channel(8);
-        sender.try_send(Bytes::from_static(b"a")).unwrap();
+        sender.try_send(b"a").unwrap();
         sender.abort();
-        assert_eq!(sender.try_send(Bytes::from_static(b"b")), Err(Closed));
+        assert_eq!(sender.try_send(b"b"), Err(Closed));
         assert!(!receiver.has_ended());
         assert_eq!(next(&mut receiver), Poll::Ready(Some(Err(BodyError::Aborted))));
         assert_eq!(next(&mut receiver), Poll::Ready(None));
