@@ -12,6 +12,7 @@ import pytest
 from slimeweb import Slime, SlimeRequest, SlimeResponse
 from slimeweb.errors import PluginError
 from slimeweb.testing import TestClient
+from support.crew import at_once
 from support.toys import app_with, both, hesitant, kind, raw, read_until, toy, written
 
 LETTERS = bytes(range(65, 91)), bytes(range(97, 123))
@@ -299,3 +300,52 @@ def test_how_a_body_is_cut_into_pieces_does_not_matter(size: int) -> None:
     app.route(path="/", written=True)(sync)
     with TestClient(app) as client:
         assert client.get("/").content == data.translate(ROT13)
+
+
+class Exclusive:
+    """Its encoders take no two calls at a time; the first `push` waits until it may go on."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.go_on = threading.Event()
+        self._taken = threading.Lock()
+
+    def begin(self, request: SlimeRequest, response: SlimeResponse, length: int | None) -> Exclusive:
+        return self
+
+    def push(self, data: bytes) -> bytes:
+        assert self._taken.acquire(blocking=False), "two calls at a time"
+        try:
+            self.entered.set()
+            assert self.go_on.wait(10)
+            return data
+        finally:
+            self._taken.release()
+
+    def flush(self) -> bytes:
+        return b""
+
+    finish = flush
+
+
+def test_a_filter_sees_the_pieces_of_several_threads_one_after_the_other() -> None:
+    exclusive = Exclusive()
+    refused: list[bool] = []
+
+    def write(req: SlimeRequest, writer: Any) -> None:
+        writer.start()
+        first = threading.Thread(target=writer.write, args=(b"first,",))
+        first.start()
+        assert exclusive.entered.wait(10)
+        # The other thread has the encoder, and this one does not wait for it.
+        refused.append(writer.try_write(b"never"))
+        exclusive.go_on.set()
+        first.join()
+        at_once(4, lambda number: [writer.write(b"later,") for _ in range(50)])
+        writer.close()
+
+    app = filtering(exclusive)
+    app.route(path="/", written=True)(write)
+    with TestClient(app) as client:
+        assert client.get("/").content == b"first," + b"later," * 200
+    assert refused == [False]

@@ -15,6 +15,7 @@ import pytest
 from slimeweb import ClientDisconnected, RouteSpec, Slime, SlimeMiddleware, SlimeRequest, SlimeResponse
 from slimeweb.testing import TestClient
 from support.condition import eventually
+from support.crew import at_once
 from support.toys import app_with, both, hesitant, kind, raw, read_until, written
 
 PIECE = b"x" * 65536
@@ -302,3 +303,30 @@ def test_middleware_can_refuse_before_the_first_byte_and_sees_that_it_has_gone()
         assert client.get("/sync?no=1").status_code == 401
         assert client.get("/sync").text == "yes"
     assert started == [False, True]
+
+
+@pytest.mark.parametrize("path", ["/sync", "/coro"])
+def test_text_goes_as_utf_8_and_what_is_neither_text_nor_bytes_is_refused(path: str) -> None:
+    def write(writer: Any) -> None:
+        writer.start()
+        for send in (writer.write, writer.try_write):
+            with pytest.raises(TypeError):
+                send(1)
+            with pytest.raises(UnicodeEncodeError):
+                send("half a pair: \ud800")
+        writer.write("Grüße, ")
+        assert writer.try_write("世界")
+
+    with TestClient(app_writing(**both(write))) as client:
+        assert client.get(path).content == "Grüße, 世界".encode()
+
+
+def test_several_threads_may_write() -> None:
+    def write(writer: Any) -> None:
+        writer.start()
+        # More than the buffer holds, so that they wait for the client as well.
+        at_once(4, lambda number: [writer.write(bytes([97 + number]) * 999 + b"\n") for _ in range(200)])
+
+    with TestClient(app_writing(sync=both(write)["sync"])) as client:
+        lines = client.get("/sync").content.splitlines()
+    assert sorted(lines) == sorted([bytes([97 + number]) * 999 for number in range(4)] * 200)

@@ -30,6 +30,7 @@ mod server;
 mod service;
 mod station;
 mod tls;
+mod wait;
 mod wire;
 mod worker;
 

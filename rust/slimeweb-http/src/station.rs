@@ -22,6 +22,8 @@ use slab::Slab;
 use tokio::runtime::{Builder, EnterGuard, Runtime};
 use tokio::task::coop;
 
+use crate::wait::Wait;
+
 /// Tasks run between two looks at what the driver waits for. Few enough that the first answers of a crowd go out while the last
 /// requests are still to be read: client and server work at the same time then, instead of in turns.
 const CHUNK: usize = 16;
@@ -42,6 +44,7 @@ struct Seat {
     /// Tasks taken from the queue that have not had their turn.
     rest: VecDeque<Runnable>,
     looks: u8,
+    wait: Wait,
 }
 
 /// Starts tasks on a [`Station`], from any thread.
@@ -140,6 +143,9 @@ impl Station {
         let tasks = &self.spawner.0;
         loop {
             seat.rest.append(&mut lock(&tasks.queue).ready);
+            if !seat.rest.is_empty() {
+                seat.wait.ends(seat.rest.len());
+            }
             for _ in 0..CHUNK {
                 let Some(task) = seat.rest.pop_front() else { break };
                 self.run(task);
@@ -163,7 +169,14 @@ impl Station {
             }
             drop(queue);
             let outcome = until(cx);
-            if idle || outcome.is_ready() {
+            if outcome.is_ready() {
+                seat.wait.ends(1);
+                return outcome;
+            }
+            if idle {
+                if seat.wait.goes_on() {
+                    cx.waker().wake_by_ref();
+                }
                 return outcome;
             }
         }

@@ -190,8 +190,8 @@ class BodyWriter:
     """Writes a response body piece by piece, as fast as the client reads it.
 
     `write` blocks the handler's thread while the buffer is full; on an event loop, `try_write` and `drain` do the same
-    without blocking. Each takes `bytes`, or `str` that is sent as UTF-8, and raises `ClientDisconnected` once the client
-    is gone. They may be called from several threads: a piece stays in one piece.
+    without blocking. Each takes `bytes`, or `str` that is sent as UTF-8, and raises `ClientDisconnected` once the
+    client is gone. They may be called from several threads: a piece stays in one piece.
     """
 
     def start(self) -> None: ...
