@@ -1,63 +1,115 @@
-"""Coroutine handlers: their outcome reaches the exchange, and what they began is ended."""
+"""Coroutine handlers: their outcome is the answer, and what they began is ended."""
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
+import sys
+from collections.abc import Generator
 from typing import Any
 
 import pytest
 
 from slimeweb import Slime, SlimeMiddleware, SlimeRequest, SlimeResponse
 from slimeweb.fold import Layer, fold
-from slimeweb.loops import spawn
 from slimeweb.testing import TestClient
 
 
-class Exchange:
-    def __init__(self) -> None:
-        self.outcomes: list[object] = []
+def test_what_a_coroutine_returns_or_raises_ends_its_request() -> None:
+    app = Slime(__file__)
+    tasks: list[asyncio.Task[Any] | None] = []
 
-    def finish(self, result: object, /) -> None:
-        self.outcomes.append(result)
-
-    def fail(self, exc: BaseException, /) -> None:
-        self.outcomes.append(type(exc))
-
-
-def outcome(endpoint: Any, *, cancel: bool = False) -> list[object]:
-    exchange = Exchange()
-
-    async def run() -> None:
-        task = spawn(endpoint, None, None, exchange)  # type: ignore[arg-type]
-        if cancel:
+    @app.route("/{when}/{how}")
+    async def home(req: SlimeRequest, resp: SlimeResponse) -> str:
+        if req.params["when"] == "later":
             await asyncio.sleep(0)
-            task.cancel()
-        await asyncio.wait([task])
-        assert task.cancelled() is cancel
-
-    asyncio.run(run())
-    return exchange.outcomes
-
-
-def test_what_a_coroutine_returns_or_raises_ends_its_exchange_once() -> None:
-    async def answer(req: object, resp: object) -> str:
-        await asyncio.sleep(0)
+        match req.params["how"]:
+            case "fail":
+                raise ValueError
+            case "leave":
+                raise SystemExit
+            case "cancel":
+                task = asyncio.current_task()
+                assert task is not None
+                tasks.append(task)
+                task.cancel()
+                await asyncio.sleep(0)
         return "answer"
 
-    async def fail(req: object, resp: object) -> None:
-        raise ValueError
+    with TestClient(app, workers=1) as client:
+        for when in ("now", "later"):
+            statuses = [client.get(f"/{when}/{how}").status_code for how in ("answer", "fail", "leave", "cancel")]
+            assert statuses == [200, 500, 500, 503]
+    assert [task is not None and task.cancelled() for task in tasks] == [True, True]
 
-    async def leave(req: object, resp: object) -> None:
-        raise SystemExit
 
-    async def forever(req: object, resp: object) -> None:
-        await asyncio.Event().wait()
+def test_what_is_awaited_is_sent_and_thrown_to_the_handler() -> None:
+    app = Slime(__file__)
 
-    assert outcome(answer) == ["answer"]
-    assert outcome(fail) == [ValueError]
-    assert outcome(leave) == [SystemExit]
-    assert outcome(forever, cancel=True) == [asyncio.CancelledError]
+    class Awaited:
+        """Yields nothing but `None`, as `asyncio.sleep(0)` does, and tells what it is resumed with."""
+
+        def __await__(self) -> Generator[None, object, object]:
+            try:
+                return (yield), (yield)
+            except asyncio.CancelledError as error:
+                return error.args
+
+    @app.route("/resumed")
+    async def resumed(req: SlimeRequest, resp: SlimeResponse) -> str:
+        return repr(await Awaited())
+
+    @app.route("/cancelled")
+    async def cancelled(req: SlimeRequest, resp: SlimeResponse) -> str:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel("enough")
+        # It is the handler that decides what a cancellation does.
+        return repr(await Awaited())
+
+    with TestClient(app) as client:
+        assert client.get("/resumed").text == "(None, None)"
+        assert client.get("/cancelled").text == "('enough',)"
+
+
+def test_what_is_awaitable_without_being_a_coroutine_will_do() -> None:
+    app = Slime(__file__)
+
+    class Home:
+        async def __call__(self, req: SlimeRequest, resp: SlimeResponse) -> str:
+            await asyncio.sleep(0)
+            return "hello"
+
+    class Answer:
+        def __await__(self) -> Generator[Any, None, str]:
+            yield from asyncio.sleep(0).__await__()
+            return "an awaitable"
+
+    def answer(req: SlimeRequest, resp: SlimeResponse) -> Answer:
+        return Answer()
+
+    app.route("/object")(Home())
+    if sys.version_info >= (3, 12):
+        app.route("/awaitable")(inspect.markcoroutinefunction(answer))
+    with TestClient(app) as client:
+        assert client.get("/object").text == "hello"
+        if sys.version_info >= (3, 12):
+            assert client.get("/awaitable").text == "an awaitable"
+
+
+def test_a_handlers_task_shows_the_handler() -> None:
+    app = Slime(__file__)
+
+    @app.route("/")
+    async def somewhere(req: SlimeRequest, resp: SlimeResponse) -> list[Any]:
+        await asyncio.sleep(0)
+        task = asyncio.current_task()
+        assert task is not None
+        return ["somewhere" in repr(task), asyncio.iscoroutine(task.get_coro())]
+
+    with TestClient(app) as client:
+        assert client.get("/").json() == [True, True]
 
 
 def test_a_cancelled_handlers_afters_run() -> None:
@@ -75,10 +127,14 @@ def test_a_cancelled_handlers_afters_run() -> None:
     layers = [Layer(before=lambda req, resp: None, after=lambda req, resp: seen.append("after"))]
     endpoint = fold(layers, forever, on_error, on_error, is_async=True)
 
-    async def run(req: object, resp: object) -> None:
-        await endpoint(req, Response())
+    async def run() -> None:
+        task = asyncio.ensure_future(endpoint(None, Response()))  # type: ignore[arg-type]
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
 
-    assert outcome(run, cancel=True) == [asyncio.CancelledError]
+    asyncio.run(run())
     assert seen == ["after"]
 
 

@@ -8,8 +8,9 @@ use slimeweb_http::ConnectionInfo;
 use slimeweb_http::router::Params;
 
 use crate::bridge::overloaded;
-use crate::exchange::Exchange;
+use crate::coroutine::HandlerCoroutine;
 use crate::lanes::context;
+use crate::lanes::running::Running;
 use crate::payload::Payload;
 use crate::plan::Plan;
 use crate::reply::{Reply, ReplySender};
@@ -90,12 +91,17 @@ pub(crate) fn run(py: Python<'_>, job: Box<Job>) {
 }
 
 /// Starts a coroutine handler as a task of the running loop. Called in the loop's thread.
-pub(crate) fn start(py: Python<'_>, job: Box<Job>) {
+pub(crate) fn start(py: Python<'_>, job: Box<Job>, running: &Running) {
     let outcome = job.open(py).and_then(|(request, response)| {
-        let Job { site, plan, .. } = &**request.get();
-        let exchange = Bound::new(py, Exchange::new(request.clone().unbind(), response.clone().unbind()))?;
-        match site.spawn.bind(py).call1((&plan.endpoint, &request, &response, &exchange)) {
-            Ok(task) => exchange.get().hold(task.unbind()),
+        let coroutine = request.get().plan.endpoint.bind(py).call1((&request, &response));
+        match coroutine.and_then(|coroutine| HandlerCoroutine::new(&coroutine, &request, &response)) {
+            Ok(coroutine) => {
+                let coroutine = Bound::new(py, coroutine)?;
+                match running.start_task(py, coroutine.clone().into_any()) {
+                    Ok(task) => coroutine.get().hold(task.unbind()),
+                    Err(error) => coroutine.get().settle(py, Err(error)),
+                }
+            }
             // Not even a coroutine came of it: that is the handler's failure like any other.
             Err(error) => settle(&request, &response, Err(error)),
         }

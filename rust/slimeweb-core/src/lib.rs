@@ -6,8 +6,8 @@
 mod access;
 mod bridge;
 mod charset;
+mod coroutine;
 mod disposition;
-mod exchange;
 mod failure;
 mod file;
 mod headers;
@@ -33,8 +33,6 @@ use pyo3::prelude::*;
 /// The Rust half of slimeweb: requests, responses and the server that carries them.
 #[pymodule(gil_used = false)]
 mod _core {
-    #[pymodule_export]
-    use crate::exchange::Exchange;
     #[pymodule_export]
     use crate::file::SlimeFile;
     #[pymodule_export]

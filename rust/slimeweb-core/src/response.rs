@@ -79,6 +79,10 @@ impl SlimeResponse {
         self.task.get_or_init(Task::default)
     }
 
+    pub(crate) fn take_task(&self) -> Option<Py<PyAny>> {
+        self.task.get()?.lock().take()
+    }
+
     pub(crate) fn request(&self) -> &Py<SlimeRequest> {
         &self.request
     }

@@ -147,7 +147,6 @@ impl Server {
                 mounts: mounts.iter().map(|mount| StaticDir::new(&mount.directory, &mount.prefix)).collect(),
                 fallback: fallback.as_ref().map(|plan| Arc::new(plan.clone_ref(py))),
                 on_error: on_error.clone_ref(py),
-                spawn: member("slimeweb.loops", "spawn")?,
                 json_default: member("slimeweb.encoding", "default")?,
                 method: member("types", "MethodType")?,
                 request_members: frozen(request_members)?,

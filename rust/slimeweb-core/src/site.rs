@@ -26,8 +26,6 @@ pub(crate) struct Site {
     /// Answers what no route does, where somebody wants a say in it.
     pub(crate) fallback: Option<Arc<Plan>>,
     pub(crate) on_error: Py<PyAny>,
-    /// `slimeweb.loops.spawn`: makes the task of a coroutine handler.
-    pub(crate) spawn: Py<PyAny>,
     /// `slimeweb.encoding.default`: what JSON does not know, in terms that it does.
     pub(crate) json_default: Py<PyAny>,
     /// `types.MethodType`: binds a member to its object.

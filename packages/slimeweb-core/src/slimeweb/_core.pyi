@@ -14,7 +14,6 @@ from slimeweb.state import State
 __all__ = [
     "BodyChunks",
     "BodyWriter",
-    "Exchange",
     "Handle",
     "Headers",
     "LoopPort",
@@ -265,12 +264,6 @@ class Handle:
     def cancelled(self) -> bool: ...
     def get_context(self) -> Context: ...
 
-@final
-class Exchange:
-    """The answering end of one request that a coroutine is working on."""
-
-    def finish(self, result: object, /) -> None: ...
-    def fail(self, exc: BaseException, /) -> None: ...
 
 def json_loads(data: bytes, /) -> Any: ...
 def json_dumps(value: Any, default: Callable[[Any], Any] | None = None, /) -> bytes: ...

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import selectors
-import sys
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
@@ -16,45 +15,14 @@ if TYPE_CHECKING:
 
     from _typeshed import FileDescriptorLike
 
-    from slimeweb._core import Exchange, LoopPort, SlimeRequest, SlimeResponse
+    from slimeweb._core import LoopPort
 
-__all__ = ["LoopThread", "Loops", "drive", "spawn"]
+__all__ = ["LoopThread", "Loops"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-Endpoint = Callable[["SlimeRequest", "SlimeResponse"], Coroutine[Any, Any, object]]
 
 _logger = logging.getLogger("slimeweb")
-
-
-async def drive(endpoint: Endpoint, req: SlimeRequest, resp: SlimeResponse, exchange: Exchange) -> None:
-    """Runs a coroutine handler to its end and hands its outcome to the exchange."""
-    try:
-        result = await endpoint(req, resp)
-    except asyncio.CancelledError as error:
-        exchange.fail(error)
-        raise
-    except BaseException as error:
-        # SystemExit and the like included: they would end the loop, and with it everybody else's requests.
-        exchange.fail(error)
-    else:
-        exchange.finish(result)
-
-
-if sys.version_info >= (3, 12):
-
-    def spawn(endpoint: Endpoint, req: SlimeRequest, resp: SlimeResponse, exchange: Exchange) -> asyncio.Task[None]:
-        """Starts a coroutine handler as a task of the running loop. One that never suspends is done when this
-        returns.
-        """
-        loop = asyncio.get_running_loop()
-        return asyncio.Task(drive(endpoint, req, resp, exchange), loop=loop, eager_start=True)
-
-else:
-
-    def spawn(endpoint: Endpoint, req: SlimeRequest, resp: SlimeResponse, exchange: Exchange) -> asyncio.Task[None]:
-        """Starts a coroutine handler as a task of the running loop."""
-        return asyncio.get_running_loop().create_task(drive(endpoint, req, resp, exchange))
 
 
 class PortSelector(selectors.BaseSelector):

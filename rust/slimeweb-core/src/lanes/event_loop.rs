@@ -29,6 +29,7 @@ use super::callback::Handle;
 use super::pace::Pace;
 use super::pool::Pool;
 use super::rescue::Watch;
+use super::running::Running;
 use crate::job::{self, Job};
 use crate::plan::Plan;
 
@@ -320,7 +321,7 @@ impl Port {
                     self.progress.fetch_add(STEP, Ordering::Relaxed);
                     match turn {
                         Turn::Soon(handle) => Handle::run(handle.bind(py), running.event_loop.bind(py))?,
-                        Turn::Handle(job) => catch(|| job::start(py, job)),
+                        Turn::Handle(job) => catch(|| job::start(py, job, running)),
                         Turn::Call(call) => catch(|| call(py)),
                         Turn::Inline(_) | Turn::Plain(_) => {}
                     }
@@ -415,41 +416,6 @@ fn is_readable(file: &OwnedFd) -> io::Result<()> {
     }
 }
 
-/// The loop that runs on a worker's thread, and the way to hide it.
-struct Running {
-    event_loop: Py<PyAny>,
-    /// `asyncio._set_running_loop`.
-    set: Py<PyAny>,
-    /// Runs the loop in the worker's place, on the thread that calls it.
-    substitute: Py<PyAny>,
-}
-
-impl Running {
-    /// A plain handler must not find a running loop: `asyncio.run()` and its like would refuse to work.
-    fn hide<'a>(&'a self, py: Python<'a>) -> Hidden<'a> {
-        self.say(py, py.None().bind(py));
-        Hidden { running: self, py }
-    }
-
-    fn say(&self, py: Python<'_>, event_loop: &Bound<'_, PyAny>) {
-        if let Err(error) = self.set.bind(py).call1((event_loop,)) {
-            error.write_unraisable(py, None);
-        }
-    }
-}
-
-/// Until this is dropped there is no running loop.
-struct Hidden<'a> {
-    running: &'a Running,
-    py: Python<'a>,
-}
-
-impl Drop for Hidden<'_> {
-    fn drop(&mut self) {
-        self.running.say(self.py, self.running.event_loop.bind(self.py));
-    }
-}
-
 /// A worker, as its event loop's selector sees it.
 #[pyclass(frozen, module = "slimeweb._core")]
 pub(crate) struct LoopPort {
@@ -470,14 +436,14 @@ impl LoopPort {
     /// runs the loop on another thread while the worker's own is kept by a plain function; it ends soon after `is_recalled()`.
     /// To be called once, before the loop runs. `OSError` when the descriptor cannot be watched.
     fn attach(&self, event_loop: Py<PyAny>, fileno: RawFd, substitute: Py<PyAny>, py: Python<'_>) -> PyResult<()> {
-        let set = py.import("asyncio")?.getattr("_set_running_loop")?.unbind();
+        let running = Running::new(py, event_loop, substitute)?;
         // SAFETY: whoever calls this has the file open. The copy is this port's own.
         let files = unsafe { BorrowedFd::borrow_raw(fileno) }.try_clone_to_owned()?;
         let _entered = self.port.station.enter();
         // SAFETY: an OwnedFd is open for as long as it lives, and stays the same.
         let files = unsafe { AsyncFd::register_with_interest(files, Interest::READABLE) }.map_err(io::Error::from)?;
         *self.port.files.lock() = Some(files);
-        *self.port.running.lock() = Some(Arc::new(Running { event_loop, set, substitute }));
+        *self.port.running.lock() = Some(Arc::new(running));
         Ok(())
     }
 

@@ -7,6 +7,7 @@ pub(crate) mod event_loop;
 pub(crate) mod pace;
 pub(crate) mod pool;
 pub(crate) mod rescue;
+pub(crate) mod running;
 
 use std::sync::Arc;
 

@@ -1,0 +1,146 @@
+//! A coroutine handler at work: what its task runs.
+
+use parking_lot::Mutex;
+use pyo3::exceptions::PyStopIteration;
+use pyo3::ffi;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyTuple};
+
+use crate::job;
+use crate::request::SlimeRequest;
+use crate::response::SlimeResponse;
+
+pyo3::import_exception!(asyncio, CancelledError);
+
+/// The coroutine of a handler, and the end of its request: what it returns or raises is the answer.
+///
+/// To its task it is a coroutine (PEP 492) that returns `None` and raises nothing but `CancelledError`. Whatever else a handler
+/// raises, `SystemExit` included, is the request's own, and must not end the loop and with it everybody else's requests.
+#[pyclass(frozen, module = "slimeweb._core")]
+pub(crate) struct HandlerCoroutine {
+    inner: Py<PyAny>,
+    open: Mutex<Option<(Py<SlimeRequest>, Py<SlimeResponse>)>>,
+}
+
+/// What came of a step.
+enum Step<'py> {
+    /// It waits for this.
+    Suspended(Bound<'py, PyAny>),
+    Returned(Bound<'py, PyAny>),
+}
+
+impl HandlerCoroutine {
+    /// `awaitable` is what the handler has returned. An error where it is none.
+    pub(crate) fn new(
+        awaitable: &Bound<'_, PyAny>,
+        request: &Bound<'_, SlimeRequest>,
+        response: &Bound<'_, SlimeResponse>,
+    ) -> PyResult<Self> {
+        // SAFETY: only the object's type is looked at.
+        let inner = if unsafe { ffi::PyCoro_CheckExact(awaitable.as_ptr()) } == 1 {
+            awaitable.clone()
+        } else {
+            awaitable.call_method0(intern!(awaitable.py(), "__await__"))?
+        };
+        let open = Mutex::new(Some((request.clone().unbind(), response.clone().unbind())));
+        Ok(Self { inner: inner.unbind(), open })
+    }
+
+    /// Keeps the task until the request ends, since asyncio itself only holds it weakly; one that has ended already (an eager one)
+    /// is not kept.
+    pub(crate) fn hold(&self, task: Py<PyAny>) {
+        let open = self.open.lock();
+        if let Some((_, response)) = &*open {
+            *response.get().task().lock() = Some(task);
+        } else {
+            drop(open);
+            drop(task);
+        }
+    }
+
+    /// Ends the request. A second time it does nothing.
+    pub(crate) fn settle(&self, py: Python<'_>, result: PyResult<Bound<'_, PyAny>>) {
+        let Some((request, response)) = self.open.lock().take() else { return };
+        let task = response.get().take_task();
+        job::settle(request.bind(py), response.bind(py), result);
+        drop(task);
+    }
+
+    /// What the task is told of a step: `None` at the end.
+    fn tell<'py>(&self, py: Python<'py>, step: PyResult<Step<'py>>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        match step {
+            Ok(Step::Suspended(awaited)) => Ok(Some(awaited)),
+            Ok(Step::Returned(value)) => {
+                self.settle(py, Ok(value));
+                Ok(None)
+            }
+            Err(error) => {
+                let cancelled = error.is_instance_of::<CancelledError>(py).then(|| error.clone_ref(py));
+                self.settle(py, Err(error));
+                cancelled.map_or(Ok(None), Err)
+            }
+        }
+    }
+
+    fn send_on<'py>(&self, value: &Bound<'py, PyAny>) -> PyResult<Step<'py>> {
+        let py = value.py();
+        let mut result = std::ptr::null_mut();
+        // SAFETY: attached, and both objects are alive; `result` is a new reference unless an exception is set.
+        unsafe {
+            match ffi::PyIter_Send(self.inner.as_ptr(), value.as_ptr(), &raw mut result) {
+                ffi::PySendResult::PYGEN_NEXT => Ok(Step::Suspended(Bound::from_owned_ptr(py, result))),
+                ffi::PySendResult::PYGEN_RETURN => Ok(Step::Returned(Bound::from_owned_ptr(py, result))),
+                ffi::PySendResult::PYGEN_ERROR => Err(PyErr::fetch(py)),
+            }
+        }
+    }
+}
+
+/// The end of a generator's method, which only raises.
+fn or_stop<T>(outcome: Option<T>) -> PyResult<T> {
+    outcome.ok_or_else(|| PyStopIteration::new_err(()))
+}
+
+#[pymethods]
+impl HandlerCoroutine {
+    fn __await__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __iter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let step = self.send_on(py.None().bind(py));
+        self.tell(py, step)
+    }
+
+    fn send<'py>(&self, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let step = self.send_on(value);
+        or_stop(self.tell(value.py(), step)?)
+    }
+
+    #[pyo3(signature = (*exception))]
+    fn throw<'py>(&self, exception: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+        let py = exception.py();
+        let step = match self.inner.bind(py).call_method1(intern!(py, "throw"), exception) {
+            Ok(awaited) => Ok(Step::Suspended(awaited)),
+            Err(error) if error.is_instance_of::<PyStopIteration>(py) => {
+                error.value(py).getattr(intern!(py, "value")).map(Step::Returned)
+            }
+            Err(error) => Err(error),
+        };
+        or_stop(self.tell(py, step)?)
+    }
+
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        self.inner.bind(py).call_method0(intern!(py, "close")).map(drop)
+    }
+
+    /// Its name, frame, code and the like, for those who show tasks: the handler's own.
+    fn __getattr__<'py>(&self, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+        self.inner.bind(name.py()).getattr(name)
+    }
+}

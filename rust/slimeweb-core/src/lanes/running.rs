@@ -1,0 +1,64 @@
+//! The `asyncio` loop that runs on a worker's thread, as far as Rust deals with it.
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+/// A worker's loop.
+pub(crate) struct Running {
+    pub(super) event_loop: Py<PyAny>,
+    /// `asyncio._set_running_loop`.
+    set: Py<PyAny>,
+    /// Runs the loop in the worker's place, on the thread that calls it.
+    pub(super) substitute: Py<PyAny>,
+    /// `asyncio.Task`, and what each is made with.
+    task: Py<PyAny>,
+    task_options: Py<PyDict>,
+}
+
+impl Running {
+    pub(super) fn new(py: Python<'_>, event_loop: Py<PyAny>, substitute: Py<PyAny>) -> PyResult<Self> {
+        let asyncio = py.import("asyncio")?;
+        let task_options = PyDict::new(py);
+        task_options.set_item("loop", &event_loop)?;
+        if py.version_info() >= (3, 12) {
+            // One that never suspends is done when it has been made. Before 3.12 each costs a turn of the loop.
+            task_options.set_item("eager_start", true)?;
+        }
+        Ok(Self {
+            event_loop,
+            set: asyncio.getattr("_set_running_loop")?.unbind(),
+            substitute,
+            task: asyncio.getattr("Task")?.unbind(),
+            task_options: task_options.unbind(),
+        })
+    }
+
+    /// Starts a coroutine as a task. To be called in the loop's thread.
+    pub(crate) fn start_task<'py>(&self, py: Python<'py>, coroutine: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        self.task.bind(py).call((coroutine,), Some(self.task_options.bind(py)))
+    }
+
+    /// A plain handler must not find a running loop: `asyncio.run()` and its like would refuse to work.
+    pub(super) fn hide<'a>(&'a self, py: Python<'a>) -> Hidden<'a> {
+        self.say(py, py.None().bind(py));
+        Hidden { running: self, py }
+    }
+
+    fn say(&self, py: Python<'_>, event_loop: &Bound<'_, PyAny>) {
+        if let Err(error) = self.set.bind(py).call1((event_loop,)) {
+            error.write_unraisable(py, None);
+        }
+    }
+}
+
+/// Until this is dropped there is no running loop.
+pub(super) struct Hidden<'a> {
+    running: &'a Running,
+    py: Python<'a>,
+}
+
+impl Drop for Hidden<'_> {
+    fn drop(&mut self) {
+        self.running.say(self.py, self.running.event_loop.bind(self.py));
+    }
+}
