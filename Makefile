@@ -38,7 +38,7 @@ ONE_AT_A_TIME := $(if $(shell command -v flock),flock $(CARGO_TARGET_DIR)/.slime
 .DELETE_ON_ERROR:
 # cargo and pytest use all cores themselves; `make -j` would only mix their output.
 .NOTPARALLEL:
-.PHONY: help build demo lock test test-rust test-python test-free-threaded nightly lint format wheels bench bench-quick instructions clean
+.PHONY: help build demo lock test test-rust test-python test-free-threaded nightly lint format wheels bench bench-quick instructions scaling clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 28
@@ -93,6 +93,9 @@ bench-quick: bench ## the same, with fewer servers, workloads and rounds (2 minu
 
 instructions: .tools/uv-$(UV_VERSION) ## count instructions per request with valgrind, after a bench or bench-quick
 	"$(PYTHON)" -m benchmarks.instructions --uv $(CURDIR)/$(UV) --cache $(CACHE)
+
+scaling: .tools/uv-$(UV_VERSION) ## measure what a second worker is worth, after a bench or bench-quick
+	"$(PYTHON)" -m benchmarks.scaling --uv $(CURDIR)/$(UV) --cache $(CACHE)
 
 lock: .tools/uv-$(UV_VERSION) ## choose the newest versions that requirements-dev.txt may pin
 	$(UV) lock --quiet --upgrade

@@ -56,6 +56,12 @@ def length(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
     return resp.plain(str(len(req.body)))
 
 
+@app.route(path="/compute")
+def compute(req: SlimeRequest, resp: SlimeResponse) -> str:
+    """For `make scaling`."""
+    return str(sum(number * number for number in range(4000)))
+
+
 @app.route(path="/about")
 def about(req: SlimeRequest, resp: SlimeResponse) -> dict[str, Any]:
     """What this process runs on, asked once the work is done: an import may have turned the GIL on since the start."""

@@ -47,6 +47,13 @@ struct Seat {
     wait: Wait,
 }
 
+/// Whether the thread that drives may wait.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    Allowed,
+    Denied,
+}
+
 /// Starts tasks on a [`Station`], from any thread.
 #[derive(Clone)]
 pub struct Spawner(Arc<Tasks>);
@@ -100,7 +107,20 @@ impl Station {
     ///
     /// # Panics
     /// On a thread that drives a runtime already.
-    pub fn drive<T>(&self, mut until: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+    pub fn drive<T>(&self, until: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+        self.drive_and(Rest::Allowed, until)
+    }
+
+    /// As [`drive`](Self::drive), for a thread that has something else to do: it never waits, but looks at the sockets and polls
+    /// `until` again.
+    ///
+    /// # Panics
+    /// On a thread that drives a runtime already.
+    pub fn drive_restless<T>(&self, until: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+        self.drive_and(Rest::Denied, until)
+    }
+
+    fn drive_and<T>(&self, rest: Rest, mut until: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
         let mut seat = lock(&self.seat);
         let _awake = Awake(&self.spawner);
         let mut begun = false;
@@ -109,7 +129,7 @@ impl Station {
                 begun = true;
                 self.run_woken(&mut seat);
             }
-            self.round(&mut seat, cx, &mut until)
+            self.round(&mut seat, cx, rest, &mut until)
         }))
     }
 
@@ -138,6 +158,7 @@ impl Station {
         &self,
         seat: &mut Seat,
         cx: &mut Context<'_>,
+        rest: Rest,
         until: &mut impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
         let tasks = &self.spawner.0;
@@ -174,7 +195,7 @@ impl Station {
                 return outcome;
             }
             if idle {
-                if seat.wait.goes_on() {
+                if rest == Rest::Denied || seat.wait.goes_on() {
                     cx.waker().wake_by_ref();
                 }
                 return outcome;
@@ -344,6 +365,17 @@ mod tests {
         drive_until(&station, || heard.try_recv().is_ok_and(|value| seen.set(value).is_ok()));
         waking.join().unwrap();
         assert_eq!(*seen.get().unwrap(), (7, thread::current().id()));
+    }
+
+    #[test]
+    fn who_is_restless_gets_away_without_anybody_who_wakes_it() {
+        let station = Station::new().unwrap();
+        let mut looks = 0;
+        let seen = station.drive_restless(|_| {
+            looks += 1;
+            if looks < 3 { Poll::Pending } else { Poll::Ready(looks) }
+        });
+        assert_eq!(seen, 3);
     }
 
     #[test]

@@ -255,7 +255,7 @@ impl Port {
         }
         let mut looked = false;
         let mut sleep: Option<Pin<Box<Sleep>>> = None;
-        let event = self.drive(|cx| {
+        let until = |cx: &mut Context<'_>| {
             if self.is_recalled() {
                 return Poll::Ready(Event::Recall);
             }
@@ -269,7 +269,6 @@ impl Port {
                 Patience::None if looked => Poll::Ready(Event::Time),
                 Patience::None => {
                     looked = true;
-                    cx.waker().wake_by_ref();
                     Poll::Pending
                 }
                 Patience::Until(at) => sleep
@@ -279,7 +278,11 @@ impl Port {
                     .map(|()| Event::Time),
                 Patience::Endless => Poll::Pending,
             }
-        });
+        };
+        let event = match patience {
+            Patience::None => self.station.drive_restless(until),
+            Patience::Until(_) | Patience::Endless => self.station.drive(until),
+        };
         self.progress.fetch_add(STEP + AWAY, Ordering::SeqCst);
         event
     }
