@@ -349,3 +349,54 @@ def test_a_filter_sees_the_pieces_of_several_threads_one_after_the_other() -> No
     with TestClient(app) as client:
         assert client.get("/").content == b"first," + b"later," * 200
     assert refused == [False]
+
+
+class Final:
+    """Its encoder must not be asked for anything once it has finished."""
+
+    def __init__(self) -> None:
+        self.started = threading.Event()
+        self.finished = False
+        self.late = 0
+
+    def begin(self, request: SlimeRequest, response: SlimeResponse, length: int | None) -> Final:
+        return self
+
+    def push(self, data: bytes) -> bytes:
+        self.late += self.finished
+        self.started.set()
+        return data
+
+    def flush(self) -> bytes:
+        self.late += self.finished
+        return b""
+
+    def finish(self) -> bytes:
+        self.finished = True
+        return b"the end"
+
+
+def test_a_filter_that_has_finished_sees_nothing_of_threads_that_still_write() -> None:
+    final = Final()
+
+    def write(req: SlimeRequest, writer: Any) -> None:
+        writer.start()
+
+        def go_on(number: int) -> None:
+            if number == 0:
+                assert final.started.wait(10)
+                writer.close()
+                return
+            with pytest.raises(RuntimeError, match="closed"):
+                while True:
+                    writer.write(b"more,")
+
+        at_once(4, go_on)
+
+    app = filtering(final)
+    app.route(path="/", written=True)(write)
+    with TestClient(app) as client:
+        body = client.get("/").content
+    assert body.endswith(b"more,the end")
+    assert body.removesuffix(b"the end").replace(b"more,", b"") == b""
+    assert final.late == 0

@@ -61,7 +61,8 @@ impl Filters {
 
     fn turn_now(&self) -> Option<Turn<'_>> {
         let was_busy = std::mem::replace(&mut *self.busy.lock(), true);
-        (!was_busy).then_some(Turn(self))
+        // Not `then_some`: a turn that is made ends when it is dropped.
+        (!was_busy).then(|| Turn(self))
     }
 }
 
@@ -256,22 +257,22 @@ impl BodyWriter {
 
     /// Sends `data`, waiting until there is room for it. Not for an event loop's thread: it would stop there.
     fn write(&self, data: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.open()?;
         let py = data.py();
         let turn = self.filters.get().map(|filters| filters.turn(py));
+        // Afterwards, since whoever had the turn before may have ended the body.
+        self.open()?;
         self.send(py, octets(data)?, turn.as_ref())
     }
 
     /// Sends `data` if there is room: `False`, and nothing sent, when there is not, or another thread is writing. Await `drain()`
     /// then.
     fn try_write(&self, data: &Bound<'_, PyAny>) -> PyResult<bool> {
-        self.open()?;
-        let data_octets = octets(data)?;
         let turn = match self.filters.get().map(Filters::turn_now) {
             Some(None) => return Ok(false),
             turn => turn.flatten(),
         };
-        self.send_now(data.py(), data_octets, turn.as_ref())
+        self.open()?;
+        self.send_now(data.py(), octets(data)?, turn.as_ref())
     }
 
     /// A future of the running loop that is done once there is room, or the client is gone.
