@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -388,8 +389,7 @@ def test_a_filter_that_has_finished_sees_nothing_of_threads_that_still_write() -
                 writer.close()
                 return
             with pytest.raises(RuntimeError, match="closed"):
-                while True:
-                    writer.write(b"more,")
+                all(writer.write(b"more,") is None for _ in itertools.count())
 
         at_once(4, go_on)
 
