@@ -22,7 +22,7 @@ from benchmarks.workloads import APPS, workload
 
 __all__ = ["LIMITS", "main"]
 
-LIMITS = {"plaintext": 22_000, "plaintext-async": 49_000, "sleep": 81_000, "json": 27_000, "parameters": 33_000}
+LIMITS = {"plaintext": 22_000, "plaintext-async": 37_000, "sleep": 54_000, "json": 27_000, "parameters": 33_000}
 """Instructions per request that a workload may need: about an eighth above what it needs."""
 
 WARM_UP = 400
