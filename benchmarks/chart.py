@@ -18,8 +18,8 @@ __all__ = ["main", "svg"]
 
 SHOWN = ("plaintext", "plaintext-async", "json", "parameters", "stream", "post-1k")
 COLUMNS = 2
-PANEL_WIDTH, MARGIN = 460, 20
-LABEL_WIDTH, VALUE_WIDTH = 160, 62
+PANEL_WIDTH, MARGIN = 490, 20
+LABEL_WIDTH, VALUE_WIDTH = 190, 62
 BAR, GAP, TITLE = 14, 6, 34
 OURS_COLOUR, BASE_COLOUR, RIVAL_COLOUR = "#2f9e44", "#868e96", "#a5b4c3"
 

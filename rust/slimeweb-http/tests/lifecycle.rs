@@ -160,6 +160,20 @@ fn what_comes_during_an_answer_is_read_after_it() {
     assert_eq!(client.answer().text(), format!("POST /third {body}"));
 }
 
+/// A 101, after which the connection sends back what comes; none where it cannot be upgraded.
+fn switch_to_echo(exchange: &mut Exchange) -> Option<Response<Body>> {
+    let upgrade = Exchange::on_upgrade(&mut exchange.head)?;
+    tokio::spawn(async move {
+        let (mut read, mut write) = tokio::io::split(upgrade.await.unwrap());
+        tokio::io::copy(&mut read, &mut write).await.unwrap();
+    });
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    response.headers_mut().insert("connection", "upgrade".parse().unwrap());
+    response.headers_mut().insert("upgrade", "echo".parse().unwrap());
+    Some(response)
+}
+
 #[test]
 fn what_comes_ahead_of_an_upgrade_is_the_new_protocols() {
     let (told, hear) = mpsc::channel();
@@ -170,16 +184,7 @@ fn what_comes_ahead_of_an_upgrade_is_the_new_protocols() {
         async move {
             told.send(()).unwrap();
             gate.acquire().await.unwrap().forget();
-            let upgrade = Exchange::on_upgrade(&mut exchange.head).unwrap();
-            tokio::spawn(async move {
-                let (mut read, mut write) = tokio::io::split(upgrade.await.unwrap());
-                tokio::io::copy(&mut read, &mut write).await.unwrap();
-            });
-            let mut response = Response::new(Body::empty());
-            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-            response.headers_mut().insert("connection", "upgrade".parse().unwrap());
-            response.headers_mut().insert("upgrade", "echo".parse().unwrap());
-            response
+            switch_to_echo(&mut exchange).unwrap()
         }
     });
     let mut client = site.connect();
@@ -223,16 +228,10 @@ fn a_written_body_arrives_whole() {
 #[test]
 fn an_upgraded_connection_is_bytes_in_bytes_out() {
     let site = serve(|mut exchange: Exchange| async move {
-        let Some(upgrade) = Exchange::on_upgrade(&mut exchange.head) else { return echo(exchange).await };
-        tokio::spawn(async move {
-            let (mut read, mut write) = tokio::io::split(upgrade.await.unwrap());
-            tokio::io::copy(&mut read, &mut write).await.unwrap();
-        });
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-        response.headers_mut().insert("connection", "upgrade".parse().unwrap());
-        response.headers_mut().insert("upgrade", "echo".parse().unwrap());
-        response
+        match switch_to_echo(&mut exchange) {
+            Some(response) => response,
+            None => echo(exchange).await,
+        }
     });
     let mut client = site.connect();
     // Bytes that come along with the request, and that no HTTP parser would like.
