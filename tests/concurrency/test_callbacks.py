@@ -173,9 +173,11 @@ def test_endless_callbacks_keep_nothing_waiting() -> None:
 def test_debugging_is_as_on_any_loop(caplog: pytest.LogCaptureFixture) -> None:
     async def body(loop: asyncio.AbstractEventLoop) -> list[Any]:
         made: list[int] = []
+        assert loop.get_debug() is False
         loop.set_debug(True)
         loop.slow_callback_duration = 0.001
         try:
+            assert loop.get_debug() is True
             loop.call_soon(made.append, 1)
             loop.call_soon(time.sleep, 0.005)
             with pytest.raises(TypeError):
@@ -185,6 +187,7 @@ def test_debugging_is_as_on_any_loop(caplog: pytest.LogCaptureFixture) -> None:
             await asyncio.sleep(0.01)
         finally:
             loop.set_debug(False)
+        assert loop.get_debug() is False
         loop.call_soon(made.append, 3)
         await asyncio.sleep(0)
         return made
@@ -203,6 +206,7 @@ def test_a_loop_that_is_closed_takes_none() -> None:
     on_a_worker(body)
     (loop,) = loops
     assert loop.is_closed()
+    assert not loop.is_running()
     for ask in (loop.call_soon, loop.call_soon_threadsafe):
         with pytest.raises(RuntimeError, match="closed"):
             ask(print, "never")

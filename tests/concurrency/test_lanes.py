@@ -267,6 +267,36 @@ def test_a_server_stops_while_a_plain_handler_keeps_its_worker(caplog: pytest.Lo
     assert eventually(lambda: not any(thread.is_alive() for thread in worker))
 
 
+def test_everybody_sees_that_a_loop_runs() -> None:
+    app = make_app(Gate())
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    @app.route("/within")
+    async def within(req: SlimeRequest, resp: SlimeResponse) -> list[bool]:
+        loop = asyncio.get_running_loop()
+        loops.append(loop)
+        with pytest.raises(RuntimeError, match="already running"):
+            loop.run_forever()
+        return [loop.is_running(), await asyncio.to_thread(loop.is_running)]
+
+    @app.route("/beside", blocking=False)
+    def beside(req: SlimeRequest, resp: SlimeResponse) -> list[bool]:
+        with pytest.raises(RuntimeError, match="already running"):
+            loops[0].run_forever()
+        return [loops[0].is_running()]
+
+    @app.route("/pool", blocking=True)
+    def pool(req: SlimeRequest, resp: SlimeResponse) -> list[bool]:
+        return [loops[0].is_running()]
+
+    with TestClient(app, workers=1) as client:
+        assert client.get("/within").json() == [True, True]
+        assert client.get("/beside").json() == [True]
+        assert client.get("/pool").json() == [True]
+        assert loops[0].is_running()
+    assert not loops[0].is_running()
+
+
 def test_a_stream_that_fills_its_buffer_on_the_worker_reaches_its_client() -> None:
     app = make_app(Gate())
     piece = b"x" * 64 * 1024

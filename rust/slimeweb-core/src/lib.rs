@@ -14,6 +14,7 @@ mod headers;
 mod job;
 mod json;
 mod lanes;
+mod once;
 mod pairs;
 mod payload;
 mod plan;

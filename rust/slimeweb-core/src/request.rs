@@ -17,6 +17,7 @@ use crate::failure::{self, http_error};
 use crate::file::SlimeFile;
 use crate::headers::{self, Headers};
 use crate::job::Job;
+use crate::once::Once;
 use crate::pairs::{self, Pairs};
 use crate::payload::{BodyChunks, Payload};
 use crate::site::Member;
@@ -34,32 +35,31 @@ impl Deref for SlimeRequest {
     }
 }
 
-/// What has been asked for so far. Each is filled once, whichever thread comes first.
+/// What has been asked for so far.
 pub(crate) struct Parsed {
-    id: PyOnceLock<Py<PyString>>,
-    query: PyOnceLock<Pairs>,
-    query_dict: PyOnceLock<Py<PyDict>>,
-    params: PyOnceLock<Py<PyDict>>,
-    body: PyOnceLock<Py<PyBytes>>,
-    text: PyOnceLock<Py<PyString>>,
-    json: PyOnceLock<Py<PyAny>>,
-    form: PyOnceLock<Pairs>,
-    form_dict: PyOnceLock<Py<PyDict>>,
+    id: Once<PyString>,
+    query: Once<PyDict>,
+    params: Once<PyDict>,
+    body: Once<PyBytes>,
+    text: Once<PyString>,
+    json: Once<PyAny>,
+    form: Once<PyDict>,
+    form_pairs: PyOnceLock<Pairs>,
+    /// Made by one thread alone: the files are taken out of the payload.
     files: PyOnceLock<Py<PyList>>,
 }
 
 impl Parsed {
     pub(crate) fn new() -> Self {
         Self {
-            id: PyOnceLock::new(),
-            query: PyOnceLock::new(),
-            query_dict: PyOnceLock::new(),
-            params: PyOnceLock::new(),
-            body: PyOnceLock::new(),
-            text: PyOnceLock::new(),
-            json: PyOnceLock::new(),
-            form: PyOnceLock::new(),
-            form_dict: PyOnceLock::new(),
+            id: Once::new(),
+            query: Once::new(),
+            params: Once::new(),
+            body: Once::new(),
+            text: Once::new(),
+            json: Once::new(),
+            form: Once::new(),
+            form_pairs: PyOnceLock::new(),
             files: PyOnceLock::new(),
         }
     }
@@ -99,15 +99,11 @@ impl SlimeRequest {
         }
     }
 
-    fn query_pairs(&self, py: Python<'_>) -> &Pairs {
-        self.parsed.query.get_or_init(py, || self.head.uri.query().map(pairs::query).unwrap_or_default())
-    }
-
     fn form_pairs(&self, py: Python<'_>) -> PyResult<&Pairs> {
         if let Payload::Form { fields, .. } = &self.payload {
             return Ok(fields);
         }
-        self.parsed.form.get_or_try_init(py, || match self.content_type().map(media_type) {
+        self.parsed.form_pairs.get_or_try_init(py, || match self.content_type().map(media_type) {
             Some(kind) if kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") => {
                 pairs::form(self.bytes_of_body()?)
             }
@@ -154,8 +150,8 @@ fn is_json(content_type: &str) -> bool {
 impl SlimeRequest {
     /// A name for this request, unique in this process, for logs.
     #[getter]
-    fn id<'py>(&self, py: Python<'py>) -> &Bound<'py, PyString> {
-        self.parsed.id.get_or_init(py, || PyString::new(py, &self.site.next_request_id()).unbind()).bind(py)
+    fn id<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyString>> {
+        self.parsed.id.get_or_make(py, || Ok(PyString::new(py, &self.site.next_request_id())))
     }
 
     /// The application this request came to.
@@ -241,37 +237,33 @@ impl SlimeRequest {
     /// Query parameters; of several with one name the last.
     #[getter]
     fn query<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyDict>> {
-        let dict =
-            self.parsed.query_dict.get_or_try_init(py, || pairs::to_dict(py, self.query_pairs(py)).map(Bound::unbind));
-        dict.map(|dict| dict.bind(py))
+        self.parsed.query.get_or_make(py, || pairs::to_dict(py, pairs::query(self.query_string())))
     }
 
     /// Every value of one query parameter.
     fn query_all<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyList>> {
-        pairs::all(py, self.query_pairs(py), name)
+        pairs::all(py, pairs::query(self.query_string()), name)
     }
 
     /// Path parameters, those of a typed pattern converted: `{id:int}` gives an `int`.
     #[getter]
     fn params<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyDict>> {
-        let dict = self.parsed.params.get_or_try_init(py, || -> PyResult<_> {
+        self.parsed.params.get_or_make(py, || {
             let dict = PyDict::new(py);
             for (name, kind, value) in self.path_params.iter(self.path()) {
                 dict.set_item(name, convert(py, kind, &value)?)?;
             }
-            Ok(dict.unbind())
-        });
-        dict.map(|dict| dict.bind(py))
+            Ok(dict)
+        })
     }
 
     /// The body. Empty for a multipart form, whose parts are in `form` and `file`.
     #[getter]
     fn body<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyBytes>> {
-        let body = self.parsed.body.get_or_try_init(py, || match &self.payload {
-            Payload::Whole(body) => concatenated(py, body.pieces(), body.len()).map(Bound::unbind),
-            _ => Ok(PyBytes::new(py, self.bytes_of_body()?).unbind()),
-        });
-        body.map(|body| body.bind(py))
+        self.parsed.body.get_or_make(py, || match &self.payload {
+            Payload::Whole(body) => concatenated(py, body.pieces(), body.len()),
+            _ => Ok(PyBytes::new(py, self.bytes_of_body()?)),
+        })
     }
 
     /// The same as `body`.
@@ -283,39 +275,32 @@ impl SlimeRequest {
     /// The body as text in the charset of its Content-Type. 400 where it is not, 415 for an unknown charset.
     #[getter]
     fn text<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyString>> {
-        let text = self.parsed.text.get_or_try_init(py, || -> PyResult<_> {
+        self.parsed.text.get_or_make(py, || {
             let text = charset::decode(self.bytes_of_body()?, self.content_type())?;
-            Ok(PyString::new(py, &text).unbind())
-        });
-        text.map(|text| text.bind(py))
+            Ok(PyString::new(py, &text))
+        })
     }
 
     /// The JSON body, parsed; `None` when the Content-Type is not JSON. `JsonError` (400) when it is malformed.
     #[getter]
-    fn json<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let value = self.parsed.json.get_or_try_init(py, || -> PyResult<_> {
+    fn json<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyAny>> {
+        self.parsed.json.get_or_make(py, || {
             if !self.content_type().is_some_and(is_json) {
-                return Ok(py.None());
+                return Ok(py.None().into_bound(py));
             }
-            let value = json::loads(py, self.bytes_of_body()?).map_err(failure::json_error)?;
-            Ok(value.unbind())
-        })?;
-        Ok(value.bind(py).clone())
+            json::loads(py, self.bytes_of_body()?).map_err(failure::json_error)
+        })
     }
 
     /// Form fields; of several with one name the last. `FormError` (400) when the form is malformed.
     #[getter]
     fn form<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyDict>> {
-        let dict = self
-            .parsed
-            .form_dict
-            .get_or_try_init(py, || -> PyResult<_> { pairs::to_dict(py, self.form_pairs(py)?).map(Bound::unbind) });
-        dict.map(|dict| dict.bind(py))
+        self.parsed.form.get_or_make(py, || pairs::to_dict(py, pairs::borrowed(self.form_pairs(py)?)))
     }
 
     /// Every value of one form field.
     fn form_all<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyList>> {
-        pairs::all(py, self.form_pairs(py)?, name)
+        pairs::all(py, pairs::borrowed(self.form_pairs(py)?), name)
     }
 
     /// The uploaded files, in the order they came.

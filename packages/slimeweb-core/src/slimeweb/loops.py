@@ -82,16 +82,20 @@ class WorkerLoop(asyncio.SelectorEventLoop):
     def __init__(self, port: LoopPort, selector: PortSelector) -> None:
         self._port = port
         super().__init__(selector)
+        # What each task and future asks for is in the object, and not Python: a method of the class takes longer than all
+        # the rest of making one.
+        vars(self)["is_running"] = port.is_running
 
     def set_debug(self, enabled: bool) -> None:
         """As of any loop. It is `asyncio`'s own queue that checks and times callbacks."""
         super().set_debug(enabled)
-        for name in ("call_soon", "call_soon_threadsafe"):
-            # In the object: a method of the class, which would be Python, costs as much as all the rest of a callback.
+        # `bool()` is False.
+        quick = {"call_soon": self._port.call_soon, "call_soon_threadsafe": self._port.call_soon, "get_debug": bool}
+        for name, method in quick.items():
             if enabled:
                 vars(self).pop(name, None)
             else:
-                vars(self)[name] = self._port.call_soon
+                vars(self)[name] = method
 
     def call_soon(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
@@ -134,7 +138,10 @@ class WorkerLoop(asyncio.SelectorEventLoop):
             self._is_kept = True
 
     def is_running(self) -> bool:
-        """Whether the loop runs. No, as a substitute sees it that is about to: a loop asks itself before it begins."""
+        """Whether the loop runs. No, as a substitute sees it that is about to: a loop asks itself before it begins.
+
+        Looked up only where the port cannot tell: it says yes to who runs within the loop.
+        """
         if self._substitute == threading.get_ident():
             return asyncio._get_running_loop() is self
         return self._is_kept or super().is_running()

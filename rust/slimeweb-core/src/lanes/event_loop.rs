@@ -486,6 +486,12 @@ impl LoopPort {
         self.port.roused.store(true, Ordering::Relaxed);
     }
 
+    /// As of any loop; False once there is none here.
+    fn is_running(&self, py: Python<'_>) -> PyResult<bool> {
+        let running = self.port.running.lock().clone();
+        running.map_or(Ok(false), |running| running.is_running(py))
+    }
+
     /// Whether the worker's own thread waits for its loop.
     fn is_recalled(&self) -> bool {
         self.port.is_recalled()

@@ -8,6 +8,10 @@ pub(crate) struct Running {
     pub(super) event_loop: Py<PyAny>,
     /// `asyncio._set_running_loop`.
     set: Py<PyAny>,
+    /// `asyncio._get_running_loop`.
+    get: Py<PyAny>,
+    /// `is_running` of the loop's class.
+    is_running: Py<PyAny>,
     /// Runs the loop in the worker's place, on the thread that calls it.
     pub(super) substitute: Py<PyAny>,
     /// `asyncio.Task`, and what each is made with.
@@ -24,8 +28,11 @@ impl Running {
             // One that never suspends is done when it has been made. Before 3.12 each costs a turn of the loop.
             task_options.set_item("eager_start", true)?;
         }
+        let is_running = event_loop.bind(py).get_type().getattr("is_running")?.unbind();
         Ok(Self {
             event_loop,
+            get: asyncio.getattr("_get_running_loop")?.unbind(),
+            is_running,
             set: asyncio.getattr("_set_running_loop")?.unbind(),
             substitute,
             task: asyncio.getattr("Task")?.unbind(),
@@ -36,6 +43,14 @@ impl Running {
     /// Starts a coroutine as a task. To be called in the loop's thread.
     pub(crate) fn start_task<'py>(&self, py: Python<'py>, coroutine: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         self.task.bind(py).call((coroutine,), Some(self.task_options.bind(py)))
+    }
+
+    /// Whether the loop runs: yes within it, else as its class has it.
+    pub(super) fn is_running(&self, py: Python<'_>) -> PyResult<bool> {
+        if self.get.bind(py).call0()?.is(&self.event_loop) {
+            return Ok(true);
+        }
+        self.is_running.bind(py).call1((&self.event_loop,))?.extract()
     }
 
     /// A plain handler must not find a running loop: `asyncio.run()` and its like would refuse to work.

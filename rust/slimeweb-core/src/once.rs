@@ -1,0 +1,31 @@
+//! What a request's objects are kept in.
+
+use std::sync::OnceLock;
+
+use pyo3::prelude::*;
+
+/// A Python object that is made when it is first asked for.
+///
+/// Threads that ask at the same time may each make one: the first one's stays, and all get that. So nobody waits for another
+/// thread's Python, and none has to detach, which is what pyo3's `PyOnceLock` does and most of what it costs.
+pub(crate) struct Once<T>(OnceLock<Py<T>>);
+
+impl<T> Once<T> {
+    pub(crate) const fn new() -> Self {
+        Self(OnceLock::new())
+    }
+
+    /// The object, from `make` if there is none yet. An error of `make` is passed on, and leaves room for another try.
+    pub(crate) fn get_or_make<'a, 'py>(
+        &'a self,
+        py: Python<'py>,
+        make: impl FnOnce() -> PyResult<Bound<'py, T>>,
+    ) -> PyResult<&'a Bound<'py, T>> {
+        if let Some(object) = self.0.get() {
+            return Ok(object.bind(py));
+        }
+        let made = make()?.unbind();
+        // Waits for no more than another thread's store.
+        Ok(self.0.get_or_init(|| made).bind(py))
+    }
+}
