@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gc
 import weakref
+from contextvars import ContextVar, copy_context
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from slimeweb_ws._native import Connection, Room
+from slimeweb_ws.callbacks import Callback, Callbacks
 
 
 class Transport:
@@ -142,6 +144,47 @@ def test_what_nobody_takes_stops_the_reading_and_goes_on_later(make_frame):
         transport.run()
     assert notes == [str(number) for number in range(count)]
     assert not transport.paused
+
+
+def test_messages_go_to_a_plain_function_until_something_else_is_next(make_frame):
+    connection, _, listener = opened()
+    callbacks, context, got = Callbacks(), copy_context(), []
+
+    def keep(message):
+        got.append(message)
+        current.set(message)
+
+    def fail(message):
+        callbacks.message = None
+        raise ValueError(message)
+
+    def deliver(most=10):
+        return connection.deliver(callbacks, context, most)
+
+    current = ContextVar("current")
+    callbacks.message = Callback(keep, is_async=False)
+    connection.announce()
+    connection.data_received(b"".join(make_frame(1, str(number).encode()) for number in range(5)))
+    assert deliver() == (0, ("open",), None)
+    assert deliver(2) == (2, "2", None)
+    assert (got, context[current], current.get(None)) == (["0", "1"], "1", None)
+    callbacks.message = Callback(fail, is_async=False)
+    called, note, failure = deliver()
+    assert (called, note, repr(failure)) == (1, None, "ValueError('3')")
+    assert failure.__traceback__ is not None
+    # Without a function, or with one that is awaited, a message is the caller's.
+    assert deliver() == (0, "4", None)
+    connection.data_received(make_frame(2, b"5"))
+    callbacks.message = Callback(keep, is_async=True)
+    assert deliver() == (0, b"5", None)
+    assert listener.wakes == 1
+    assert deliver() == (0, None, None)
+    connection.data_received(make_frame(1, b"6"))
+    assert listener.wakes == 2
+    connection.connection_lost(None)
+    callbacks.message = Callback(keep, is_async=False)
+    assert deliver() == (1, ("close",), None)
+    assert got == ["0", "1", "6"]
 
 
 def test_a_full_transport_gets_no_more_until_it_asks():

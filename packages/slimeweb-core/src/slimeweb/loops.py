@@ -82,8 +82,8 @@ class WorkerLoop(asyncio.SelectorEventLoop):
     def __init__(self, port: LoopPort, selector: PortSelector) -> None:
         self._port = port
         super().__init__(selector)
-        # What each task and future asks for is in the object, and not Python: a method of the class takes longer than all
-        # the rest of making one.
+        # What each task and future asks for is in the object, and not Python: a method of the class takes longer than
+        # all the rest of making one.
         vars(self)["is_running"] = port.is_running
 
     def set_debug(self, enabled: bool) -> None:

@@ -17,6 +17,9 @@ __all__ = ["Sent", "WebSocketResponse", "as_message"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_MESSAGE = (str, bytes)
+"""As a tuple: `str | bytes` is an object made anew each time."""
+
 
 class Sent:
     """What sending gives: on an event loop, `await` it to go on when the client has kept up."""
@@ -107,7 +110,8 @@ class WebSocketResponse:
         this returns. `ClientDisconnected` when the connection is closed, `SendQueueFull` on an event loop that does
         not wait, `TypeError` or `ValueError` for what JSON cannot hold.
         """
-        return self._put(as_message(data))
+        message = data if isinstance(data, _MESSAGE) else as_message(data)
+        return self._sent if self._connection.send(message) else self._put(message)
 
     def send_text(self, data: Any) -> Sent:
         """Sends a text message: `data` as `str(data)`, bytes as UTF-8. Raises as `send` does."""
@@ -177,7 +181,7 @@ class WebSocketResponse:
 
 def as_message(data: Any) -> str | bytes:
     """Data as a message: text, bytes, or JSON text for anything else."""
-    if isinstance(data, str | bytes):
+    if isinstance(data, _MESSAGE):
         return data
     if isinstance(data, bytearray | memoryview):
         return bytes(data)

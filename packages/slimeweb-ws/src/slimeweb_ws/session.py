@@ -24,6 +24,8 @@ _TURN = 16
 """How many callbacks run in a row before others get the thread, or the loop."""
 _RETRY = 0.02
 """How many seconds to wait for a place in a full pool."""
+_MESSAGE = (str, bytes)
+"""As a tuple: `str | bytes` is an object made anew each time."""
 
 
 class Session:
@@ -95,7 +97,7 @@ class Session:
         message = self.callbacks.message
         if message is not None and message.is_async:
             self._in_loop(None)
-        else:
+        elif (transport := self._transport) is None or not transport.call_plain(self._run, None):
             self._call(None)
 
     def closing(self) -> None:
@@ -132,27 +134,35 @@ class Session:
     def _run(self, note: Note | BaseException | None) -> None:
         """Calls plain callbacks, where waiting is allowed."""
         turns = 0
-        while note is not None or (note := self.connection.take()) is not None:
-            callback, arguments = self._choose(note)
-            if callback is None:
-                self._pass_over(note)
-                note = None
-                continue
-            if callback.is_async:
-                if self._transport is not None:
-                    self._transport.call_soon(self._in_loop, note)
-                return
-            failure: BaseException | None = None
-            try:
-                self._context.run(callback.function, *arguments)
-            except BaseException as error:
-                failure = error
-            note = self._settle(note, callback, failure)
-            turns += 1
-            if turns >= _TURN and self._transport is not None:
-                if self._transport.call_plain(self._run, note):
+        while True:
+            if note is None:
+                called, note, failure = self.connection.deliver(self.callbacks, self._context, _TURN - turns)
+                turns += called
+                if failure is not None:
+                    note = self._settle(note, self.callbacks.message, failure)
+                elif note is None:
                     return
+            else:
+                callback, arguments = self._choose(note)
+                if callback is None:
+                    self._pass_over(note)
+                    note = None
+                    continue
+                if callback.is_async:
+                    if self._transport is not None:
+                        self._transport.call_soon(self._in_loop, note)
+                    return
+                failure = None
+                try:
+                    self._context.run(callback.function, *arguments)
+                except BaseException as error:
+                    failure = error
+                note = self._settle(note, callback, failure)
+                turns += 1
+            if turns >= _TURN:
                 turns = 0
+                if self._transport is not None and self._transport.call_plain(self._run, note):
+                    return
 
     async def _run_async(self, note: Note | BaseException | None) -> None:
         """Awaits coroutine callbacks, as a task."""
@@ -187,7 +197,7 @@ class Session:
 
     def _choose(self, note: Note | BaseException) -> tuple[Callback | None, tuple[Any, ...]]:
         """Whom a note is for, and what to call it with."""
-        if isinstance(note, str | bytes):
+        if isinstance(note, _MESSAGE):
             return self.callbacks.message, (note,)
         if isinstance(note, BaseException):
             return self.callbacks.error, (note,)
@@ -200,7 +210,7 @@ class Session:
                 return self.callbacks.close, ()
 
     def _settle(
-        self, note: Note | BaseException, callback: Callback, failure: BaseException | None
+        self, note: Note | BaseException | None, callback: Callback | None, failure: BaseException | None
     ) -> BaseException | None:
         """What a finished callback leaves to do: `on_error` hears of failures but its own."""
         if note == ("close",):

@@ -9,14 +9,15 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyString};
 
-use super::inbox::{Inbox, Note, Step, Taken};
+use super::delivery::{self, Delivered};
+use super::inbox::{Inbox, Note, Step};
 use super::outbox::{Frame, Outbox};
 use super::room::Room;
 use crate::{
-    Close, Decoder, Deflate, Deflater, Encoder, Error, ErrorKind, Event, Inflater, Kind, Limits, MAX_REASON, Message,
-    Opcode, Policy, Role, is_sendable, write_frame,
+    Close, Decoder, Deflate, Deflater, Encoder, Error, ErrorKind, Event, Inflater, Kind, Limits, MAX_REASON, Opcode,
+    Policy, Role, is_sendable, write_frame,
 };
 
 /// From how many bytes on the interpreter is let go while they are decoded or compressed: below, letting go costs more than it
@@ -33,7 +34,7 @@ const ABNORMAL: u16 = 1006;
 #[pyclass(frozen, weakref, module = "slimeweb_ws._native")]
 pub(super) struct Connection {
     shared: Arc<Shared>,
-    inbox: Inbox,
+    pub(super) inbox: Inbox,
     extension: Option<String>,
     born: Instant,
     /// When something last arrived, and when a message did: nanoseconds after `born`.
@@ -97,12 +98,20 @@ impl Shared {
         Ok(true)
     }
 
+    /// Keeps what the client's close frame says. Its code, if there is one.
+    pub(super) fn hear_close(&self, close: Option<Close>) -> Option<u16> {
+        let code = close.as_ref().map(|close| close.code);
+        let reason = close.map(|close| close.reason).unwrap_or_default();
+        self.verdict.lock().received = Some((code.unwrap_or(NO_CODE), reason));
+        code
+    }
+
     fn listener<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
         self.listener.lock().as_ref().map(|listener| listener.bind(py).clone())
     }
 
     /// Nothing is told any more: the two let go of each other.
-    fn forget_listener(&self) {
+    pub(super) fn forget_listener(&self) {
         let listener = self.listener.lock().take();
         drop(listener);
     }
@@ -222,9 +231,7 @@ impl Connection {
             }
             Event::Pong(_) => Ok(()),
             Event::Close(close) => {
-                let code = close.as_ref().map(|close| close.code);
-                let reason = close.map(|close| close.reason).unwrap_or_default();
-                self.shared.verdict.lock().received = Some((code.unwrap_or(NO_CODE), reason));
+                let code = self.shared.hear_close(close);
                 self.shared.close(py, code, "", false)?;
                 self.shared.outbox.finish();
                 self.shared.outbox.pump(py);
@@ -240,7 +247,7 @@ impl Connection {
         self.tell(py, intern!(py, "closing"))
     }
 
-    fn close_for(&self, py: Python<'_>, error: &Error) -> PyResult<()> {
+    pub(super) fn close_for(&self, py: Python<'_>, error: &Error) -> PyResult<()> {
         self.shared.close(py, Some(error.code()), &error.to_string(), false)?;
         // Who is still sending too much would lose the close frame to a reset: that one is given time to answer it.
         if error.kind() != ErrorKind::TooBig {
@@ -350,46 +357,19 @@ impl Connection {
     ///
     /// None: nothing for now, and `ready` will be called for the next one. To be called by one thread at a time.
     fn take<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let (py, this) = (slf.py(), slf.get());
-        loop {
-            let (taken, room) = this.inbox.take();
-            if room && let Some(transport) = this.shared.outbox.transport(py) {
-                let decode_on = slf.getattr(intern!(py, "decode_on"))?;
-                transport.call_method1(py, intern!(py, "call_soon"), (decode_on,))?;
-            }
-            let note = match taken {
-                None => return Ok(None),
-                Some(Taken::Note(note)) => note,
-                Some(Taken::Drained) => match this.inbox.decode(&mut &[][..]) {
-                    Step::Event(Event::Message(message)) => Note::Message(message),
-                    Step::Event(Event::Close(close)) => {
-                        let close = close.map_or((NO_CODE, String::new()), |close| (close.code, close.reason));
-                        this.shared.verdict.lock().received = Some(close);
-                        continue;
-                    }
-                    Step::Event(Event::Ping(_) | Event::Pong(_)) => continue,
-                    Step::Failed(error) => Note::Error(error),
-                    Step::Nothing | Step::Full => {
-                        this.inbox.end();
-                        Note::Lost
-                    }
-                },
-            };
-            return match note {
-                Note::Message(Message::Text(text)) => Ok(Some(PyString::new(py, &text).into_any())),
-                Note::Message(Message::Binary(bytes)) => Ok(Some(PyBytes::new(py, &bytes).into_any())),
-                Note::Open => Ok(Some(("open",).into_pyobject(py)?.into_any())),
-                Note::Error(error) => {
-                    this.close_for(py, &error)?;
-                    Ok(Some(("error", error.code(), error.to_string()).into_pyobject(py)?.into_any()))
-                }
-                Note::Lost => {
-                    let last: Bound<'_, PyTuple> = ("close",).into_pyobject(py)?;
-                    this.shared.forget_listener();
-                    Ok(Some(last.into_any()))
-                }
-            };
-        }
+        delivery::take(slf)
+    }
+
+    /// Takes messages and calls the plain function of `callbacks.message` with each, in `context`: `most` times at most, and until
+    /// there is something else to do. Says how often it has called, what it has taken beyond that (as `take` has it), and what
+    /// the function has raised, if it has.
+    fn deliver<'py>(
+        slf: &Bound<'py, Self>,
+        callbacks: &Bound<'py, PyAny>,
+        context: &Bound<'py, PyAny>,
+        most: usize,
+    ) -> PyResult<Delivered<'py>> {
+        delivery::deliver(slf, callbacks, context, most)
     }
 
     /// Decodes what has had to wait. In the loop's thread.
