@@ -1,4 +1,4 @@
-"""A strict little HTTP/1.1 client: it shows how an answer is framed, which http.client hides."""
+"""A strict little client of HTTP/1.1, which shows how an answer is framed, and one of WebSocket."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from typing import BinaryIO, cast
 
 from benchmarks.workloads import Request
 
-__all__ = ["BadAnswer", "Connection", "Reply", "read_reply"]
+__all__ = ["BadAnswer", "Connection", "EchoConnection", "Reply", "read_reply"]
 
 LINE_LIMIT = 64 * 1024
+FINAL_TEXT = 0x81
+MASKED = 0x80
+KEY = "c2xpbWV3ZWIgbWVhc3VyZQ=="
+SHORT = 125
+"""The longest payload whose length is in the second byte of its frame (RFC 6455, section 5.2)."""
 
 
 class BadAnswer(Exception):
@@ -63,6 +68,48 @@ class Connection:
             fields.append(("Content-Length", str(request.body_size)))
         lines = [f"{request.method} {request.path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields)]
         return "\r\n".join([*lines, "", ""]).encode()
+
+
+class EchoConnection:
+    """A WebSocket connection (RFC 6455) that is answered with what it says. BadAnswer where it is not opened."""
+
+    def __init__(self, port: int, path: str = "/echo", timeout: float = 5.0) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+        self._stream = cast(BinaryIO, self._socket.makefile("rb"))
+        fields = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {KEY}")
+        head = (f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", *fields, "", "")
+        try:
+            self._socket.sendall("\r\n".join(head).encode())
+            status = _line(self._stream)
+            if not status.startswith("HTTP/1.1 101 "):
+                raise BadAnswer(f"no WebSocket connection: {status}")
+            while _line(self._stream):
+                pass
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> EchoConnection:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._stream.close()
+        self._socket.close()
+
+    def exchange(self, text: bytes) -> None:
+        """Sends a text of at most 125 bytes and reads it again. BadAnswer for anything else, OSError as above."""
+        if len(text) > SHORT:
+            raise ValueError(f"a text of {len(text)} bytes: make it {SHORT} at most")
+        # A mask of zeros leaves the payload as it is, which a server need not know.
+        self._socket.sendall(bytes([FINAL_TEXT, MASKED | len(text), 0, 0, 0, 0]) + text)
+        frame = _exactly(self._stream, 2 + len(text))
+        if frame != bytes([FINAL_TEXT, len(text)]) + text:
+            raise BadAnswer(f"{frame!r} where the echo of {text!r} was expected")
 
 
 def read_reply(stream: BinaryIO) -> Reply:
