@@ -74,10 +74,15 @@ class Environment:
 
 
 @pytest.fixture(scope="session")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def uv() -> str:
+    """The path of uv."""
+    return find_uv()
+
+
+@pytest.fixture(scope="session")
+def wheels(uv: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a wheel of every package: native ones built here, unless SLIME_NATIVE_WHEELS holds them."""
     folder = tmp_path_factory.mktemp("wheels")
-    uv = find_uv()
     for package in PURE:
         run(uv, "build", "--quiet", "--wheel", "--package", package, "--out-dir", folder)
     built = os.environ.get("SLIME_NATIVE_WHEELS")
