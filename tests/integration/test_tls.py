@@ -150,3 +150,15 @@ def test_a_missing_key_is_one_clear_line(certificate: tuple[Path, Path], tmp_pat
         assert server.wait() != 0
         assert "missing.pem" in server.output
         assert "tour: started" not in server.output
+
+
+def test_a_key_that_is_none_is_found_before_the_application_starts(
+    certificate: tuple[Path, Path], tmp_path: Path
+) -> None:
+    key = tmp_path / "key.pem"
+    key.write_text("-----BEGIN PRIVATE KEY-----\nnot a key\n-----END PRIVATE KEY-----\n")
+    env = {"SLIME_TLS_CERT": str(certificate[0]), "SLIME_TLS_KEY": str(key)}
+    with ServerProcess(TOUR, env=env) as server:
+        assert server.wait() != 0
+        assert str(key) in server.output
+        assert "tour: started" not in server.output

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use slimeweb_http::{ConnectionInfo, Peer};
 
 /// `serve(trusted_proxies=…)`: addresses, networks in CIDR form, `unix` for the peers of a Unix socket, `*` for all.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct TrustedProxies {
     networks: Vec<IpNet>,
     unix: bool,

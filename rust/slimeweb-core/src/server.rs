@@ -29,6 +29,8 @@ use crate::site::{Site, frozen};
 pub(crate) struct Server {
     app: Py<PyAny>,
     settings: Settings,
+    config: Config,
+    proxies: TrustedProxies,
     addresses: Vec<Address>,
     lanes: Arc<Lanes>,
     phase: Mutex<Phase>,
@@ -78,9 +80,15 @@ fn server_error(error: slimeweb_http::Error) -> PyErr {
 
 #[pymethods]
 impl Server {
-    /// Binds what the settings say. `OSError` when that cannot be had.
+    /// Reads what the settings name, and binds what they say. `OSError` when that cannot be had, `ValueError` when it will not do.
     #[new]
     fn new(app: Py<PyAny>, settings: Settings) -> PyResult<Self> {
+        let tls = match (&settings.tls_cert, &settings.tls_key) {
+            (Some(cert), Some(key)) => Some(TlsConfig::from_pem_files(cert, key).map_err(server_error)?),
+            _ => None,
+        };
+        let config = Config { limits: settings.limits()?, tls };
+        let proxies = TrustedProxies::parse(&settings.trusted_proxies)?;
         let listener = Listener::bind(&settings.bind()).map_err(server_error)?;
         let workers = settings.workers.max(1);
         let ports = (0..workers).map(|_| Port::new()).collect::<std::io::Result<Vec<_>>>()?;
@@ -92,6 +100,8 @@ impl Server {
             lanes: Arc::new(Lanes { pool, ports, watch: Arc::default() }),
             phase: Mutex::new(Phase::Bound(vec![listener])),
             settings,
+            config,
+            proxies,
         })
     }
 
@@ -116,7 +126,7 @@ impl Server {
         ports.iter().map(|port| LoopPort::new(Arc::clone(port), Arc::clone(pool), Arc::clone(watch))).collect()
     }
 
-    /// Starts to serve. `ValueError` for plans or settings that do not fit, `OSError` for what the system refuses.
+    /// Starts to serve. `ValueError` for plans that do not fit, `OSError` for what the system refuses.
     #[allow(clippy::too_many_arguments, reason = "what an application compiles to, once")]
     fn start(
         &self,
@@ -130,11 +140,6 @@ impl Server {
         access: Option<Py<PyAny>>,
     ) -> PyResult<()> {
         let settings = &self.settings;
-        let tls = match (&settings.tls_cert, &settings.tls_key) {
-            (Some(cert), Some(key)) => Some(TlsConfig::from_pem_files(cert, key).map_err(server_error)?),
-            _ => None,
-        };
-        let config = Config { limits: settings.limits()?, tls };
         let access = access.map(AccessLog::start).transpose()?.map(Arc::new);
         // What it answers has no route, and says so.
         let fallback = fallback.map(|plan| Plan { pattern: String::new(), ..plan });
@@ -153,7 +158,7 @@ impl Server {
                 response_members: frozen(response_members)?,
                 missing: member("slimeweb.members", "missing_attribute")?,
                 lanes: Arc::clone(&self.lanes),
-                proxies: TrustedProxies::parse(&settings.trusted_proxies)?,
+                proxies: self.proxies.clone(),
                 uploads: Arc::clone(&uploads),
                 upload_memory: settings.upload_memory,
                 access: access.clone(),
@@ -172,7 +177,7 @@ impl Server {
         Watch::start(&self.lanes)?;
         let stations = self.lanes.ports.iter().map(|port| port.spawner().clone()).collect::<Vec<_>>();
         let bridge = |worker: usize| Bridge::new(Arc::clone(&sites[worker]), worker);
-        let handle = slimeweb_http::Server::start(listeners, config, &stations, bridge).map_err(server_error)?;
+        let handle = slimeweb_http::Server::start(listeners, self.config.clone(), &stations, bridge).map_err(server_error)?;
         *phase = Phase::Serving(handle, access);
         Ok(())
     }

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, Protocol, TypeAlias
 
-__all__ = ["Listener", "Note", "Transport"]
+__all__ = ["MESSAGE", "Listener", "Note", "Transport"]
 
 Note: TypeAlias = str | bytes | tuple[Literal["open"]] | tuple[Literal["error"], int, str] | tuple[Literal["close"]]
 """Something for a callback: a message, that the connection is open, what the client did wrong, or that it is over."""
+
+MESSAGE = (str, bytes)
+"""What a message is, for `isinstance`: `str | bytes` would be an object made anew each time."""
 
 
 class Transport(Protocol):

@@ -11,14 +11,12 @@ from slimeweb.encoding import to_json
 from slimeweb_ws.callbacks import Callbacks
 from slimeweb_ws.errors import SendQueueFull
 from slimeweb_ws.event_loop import is_on_a_loop
+from slimeweb_ws.listener import MESSAGE
 from slimeweb_ws.session import Session
 
 __all__ = ["Sent", "WebSocketResponse", "as_message"]
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-_MESSAGE = (str, bytes)
-"""As a tuple: `str | bytes` is an object made anew each time."""
 
 
 class Sent:
@@ -110,7 +108,7 @@ class WebSocketResponse:
         this returns. `ClientDisconnected` when the connection is closed, `SendQueueFull` on an event loop that does
         not wait, `TypeError` or `ValueError` for what JSON cannot hold.
         """
-        message = data if isinstance(data, _MESSAGE) else as_message(data)
+        message = data if isinstance(data, MESSAGE) else as_message(data)
         return self._sent if self._connection.send(message) else self._put(message)
 
     def send_text(self, data: Any) -> Sent:
@@ -181,7 +179,7 @@ class WebSocketResponse:
 
 def as_message(data: Any) -> str | bytes:
     """Data as a message: text, bytes, or JSON text for anything else."""
-    if isinstance(data, _MESSAGE):
+    if isinstance(data, MESSAGE):
         return data
     if isinstance(data, bytearray | memoryview):
         return bytes(data)

@@ -13,7 +13,7 @@ from slimeweb_ws.callbacks import Callback, Callbacks
 from slimeweb_ws.connections import Connections
 from slimeweb_ws.errors import ProtocolError
 from slimeweb_ws.keepalive import KeepAlive
-from slimeweb_ws.listener import Note, Transport
+from slimeweb_ws.listener import MESSAGE, Note, Transport
 from slimeweb_ws.options import WebSocketOptions
 
 __all__ = ["Session"]
@@ -24,8 +24,6 @@ _TURN = 16
 """How many callbacks run in a row before others get the thread, or the loop."""
 _RETRY = 0.02
 """How many seconds to wait for a place in a full pool."""
-_MESSAGE = (str, bytes)
-"""As a tuple: `str | bytes` is an object made anew each time."""
 
 
 class Session:
@@ -197,7 +195,7 @@ class Session:
 
     def _choose(self, note: Note | BaseException) -> tuple[Callback | None, tuple[Any, ...]]:
         """Whom a note is for, and what to call it with."""
-        if isinstance(note, _MESSAGE):
+        if isinstance(note, MESSAGE):
             return self.callbacks.message, (note,)
         if isinstance(note, BaseException):
             return self.callbacks.error, (note,)
