@@ -177,7 +177,8 @@ impl Server {
         Watch::start(&self.lanes)?;
         let stations = self.lanes.ports.iter().map(|port| port.spawner().clone()).collect::<Vec<_>>();
         let bridge = |worker: usize| Bridge::new(Arc::clone(&sites[worker]), worker);
-        let handle = slimeweb_http::Server::start(listeners, self.config.clone(), &stations, bridge).map_err(server_error)?;
+        let handle =
+            slimeweb_http::Server::start(listeners, self.config.clone(), &stations, bridge).map_err(server_error)?;
         *phase = Phase::Serving(handle, access);
         Ok(())
     }
