@@ -64,7 +64,7 @@ def _panel(results: Results, workload: str) -> list[str]:
             drawn.append(f'<text x="{LABEL_WIDTH}" y="{baseline}" fill="#868e96">not measured</text>')
             continue
         length = max(1.0, rate / most * space)
-        colour = {OURS.name: OURS_COLOUR, BASE.name: BASE_COLOUR}.get(name, RIVAL_COLOUR)
+        colour = {OURS.family: OURS_COLOUR, BASE.family: BASE_COLOUR}.get(server["family"], RIVAL_COLOUR)
         drawn += [
             f'<rect x="{LABEL_WIDTH}" y="{y}" width="{length:.1f}" height="{BAR}" fill="{colour}"/>',
             f'<text x="{LABEL_WIDTH + length + 6:.1f}" y="{baseline}" fill="#343a40">{rate:,.0f}</text>',

@@ -31,11 +31,13 @@ class Server:
     command: Callable[[Environments, int], list[str]]
     environment: str | None = "rivals"
     not_for: tuple[str, ...] = ()
+    workers: int = CORES
+    """For servers that are told by the variable WORKERS."""
 
     def env(self, port: int) -> dict[str, str]:
         """The variables of its process: the caller's, without those that would change how Python runs."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "SLIME_"))}
-        return kept | {"PORT": str(port), "WORKERS": str(CORES), "PYTHONPATH": str(APPS)}
+        return kept | {"PORT": str(port), "WORKERS": str(self.workers), "PYTHONPATH": str(APPS)}
 
 
 def _bare_hyper(where: Environments, port: int) -> list[str]:
@@ -92,6 +94,8 @@ OURS = Server("slimeweb", "slimeweb", "slimeweb", ("slimeweb-core",), _slimeweb,
 SERVERS: tuple[Server, ...] = (
     BASE,
     OURS,
+    # Beside the load generator on two cores it is a like for the rivals' single workers; what is compared is OURS.
+    Server("slimeweb-1", "slimeweb, 1 worker", OURS.family, OURS.distributions, _slimeweb, OURS.environment, workers=1),
     Server("granian-1", "granian RSGI, 1 worker", "granian", ("granian", "uvloop"), _granian(1, *_RSGI)),
     Server("granian-2", "granian RSGI, 2 workers", "granian", ("granian", "uvloop"), _granian(2, *_RSGI)),
     Server("robyn", "robyn", "robyn", ("robyn",), _robyn),
