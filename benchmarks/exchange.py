@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass
 from types import TracebackType
-from typing import BinaryIO, cast
+from typing import BinaryIO, Self, cast
 
 from benchmarks.workloads import Request
 
@@ -14,7 +14,15 @@ __all__ = ["BadAnswer", "Connection", "EchoConnection", "Reply", "read_reply"]
 LINE_LIMIT = 64 * 1024
 FINAL_TEXT = 0x81
 MASKED = 0x80
-KEY = "c2xpbWV3ZWIgbWVhc3VyZQ=="
+UPGRADE = Request(
+    "/echo",
+    headers=(
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", "c2xpbWV3ZWIgbWVhc3VyZQ=="),
+    ),
+)
 SHORT = 125
 """The longest payload whose length is in the second byte of its frame (RFC 6455, section 5.2)."""
 
@@ -37,15 +45,15 @@ class Reply:
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-class Connection:
-    """A keep-alive connection to a port of the loopback interface; `timeout` is in seconds."""
+class _Client:
+    """A connection to a port of the loopback interface; `timeout` is in seconds."""
 
-    def __init__(self, port: int, timeout: float = 5.0) -> None:
+    def __init__(self, port: int, timeout: float) -> None:
         self._port = port
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
         self._stream = cast(BinaryIO, self._socket.makefile("rb"))
 
-    def __enter__(self) -> Connection:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -57,29 +65,33 @@ class Connection:
         self._stream.close()
         self._socket.close()
 
-    def exchange(self, request: Request) -> Reply:
-        """Sends the request and reads its answer. BadAnswer, or OSError when the connection fails."""
-        self._socket.sendall(self._head(request) + request.body)
-        return read_reply(self._stream)
-
-    def _head(self, request: Request) -> bytes:
+    def _send(self, request: Request) -> None:
         fields = [("Host", f"127.0.0.1:{self._port}"), *request.headers]
         if request.body_size:
             fields.append(("Content-Length", str(request.body_size)))
         lines = [f"{request.method} {request.path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields)]
-        return "\r\n".join([*lines, "", ""]).encode()
+        self._socket.sendall("\r\n".join([*lines, "", ""]).encode() + request.body)
 
 
-class EchoConnection:
+class Connection(_Client):
+    """A keep-alive connection."""
+
+    def __init__(self, port: int, timeout: float = 5.0) -> None:
+        super().__init__(port, timeout)
+
+    def exchange(self, request: Request) -> Reply:
+        """Sends the request and reads its answer. BadAnswer, or OSError when the connection fails."""
+        self._send(request)
+        return read_reply(self._stream)
+
+
+class EchoConnection(_Client):
     """A WebSocket connection (RFC 6455) that is answered with what it says. BadAnswer where it is not opened."""
 
-    def __init__(self, port: int, path: str = "/echo", timeout: float = 5.0) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
-        self._stream = cast(BinaryIO, self._socket.makefile("rb"))
-        fields = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {KEY}")
-        head = (f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", *fields, "", "")
+    def __init__(self, port: int, timeout: float = 5.0) -> None:
+        super().__init__(port, timeout)
         try:
-            self._socket.sendall("\r\n".join(head).encode())
+            self._send(UPGRADE)
             status = _line(self._stream)
             if not status.startswith("HTTP/1.1 101 "):
                 raise BadAnswer(f"no WebSocket connection: {status}")
@@ -88,18 +100,6 @@ class EchoConnection:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> EchoConnection:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._stream.close()
-        self._socket.close()
 
     def exchange(self, text: bytes) -> None:
         """Sends a text of at most 125 bytes and reads it again. BadAnswer for anything else, OSError as above."""

@@ -10,10 +10,11 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from benchmarks.environments import BuildFailed, build
+from benchmarks.environments import BuildFailed, Environments, build
 from benchmarks.load import LoadFailed, http_load
 from benchmarks.processes import Process, ServerFailed, free_port
 from benchmarks.servers import OURS
@@ -33,8 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "slimeweb", help="for environments")
     options = parser.parse_args(arguments)
     try:
-        python = build(options.cache, options.uv, ["slimeweb"], fresh=False).python("slimeweb")
-        rates = _measure(python, options.rounds)
+        rates = _measure(build(options.cache, options.uv, ["slimeweb"], fresh=False), options.rounds)
     except (BuildFailed, LoadFailed, ServerFailed, OSError) as error:
         print(f"benchmarks.scaling: {error}", file=sys.stderr)
         return 2
@@ -45,16 +45,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _measure(python: Path, rounds: int) -> list[tuple[float, float]]:
+def _measure(environments: Environments, rounds: int) -> list[tuple[float, float]]:
     """Requests per second with one worker and with two, for each round."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         ports = []
         for workers in (1, 2):
             port = free_port()
-            env = OURS.env(port) | {"WORKERS": str(workers)}
-            command = [str(python), str(APPS / "slimeweb_app.py")]
-            process = Process(command, port, folder / f"{workers}.log", cwd=APPS, env=env)
+            env = replace(OURS, workers=workers).env(port)
+            log = folder / f"{workers}.log"
+            process = Process(OURS.command(environments, port), port, log, cwd=APPS, env=env)
             stack.callback(process.stop)
             process.wait_ready()
             ports.append(port)
