@@ -30,7 +30,7 @@ def is_refused(server: ServerProcess) -> bool:
         return True
     except ConnectionResetError:
         # It was still in the queue when the listener was closed.
-        return False
+        pass
     return False
 
 
