@@ -95,7 +95,7 @@ class Session:
         message = self.callbacks.message
         if message is not None and message.is_async:
             self._in_loop(None)
-        elif (transport := self._transport) is None or not transport.call_plain(self._run, None):
+        else:
             self._call(None)
 
     def closing(self) -> None:
