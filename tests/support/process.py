@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import IO, Protocol
 
 from support.footprint import Footprint, footprint
+from support.http2 import Http2, tls_to
 from support.wire import Answer, Wire
 
 __all__ = ["REPOSITORY", "TOUR", "ServerProcess", "StartTour"]
@@ -126,7 +127,13 @@ class ServerProcess:
         """A new raw connection to the server."""
         if self.unix_path is not None:
             return Wire.unix(self.unix_path, timeout=timeout)
+        if self.scheme == "https":
+            return Wire(tls_to(self.host, self.port, ["http/1.1"], timeout=timeout))
         return Wire.tcp(self.host, self.port, timeout=timeout)
+
+    def http2(self, *, timeout: float = 15.0, reads: bool = True, validate: bool = True) -> Http2:
+        """A new HTTP/2 connection to a server with TLS."""
+        return Http2.tls(self.host, self.port, timeout=timeout, reads=reads, validate=validate)
 
     def ask(
         self,
@@ -136,8 +143,12 @@ class ServerProcess:
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
         timeout: float = 15.0,
+        version: str = "1.1",
     ) -> Answer:
-        """One request over a connection of its own."""
+        """One request over a connection of its own, by HTTP/`version`: "1.1", or "2" where the server has TLS."""
+        if version == "2":
+            with self.http2(timeout=timeout) as connection:
+                return connection.ask(method, target, headers=headers, body=body)
         with self.wire(timeout) as wire:
             wire.request(method, target, headers=headers, body=body)
             return wire.answer(to=method)
