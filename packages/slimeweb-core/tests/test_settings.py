@@ -27,6 +27,7 @@ SAMPLES: dict[str, tuple[Any, str, Any]] = {
     "head_timeout": (1, "2.5", 2.5),
     "idle_timeout": (1.5, "2", 2.0),
     "body_timeout": (1, "2", 2.0),
+    "send_timeout": (1, "2", 2.0),
     "max_connections": (10, "20", 20),
     "pool_threads": (10, "20", 20),
     "worker_queue_size": (10, "20", 20),

@@ -21,6 +21,7 @@ pub(crate) struct Settings {
     head_timeout: f64,
     idle_timeout: f64,
     body_timeout: f64,
+    send_timeout: f64,
     max_connections: usize,
     pub(crate) pool_threads: usize,
     pub(crate) worker_queue_size: usize,
@@ -43,6 +44,7 @@ impl Settings {
             head_timeout: seconds("head_timeout", self.head_timeout)?,
             idle_timeout: seconds("idle_timeout", self.idle_timeout)?,
             body_timeout: seconds("body_timeout", self.body_timeout)?,
+            send_timeout: seconds("send_timeout", self.send_timeout)?,
             connections: self.max_connections,
             shutdown_grace: seconds("shutdown_grace", self.shutdown_grace)?,
         })

@@ -13,8 +13,10 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// Between two requests on one connection.
     pub idle_timeout: Duration,
-    /// Between two pieces of a request body (408), and for a client that stops taking a response.
+    /// Between two pieces of a request body (408).
     pub body_timeout: Duration,
+    /// How long a client may take nothing of what is there for it; then its connection is cut.
+    pub send_timeout: Duration,
     /// Connections open at a time; further ones wait in the system's backlog.
     pub connections: usize,
     /// How long requests in flight may take to finish once the server shuts down.
@@ -28,6 +30,7 @@ impl Default for Limits {
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             body_timeout: Duration::from_secs(30),
+            send_timeout: Duration::from_secs(30),
             connections: 16_384,
             shutdown_grace: Duration::from_secs(30),
         }

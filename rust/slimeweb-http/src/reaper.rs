@@ -25,7 +25,7 @@ impl Deadlines {
         Self {
             head: millis(limits.head_timeout),
             idle: millis(limits.idle_timeout),
-            stall: millis(limits.body_timeout),
+            stall: millis(limits.send_timeout),
         }
     }
 
@@ -49,7 +49,7 @@ impl Deadlines {
 
 /// Looks after the connections of one worker, for ever.
 pub(crate) async fn run(roster: Arc<Roster>, clock: Arc<Clock>, limits: Limits) {
-    let shortest = limits.head_timeout.min(limits.idle_timeout).min(limits.body_timeout);
+    let shortest = limits.head_timeout.min(limits.idle_timeout).min(limits.send_timeout);
     let tick = (shortest / 4).clamp(FASTEST_TICK, SLOWEST_TICK);
     let deadlines = Deadlines::new(&limits);
     loop {

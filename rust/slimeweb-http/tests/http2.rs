@@ -199,7 +199,7 @@ fn shutdown_finishes_the_streams_in_flight() {
 #[test]
 fn a_client_that_takes_no_response_is_cut() {
     let (told, mut hear) = tokio::sync::mpsc::unbounded_channel();
-    let short = Limits { body_timeout: Duration::from_millis(200), ..limits() };
+    let short = Limits { send_timeout: Duration::from_millis(200), ..limits() };
     let secure = secure_with(short, move |_: Exchange| {
         let told = told.clone();
         async move {

@@ -62,7 +62,7 @@ fn an_idle_connection_is_closed_without_a_word() {
 #[test]
 fn a_slow_handler_is_not_an_idle_connection() {
     let site = serve_with(
-        Limits { idle_timeout: SHORT, head_timeout: SHORT, body_timeout: SHORT, ..limits() },
+        Limits { idle_timeout: SHORT, head_timeout: SHORT, body_timeout: SHORT, send_timeout: SHORT, ..limits() },
         |exchange: Exchange| async {
             tokio::time::sleep(SHORT * 4).await;
             echo(exchange).await
@@ -82,7 +82,7 @@ fn a_body_that_stops_is_a_408() {
 #[test]
 fn a_client_that_reads_nothing_is_cut() {
     let (told, hear) = std::sync::mpsc::channel();
-    let site = serve_with(Limits { body_timeout: SHORT, ..limits() }, move |_: Exchange| {
+    let site = serve_with(Limits { send_timeout: SHORT, ..limits() }, move |_: Exchange| {
         let told = told.clone();
         async move {
             let (sender, body) = Body::channel(1 << 16);
