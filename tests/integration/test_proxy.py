@@ -16,7 +16,7 @@ import pytest
 
 from support import multipart
 from support.condition import eventually
-from support.process import StartTour
+from support.process import TOUR, ServerProcess, StartTour
 from support.tools import tool
 from support.wire import Wire
 
@@ -137,6 +137,50 @@ def test_a_peer_that_is_not_trusted_cannot_name_another_client(start_tour: Start
     }
     seen = server.ask("/whoami", headers=forged).json()
     assert (seen["client"], seen["scheme"]) == ("127.0.0.1", "http")
+
+
+@pytest.fixture(scope="module")
+def trusting() -> Iterator[ServerProcess]:
+    """A tour that trusts the tests' address to be a proxy's."""
+    with ServerProcess(TOUR, env={"SLIME_TRUSTED_PROXIES": "127.0.0.1"}) as server:
+        yield server.wait_until_serving()
+
+
+@pytest.mark.parametrize(
+    ("sent", "scheme"),
+    [
+        ("https", "https"),
+        ("HTTPS", "https"),
+        ("wss", "https"),
+        (" https , http", "https"),
+        ("https,http,http", "https"),
+        ('"https"', "https"),
+        ("http, https", "http"),
+        ("ws", "http"),
+        ("gopher", "http"),
+        ("", "http"),
+        (", https", "http"),
+    ],
+)
+def test_the_scheme_is_the_one_that_the_first_proxy_was_asked_by(
+    trusting: ServerProcess, sent: str, scheme: str
+) -> None:
+    assert trusting.ask("/whoami", headers={"X-Forwarded-Proto": sent}).json()["scheme"] == scheme
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "203.0.113.7",
+        " 203.0.113.7 ",
+        "203.0.113.7:4711",
+        '"203.0.113.7"',
+        "::ffff:203.0.113.7",
+        '"[::ffff:203.0.113.7]:80"',
+    ],
+)
+def test_an_address_is_taken_however_proxies_write_it(trusting: ServerProcess, sent: str) -> None:
+    assert trusting.ask("/whoami", headers={"X-Forwarded-For": sent}).json()["client"] == "203.0.113.7"
 
 
 def test_only_the_part_that_trusted_proxies_added_counts(start_tour: StartTour) -> None:

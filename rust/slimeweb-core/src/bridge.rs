@@ -185,12 +185,7 @@ impl Bridge {
         let plan = &job.plan;
         match job.head.headers.get(CONTENT_TYPE).filter(|kind| is_multipart(kind)) {
             Some(kind) => {
-                let limits = FormLimits {
-                    body: plan.body_size,
-                    memory: self.site.upload_memory,
-                    directory: Arc::clone(&self.site.uploads),
-                    ..FormLimits::default()
-                };
+                let limits = FormLimits { body: plan.body_size, ..self.site.form_limits.clone() };
                 let Form { fields, files } = multipart::read(body, kind, &limits).await.map_err(Refusal::Form)?;
                 Ok(Payload::Form { fields, uploads: Mutex::new(files) })
             }

@@ -1,8 +1,5 @@
 //! Names and values of queries and forms: `application/x-www-form-urlencoded` (WHATWG URL, section 5).
 
-use std::borrow::Cow;
-
-use percent_encoding::percent_decode;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
@@ -15,30 +12,17 @@ pub(crate) fn query(input: &str) -> form_urlencoded::Parse<'_> {
     form_urlencoded::parse(input.as_bytes())
 }
 
-/// A form body. What is not UTF-8 is the sender's mistake: 400.
-pub(crate) fn form(input: &[u8]) -> PyResult<Pairs> {
-    input
-        .split(|byte| *byte == b'&')
-        .filter(|piece| !piece.is_empty())
-        .map(|piece| {
-            let (name, value) = match memchr::memchr(b'=', piece) {
-                Some(at) => (&piece[..at], &piece[at + 1..]),
-                None => (piece, &[][..]),
-            };
-            Ok((unescape(name)?, unescape(value)?))
-        })
-        .collect()
-}
-
-fn unescape(input: &[u8]) -> PyResult<String> {
-    let spaced: Cow<'_, [u8]> = match memchr::memchr(b'+', input) {
-        Some(_) => input.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect(),
-        None => Cow::Borrowed(input),
-    };
-    percent_decode(&spaced)
-        .decode_utf8()
-        .map(Cow::into_owned)
-        .map_err(|_| FormError::new_err("the form is not valid UTF-8"))
+/// A form body, which may have `limit` fields. What is not UTF-8 reads as U+FFFD, as browsers and the URL standard have it.
+pub(crate) fn form(input: &[u8], limit: usize) -> PyResult<Pairs> {
+    let mut fields = form_urlencoded::parse(input);
+    let pairs: Pairs =
+        fields.by_ref().take(limit).map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+    match fields.next() {
+        None => Ok(pairs),
+        Some(_) => {
+            Err(FormError::new_err(format!("the form has more than the {limit} fields that form_fields allows")))
+        }
+    }
 }
 
 /// One value a name, the last one winning.

@@ -75,19 +75,34 @@ impl TrustedProxies {
 
     /// `http` or `https`: the connection's own, or what a trusted proxy says in `X-Forwarded-Proto`.
     pub(crate) fn scheme(&self, connection: &ConnectionInfo, headers: &HeaderMap) -> &'static str {
-        if self.trusts_peer(&connection.peer) {
-            match headers.get("x-forwarded-proto").map(|value| value.as_bytes()) {
-                Some(b"https") => return "https",
-                Some(b"http") => return "http",
-                _ => {}
-            }
+        if self.trusts_peer(&connection.peer)
+            && let Some(scheme) = forwarded_scheme(headers)
+        {
+            return scheme;
         }
         if connection.tls { "https" } else { "http" }
     }
 }
 
+/// The scheme that the client used: of several, the first, since each proxy appends the one that it was asked by.
+fn forwarded_scheme(headers: &HeaderMap) -> Option<&'static str> {
+    let value = headers.get("x-forwarded-proto")?.as_bytes();
+    let first = value.split(|byte| *byte == b',').next().unwrap_or_default().trim_ascii();
+    let first = first.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(first);
+    let is = |name: &[u8]| first.eq_ignore_ascii_case(name);
+    if is(b"https") || is(b"wss") {
+        Some("https")
+    } else if is(b"http") || is(b"ws") {
+        Some("http")
+    } else {
+        None
+    }
+}
+
 /// `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1` or `[2001:db8::1]:80`.
 fn hop_address(text: &str) -> Option<IpAddr> {
+    // Some proxies quote what has colons, as RFC 7239 would.
+    let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
     text.parse::<IpAddr>()
         .or_else(|_| text.parse::<std::net::SocketAddr>().map(|address| address.ip()))
         .or_else(|_| text.trim_matches(['[', ']']).parse::<IpAddr>())

@@ -160,7 +160,8 @@ impl Server {
                 lanes: Arc::clone(&self.lanes),
                 proxies: self.proxies.clone(),
                 uploads: Arc::clone(&uploads),
-                upload_memory: settings.upload_memory,
+                form_limits: settings.form_limits(&uploads),
+                form_fields: settings.form_fields,
                 access: access.clone(),
                 counters: Arc::clone(&counters),
             }))

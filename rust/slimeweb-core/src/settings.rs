@@ -1,10 +1,12 @@
 //! `serve()` arguments, read off `slimeweb.plan.Settings` once.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use slimeweb_http::multipart::{FormLimits, UploadDir};
 use slimeweb_http::{Bind, Limits};
 
 /// Field by field what `slimeweb.plan.Settings` documents: sizes in bytes, times in seconds.
@@ -18,6 +20,7 @@ pub(crate) struct Settings {
     pub(crate) tls_key: Option<PathBuf>,
     pub(crate) trusted_proxies: Vec<String>,
     head_size: usize,
+    header_count: usize,
     head_timeout: f64,
     idle_timeout: f64,
     body_timeout: f64,
@@ -25,7 +28,10 @@ pub(crate) struct Settings {
     max_connections: usize,
     pub(crate) pool_threads: usize,
     pub(crate) worker_queue_size: usize,
-    pub(crate) upload_memory: usize,
+    pub(crate) form_fields: usize,
+    form_parts: usize,
+    form_field_size: usize,
+    upload_memory: usize,
     pub(crate) upload_dir: Option<PathBuf>,
     shutdown_grace: f64,
 }
@@ -38,9 +44,20 @@ impl Settings {
         }
     }
 
+    pub(crate) fn form_limits(&self, uploads: &Arc<UploadDir>) -> FormLimits {
+        FormLimits {
+            memory: self.upload_memory,
+            fields: self.form_field_size,
+            parts: self.form_parts,
+            directory: Arc::clone(uploads),
+            ..FormLimits::default()
+        }
+    }
+
     pub(crate) fn limits(&self) -> PyResult<Limits> {
         Ok(Limits {
             head_size: self.head_size,
+            header_count: self.header_count,
             head_timeout: seconds("head_timeout", self.head_timeout)?,
             idle_timeout: seconds("idle_timeout", self.idle_timeout)?,
             body_timeout: seconds("body_timeout", self.body_timeout)?,

@@ -10,7 +10,7 @@ use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString};
 use slimeweb_http::files::StaticDir;
-use slimeweb_http::multipart::UploadDir;
+use slimeweb_http::multipart::{FormLimits, UploadDir};
 use slimeweb_http::router::Router;
 
 use crate::access::AccessLog;
@@ -37,7 +37,10 @@ pub(crate) struct Site {
     pub(crate) lanes: Arc<Lanes>,
     pub(crate) proxies: TrustedProxies,
     pub(crate) uploads: Arc<UploadDir>,
-    pub(crate) upload_memory: usize,
+    /// What a multipart form may use up; its body's size is the route's.
+    pub(crate) form_limits: FormLimits,
+    /// Most fields of a urlencoded form.
+    pub(crate) form_fields: usize,
     pub(crate) access: Option<Arc<AccessLog>>,
     pub(crate) counters: Arc<Counters>,
 }

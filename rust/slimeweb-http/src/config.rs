@@ -4,11 +4,16 @@ use std::time::Duration;
 
 use crate::tls::TlsConfig;
 
+/// The default of [`Limits::header_count`], which is hyper's own: room for so many costs it no allocation.
+pub(crate) const HEADER_COUNT: usize = 100;
+
 /// What a client may use up. Sizes in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Request line and header fields together; more is answered with 431.
     pub head_size: usize,
+    /// Header fields of a request, one for each line; more are answered with 431.
+    pub header_count: usize,
     /// From the first byte of a head to its last (408), from the accept to the first byte, and for a TLS handshake.
     pub head_timeout: Duration,
     /// Between two requests on one connection.
@@ -27,6 +32,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             head_size: 64 * 1024,
+            header_count: HEADER_COUNT,
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             body_timeout: Duration::from_secs(30),

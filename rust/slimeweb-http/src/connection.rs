@@ -10,8 +10,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, HOST};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::header::{CONNECTION, CONTENT_TYPE, COOKIE, HOST};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -22,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::acceptor::{Arrival, ArrivedSocket, Permit};
 use crate::body::Body;
+use crate::config::HEADER_COUNT;
 use crate::error::BodyError;
 use crate::request_body::RequestBody;
 use crate::service::{ConnectionInfo, Exchange, Service};
@@ -90,9 +91,14 @@ async fn http1<S: Service>(
     let wire = Wire::http1(transport, permit, Arc::clone(pulse), Arc::clone(&parting), limits.head_size);
     let desk = Arc::new(Desk { floor: Arc::clone(floor), info, pulse: Arc::clone(pulse), multiplexed: false });
     {
+        let mut builder = http1::Builder::new();
+        if limits.header_count != HEADER_COUNT {
+            // Once this is set, hyper allocates room for the fields with each request.
+            builder.max_headers(limits.header_count);
+        }
         // Pinned where it is made: a future has room for both ends of every move.
         let connection = pin!(
-            http1::Builder::new()
+            builder
                 // The wire looks whether the client leaves.
                 .half_close(true)
                 .keep_alive(true)
@@ -225,6 +231,10 @@ impl<S: Service> Desk<S> {
         if !self.multiplexed {
             return self.pulse.fault(index);
         }
+        let limit = self.floor.config.limits.header_count;
+        if request.headers().len() > limit && fields(request.headers()) > limit {
+            return Some(Fault::TooManyFields);
+        }
         let mut hosts = request.headers().get_all(HOST).iter();
         let host = hosts.next()?;
         if hosts.next().is_some() {
@@ -292,6 +302,12 @@ impl<S: Service, F: Future<Output = Response<Body>> + Unpin> Future for Answerin
         let Some(in_flight) = this.in_flight.take() else { return Poll::Pending };
         Poll::Ready(Ok(this.desk.finish(response, in_flight, this.index, this.is_connect)))
     }
+}
+
+/// The fields of a head, as HTTP/1.1 would have sent them: HTTP/2 lets a client send each cookie apart (RFC 9113,
+/// section 8.2.3).
+fn fields(headers: &HeaderMap) -> usize {
+    headers.len() - headers.get_all(COOKIE).iter().count().saturating_sub(1)
 }
 
 fn panicked() -> Response<Body> {

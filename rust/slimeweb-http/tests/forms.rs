@@ -144,7 +144,9 @@ fn malformed_forms_are_a_400() {
         b"--XX\r\nContent-Disposition: form-data\r\n\r\n1\r\n--XX--",
         b"--XX\r\n\r\n1\r\n--XX--",
         b"--XX\r\nContent-Type: x\r\n\r\n1\r\n--XX--",
-        b"--XX\r\nContent-Disposition: form-data; name=a\r\n\r\n\xff\r\n--XX--",
+        b"XX\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--XX--",
+        b"--YY\r\ncontent-disposition: form-data; name=a\r\n\r\n1\r\n--XX\r\nContent-Disposition: form-data; name=b\r\n\r\n2\r\n--XX--",
+        b"hello\r\n--XX--",
         &whole[..90_000],
     ] {
         let (status, text, seen) = post(&limits, body, 999);
@@ -161,14 +163,43 @@ fn malformed_forms_are_a_400() {
 }
 
 #[test]
+fn a_field_is_in_its_own_charset_else_in_the_forms_else_utf_8() {
+    let type_of = |charset: &str| format!("name=a\r\nContent-Type: text/plain; charset={charset}");
+    let (latin, unknown) = (type_of("iso-8859-1"), type_of("x-none"));
+    for (parts, expected) in [
+        (vec![("name=a", &b"\xe9"[..])], vec!["a=\u{fffd}"]),
+        (vec![(latin.as_str(), &b"\xe9"[..]), ("name=b", "é".as_bytes())], vec!["a=é", "b=é"]),
+        (vec![(unknown.as_str(), "é".as_bytes())], vec!["a=é"]),
+        (
+            vec![("name=a", &b"\x93"[..]), ("name=_charset_", b"windows-1252"), ("name=b", b"\xe9")],
+            vec!["a=\u{201c}", "_charset_=windows-1252", "b=é"],
+        ),
+    ] {
+        let (status, text, seen) = post(&FormLimits::default(), &form(&parts), 3);
+        assert_eq!(status, 200, "{text}");
+        assert_eq!(seen.unwrap().lines, expected);
+    }
+}
+
+#[test]
+fn a_filename_arrives_decoded_and_without_directories() {
+    let body = form(&[("name=\"a%22\"; filename=\"C:\\dir/../a%22b.txt\"", b"1")]);
+    let (status, _, seen) = post(&FormLimits::default(), &body, 100);
+    assert_eq!(
+        (status, seen.unwrap().lines),
+        (200, vec!["a\" a\"b.txt application/octet-stream memory 1 49".to_owned()])
+    );
+}
+
+#[test]
 fn limits_hold() {
     let one = form(&[("name=a", b"12345")]);
     let many: Vec<(&str, &[u8])> = vec![("name=a", b"1"); 11];
     let long_head = form(&[(&format!("name=a; x={}", "y".repeat(20_000)), b"")]);
     for (limits, body, word) in [
         (FormLimits { body: 50, ..FormLimits::default() }, one.clone(), "50 bytes"),
-        (FormLimits { fields: 5, ..FormLimits::default() }, one, "5 bytes"),
-        (FormLimits { parts: 10, ..FormLimits::default() }, form(&many), "10 parts"),
+        (FormLimits { fields: 5, ..FormLimits::default() }, one, "5 bytes that form_field_size"),
+        (FormLimits { parts: 10, ..FormLimits::default() }, form(&many), "10 parts that form_parts"),
         (FormLimits::default(), long_head, "too long"),
     ] {
         let (status, text, _) = post(&limits, &body, 4096);

@@ -51,6 +51,7 @@ class Settings:
     tls_key: str | None = None
     trusted_proxies: tuple[str, ...] = ()
     head_size: int = 64 * 1024
+    header_count: int = 100
     head_timeout: float = 10.0
     idle_timeout: float = 75.0
     body_timeout: float = 30.0
@@ -58,6 +59,9 @@ class Settings:
     max_connections: int = 16_384
     pool_threads: int = 128
     worker_queue_size: int = 1024
+    form_fields: int = 10_000
+    form_parts: int = 1000
+    form_field_size: int = 1024 * 1024
     upload_memory: int = 64 * 1024
     upload_dir: str | None = None
     shutdown_grace: float = 30.0

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use encoding_rs::Encoding;
 use http::HeaderMap;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use percent_encoding::percent_decode_str;
@@ -32,8 +33,8 @@ fn disposition(value: &str) -> Result<(Option<String>, Option<String>), &'static
     while let Some((key, value, tail)) = parameter(rest)? {
         rest = tail;
         match key.to_ascii_lowercase().as_str() {
-            "name" => name = Some(value),
-            "filename" => filename = Some(value),
+            "name" => name = Some(unescape(value)),
+            "filename" => filename = Some(unescape(value)),
             // RFC 8187. RFC 7578 forbids it here, yet some clients send it.
             "filename*" => extended = extended_value(&value),
             _ => {}
@@ -70,10 +71,54 @@ fn parameter(text: &str) -> Result<Option<(&str, String, &str)>, &'static str> {
     Err("a quoted value in a Content-Disposition has no end")
 }
 
+/// Undoes what browsers do to a name (HTML, "multipart/form-data"): they encode line ends and quotes, and nothing else, so that
+/// `%20` stands for itself.
+fn unescape(text: String) -> String {
+    if !text.contains('%') {
+        return text;
+    }
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while let Some((before, after)) = rest.split_once('%') {
+        plain.push_str(before);
+        let letter = match after.get(..2) {
+            Some("22") => Some('"'),
+            Some("0D" | "0d") => Some('\r'),
+            Some("0A" | "0a") => Some('\n'),
+            _ => None,
+        };
+        plain.push(letter.unwrap_or('%'));
+        rest = letter.and_then(|_| after.get(2..)).unwrap_or(after);
+    }
+    plain.push_str(rest);
+    plain
+}
+
 fn extended_value(value: &str) -> Option<String> {
     let (charset, rest) = value.split_once('\'')?;
     let (_language, encoded) = rest.split_once('\'')?;
-    charset.eq_ignore_ascii_case("utf-8").then(|| percent_decode_str(encoded).decode_utf8_lossy().into_owned())
+    let encoding = Encoding::for_label(charset.as_bytes())?;
+    let bytes = Cow::from(percent_decode_str(encoded));
+    Some(encoding.decode_without_bom_handling(&bytes).0.into_owned())
+}
+
+/// The charset that a part's Content-Type names, where it is known here (WHATWG Encoding).
+pub(super) fn charset(content_type: &str) -> Option<&'static Encoding> {
+    content_type.split(';').skip(1).find_map(|parameter| {
+        let (key, value) = parameter.split_once('=')?;
+        if !key.trim().eq_ignore_ascii_case("charset") {
+            return None;
+        }
+        Encoding::for_label(value.trim().trim_matches('"').as_bytes())
+    })
+}
+
+/// What of a client's filename is no directory, whichever system wrote it: nothing that could lead anywhere.
+pub(super) fn base_name(filename: &str) -> &str {
+    match filename.rsplit(['/', '\\']).next().unwrap_or_default() {
+        "." | ".." => "",
+        name => name,
+    }
 }
 
 #[cfg(test)]
@@ -98,6 +143,42 @@ mod tests {
         );
         assert_eq!(head("form-data; name=\"é\"; filename=\"\""), some("é", Some("")));
         assert_eq!(head("form-data; name=a; filename=x; filename*=UTF-8''%e2%82%ac.txt"), some("a", Some("€.txt")));
+    }
+
+    #[test]
+    fn names_are_decoded_as_browsers_encode_them() {
+        assert_eq!(
+            head("form-data; name=\"%22a%0D%0ab%22\"; filename=\"100%25 %2 é%.txt\""),
+            Ok(("\"a\r\nb\"".to_owned(), Some("100%25 %2 é%.txt".to_owned())))
+        );
+        let latin = head("form-data; name=a; filename*=iso-8859-1'en'na%EFve.txt").map(|(_, filename)| filename);
+        assert_eq!(latin, Ok(Some("naïve.txt".to_owned())));
+        let unknown = head("form-data; name=a; filename=b; filename*=x-none''c").map(|(_, filename)| filename);
+        assert_eq!(unknown, Ok(Some("b".to_owned())));
+    }
+
+    #[test]
+    fn a_filename_has_no_directories() {
+        for (given, base) in [
+            ("/etc/passwd", "passwd"),
+            (r"C:\x\y.txt", "y.txt"),
+            ("../../x", "x"),
+            ("a/..", ""),
+            ("..", ""),
+            (".", ""),
+            ("a/", ""),
+            ("..a", "..a"),
+        ] {
+            assert_eq!(base_name(given), base, "{given}");
+        }
+    }
+
+    #[test]
+    fn charsets() {
+        assert_eq!(charset("text/plain; charset=\"ISO-8859-1\"").map(Encoding::name), Some("windows-1252"));
+        assert_eq!(charset("text/plain; Charset = utf-8").map(Encoding::name), Some("UTF-8"));
+        assert_eq!(charset("text/plain; charset=x"), None);
+        assert_eq!(charset("text/plain"), None);
     }
 
     #[test]

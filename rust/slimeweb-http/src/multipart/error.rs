@@ -17,13 +17,13 @@ pub enum FormError {
     #[error("the form is malformed: {0}")]
     Malformed(&'static str),
     /// More parts than [`FormLimits::parts`](super::FormLimits::parts).
-    #[error("the form has more than the {limit} parts allowed here")]
+    #[error("the form has more than the {limit} parts that form_parts allows")]
     TooManyParts {
         /// The limit.
         limit: usize,
     },
     /// More text than [`FormLimits::fields`](super::FormLimits::fields).
-    #[error("the form's fields are larger than the {limit} bytes allowed here")]
+    #[error("the form's fields are larger than the {limit} bytes that form_field_size allows")]
     FieldsTooLarge {
         /// The limit in bytes.
         limit: usize,

@@ -4,11 +4,13 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use encoding_rs::{Encoding, UTF_8};
 use http::HeaderValue;
 use tempfile::{NamedTempFile, TempPath};
 
 use super::blocks::Source;
 use super::boundary::boundary;
+use super::disposition::{base_name, charset};
 use super::error::FormError;
 use super::parts::{Part, Parts};
 use super::upload_dir::UploadDir;
@@ -41,7 +43,8 @@ impl Default for FormLimits {
 /// A form, in the order in which it was sent.
 #[derive(Debug, Default)]
 pub struct Form {
-    /// Names and values of the parts without a filename.
+    /// Names and values of the parts without a filename: in the charset of the part's Content-Type, else in the one that a field
+    /// named `_charset_` holds (RFC 7578, section 4.6), else UTF-8. What is not in it reads as U+FFFD.
     pub fields: Vec<(String, String)>,
     /// The parts with one.
     pub files: Vec<Upload>,
@@ -52,7 +55,7 @@ pub struct Form {
 pub struct Upload {
     /// The name of the form's field.
     pub field: String,
-    /// What the client calls the file. Never a path to be opened.
+    /// What the client calls the file, without the directories that it may have put before. Empty where nothing else was left.
     pub original_filename: String,
     /// What the client says it is; `application/octet-stream` where it says nothing.
     pub content_type: String,
@@ -85,6 +88,7 @@ pub async fn read(mut body: RequestBody, content_type: &HeaderValue, limits: &Fo
 pub(super) async fn gather(body: impl Source, boundary: &str, limits: &FormLimits) -> Result<Form, FormError> {
     let mut parts = Parts::new(body, boundary);
     let mut form = Form::default();
+    let mut raw = Vec::new();
     let (mut count, mut fields_left) = (0, limits.fields);
     while let Some(part) = parts.next().await? {
         count += 1;
@@ -95,18 +99,40 @@ pub(super) async fn gather(body: impl Source, boundary: &str, limits: &FormLimit
             form.files.extend(file(&mut parts, part, limits).await?);
         } else {
             let field = field(&mut parts, part, &mut fields_left).await?;
-            form.fields.push(field.ok_or(FormError::FieldsTooLarge { limit: limits.fields })?);
+            raw.push(field.ok_or(FormError::FieldsTooLarge { limit: limits.fields })?);
         }
     }
+    let default = raw.iter().find(|field| field.name == "_charset_");
+    let default = default.and_then(|field| Encoding::for_label(&field.value)).unwrap_or(UTF_8);
+    form.fields = raw.into_iter().map(|field| field.decode(default)).collect();
     Ok(form)
 }
 
-/// A field's name and value; none when they are larger than what is `left`.
+/// A part without a filename, before its charset is known.
+struct RawField {
+    name: String,
+    value: Vec<u8>,
+    encoding: Option<&'static Encoding>,
+}
+
+impl RawField {
+    fn decode(self, default: &'static Encoding) -> (String, String) {
+        let encoding = self.encoding.unwrap_or(default);
+        let value = if encoding == UTF_8 {
+            String::from_utf8(self.value).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+        } else {
+            encoding.decode_without_bom_handling(&self.value).0.into_owned()
+        };
+        (self.name, value)
+    }
+}
+
+/// A field; none when they are larger than what is `left`.
 async fn field<S: Source>(
     parts: &mut Parts<S>,
     mut part: Part,
     left: &mut usize,
-) -> Result<Option<(String, String)>, FormError> {
+) -> Result<Option<RawField>, FormError> {
     let mut take = |bytes: usize| left.checked_sub(bytes).map(|rest| *left = rest);
     if take(part.head.name.len()).is_none() {
         return Ok(None);
@@ -118,8 +144,8 @@ async fn field<S: Source>(
         }
         value.extend_from_slice(&piece);
     }
-    let value = String::from_utf8(value).map_err(|_| FormError::Malformed("a field is not UTF-8"))?;
-    Ok(Some((part.head.name, value)))
+    let encoding = part.head.content_type.as_deref().and_then(charset);
+    Ok(Some(RawField { name: part.head.name, value, encoding }))
 }
 
 async fn file<S: Source>(
@@ -147,6 +173,7 @@ async fn file<S: Source>(
     if size == 0 && original_filename.is_empty() {
         return Ok(None);
     }
+    let original_filename = base_name(&original_filename).to_owned();
     let content_type = head.content_type.unwrap_or_else(|| "application/octet-stream".to_owned());
     Ok(Some(Upload { field: head.name, original_filename, content_type, size, content }))
 }

@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_core::Stream;
+use memchr::memmem;
 use multer::{Field, Multipart};
 
 use super::blocks::{Blocks, Source};
@@ -27,7 +28,33 @@ pub(super) struct Parts<S> {
     blocks: Blocks<S>,
     inlet: Inlet,
     multipart: Multipart<'static>,
+    /// What came until the first part was found; none after it.
+    start: Option<Start>,
 }
+
+/// The start of a body.
+struct Start {
+    delimiter: Vec<u8>,
+    bytes: Vec<u8>,
+}
+
+impl Start {
+    /// What is wrong with what stands before the first part, or before the end where there is none. RFC 2046 lets a text stand
+    /// there for readers; a part whose delimiter is not the form's is no such text, and must not be lost silently.
+    fn fault(&self, is_empty: bool) -> Option<&'static str> {
+        let end = memmem::find(&self.bytes, &self.delimiter).unwrap_or(self.bytes.len());
+        let preamble = self.bytes.get(..end).unwrap_or_default().trim_ascii();
+        let holds_a_part = || {
+            preamble.split(|byte| *byte == b'\n').any(|line| {
+                line.split_at_checked(PART.len()).is_some_and(|(start, _)| start.eq_ignore_ascii_case(PART))
+            })
+        };
+        (!preamble.is_empty() && (is_empty || holds_a_part())).then_some("it does not begin with its boundary")
+    }
+}
+
+/// How the head of a part begins.
+const PART: &[u8] = b"content-disposition:";
 
 /// One part.
 pub(super) struct Part {
@@ -38,7 +65,8 @@ pub(super) struct Part {
 impl<S: Source> Parts<S> {
     pub(super) fn new(source: S, boundary: &str) -> Self {
         let inlet = Inlet::default();
-        Self { blocks: Blocks::new(source), multipart: Multipart::new(inlet.clone(), boundary), inlet }
+        let start = Some(Start { delimiter: format!("--{boundary}").into_bytes(), bytes: Vec::new() });
+        Self { blocks: Blocks::new(source), multipart: Multipart::new(inlet.clone(), boundary), inlet, start }
     }
 
     /// The next part; none after the last. The part before it has to be read to its end and dropped.
@@ -55,6 +83,9 @@ impl<S: Source> Parts<S> {
                 Poll::Pending => searched += self.feed().await?,
             }
         };
+        if let Some(fault) = self.start.take().and_then(|start| start.fault(field.is_none())) {
+            return Err(FormError::Malformed(fault));
+        }
         let Some(data) = field else {
             // What follows the last delimiter is nobody's, but read, so that the connection can be used again.
             self.blocks.skip().await?;
@@ -79,6 +110,9 @@ impl<S: Source> Parts<S> {
         match self.blocks.next().await? {
             Some(block) => {
                 let length = block.len();
+                if let Some(start) = &mut self.start {
+                    start.bytes.extend_from_slice(&block);
+                }
                 self.inlet.put(Supply::Block(block));
                 Ok(length)
             }

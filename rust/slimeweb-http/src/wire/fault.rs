@@ -16,10 +16,11 @@ pub(crate) enum Fault {
     BareLineFeed,
     HostIsNotAuthority,
     Framing,
+    TooManyFields,
 }
 
 impl Fault {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::LengthAndCoding,
         Self::SeveralCodings,
         Self::UnknownCoding,
@@ -30,16 +31,18 @@ impl Fault {
         Self::BareLineFeed,
         Self::HostIsNotAuthority,
         Self::Framing,
+        Self::TooManyFields,
     ];
 
     pub(super) fn from_code(code: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|fault| *fault as u8 == code)
     }
 
-    /// 501 for a transfer coding that is not known here (RFC 9112, section 6.1), else 400.
+    /// 501 for a transfer coding that is not known here (RFC 9112, section 6.1), 431 for too many fields (RFC 6585), else 400.
     pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::UnknownCoding => StatusCode::NOT_IMPLEMENTED,
+            Self::TooManyFields => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             _ => StatusCode::BAD_REQUEST,
         }
     }
@@ -57,6 +60,7 @@ impl Fault {
             Self::BadHost => "the Host field must be a host with an optional port (RFC 9110, section 7.2)\n",
             Self::BareLineFeed => "lines must end in CR LF (RFC 9112, section 2.2)\n",
             Self::HostIsNotAuthority => "the Host field and :authority differ (RFC 9113, section 8.3.1)\n",
+            Self::TooManyFields => "the request has more header fields than header_count allows\n",
             Self::Framing => "the request before this one was malformed\n",
         }
     }
