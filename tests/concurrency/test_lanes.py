@@ -10,7 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from slimeweb import Slime, SlimeRequest, SlimeResponse
 from slimeweb.testing import TestClient
 from support.condition import eventually
 from support.crew import at_once
+from support.wire import Wire
 
 PROVEN = 200
 """Fast calls, more than a route needs to be trusted."""
@@ -436,3 +438,64 @@ def test_no_task_ends_its_worker(caplog: pytest.LogCaptureFixture) -> None:
             assert client.get("/leave").text == "still here"
         ask_all(client.port, ["/ping", "/async-ping"])
     assert "tried to end its event loop" in caplog.text
+
+
+def pool_threads() -> int:
+    """Threads of the pool in this process, by the names that the system knows them by."""
+    count = 0
+    for path in Path("/proc/self/task").glob("*/comm"):
+        # One that has ended since has no name.
+        with suppress(OSError):
+            name = path.read_text()
+            count += name.startswith("slime-pool-") and "grow" not in name
+    return count
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the names of threads are read from /proc")
+def test_the_pool_shrinks_while_there_is_work_for_a_few_threads() -> None:
+    gate, crew = Gate(), 40
+    app = make_app(gate)
+
+    @app.route("/quick", blocking=True)
+    def quick(req: SlimeRequest, resp: SlimeResponse) -> str:
+        return "quick"
+
+    with TestClient(app, workers=1, pool_idle_timeout=0.5) as client:
+        with ThreadPoolExecutor(crew) as executor, gate.closed():
+            held = [executor.submit(client.get, "/gate") for _ in range(crew)]
+            eventually(lambda: gate.waiting == crew)
+            assert pool_threads() >= crew
+        assert all(request.result().status_code == 200 for request in held)
+        # Far more requests than would be needed to keep every thread at work if they took turns.
+        eventually(lambda: client.get("/quick").text == "quick" and pool_threads() <= 4, every=0)
+
+
+def test_threads_that_wait_for_uploads_leave_the_pool_to_others_and_surplus_ones_end() -> None:
+    app, crew = Slime(__file__), 12
+    begun = threading.Semaphore(0)
+
+    @app.route("/upload", method="POST", stream_body=True, blocking=True)
+    def upload(req: SlimeRequest, resp: SlimeResponse) -> str:
+        chunks = iter(req.chunks())
+        size = len(next(chunks))
+        begun.release()
+        return str(size + sum(map(len, chunks)))
+
+    @app.route("/ok", blocking=True)
+    def ok(req: SlimeRequest, resp: SlimeResponse) -> str:
+        return "ok"
+
+    with TestClient(app, workers=1, pool_threads=2, worker_queue_size=1) as client, ExitStack() as stack:
+        uploads = []
+        for _ in range(crew):
+            wire = stack.enter_context(Wire.tcp("127.0.0.1", client.port))
+            wire.send(b"POST /upload HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\n\r\na")
+            assert begun.acquire(timeout=15)
+            uploads.append(wire)
+        assert client.get("/ok").text == "ok"
+        for wire in uploads:
+            wire.send(b"bc")
+        assert [wire.answer().text for wire in uploads] == ["3"] * crew
+        if sys.platform == "linux":
+            eventually(lambda: pool_threads() <= 2, what="no more threads than the limit")
+        assert client.get("/ok").text == "ok"

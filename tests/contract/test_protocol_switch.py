@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import queue
 import select
 import socket
@@ -11,6 +12,7 @@ import ssl
 import struct
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from slimeweb import RouteSpec, Slime, SlimeMiddleware, SlimeRequest, SlimeRespo
 from slimeweb.testing import TestClient
 from support.certificate import self_signed
 from support.condition import eventually
+from support.http2 import Http2, tls_to
 from support.toys import app_with, kind, raw, switched
 from support.wire import Wire
 
@@ -164,13 +167,106 @@ def test_a_connection_inside_tls_is_switched_as_well(tmp_path: Path) -> None:
     toy.check_ended()
 
 
+@pytest.mark.parametrize("version", ["1.1", "2"])
 @pytest.mark.parametrize("target", ["/", "/async"])
-def test_where_nothing_can_be_switched_the_answer_is_426(target: str) -> None:
+def test_where_nothing_can_be_switched_the_answer_is_426_and_the_protocol_hears_of_its_end(
+    target: str, version: str, tmp_path: Path
+) -> None:
     toy = Toy()
-    with TestClient(app_switching(toy)) as client:
-        answer = client.get(target)
-        assert (answer.status_code, answer.headers["upgrade"]) == (426, "toy/1")
-    assert toy.calls == []
+    with TestClient(app_switching(toy), https=SlimeTls(*self_signed(tmp_path))) as client:
+        if version == "2":
+            with Http2.tls("127.0.0.1", client.port) as connection:
+                assert connection.ask("GET", target).status == 426
+        else:
+            with Wire(tls_to("127.0.0.1", client.port, ["http/1.1"])) as wire:
+                wire.request("GET", target)
+                answer = wire.answer()
+                assert (answer.status, answer.header("upgrade")) == (426, "toy/1")
+        assert toy.lost.wait(15)
+    assert toy.calls == ["lost"]
+    assert isinstance(toy.reason, ConnectionError)
+
+
+@pytest.mark.parametrize("answered", ["replaced", "failed"])
+@pytest.mark.parametrize("target", ["/", "/async"])
+def test_a_protocol_in_whose_place_another_answer_is_given_hears_of_its_end(target: str, answered: str) -> None:
+    class Late(SlimeMiddleware):
+        def middle_after(self, req: SlimeRequest, resp: SlimeResponse) -> Any:
+            if answered == "failed":
+                raise RuntimeError("changed my mind")
+            return resp.plain("changed my mind", status=503)
+
+    toy = Toy()
+    with TestClient(app_switching(toy, Late())) as client, raw(client) as wire:
+        wire.request("GET", target, headers={"Connection": "Upgrade", "Upgrade": "toy/1"})
+        assert wire.answer().status == (500 if answered == "failed" else 503)
+        assert toy.lost.wait(15)
+    assert toy.calls == ["lost"]
+    assert isinstance(toy.reason, ConnectionError)
+
+
+def test_a_protocol_whose_client_leaves_before_the_101_hears_of_its_end() -> None:
+    toy, asked, go_on = Toy(), threading.Event(), threading.Event()
+
+    class Slow(SlimeMiddleware):
+        def middle_after(self, req: SlimeRequest, resp: SlimeResponse) -> None:
+            asked.set()
+            assert go_on.wait(15)
+
+    with TestClient(app_switching(toy, Slow(), blocking=True)) as client:
+        with raw(client) as wire:
+            wire.request("GET", "/", headers={"Connection": "Upgrade", "Upgrade": "toy/1"})
+            assert asked.wait(15)
+            end_by_client_reset(toy, wire.socket)
+        go_on.set()
+        assert toy.lost.wait(15)
+    # Whether the server has seen it leave before it switched is up to the system.
+    assert toy.calls in (["lost"], ["made", "lost"])
+
+
+@pytest.mark.parametrize("end", ["client", "server"])
+def test_a_protocol_that_keeps_its_transport_is_freed_with_its_connection(end: str) -> None:
+    class Fresh(Toy):
+        pass
+
+    refs: list[weakref.ref[Fresh]] = []
+    lost: list[threading.Event] = []
+
+    def wrap(route: RouteSpec, handler: Any) -> Any:
+        def switch(req: SlimeRequest, resp: SlimeResponse) -> Any:
+            protocol = Fresh()
+            refs.append(weakref.ref(protocol))
+            lost.append(protocol.lost)
+            return resp.switch_protocol(protocol, [("Upgrade", "toy/1")])
+
+        return switch
+
+    app = app_with(kind("toy", wrap))
+    app.route(path="/", toy=True)(lambda req, resp: None)
+    with TestClient(app, shutdown_grace=0.1) as client, contextlib.ExitStack() as stack:
+        for _ in range(20):
+            wire = stack.enter_context(switched(client))
+            wire.send(b"x")
+            assert wire.exactly(1) == b"x"
+        if end == "client":
+            stack.close()
+            assert all(event.wait(15) for event in lost)
+            eventually(lambda: gc.collect() is not None and not any(ref() for ref in refs), what="all are freed")
+    eventually(lambda: gc.collect() is not None and not any(ref() for ref in refs), what="all are freed")
+
+
+def test_a_client_that_takes_nothing_is_cut_though_it_goes_on_sending() -> None:
+    toy = Toy()
+    with TestClient(app_switching(toy), send_timeout=0.5) as client, switched(client) as wire:
+        toy.wait_for("made")
+        toy.transport.write(b"x" * 32 * MEGABYTE)
+        start = time.monotonic()
+        while not toy.lost.is_set():
+            wire.send_until_refused(b"y")
+            assert time.monotonic() - start < 15
+            toy.lost.wait(0.05)
+    toy.check_ended()
+    assert isinstance(toy.reason, TimeoutError)
 
 
 def test_the_plugin_can_refuse() -> None:
@@ -317,7 +413,7 @@ def test_a_protocol_that_raises_loses_its_connection_and_nothing_else(method: st
             assert toy.lost.wait(15)
             with contextlib.suppress(ConnectionResetError):
                 assert b"secret" not in receive_all(wire.socket)
-        assert client.get("/").status_code == 426
+        assert client.get("/nowhere").status_code == 404
     toy.check_ended()
     assert unraisable == ["RuntimeError: secret"]
 

@@ -31,6 +31,7 @@ SAMPLES: dict[str, tuple[Any, str, Any]] = {
     "send_timeout": (1, "2", 2.0),
     "max_connections": (10, "20", 20),
     "pool_threads": (10, "20", 20),
+    "pool_idle_timeout": (1, "2.5", 2.5),
     "worker_queue_size": (10, "20", 20),
     "form_fields": (0, "20", 20),
     "form_parts": (0, "20", 20),

@@ -33,22 +33,27 @@ class Frame(NamedTuple):
         return int.from_bytes(self.payload[:2], "big")
 
 
+def handshake(path: str, headers: dict[str, str | None] | None = None) -> bytes:
+    """A request to upgrade; a header that is None is left out."""
+    fields: dict[str, str | None] = {
+        "Host": "127.0.0.1",
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Key": base64.b64encode(b"0123456789abcdef").decode(),
+        "Sec-WebSocket-Version": "13",
+        **(headers or {}),
+    }
+    lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items() if value is not None)]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
 class Client:
     """One connection. `status`, `headers` are those of the answer to the opening handshake."""
 
     def __init__(self, port: int, path: str, headers: dict[str, str | None] | None = None) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT)
         self._unread = b""
-        fields: dict[str, str | None] = {
-            "Host": "127.0.0.1",
-            "Upgrade": "websocket",
-            "Connection": "Upgrade",
-            "Sec-WebSocket-Key": base64.b64encode(b"0123456789abcdef").decode(),
-            "Sec-WebSocket-Version": "13",
-            **(headers or {}),
-        }
-        lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items() if value is not None)]
-        self.socket.sendall("\r\n".join([*lines, "", ""]).encode())
+        self.socket.sendall(handshake(path, headers))
         while b"\r\n\r\n" not in self._unread:
             self._fill()
         head, self._unread = self._unread.split(b"\r\n\r\n", 1)
@@ -190,3 +195,8 @@ def until() -> Callable[[Callable[[], object]], None]:
 @pytest.fixture
 def make_frame() -> Callable[..., bytes]:
     return frame
+
+
+@pytest.fixture
+def make_handshake() -> Callable[..., bytes]:
+    return handshake

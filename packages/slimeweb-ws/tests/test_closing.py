@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import queue
+import socket
+import struct
 import threading
 
 import pytest
@@ -203,3 +206,48 @@ def test_a_busy_callback_is_not_taken_for_a_silent_client(app, serve):
     threading.Timer(0.5, gate.set).start()
     assert [len(client.message()) for _ in range(500)] == [10_000] * 500
     sender.join()
+
+
+@pytest.mark.parametrize("close_is_async", [False, True])
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_client_that_leaves_before_the_connection_is_open_ends_it_once(
+    app, serve, until, make_handshake, is_async, close_is_async
+):
+    asked, go_on, closes = threading.Event(), threading.Event(), []
+
+    def register(resp):
+        assert app.room("all").join(resp)
+        if close_is_async:
+
+            @resp.on_close
+            async def on_close():
+                closes.append(resp.close_code)
+        else:
+            resp.on_close(lambda: closes.append(resp.close_code))
+
+    if is_async:
+
+        @app.websocket(path="/")
+        async def route(req, resp):
+            register(resp)
+            asked.set()
+            assert await asyncio.to_thread(go_on.wait, 10)
+    else:
+
+        @app.websocket(path="/", blocking=True)
+        def route(req, resp):
+            register(resp)
+            asked.set()
+            assert go_on.wait(10)
+
+    served = serve(app)
+    with socket.create_connection(("127.0.0.1", served.http.port), timeout=10) as leaving:
+        leaving.sendall(make_handshake("/"))
+        assert asked.wait(10)
+        leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    go_on.set()
+    until(lambda: closes)
+    assert len(app.room("all")) == 0
+    # It holds up nobody, and is not told of twice.
+    assert app.room("all").broadcast("x" * (1 << 20), policy="block", queue_size=1) == 0
+    assert closes == [1006]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import zlib
+from contextlib import suppress
 
 import pytest
 
@@ -213,3 +214,47 @@ def test_a_client_that_pings_and_never_reads_does_not_fill_the_memory(app, serve
     except TimeoutError:
         pass
     assert responses[0].buffered <= 125 + 10
+
+
+def test_threads_that_wait_for_slow_clients_leave_the_pool_to_others(app, serve, until):
+    waiting = []
+
+    @app.websocket(path="/", send_buffer=200_000, blocking=True)
+    def flood(req, resp):
+        def start():
+            waiting.append(resp)
+            flood_with(resp)
+
+        resp.on_open(start)
+
+    @app.route(path="/ok", blocking=True)
+    def ok(req, resp):
+        return "ok"
+
+    served = serve(app, workers=1, pool_threads=2, worker_queue_size=1)
+    for count in range(1, 9):
+        served.connect()
+        until(lambda count=count: len(waiting) == count and waiting[-1].buffered >= 200_000)
+        assert served.http.get("/ok").text == "ok"
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_client_that_never_reads_is_cut_after_the_send_timeout_though_it_sends(app, serve, until, is_async):
+    closes = []
+
+    @app.websocket(path="/", blocking=True)
+    def echo(req, resp):
+        async def answer(message):
+            await resp.send(message)
+
+        resp.on_message(answer if is_async else resp.send)
+        resp.on_close(lambda: closes.append(resp.close_code))
+
+    client = serve(app, send_timeout=0.5).connect()
+    client.socket.settimeout(0.1)
+    with suppress(ConnectionError):
+        while not closes:
+            with suppress(TimeoutError):
+                client.send(CHUNK)
+    until(lambda: closes)
+    assert closes == [1006]

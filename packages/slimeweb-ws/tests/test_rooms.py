@@ -203,3 +203,17 @@ def test_close_all(app, chat):
         client.message()
     assert app.room("a").close(4000, "closing time") == 3
     assert [client.closed().close_code for client in clients] == [4000] * 3
+
+
+def test_block_ends_when_the_client_takes_nothing_for_the_send_timeout(app, serve, until):
+    room = app.room("all")
+
+    @app.websocket(path="/")
+    def route(req, resp):
+        room.join(resp)
+
+    serve(app, send_timeout=0.5).connect()
+    until(lambda: len(room) == 1)
+    while room.broadcast("x" * 1_000_000, policy="block", queue_size=1):
+        pass
+    until(lambda: len(room) == 0)

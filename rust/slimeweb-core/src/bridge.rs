@@ -9,7 +9,6 @@ use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HOST, RETRY_AFTER, UPGRADE};
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body::Body as _;
 use parking_lot::Mutex;
-use pyo3::prelude::*;
 use slimeweb_http::multipart::{self, Form, FormError, FormLimits};
 use slimeweb_http::router::Found;
 use slimeweb_http::{Body, BodyError, ConnectionInfo, Exchange, OnUpgrade, RequestBody, Service};
@@ -232,10 +231,10 @@ impl Bridge {
 
 /// Answers 101 and lets the protocol have the connection once that is out.
 fn switch_protocol(reply: SwitchReply, upgrade: Option<Box<Upgrade>>) -> Response<Body> {
-    let SwitchReply { mut headers, protocol, plan, site } = reply;
+    let SwitchReply { mut headers, candidate, plan, site } = reply;
     let Some(upgrade) = upgrade else {
-        // Nothing can be switched on this connection (no Upgrade in the request, or HTTP/2): the protocol is let go unused.
-        drop_attached(&site, protocol);
+        // Nothing can be switched on this connection (no Upgrade in the request, or HTTP/2).
+        drop(candidate);
         let mut response = text(StatusCode::UPGRADE_REQUIRED, "Upgrade Required");
         if let Some(name) = headers.remove(UPGRADE) {
             response.headers_mut().insert(UPGRADE, name);
@@ -246,10 +245,9 @@ fn switch_protocol(reply: SwitchReply, upgrade: Option<Box<Upgrade>>) -> Respons
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     let Upgrade { io, worker, connection } = *upgrade;
     site.lanes.port(worker).spawner().clone().spawn(async move {
-        match io.await {
-            Ok(io) => tunnel::run(io, protocol, plan, site, worker, connection).await,
-            // The client left before the 101 was out.
-            Err(_) => drop_attached(&site, protocol),
+        // An error: the client left before the 101 was out.
+        if let Ok(io) = io.await {
+            tunnel::run(io, candidate, plan, site, worker, connection).await;
         }
     });
     let mut response = Response::new(Body::empty());
@@ -377,9 +375,4 @@ pub(crate) fn text(status: StatusCode, body: impl Into<bytes::Bytes>) -> Respons
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
-}
-
-/// Lets go of an object where that may run Python: in the loop's thread, not in a worker's.
-fn drop_attached(site: &Site, object: Py<PyAny>) {
-    site.lanes.in_loop(0, move |_| drop(object));
 }

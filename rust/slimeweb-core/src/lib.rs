@@ -43,6 +43,8 @@ mod _core {
     #[pymodule_export]
     use crate::lanes::event_loop::LoopPort;
     #[pymodule_export]
+    use crate::lanes::waiting::ClientWait;
+    #[pymodule_export]
     use crate::payload::BodyChunks;
     #[pymodule_export]
     use crate::request::SlimeRequest;
@@ -57,6 +59,15 @@ mod _core {
 
     use super::*;
     use pyo3::types::PyBytes;
+
+    /// Says, for as long as it is entered, that the calling thread waits for a client: `with waiting_for_client(): …`.
+    ///
+    /// The thread does not count for `pool_threads` meanwhile, and a worker's connections are served by another one. To be left by
+    /// the thread that has entered it.
+    #[pyfunction]
+    fn waiting_for_client() -> ClientWait {
+        ClientWait::new()
+    }
 
     /// Reads one JSON text (RFC 8259) into Python objects, keys in order.
     ///

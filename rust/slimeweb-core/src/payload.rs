@@ -12,9 +12,11 @@ use pyo3::types::PyBytes;
 use slimeweb_http::multipart::Upload;
 use slimeweb_http::{BodyError, Collected};
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TryRecvError;
 
 use crate::failure;
 use crate::lanes::event_loop::{Port, Turn};
+use crate::lanes::waiting::Waiting;
 use crate::pairs::Pairs;
 
 /// A request's body, as far as it has been read when the handler starts.
@@ -72,7 +74,19 @@ impl BodyChunks {
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
         let source = &self.source;
-        let piece = py.detach(|| source.receiver.lock().as_mut().and_then(mpsc::Receiver::blocking_recv));
+        let piece = match source.receiver.try_lock().as_deref_mut() {
+            Some(Some(receiver)) => receiver.try_recv().map(Some),
+            Some(None) => Ok(None),
+            None => Err(TryRecvError::Empty),
+        };
+        let piece = match piece {
+            Ok(piece) => piece,
+            Err(TryRecvError::Disconnected) => None,
+            Err(TryRecvError::Empty) => py.detach(|| {
+                let _waiting = Waiting::begin();
+                source.receiver.lock().as_mut().and_then(mpsc::Receiver::blocking_recv)
+            }),
+        };
         match piece {
             None => Ok(None),
             Some(Ok(bytes)) => Ok(Some(PyBytes::new(py, &bytes))),

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, Response, StatusCode};
-use pyo3::prelude::*;
 use slimeweb_http::Body;
 use tokio::sync::oneshot;
 
 use crate::plan::Plan;
 use crate::site::Site;
+use crate::tunnel::Candidate;
 
 /// The answer to one request.
 pub(crate) enum Reply {
@@ -31,7 +31,7 @@ pub(crate) struct FileReply {
 
 pub(crate) struct SwitchReply {
     pub(crate) headers: HeaderMap,
-    pub(crate) protocol: Py<PyAny>,
+    pub(crate) candidate: Candidate,
     pub(crate) plan: Arc<Plan>,
     pub(crate) site: Arc<Site>,
 }

@@ -17,6 +17,7 @@ use crate::lanes::pool::Work;
 use crate::reply::{FileReply, Reply, ReplySender, SwitchReply};
 use crate::request::SlimeRequest;
 use crate::site::Member;
+use crate::tunnel::Candidate;
 use crate::writer::BodyWriter;
 use crate::{disposition, headers, json};
 
@@ -49,7 +50,7 @@ enum Content {
     Bytes(Bytes),
     File(PathBuf),
     Written(Py<BodyWriter>),
-    Switched(Py<PyAny>),
+    Switched(Candidate),
     Sent,
 }
 
@@ -283,10 +284,10 @@ impl SlimeResponse {
                     conditions: request.head.headers.clone(),
                 }))
             }
-            Content::Switched(protocol) => {
+            Content::Switched(candidate) => {
                 let request = self.request.get();
                 let (plan, site) = (Arc::clone(&request.plan), Arc::clone(&request.site));
-                Reply::Switch(Box::new(SwitchReply { headers, protocol, plan, site }))
+                Reply::Switch(Box::new(SwitchReply { headers, candidate, plan, site }))
             }
             Content::Written(writer) => {
                 let writer = writer.get();
@@ -553,7 +554,8 @@ impl SlimeResponse {
 
     /// Answers 101 once the handler returns, and gives the connection to `protocol` (RFC 9110, section 7.8).
     ///
-    /// `headers` are those of the 101, `Upgrade` among them; `Connection` is added.
+    /// `headers` are those of the 101, `Upgrade` among them; `Connection` is added. A protocol that does not get the connection
+    /// after all hears `connection_lost`, and nothing else.
     #[pyo3(signature = (protocol, headers=None))]
     fn switch_protocol(&self, protocol: Py<PyAny>, headers: Option<Vec<(String, String)>>) -> PyResult<()> {
         let fields = headers
@@ -561,7 +563,10 @@ impl SlimeResponse {
             .flatten()
             .map(|(name, value)| Ok((header_name(name)?, header_value(name, value)?)))
             .collect::<PyResult<Vec<_>>>()?;
-        self.set(Content::Switched(protocol), None, None)?;
+        let request = self.request.get();
+        // From here on it hears of its end, whatever becomes of the response.
+        let candidate = Candidate::new(protocol, Arc::clone(&request.site), request.worker);
+        self.set(Content::Switched(candidate), None, None)?;
         self.change_headers(|map| {
             for (name, value) in fields {
                 map.append(name, value);

@@ -93,7 +93,7 @@ impl Server {
         let workers = settings.workers.max(1);
         let ports = (0..workers).map(|_| Port::new()).collect::<std::io::Result<Vec<_>>>()?;
         // Twice the workers keeps the cores busy; the pool grows by itself when its threads block.
-        let pool = Pool::new(workers * 2, settings.pool_threads, settings.worker_queue_size);
+        let pool = Pool::new(workers * 2, settings.pool_threads, settings.worker_queue_size, settings.pool_rest()?);
         Ok(Self {
             app,
             addresses: vec![listener.address().clone()],
@@ -122,8 +122,7 @@ impl Server {
 
     /// The doors to the workers' event loops, one each.
     fn ports(&self) -> Vec<LoopPort> {
-        let Lanes { pool, ports, watch } = &*self.lanes;
-        ports.iter().map(|port| LoopPort::new(Arc::clone(port), Arc::clone(pool), Arc::clone(watch))).collect()
+        (0..self.lanes.ports.len()).map(|number| LoopPort::new(&self.lanes, number)).collect()
     }
 
     /// Starts to serve. `ValueError` for plans that do not fit, `OSError` for what the system refuses.
@@ -162,6 +161,7 @@ impl Server {
                 uploads: Arc::clone(&uploads),
                 form_limits: settings.form_limits(&uploads),
                 form_fields: settings.form_fields,
+                send_timeout: self.config.limits.send_timeout,
                 access: access.clone(),
                 counters: Arc::clone(&counters),
             }))

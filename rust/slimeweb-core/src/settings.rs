@@ -27,6 +27,7 @@ pub(crate) struct Settings {
     send_timeout: f64,
     max_connections: usize,
     pub(crate) pool_threads: usize,
+    pool_idle_timeout: f64,
     pub(crate) worker_queue_size: usize,
     pub(crate) form_fields: usize,
     form_parts: usize,
@@ -52,6 +53,10 @@ impl Settings {
             directory: Arc::clone(uploads),
             ..FormLimits::default()
         }
+    }
+
+    pub(crate) fn pool_rest(&self) -> PyResult<Duration> {
+        seconds("pool_idle_timeout", self.pool_idle_timeout)
     }
 
     pub(crate) fn limits(&self) -> PyResult<Limits> {

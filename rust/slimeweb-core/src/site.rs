@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
@@ -41,6 +42,8 @@ pub(crate) struct Site {
     pub(crate) form_limits: FormLimits,
     /// Most fields of a urlencoded form.
     pub(crate) form_fields: usize,
+    /// How long a client may take nothing of what a switched connection sends.
+    pub(crate) send_timeout: Duration,
     pub(crate) access: Option<Arc<AccessLog>>,
     pub(crate) counters: Arc<Counters>,
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use pyo3::exceptions::PyValueError;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 use slimeweb_http::Peer;
@@ -31,6 +32,18 @@ fn run(py: Python<'_>, callback: &Py<PyAny>, args: &Py<PyTuple>) {
 
 #[pymethods]
 impl Transport {
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        // As long as the connection is open its task holds the tunnel as well: what that needs is no garbage.
+        if Arc::strong_count(&self.tunnel) > 1 {
+            return Ok(());
+        }
+        self.tunnel.visit_protocol(|protocol| visit.call(protocol)).unwrap_or(Ok(()))
+    }
+
+    fn __clear__(&self) {
+        self.tunnel.forget_protocol();
+    }
+
     /// Queues `data` to be sent. Beyond the high-water mark the protocol's `pause_writing` is called.
     fn write(&self, data: &[u8]) {
         self.tunnel.write(data);

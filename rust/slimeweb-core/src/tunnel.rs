@@ -3,19 +3,23 @@
 //! All calls to the protocol are made in the loop's thread, in order, so no two overlap for one connection. Both directions are
 //! bounded: reading stops while the protocol is behind, and the protocol is told to pause while the client is.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use parking_lot::Mutex;
-use pyo3::exceptions::PyOSError;
+use pyo3::exceptions::{PyConnectionError, PyOSError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use slimeweb_http::ConnectionInfo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Sleep;
 
 use crate::lanes::event_loop::{Port, Turn};
 use crate::plan::Plan;
@@ -37,7 +41,8 @@ pub(crate) struct Tunnel {
     pub(crate) site: Arc<Site>,
     pub(crate) worker: usize,
     pub(crate) connection: Arc<ConnectionInfo>,
-    protocol: Py<PyAny>,
+    /// None once it has been told that the connection is gone: whoever keeps its transport keeps it no longer.
+    protocol: Mutex<Option<Py<PyAny>>>,
     /// Of the route that made the switch.
     pub(crate) plan: Arc<Plan>,
     out: Mutex<Outgoing>,
@@ -73,16 +78,30 @@ impl Tunnel {
         self.site.lanes.port(self.worker)
     }
 
-    /// Calls a method of the protocol, in the loop's thread.
+    /// Calls a method of the protocol, in the loop's thread. Not any more once it has been told that the connection is gone.
     fn tell(self: &Arc<Self>, call: impl FnOnce(&Arc<Self>, &Bound<'_, PyAny>) -> PyResult<()> + Send + 'static) {
         let tunnel = Arc::clone(self);
         self.port().post(Turn::Call(Box::new(move |py| {
-            if let Err(error) = call(&tunnel, tunnel.protocol.bind(py)) {
+            let Some(protocol) = tunnel.protocol.lock().as_ref().map(|protocol| protocol.clone_ref(py)) else { return };
+            let protocol = protocol.into_bound(py);
+            if let Err(error) = call(&tunnel, &protocol) {
                 // As asyncio does: a protocol that fails loses its connection, and the log has the reason.
-                error.write_unraisable(py, Some(tunnel.protocol.bind(py)));
+                error.write_unraisable(py, Some(&protocol));
                 tunnel.abort();
             }
         })));
+    }
+
+    /// Lets go of the protocol.
+    pub(crate) fn forget_protocol(&self) {
+        let protocol = self.protocol.lock().take();
+        // Outside of the lock: an object's end may run Python.
+        drop(protocol);
+    }
+
+    /// The protocol, for a garbage collection. None where a thread that was stopped holds the lock.
+    pub(crate) fn visit_protocol<T>(&self, visit: impl FnOnce(&Py<PyAny>) -> T) -> Option<T> {
+        self.protocol.try_lock()?.as_ref().map(visit)
     }
 
     pub(crate) fn write(self: &Arc<Self>, data: &[u8]) {
@@ -188,7 +207,7 @@ impl Tunnel {
                         }
                     };
                     tokio::select! {
-                        written = io.write_all(&data) => written?,
+                        written = write_all(&mut io, &data, self.site.send_timeout) => written?,
                         () = aborted => return Ok(()),
                     }
                     self.relieved();
@@ -205,6 +224,38 @@ impl Tunnel {
             self.tell(|_, protocol| protocol.call_method0(intern!(protocol.py(), "resume_writing")).map(drop));
         }
     }
+}
+
+/// Writes `data`, and what `io` has kept of it. An error when the other end takes nothing for `timeout`.
+async fn write_all(io: &mut (impl AsyncWrite + Unpin), mut data: &[u8], timeout: Duration) -> std::io::Result<()> {
+    // Made when it is first needed: most of the time the socket takes everything at once.
+    let mut late: Option<Pin<Box<Sleep>>> = None;
+    poll_fn(|cx| {
+        loop {
+            let step = if data.is_empty() {
+                Pin::new(&mut *io).poll_flush(cx).map_ok(|()| 0)
+            } else {
+                Pin::new(&mut *io).poll_write(cx, data)
+            };
+            match step {
+                Poll::Ready(Ok(0)) if data.is_empty() => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(count)) => {
+                    data = data.get(count..).unwrap_or_default();
+                    late = None;
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    let late = late.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+                    return late
+                        .as_mut()
+                        .poll(cx)
+                        .map(|()| Err(std::io::Error::from_raw_os_error(nix::libc::ETIMEDOUT)));
+                }
+            }
+        }
+    })
+    .await
 }
 
 /// Tells the protocol that the connection is gone: once, however the task ends.
@@ -224,13 +275,14 @@ impl Goodbye {
         let (sender, receiver) = oneshot::channel();
         self.said = true;
         self.tunnel.out.lock().end = End::Aborted;
-        self.tunnel.tell(move |_, protocol| {
+        self.tunnel.tell(move |tunnel, protocol| {
             let py = protocol.py();
             let reason = error.map(|error| match error.raw_os_error() {
                 Some(_) => PyErr::from(error).into_value(py).into_any(),
                 None => PyOSError::new_err(error.to_string()).into_value(py).into_any(),
             });
             let told = protocol.call_method1(intern!(py, "connection_lost"), (reason,));
+            tunnel.forget_protocol();
             // Nobody waits where the worker has ended before.
             let _ = sender.send(());
             told.map(drop)
@@ -244,6 +296,39 @@ impl Drop for Goodbye {
         if !self.said {
             drop(self.tell(None));
         }
+    }
+}
+
+/// A protocol that is to have a connection. One that does not get it, whatever the reason, is told so: `connection_lost`, once, is all
+/// that it hears.
+pub(crate) struct Candidate {
+    protocol: Option<Py<PyAny>>,
+    site: Arc<Site>,
+    worker: usize,
+}
+
+impl Candidate {
+    pub(crate) fn new(protocol: Py<PyAny>, site: Arc<Site>, worker: usize) -> Self {
+        Self { protocol: Some(protocol), site, worker }
+    }
+
+    /// The connection is there.
+    fn take(mut self) -> Option<Py<PyAny>> {
+        self.protocol.take()
+    }
+}
+
+impl Drop for Candidate {
+    fn drop(&mut self) {
+        let Some(protocol) = self.protocol.take() else { return };
+        self.site.lanes.in_loop(self.worker, move |py| {
+            let reason =
+                PyConnectionError::new_err("the connection was not switched: the client has left before, or cannot")
+                    .into_value(py);
+            if let Err(error) = protocol.call_method1(py, intern!(py, "connection_lost"), (reason,)) {
+                error.write_unraisable(py, Some(protocol.bind(py)));
+            }
+        });
     }
 }
 
@@ -262,17 +347,18 @@ async fn linger(mut io: impl AsyncRead + Unpin) {
 /// Carries one switched connection to its end.
 pub(crate) async fn run(
     io: impl AsyncRead + AsyncWrite + Unpin,
-    protocol: Py<PyAny>,
+    candidate: Candidate,
     plan: Arc<Plan>,
     site: Arc<Site>,
     worker: usize,
     connection: Arc<ConnectionInfo>,
 ) {
+    let protocol = candidate.take();
     let tunnel = Arc::new(Tunnel {
         site,
         worker,
         connection,
-        protocol,
+        protocol: Mutex::new(protocol),
         plan,
         out: Mutex::new(Outgoing { buffer: BytesMut::new(), end: End::Open, high: HIGH, low: LOW, paused: false }),
         writable: Notify::new(),

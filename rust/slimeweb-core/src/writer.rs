@@ -14,6 +14,7 @@ use pyo3::types::{PyBytes, PyString};
 use slimeweb_http::{Body, BodySender};
 
 use crate::failure::disconnected;
+use crate::lanes::waiting::Waiting;
 use crate::payload::new_future;
 use crate::reply::Reply;
 use crate::response::SlimeResponse;
@@ -51,6 +52,8 @@ impl Filters {
     fn turn(&self, py: Python<'_>) -> Turn<'_> {
         self.turn_now().unwrap_or_else(|| {
             py.detach(|| {
+                // Whoever is at it may be waiting for the client.
+                let _waiting = Waiting::begin();
                 let mut busy = self.busy.lock();
                 self.free.wait_while(&mut busy, |busy| *busy);
                 *busy = true;
@@ -170,9 +173,11 @@ impl BodyWriter {
             None => Bytes::copy_from_slice(data),
             Some(turn) => turn.encode(py, data, Last::Flush)?,
         };
-        let request = self.response.get().request().get();
-        request.site.lanes.about_to_block(request.worker, &request.plan);
-        py.detach(|| self.sender.send_blocking(data)).map_err(|_| disconnected())
+        py.detach(|| {
+            let _waiting = Waiting::begin();
+            self.sender.send_blocking(data)
+        })
+        .map_err(|_| disconnected())
     }
 }
 

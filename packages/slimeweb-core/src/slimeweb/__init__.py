@@ -15,7 +15,7 @@ What installed plugins export can be imported from here as well.
 
 from typing import TYPE_CHECKING
 
-from slimeweb._core import SlimeFile, SlimeRequest, SlimeResponse, __version__
+from slimeweb._core import SlimeFile, SlimeRequest, SlimeResponse, __version__, waiting_for_client
 from slimeweb.app import Slime
 from slimeweb.errors import ClientDisconnected, HttpError, SlimeError
 from slimeweb.hookspecs import hookimpl, hookspec
@@ -48,6 +48,7 @@ __all__ = [
     "__version__",
     "hookimpl",
     "hookspec",
+    "waiting_for_client",
 ]
 
 if not TYPE_CHECKING:

@@ -14,6 +14,7 @@ from slimeweb.state import State
 __all__ = [
     "BodyChunks",
     "BodyWriter",
+    "ClientWait",
     "Handle",
     "Headers",
     "LoopPort",
@@ -24,6 +25,7 @@ __all__ = [
     "Transport",
     "json_dumps",
     "json_loads",
+    "waiting_for_client",
     "__version__",
 ]
 
@@ -265,5 +267,13 @@ class Handle:
     def cancelled(self) -> bool: ...
     def get_context(self) -> Context: ...
 
+@final
+class ClientWait:
+    """What `waiting_for_client()` gives: a context manager for one thread."""
+
+    def __enter__(self) -> None: ...
+    def __exit__(self, *_exception: object) -> None: ...
+
+def waiting_for_client() -> ClientWait: ...
 def json_loads(data: bytes, /) -> Any: ...
 def json_dumps(value: Any, default: Callable[[Any], Any] | None = None, /) -> bytes: ...

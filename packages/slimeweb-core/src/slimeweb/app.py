@@ -287,6 +287,7 @@ class Slime:
         send_timeout: float | None = None,
         max_connections: int | None = None,
         pool_threads: int | None = None,
+        pool_idle_timeout: float | None = None,
         worker_queue_size: int | None = None,
         form_fields: int | None = None,
         form_parts: int | None = None,

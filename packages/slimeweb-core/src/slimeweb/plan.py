@@ -58,6 +58,7 @@ class Settings:
     send_timeout: float = 30.0
     max_connections: int = 16_384
     pool_threads: int = 128
+    pool_idle_timeout: float = 30.0
     worker_queue_size: int = 1024
     form_fields: int = 10_000
     form_parts: int = 1000

@@ -27,7 +27,10 @@ class UpgradeProtocol(Protocol):
         """The client will send no more. A true value keeps the connection open for writing."""
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is closed; `exc` is why, `None` for a clean end. Called once, last."""
+        """The connection is closed; `exc` is why, `None` for a clean end. Called once, last.
+
+        A protocol that does not get the connection after all hears this alone, with a `ConnectionError`.
+        """
 
     def pause_writing(self) -> None:
         """The write buffer has passed its high-water mark: the client reads slower than the protocol writes."""

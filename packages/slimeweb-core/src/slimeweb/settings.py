@@ -138,6 +138,7 @@ _FIELDS: Mapping[str, tuple[str, Reader]] = MappingProxyType(
         "send_timeout": ("SLIME_SEND_TIMEOUT", _seconds),
         "max_connections": ("SLIME_MAX_CONNECTIONS", _whole(1)),
         "pool_threads": ("SLIME_POOL_THREADS", _whole(1, 4096)),
+        "pool_idle_timeout": ("SLIME_POOL_IDLE_TIMEOUT", _seconds),
         "worker_queue_size": ("SLIME_WORKER_QUEUE_SIZE", _whole(1)),
         "form_fields": ("SLIME_FORM_FIELDS", _whole(0)),
         "form_parts": ("SLIME_FORM_PARTS", _whole(0)),

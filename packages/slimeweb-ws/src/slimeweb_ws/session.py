@@ -104,7 +104,9 @@ class Session:
             self._end = self._loop.call_later(self._options.close_timeout, self.connection.abort)
 
     def lost(self) -> None:
-        """The connection is gone."""
+        """The connection is gone, or will never be there."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
         if self._keep_alive is not None:
             self._keep_alive.stop()
         if self._end is not None:
@@ -114,12 +116,13 @@ class Session:
 
     def _call(self, note: Note | BaseException | None) -> None:
         """In the loop's thread: goes on with plain functions, as soon as there is a thread for them."""
-        if self._transport is None or self._loop is None:
+        if self._loop is None:
             return
-        if self._transport.call_plain(self._run, note):
+        if self._transport is not None and self._transport.call_plain(self._run, note):
             return
         if self.connection.is_lost:
-            # The pool may be closed for good, and the last callbacks are to run all the same.
+            # The pool may be closed for good, or the connection was lost before it had a transport: the last callbacks
+            # are to run all the same.
             self._loop.run_in_executor(None, self._run, note)
         else:
             self._loop.call_later(_RETRY, self._call, note)
@@ -147,8 +150,8 @@ class Session:
                     note = None
                     continue
                 if callback.is_async:
-                    if self._transport is not None:
-                        self._transport.call_soon(self._in_loop, note)
+                    if self._loop is not None:
+                        self._loop.call_soon_threadsafe(self._in_loop, note)
                     return
                 failure = None
                 try:
@@ -232,6 +235,7 @@ class Session:
 
     def _let_go(self) -> None:
         """After the last callback: the transport leads back to this session, and only we know that it is over."""
-        self._transport = None
+        opened, self._transport = self._transport is not None, None
         self._keep_alive = self._end = None
-        self._connections.ended()
+        if opened:
+            self._connections.ended()

@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -25,11 +25,13 @@ use tokio::io::unix::AsyncFd;
 use tokio::io::{self, Interest};
 use tokio::time::Sleep;
 
+use super::Lanes;
 use super::callback::Handle;
 use super::pace::Pace;
 use super::pool::Pool;
 use super::rescue::Watch;
 use super::running::Running;
+use super::waiting;
 use crate::job::{self, Job};
 use crate::plan::Plan;
 
@@ -247,6 +249,16 @@ impl Port {
         std::mem::take(&mut *self.inbox.lock())
     }
 
+    /// Takes the turns that another thread can do. The others keep their places, since their order counts and the worker's thread may
+    /// be back at them already.
+    pub(crate) fn take_movable(&self) -> VecDeque<Turn> {
+        let mut inbox = self.inbox.lock();
+        let (own, others) =
+            std::mem::take(&mut *inbox).into_iter().partition(|turn| matches!(turn, Turn::Call(_) | Turn::Soon(_)));
+        *inbox = own;
+        others
+    }
+
     /// Serves connections until there is something to do in Python. To be called detached.
     fn wait(&self, patience: Patience) -> Event {
         self.progress.fetch_add(STEP - AWAY, Ordering::SeqCst);
@@ -425,11 +437,14 @@ pub(crate) struct LoopPort {
     port: Arc<Port>,
     pool: Arc<Pool>,
     watch: Arc<Watch>,
+    lanes: Weak<Lanes>,
+    number: usize,
 }
 
 impl LoopPort {
-    pub(crate) fn new(port: Arc<Port>, pool: Arc<Pool>, watch: Arc<Watch>) -> Self {
-        Self { port, pool, watch }
+    pub(crate) fn new(lanes: &Arc<Lanes>, number: usize) -> Self {
+        let (pool, watch) = (Arc::clone(&lanes.pool), Arc::clone(&lanes.watch));
+        Self { port: Arc::clone(lanes.port(number)), pool, watch, lanes: Arc::downgrade(lanes), number }
     }
 }
 
@@ -453,6 +468,7 @@ impl LoopPort {
     /// Lets go of the loop and its file descriptor, and cancels what it was to call.
     fn detach(&self, py: Python<'_>) {
         self.port.ended.store(true, Ordering::Release);
+        self.port.runner.store(0, Ordering::Relaxed);
         self.port.files.lock().take();
         let running = self.port.running.lock().take();
         // Outside of the locks: an object's end may run Python.
@@ -509,7 +525,10 @@ impl LoopPort {
             },
         };
         let Some(running) = self.port.running.lock().clone() else { return Ok(false) };
-        self.port.runner.store(this_thread(), Ordering::Relaxed);
+        let here = this_thread();
+        if self.port.runner.swap(here, Ordering::Relaxed) != here {
+            waiting::enter_worker(&self.lanes, self.number);
+        }
         self.port.roused.store(false, Ordering::Relaxed);
         loop {
             let event = py.detach(|| self.port.wait(patience));

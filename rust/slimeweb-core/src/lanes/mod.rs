@@ -8,13 +8,13 @@ pub(crate) mod pace;
 pub(crate) mod pool;
 pub(crate) mod rescue;
 pub(crate) mod running;
+pub(crate) mod waiting;
 
 use std::sync::Arc;
 
 use pyo3::prelude::*;
 
 use crate::job::Job;
-use crate::plan::Plan;
 use event_loop::{PlainCall, Port, Turn};
 use pool::Pool;
 use rescue::Watch;
@@ -71,15 +71,6 @@ impl Lanes {
         self.port(worker).post(Turn::Call(Box::new(call)));
     }
 
-    /// Said before a plain handler waits for its client: on a worker's thread somebody else has to serve that client.
-    pub(crate) fn about_to_block(self: &Arc<Self>, worker: usize, plan: &Plan) {
-        let port = self.port(worker);
-        if port.is_here() {
-            plan.pace.disappoint();
-            rescue::rescue(self, worker, port.progress());
-        }
-    }
-
     /// The worker itself, or another one whose thread is not stuck, where there is one.
     fn present(&self, worker: usize) -> usize {
         let mut others = (worker..worker + self.ports.len()).filter(|&number| !self.port(number).is_rescued());
@@ -88,7 +79,7 @@ impl Lanes {
 
     /// Gives what waits for a stuck worker to others, but for what only its own loop can do.
     fn redistribute(&self, worker: usize) {
-        for turn in self.port(worker).take_inbox() {
+        for turn in self.port(worker).take_movable() {
             match turn {
                 Turn::Inline(job) => self.pool.handle(job),
                 Turn::Plain(call) => {

@@ -2,7 +2,11 @@
 //!
 //! A few threads serve handlers that compute: more would only fight over the cores (and, on a GIL build, over the GIL).
 //! Work that has waited longer than [`PATIENCE`] says that the threads there are blocked, unless they are seen to compute; then
-//! the pool grows at once by as many as are waiting, up to its limit. Threads that had nothing to do for [`REST`] end.
+//! the pool grows at once by as many as are waiting, up to its limit. Threads that had nothing to do for `rest` end, and the thread that
+//! was idle for the shortest time gets the next work, so that the others come to rest.
+//!
+//! A thread that waits for its client ([`super::waiting`]) does not count for the limit: another one may be started in its place. When
+//! the wait is over there may be more threads than the limit; then those that come to the end of their work end.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,14 +20,13 @@ use pyo3::prelude::*;
 use super::clocks::Clocks;
 use super::event_loop::PlainCall;
 use super::pace::Trial;
+use super::waiting;
 use crate::job::{self, Job};
 
 /// How long work waits before the pool takes its threads for blocked.
 const PATIENCE: Duration = Duration::from_millis(4);
 /// How long work waits behind threads that compute: the system shares the cores more fairly between threads than a queue does.
 const LONG_PATIENCE: Duration = Duration::from_millis(32);
-/// How long a thread beyond the core ones stays without work.
-const REST: Duration = Duration::from_secs(30);
 /// What CPython gives its own threads on most systems; reserved, not used, until touched.
 const STACK: usize = 8 << 20;
 
@@ -42,8 +45,6 @@ pub(crate) struct Full(pub(crate) Work);
 
 pub(crate) struct Pool {
     state: Mutex<State>,
-    /// Work has come, or the pool closes.
-    work: Condvar,
     /// Work waits for a thread: the growth thread looks after it.
     waiting: Condvar,
     /// A thread has ended.
@@ -51,38 +52,50 @@ pub(crate) struct Pool {
     core: usize,
     limit: usize,
     capacity: usize,
+    /// How long a thread beyond the core ones stays without work.
+    rest: Duration,
 }
 
 struct State {
     queue: VecDeque<(Instant, Work)>,
-    /// Threads that wait for work.
-    idle: usize,
+    /// Threads that wait for work, the one that came last at the end: it is woken first.
+    idle: Vec<Arc<Condvar>>,
+    /// Threads that have been woken and have not looked for work since.
+    waking: usize,
     /// Threads there are.
     threads: usize,
+    /// Those of them that wait for their clients.
+    away: usize,
+    /// Threads that have been told to end.
+    leaving: usize,
     closed: bool,
     grower: bool,
     clocks: Clocks,
 }
 
 impl Pool {
-    /// A pool of at most `limit` threads with at most `capacity` pieces of work waiting for one.
-    pub(crate) fn new(core: usize, limit: usize, capacity: usize) -> Arc<Self> {
+    /// A pool of at most `limit` threads, those that wait for their clients not counted, with at most `capacity` pieces of work
+    /// waiting for one. A thread beyond the first `core` ones ends when it has had no work for `rest`.
+    pub(crate) fn new(core: usize, limit: usize, capacity: usize, rest: Duration) -> Arc<Self> {
         let limit = limit.max(1);
         Arc::new(Self {
             state: Mutex::new(State {
                 queue: VecDeque::new(),
-                idle: 0,
+                idle: Vec::new(),
+                waking: 0,
                 threads: 0,
+                away: 0,
+                leaving: 0,
                 closed: false,
                 grower: false,
                 clocks: Clocks::default(),
             }),
-            work: Condvar::new(),
             waiting: Condvar::new(),
             ended: Condvar::new(),
             core: core.clamp(1, limit),
             limit,
             capacity,
+            rest,
         })
     }
 
@@ -90,23 +103,45 @@ impl Pool {
     pub(crate) fn submit(self: &Arc<Self>, work: Work) -> Result<(), Full> {
         let mut state = self.state.lock();
         // Threads still to be started count as room: only work beyond every thread has to fit the queue.
-        let unstarted = self.limit - state.threads;
-        if state.closed || state.queue.len() >= self.capacity + state.idle + unstarted {
+        let unstarted = self.limit.saturating_sub(state.active());
+        if state.closed || state.queue.len() >= self.capacity + state.looking() + unstarted {
             return Err(Full(work));
         }
         state.queue.push_back((Instant::now(), work));
-        if state.queue.len() <= state.idle {
-            self.work.notify_one();
-        } else if state.threads < self.core {
-            self.start_thread(&mut state);
-        } else if state.threads < self.limit {
+        self.serve_queue(&mut state);
+        Ok(())
+    }
+
+    /// Sees to it that somebody comes for the work at the end of the queue.
+    fn serve_queue(self: &Arc<Self>, state: &mut State) {
+        if state.queue.len() <= state.waking {
+            // Those who have been woken for earlier work will look.
+        } else if let Some(thread) = state.idle.pop() {
+            state.waking += 1;
+            thread.notify_one();
+        } else if state.active() < self.core {
+            self.start_thread(state);
+        } else if state.active() < self.limit {
             if state.grower {
                 self.waiting.notify_one();
             } else {
                 state.grower = self.start("slime-pool-growth".to_owned(), |pool| pool.grow());
             }
         }
-        Ok(())
+    }
+
+    /// The calling thread, one of the pool's, waits for its client from now on: another one may work in its place.
+    pub(super) fn leave(self: &Arc<Self>) {
+        let mut state = self.state.lock();
+        state.away += 1;
+        if !state.queue.is_empty() {
+            self.serve_queue(&mut state);
+        }
+    }
+
+    /// The calling thread has waited for its client long enough.
+    pub(super) fn come_back(&self) {
+        self.state.lock().away -= 1;
     }
 
     /// Queues a request, or answers it where that would be too much.
@@ -129,7 +164,10 @@ impl Pool {
         let deadline = Instant::now() + timeout;
         let mut state = self.state.lock();
         state.closed = true;
-        self.work.notify_all();
+        state.waking += state.idle.len();
+        state.idle.drain(..).for_each(|thread| {
+            thread.notify_one();
+        });
         self.waiting.notify_all();
         while state.threads > 0 || state.grower {
             if self.ended.wait_until(&mut state, deadline).timed_out() {
@@ -170,8 +208,8 @@ impl Pool {
                         self.waiting.wait_for(&mut state, PATIENCE);
                         continue;
                     }
-                    let wanted = state.queue.len().saturating_sub(state.idle);
-                    for _ in 0..wanted.min(self.limit - state.threads) {
+                    let wanted = state.queue.len().saturating_sub(state.looking());
+                    for _ in 0..wanted.min(self.limit.saturating_sub(state.active())) {
                         self.start_thread(&mut state);
                     }
                     // Whether that helped shows when the new threads have had their turn.
@@ -186,8 +224,10 @@ impl Pool {
     /// A pool thread: attached to the interpreter once, detached while it waits.
     fn run(self: &Arc<Self>) {
         let place = self.state.lock().clocks.enter();
+        waiting::enter_pool(self);
+        let bell = Arc::new(Condvar::new());
         Python::attach(|py| {
-            while let Some(work) = self.ready().or_else(|| py.detach(|| self.next())) {
+            while let Some(work) = self.ready().or_else(|| py.detach(|| self.next(&bell))) {
                 let ran = catch_unwind(AssertUnwindSafe(|| match work {
                     Work::Handle(job) => {
                         let trial = Trial::begin(&job.plan.pace);
@@ -210,30 +250,70 @@ impl Pool {
         let mut state = self.state.lock();
         state.clocks.leave(&place);
         state.threads -= 1;
+        state.leaving -= 1;
         self.ended.notify_all();
     }
 
     /// Work that is there already, if nobody holds the queue: no reason to detach then.
     fn ready(&self) -> Option<Work> {
-        self.state.try_lock()?.queue.pop_front().map(|(_, work)| work)
+        let mut state = self.state.try_lock()?;
+        if state.active() > self.limit {
+            return None;
+        }
+        state.queue.pop_front().map(|(_, work)| work)
     }
 
     /// Waits for work, detached. None: the thread is to end.
-    fn next(&self) -> Option<Work> {
+    fn next(self: &Arc<Self>, bell: &Arc<Condvar>) -> Option<Work> {
         let mut state = self.state.lock();
         loop {
+            if state.active() > self.limit {
+                // One more than the limit, since others are back from their clients. What this one was woken for is another's.
+                state.leaving += 1;
+                if !state.queue.is_empty() {
+                    self.serve_queue(&mut state);
+                }
+                return None;
+            }
             if let Some((_, work)) = state.queue.pop_front() {
                 return Some(work);
             }
             if state.closed {
+                state.leaving += 1;
                 return None;
             }
-            state.idle += 1;
-            let waited = self.work.wait_for(&mut state, REST);
-            state.idle -= 1;
-            if waited.timed_out() && state.queue.is_empty() && state.threads > self.core {
+            state.idle.push(Arc::clone(bell));
+            let until = Instant::now() + self.rest;
+            let woken = loop {
+                let late = bell.wait_until(&mut state, until).timed_out();
+                // Whoever wakes a thread has taken it off the list before.
+                match state.idle.iter().rposition(|other| Arc::ptr_eq(other, bell)) {
+                    None => break true,
+                    Some(index) if late => {
+                        state.idle.remove(index);
+                        break false;
+                    }
+                    Some(_) => {}
+                }
+            };
+            if woken {
+                state.waking -= 1;
+            } else if state.queue.is_empty() && state.active() > self.core {
+                state.leaving += 1;
                 return None;
             }
         }
+    }
+}
+
+impl State {
+    /// Threads that count for the limit.
+    fn active(&self) -> usize {
+        self.threads.saturating_sub(self.away + self.leaving)
+    }
+
+    /// Threads that are about to look for work, or would at once.
+    fn looking(&self) -> usize {
+        self.idle.len() + self.waking
     }
 }

@@ -443,8 +443,8 @@ impl Connection {
     }
 
     /// Waits until another message may be queued or the connection is closed. Not on an event loop's thread.
-    fn wait_writable(&self, py: Python<'_>) {
-        self.shared.outbox.wait(py);
+    fn wait_writable(&self, py: Python<'_>) -> PyResult<()> {
+        self.shared.outbox.wait(py)
     }
 
     /// Has `callback` called in the loop's thread once there is room to send; False when there is already, or never will be.

@@ -165,18 +165,30 @@ impl Outbox {
     }
 
     /// Waits, detached from the interpreter, until another message may be queued or the connection has ended.
-    pub(super) fn wait(&self, py: Python<'_>) {
-        self.wait_for(py, 1, self.limit);
+    pub(super) fn wait(&self, py: Python<'_>) -> PyResult<()> {
+        self.wait_for(py, 1, self.limit)
     }
 
     /// Waits, detached from the interpreter, until `length` bytes fit into `limit` or the connection has ended.
-    pub(super) fn wait_for(&self, py: Python<'_>, length: usize, limit: usize) {
+    ///
+    /// Nobody else waits with this thread: the server is told. The wait ends with the connection, which the server cuts when the
+    /// client takes nothing for its send timeout.
+    pub(super) fn wait_for(&self, py: Python<'_>, length: usize, limit: usize) -> PyResult<()> {
+        {
+            let state = self.state.lock();
+            if state.end != End::Open || state.has_room(length, limit) {
+                return Ok(());
+            }
+        }
+        let told = py.import(intern!(py, "slimeweb"))?.call_method0(intern!(py, "waiting_for_client"))?;
+        told.call_method0(intern!(py, "__enter__"))?;
         py.detach(|| {
             let mut state = self.state.lock();
             while state.end == End::Open && !state.has_room(length, limit) {
                 self.relieved.wait(&mut state);
             }
         });
+        told.call_method1(intern!(py, "__exit__"), (py.None(), py.None(), py.None())).map(drop)
     }
 
     /// Has `callback` called once there is room; false when there is some already or never will be.

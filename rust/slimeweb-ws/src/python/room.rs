@@ -144,7 +144,7 @@ impl Room {
             }
             loop {
                 let frame = letter.frame(py, &member);
-                member.outbox.wait_for(py, frame.len(), limit);
+                member.outbox.wait_for(py, frame.len(), limit)?;
                 match member.outbox.offer(frame, limit, drops).0 {
                     Offered::Queued => {
                         count += 1;
