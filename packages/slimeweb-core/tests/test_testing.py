@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import select
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +14,7 @@ import pytest
 
 from slimeweb import Slime, SlimeRequest, SlimeResponse
 from slimeweb.errors import ConfigError
-from slimeweb.testing import TestClient
+from slimeweb.testing import TestClient, TooManyRedirects
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +23,7 @@ def client() -> Iterator[TestClient]:
 
     @app.route("/echo", method="*")
     def echo(req: SlimeRequest, resp: SlimeResponse) -> dict[str, Any]:
+        resp.set_header("X-Method", req.method)
         return {
             "method": req.method,
             "query": {name: req.query_all(name) for name in req.query},
@@ -35,6 +39,28 @@ def client() -> Iterator[TestClient]:
     @app.route("/upload", method="POST")
     def upload(req: SlimeRequest, resp: SlimeResponse) -> list[Any]:
         return [[file.field, file.original_filename, file.content_type, file.read().decode()] for file in req.file]
+
+    app.route("/echo/more")(echo)
+
+    @app.route("/path/{*rest}")
+    async def path(req: SlimeRequest, resp: SlimeResponse) -> list[str | None]:
+        return [req.path, req.query.get("q")]
+
+    @app.route("/header")
+    async def header(req: SlimeRequest, resp: SlimeResponse) -> bytes:
+        return req.header["x-name"].encode("latin-1")
+
+    @app.route("/fields", method="POST")
+    async def fields(req: SlimeRequest, resp: SlimeResponse) -> dict[str, list[str]]:
+        return {name: req.form_all(name) for name in req.form}
+
+    @app.route("/leave")
+    async def leave(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
+        return resp.redirect(req.query["to"])
+
+    @app.route("/raw-cookie")
+    async def raw_cookie(req: SlimeRequest, resp: SlimeResponse) -> None:
+        resp.add_header("Set-Cookie", req.query["set"])
 
     @app.route("/set/{name}")
     def set_cookie(req: SlimeRequest, resp: SlimeResponse) -> None:
@@ -55,6 +81,11 @@ def client() -> Iterator[TestClient]:
     app.static_route("/here", Path(__file__).parent)
     with TestClient(app) as client:
         yield client
+
+
+@pytest.fixture(autouse=True)
+def no_cookies(client: TestClient) -> None:
+    client.cookies.clear()
 
 
 def test_methods(client: TestClient) -> None:
@@ -101,8 +132,239 @@ def test_redirects(client: TestClient, status: int, method: str) -> None:
     assert moved["json"] == (1 if method == "POST" else None)
 
 
-def test_a_redirect_to_itself_ends(client: TestClient) -> None:
-    assert client.get("/loop", follow_redirects=True).status_code == 302
+def test_a_redirect_to_itself_ends_with_an_error_that_says_so(client: TestClient) -> None:
+    assert client.get("/loop").status_code == 302
+    with pytest.raises(TooManyRedirects, match=r"GET /loop: 20 redirects, and no end: .*/loop -> /loop"):
+        client.get("/loop", follow_redirects=True)
+    assert client.get("/echo").status_code == 200
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_head_request_stays_one_when_redirected(client: TestClient, status: int) -> None:
+    moved = client.head(f"/move/{status}", follow_redirects=True)
+    assert (moved.status_code, moved.content, moved.headers["x-method"]) == (200, b"", "HEAD")
+
+
+def test_only_post_becomes_get_by_a_moved_answer(client: TestClient) -> None:
+    assert client.put("/move/301", json=1, follow_redirects=True).json()["method"] == "PUT"
+    assert client.put("/move/303", json=1, follow_redirects=True).json()["method"] == "GET"
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["https://elsewhere.example/echo", "//elsewhere.example/echo", "http://127.0.0.1:1/echo", "mailto:a@b.example"],
+)
+def test_a_redirect_that_leads_out_of_the_application_is_returned(client: TestClient, location: str) -> None:
+    answer = client.get("/leave", params={"to": location}, follow_redirects=True)
+    assert (answer.status_code, answer.headers["location"]) == (302, location)
+
+
+def test_redirects_inside_of_the_application_are_followed_by_address(client: TestClient) -> None:
+    for location in (f"{client.url}/echo", f"http://localhost:{client.port}/echo", "../echo", "/echo#part"):
+        assert client.get("/leave", params={"to": location}, follow_redirects=True).status_code == 200
+    named = {"Host": "shop.example"}
+    assert (
+        client.get("/leave?to=http://shop.example/echo", headers=named, follow_redirects=True).json()["method"] == "GET"
+    )
+
+
+def test_a_path_is_percent_encoded_where_it_has_to_be(client: TestClient) -> None:
+    assert client.get("/path/grüße und €?q=ä").json() == ["/path/grüße und €", "ä"]
+    assert client.get("/path/a%20%C3%BC").json() == ["/path/a ü", None]
+    assert client.get("/path/a", params="q=ü").json() == ["/path/a", "ü"]
+    for path in ("echo", "http://127.0.0.1/echo", ""):
+        with pytest.raises(ValueError, match="has to start with '/'"):
+            client.get(path)
+    with pytest.raises(TypeError, match="is not a path"):
+        client.get(b"/echo")  # type: ignore[arg-type]
+
+
+def test_a_request_that_cannot_be_sent_leaves_the_next_one_alone(client: TestClient) -> None:
+    with pytest.raises(TypeError, match=r"headers: 'x-a' is \[1\]: give text"):
+        client.get("/echo", headers={"X-A": [1]})  # type: ignore[dict-item]
+    with pytest.raises(ValueError, match="Invalid header value"):
+        client.get("/echo", headers={"X-A": "a\nb"})
+    assert client.get("/echo").status_code == 200
+
+
+def test_a_header_beyond_latin_1_is_sent_as_utf_8(client: TestClient) -> None:
+    assert client.get("/header", headers={"X-Name": "Zoë"}).content == "Zoë".encode("latin-1")
+    assert client.get("/header", headers={"X-Name": "日本"}).content == "日本".encode()
+
+
+def test_files_come_in_many_forms(client: TestClient, tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("from a path")
+    with path.open("rb") as binary, path.open() as text:
+        files: Any = {
+            "bytes": b"1",
+            "text": "grüezi",
+            "view": memoryview(b"2"),
+            "pair": ("a.txt", "3"),
+            "triple": ("b.txt", io.BytesIO(b"4"), "text/plain"),
+            "path": path,
+            "binary": binary,
+            "opened": text,
+            "memory": io.BytesIO(b"5"),
+            "several": [b"6", ("c.txt", b"7")],
+        }
+        received = client.post("/upload", files=files).json()
+    assert [(field, name, content) for field, name, _, content in received] == [
+        ("bytes", "bytes", "1"),
+        ("text", "text", "grüezi"),
+        ("view", "view", "2"),
+        ("pair", "a.txt", "3"),
+        ("triple", "b.txt", "4"),
+        ("path", "notes.txt", "from a path"),
+        ("binary", "notes.txt", "from a path"),
+        ("opened", "notes.txt", "from a path"),
+        ("memory", "memory", "5"),
+        ("several", "several", "6"),
+        ("several", "c.txt", "7"),
+    ]
+
+
+def test_forms_come_as_pairs_too(client: TestClient) -> None:
+    pairs = [("a", 1), ("a", 2), ("b", "x")]
+    assert client.post("/fields", data=pairs).json() == {"a": ["1", "2"], "b": ["x"]}
+    assert client.post("/fields", data=pairs, files=[("b", (None, "y"))]).json() == {"a": ["1", "2"], "b": ["x", "y"]}
+    assert client.post("/fields", data=(pair for pair in pairs)).json() == {"a": ["1", "2"], "b": ["x"]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"data": "a=1"}, "data='a=1' is not possible; give a form's fields.*content="),
+        ({"data": 5}, "data=5 is not possible"),
+        ({"data": ["ab"]}, "data holds 'ab', which is no pair"),
+        ({"files": b"1"}, "files=b'1' is not possible; give .*'field': file"),
+        ({"files": [b"1"]}, "files holds b'1', which is no pair"),
+        ({"files": {"a": 5}}, "'a' is 5, which is no file"),
+        ({"files": {"a": None}}, "'a' is None, which is no file"),
+        ({"files": {"a": ("a.txt", {"b": 1})}}, "which is no file"),
+        ({"files": {"a": ("a.txt", b"", "text/plain", {})}}, "which is no file"),
+        ({"content": {"a": 1}}, r"content=\{'a': 1\} is not a body.*json="),
+    ],
+)
+def test_what_is_no_body_is_refused_with_what_to_give(
+    client: TestClient, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(TypeError, match=message):
+        client.post("/echo", **arguments)
+    assert client.get("/echo").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        "Max-Age=0",
+        "Max-Age=-1",
+        "max-age=0; Expires=Fri, 01 Jan 2100 00:00:00 GMT",
+        "Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+        "Expires=Thursday, 01-Jan-70 00:00:00 GMT",
+        "Expires=Sun, 06 Nov 1994 08:49:37 GMT; Partitioned; Secure",
+    ],
+)
+def test_a_cookie_that_has_ended_is_deleted(client: TestClient, attributes: str) -> None:
+    client.get("/raw-cookie", params={"set": "gone=1; Path=/"})
+    client.cookies["own"] = "2"
+    assert client.get("/echo").json()["cookies"] == {"gone": "1", "own": "2"}
+    client.get("/raw-cookie", params={"set": f"gone=; Path=/; {attributes}"})
+    assert client.get("/echo").json()["cookies"] == client.cookies == {"own": "2"}
+    client.get("/raw-cookie", params={"set": f"own=; Path=/; {attributes}"})
+    assert client.get("/echo").json()["cookies"] == client.cookies == {}
+
+
+@pytest.mark.parametrize("attributes", ["Max-Age=60; Expires=Thu, 01 Jan 1970 00:00:00 GMT", "Max-Age=soon", "Expires"])
+def test_a_cookie_that_has_not_ended_is_kept(client: TestClient, attributes: str) -> None:
+    client.get("/raw-cookie", params={"set": f"kept=1; Path=/; {attributes}"})
+    assert client.get("/echo").json()["cookies"] == {"kept": "1"}
+
+
+def test_a_cookie_goes_where_a_browser_would_send_it(client: TestClient) -> None:
+    def sent(path: str, host: str | None = None) -> dict[str, str]:
+        found: dict[str, str] = client.get(path, headers={"Host": host} if host else None).json()["cookies"]
+        return found
+
+    client.get("/raw-cookie", params={"set": "below=1; Path=/echo"})
+    client.get("/raw-cookie", params={"set": "other=1; Path=/ech"})
+    client.get("/raw-cookie", params={"set": "foreign=1; Path=/; Domain=elsewhere.example"})
+    client.get("/raw-cookie", params={"set": "secure=1; Path=/; Secure; HttpOnly; SameSite=None; Partitioned"})
+    assert sent("/echo") == {"below": "1", "secure": "1"}
+    assert sent("/echo/more") == {"below": "1", "secure": "1"}
+    client.cookies.clear()
+    shop = {"Host": "www.shop.example"}
+    client.get("/raw-cookie", headers=shop, params={"set": "wide=1; Path=/; Domain=.shop.example"})
+    client.get("/raw-cookie", headers=shop, params={"set": "narrow=1; Path=/"})
+    client.get("/raw-cookie", headers=shop, params={"set": "secure=1; Path=/; Secure"})
+    assert sent("/echo", "www.shop.example") == {"wide": "1", "narrow": "1"}
+    assert sent("/echo", "shop.example:80") == {"wide": "1"}
+    assert sent("/echo", "myshop.example") == sent("/echo") == {}
+
+
+def test_cookies_can_be_replaced(client: TestClient) -> None:
+    client.cookies = {"a": "1"}
+    client.cookies["b"] = "2"
+    assert client.get("/echo").json()["cookies"] == {"a": "1", "b": "2"}
+    del client.cookies["a"]
+    with pytest.raises(KeyError):
+        del client.cookies["a"]
+    assert client.get("/echo", headers={"Cookie": "c=3"}).json()["cookies"] == {"c": "3"}
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_a_request_that_changes_something_is_sent_once(method: str) -> None:
+    app = Slime(__file__)
+    seen: list[str] = []
+
+    @app.route("/", method="*")
+    def cut(req: SlimeRequest, resp: SlimeResponse) -> Any:
+        seen.append(req.method)
+        if len(seen) > 1:
+            # The client finds its connection at an end, though the request has arrived.
+            (connection,) = client._connections.values()
+            connection.sock.shutdown(socket.SHUT_RDWR)
+        return "hello"
+
+    with TestClient(app) as client:
+        assert client.get("/").text == "hello"
+        with pytest.raises(ConnectionResetError):
+            client.request(method, "/")
+        assert len(seen) == 2
+        with pytest.raises(ConnectionResetError):
+            client.get("/")
+    assert seen == ["GET", method, "GET"]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_kept_connection_that_the_server_has_closed_is_replaced(method: str) -> None:
+    app = Slime(__file__)
+    seen: list[str] = []
+
+    @app.route("/", method="*")
+    def count(req: SlimeRequest, resp: SlimeResponse) -> str:
+        seen.append(req.method)
+        return req.text
+
+    with TestClient(app, idle_timeout=0.2) as client:
+        client.get("/")
+        (connection,) = client._connections.values()
+        assert select.select([connection.sock], [], [], 20)[0], "the server has closed it"
+        assert client.request(method, "/", content="again").text == "again"
+    assert seen == ["GET", method]
+
+
+def test_the_connection_of_a_thread_that_has_ended_is_closed() -> None:
+    app = Slime(__file__)
+    app.route("/")(lambda req, resp: "hello")
+    with TestClient(app) as client:
+        for _ in range(3):
+            thread = threading.Thread(target=client.get, args=("/",))
+            thread.start()
+            thread.join()
+        client.get("/")
+        assert list(client._connections) == [threading.current_thread()]
+    assert not client._connections
 
 
 def test_static_files(client: TestClient) -> None:

@@ -2,40 +2,107 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from secrets import token_hex
-from typing import Any
+from typing import IO, Any
 
-__all__ = ["FilePart", "encode_multipart"]
+__all__ = ["FileContent", "FilePart", "Files", "Fields", "encode_multipart", "field_pairs"]
 
-FilePart = bytes | tuple[str, bytes] | tuple[str, bytes, str]
-"""A file's content, `(filename, content)`, or `(filename, content, content type)`."""
+FileContent = bytes | bytearray | memoryview | str | IO[bytes] | IO[str]
+"""Text is sent as UTF-8; an open file is read from where it stands."""
+
+FilePart = FileContent | Path | tuple[str | None, FileContent] | tuple[str | None, FileContent, str]
+"""A file's content, the path of a file, `(filename, content)`, or `(filename, content, content type)`."""
+
+Files = Mapping[str, FilePart | Sequence[FilePart]] | Iterable[tuple[str, FilePart]]
+Fields = Mapping[str, Any] | Iterable[tuple[str, Any]]
+
+_FORMS = 'b"…", "text", an open file, a Path, ("name.txt", b"…") or ("name.txt", b"…", "text/plain")'
 
 
-def encode_multipart(
-    fields: Mapping[str, Any], files: Mapping[str, FilePart] | Sequence[tuple[str, FilePart]]
-) -> tuple[bytes, str]:
-    """The body, and its Content-Type. A field whose value is a list is sent once for each item."""
+def encode_multipart(fields: Fields, files: Files) -> tuple[bytes, str]:
+    """The body, and its Content-Type. A field or a file whose value is a list is sent once for each item.
+
+    `TypeError` for what is not a field or a file.
+    """
     boundary = f"slimeweb-{token_hex(16)}"
     parts = []
-    for name, value in fields.items():
-        for each in value if isinstance(value, list | tuple) else (value,):
-            parts.append(_part(boundary, f'form-data; name="{_escaped(name)}"', None, str(each).encode()))
-    for name, part in files.items() if isinstance(files, Mapping) else files:
+    for name, value in field_pairs(fields):
+        parts.append(_part(boundary, f'form-data; name="{_escaped(name)}"', None, str(value).encode()))
+    for name, part in _file_pairs(files):
         filename, content, content_type = _file(name, part)
-        disposition = f'form-data; name="{_escaped(name)}"; filename="{_escaped(filename)}"'
+        disposition = f'form-data; name="{_escaped(name)}"'
+        if filename is not None:
+            disposition += f'; filename="{_escaped(filename)}"'
         parts.append(_part(boundary, disposition, content_type, content))
     return b"".join(parts) + f"--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"
 
 
-def _file(name: str, part: FilePart) -> tuple[str, bytes, str]:
+def field_pairs(fields: Fields) -> list[tuple[str, Any]]:
+    """The fields of a form, one pair for each value. `TypeError` for what is not a form."""
+    pairs = _pairs("data", fields, "a form's fields: {'name': value} or [('name', value)]; a body as it is: content=…")
+    return [(name, each) for name, value in pairs for each in (value if isinstance(value, list | tuple) else (value,))]
+
+
+def _file_pairs(files: Files) -> list[tuple[str, Any]]:
+    pairs = _pairs("files", files, f"{{'field': file}} or [('field', file)], where a file is {_FORMS}")
+    return [(name, each) for name, value in pairs for each in (value if isinstance(value, list) else (value,))]
+
+
+def _pairs(argument: str, given: Any, wanted: str) -> list[tuple[str, Any]]:
+    if isinstance(given, Mapping):
+        given = given.items()
+    elif isinstance(given, str | bytes | bytearray | memoryview) or not isinstance(given, Iterable):
+        raise TypeError(f"{argument}={_shown(given)} is not possible; give {wanted}")
+    pairs = []
+    for pair in given:
+        match pair:
+            case (str(name), value) if isinstance(pair, tuple | list):
+                pairs.append((name, value))
+            case _:
+                raise TypeError(
+                    f"{argument} holds {_shown(pair)}, which is no pair of a name and a value; give {wanted}"
+                )
+    return pairs
+
+
+def _file(name: str, part: Any) -> tuple[str | None, bytes, str | None]:
     match part:
-        case (filename, content, content_type):
-            return filename, content, content_type
-        case (filename, content):
-            return filename, content, "application/octet-stream"
+        case (str() | None as filename, content, str() | None as content_type):
+            pass
+        case (str() | None as filename, content):
+            # A part without a filename is a field.
+            content_type = None if filename is None else "application/octet-stream"
         case _:
-            return name, bytes(part), "application/octet-stream"
+            filename, content, content_type = _filename(part) or name, part, "application/octet-stream"
+    return filename, _content(name, content), content_type
+
+
+def _filename(part: Any) -> str | None:
+    if isinstance(part, Path):
+        return part.name
+    found = getattr(part, "name", None)
+    # A file that was opened by its descriptor has a number there, a temporary one maybe too.
+    return os.path.basename(found) if isinstance(found, str) else None
+
+
+def _content(name: str, content: Any) -> bytes:
+    if isinstance(content, Path):
+        return content.read_bytes()
+    if callable(getattr(content, "read", None)):
+        content = content.read()
+    if isinstance(content, str):
+        return content.encode()
+    if isinstance(content, bytes | bytearray | memoryview):
+        return bytes(content)
+    raise TypeError(f"files: {name!r} is {_shown(content)}, which is no file; give {_FORMS}")
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"
 
 
 def _part(boundary: str, disposition: str, content_type: str | None, content: bytes) -> bytes:

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json as jsonlib
+import re
+import select
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from http.cookies import SimpleCookie
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import quote, urlencode, urljoin, urlsplit
 
-from slimeweb.multipart import FilePart, encode_multipart
+from slimeweb.cookie_jar import CookieJar, SetCookie
+from slimeweb.multipart import Fields, Files, encode_multipart, field_pairs
 
 if TYPE_CHECKING:
     from slimeweb.app import Slime
     from slimeweb.serving import Serving
 
-__all__ = ["TestClient", "TestResponse"]
+__all__ = ["TestClient", "TestResponse", "TooManyRedirects"]
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 20
+
+_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
+"""Methods that may be sent again (RFC 9110, section 9.2.2)."""
+
+_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
+
+
+class TooManyRedirects(RuntimeError):
+    """One redirect led to the next, again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +73,8 @@ class TestResponse:
     @property
     def cookies(self) -> dict[str, str]:
         """The cookies that this answer sets."""
-        return {name: morsel.value for name, morsel in _set_cookies(self).items()}
+        found = map(SetCookie.parse, self.header_all("set-cookie"))
+        return {cookie.name: cookie.plain_value for cookie in found if cookie is not None}
 
 
 class TestClient:
@@ -71,8 +84,11 @@ class TestClient:
             assert client.get("/").text == "Hello World from slime"
 
     `arguments` are those of `app.serve()`; variables are not read, the port is free, one worker serves. Start and end
-    functions run. Each thread has a connection of its own, kept alive. Cookies are kept, for every path, until
-    `cookies` is changed.
+    functions run. Each thread has a connection of its own, kept alive.
+
+    `cookies` are those that answers have set, and may be changed. They go with the requests that a browser would send
+    them with: of the same host (127.0.0.1, or what a `Host` header says) and path, until they end. As in browsers,
+    those with `Secure` do without TLS on this machine's own addresses.
     """
 
     __test__ = False
@@ -82,10 +98,9 @@ class TestClient:
         self._launch = app.launch({"port": 0, "workers": 1, **arguments}, {})
         self._timeout = timeout
         self._serving: Serving | None = None
-        self._local = threading.local()
         self._lock = threading.Lock()
-        self._connections: list[http.client.HTTPConnection] = []
-        self.cookies: dict[str, str] = {}
+        self._connections: dict[threading.Thread, http.client.HTTPConnection] = {}
+        self._cookies = CookieJar()
 
     def __enter__(self) -> TestClient:
         serving = self._app.prepare(self._launch)
@@ -102,12 +117,21 @@ class TestClient:
     ) -> None:
         serving, self._serving = self._running(), None
         with self._lock:
-            for connection in self._connections:
+            for connection in self._connections.values():
                 connection.close()
             self._connections.clear()
         serving.shutdown()
         serving.wait(self._launch.server.shutdown_grace + self._timeout)
         serving.finish()
+
+    @property
+    def cookies(self) -> CookieJar:
+        """The cookies by name, with their values as they are sent."""
+        return self._cookies
+
+    @cookies.setter
+    def cookies(self, cookies: Mapping[str, str]) -> None:
+        self._cookies = cookies if isinstance(cookies, CookieJar) else CookieJar(cookies.items())
 
     @property
     def url(self) -> str:
@@ -152,74 +176,122 @@ class TestClient:
         method: str,
         path: str,
         *,
-        params: Mapping[str, Any] | Sequence[tuple[str, Any]] | None = None,
+        params: Mapping[str, Any] | Sequence[tuple[str, Any]] | str | None = None,
         headers: Mapping[str, str] | None = None,
         json: Any = None,
-        data: Mapping[str, Any] | None = None,
-        files: Mapping[str, FilePart] | Sequence[tuple[str, FilePart]] | None = None,
-        content: bytes | str | None = None,
+        data: Fields | None = None,
+        files: Files | None = None,
+        content: bytes | bytearray | memoryview | str | None = None,
         follow_redirects: bool = False,
     ) -> TestResponse:
         """Sends a request and reads the whole answer.
 
-        The body is one of `json`, `data` (a form), `data` and `files` (`{"field": ("name.txt", b"…", "text/plain")}`,
-        multipart) and `content` (as it is). `params` is added to the path as its query.
+        The body is one of `json`, `data` (a form: `{"name": value}`, or pairs), `data` and `files` (multipart) and
+        `content` (as it is). A file is its content (`bytes`, text, or an open file), a `Path`, `(filename, content)`
+        or `(filename, content, content type)`, as in `{"field": ("name.txt", b"…", "text/plain")}`. `params` is added
+        to the path as its query. What a path may not hold is percent-encoded.
+
+        `follow_redirects` asks again where a redirect leads to inside of the application; one that leads out of it is
+        returned. `TooManyRedirects` after 20. `ConnectionResetError` (`http.client.RemoteDisconnected` is one) when the
+        server ends the connection without an answer; a request that may change something is never sent twice.
         """
+        target = _target(path)
         if params:
-            path += ("&" if "?" in path else "?") + urlencode(params, doseq=True)
+            query = params if isinstance(params, str) else urlencode(params, doseq=True)
+            target += ("&" if "?" in target else "?") + quote(query, safe=_PRINTABLE)
         body, content_type = _body(json, data, files, content)
         sent = {name.lower(): value for name, value in (headers or {}).items()}
         if content_type:
             sent.setdefault("content-type", content_type)
-        response = self._exchange(method, path, sent, body)
-        for _ in range(_MOST_REDIRECTS if follow_redirects else 0):
-            location = response.headers.get("location")
-            if response.status_code not in _REDIRECTS or location is None:
+        response = self._exchange(method, target, sent, body)
+        followed = [response.url]
+        while follow_redirects and response.status_code in _REDIRECTS and "location" in response.headers:
+            next_target = self._inside(response, sent.get("host"))
+            if next_target is None:
                 break
-            if response.status_code == 303 or (response.status_code in (301, 302) and method == "POST"):
+            if len(followed) > _MOST_REDIRECTS:
+                raise TooManyRedirects(
+                    f"{method} {path}: {_MOST_REDIRECTS} redirects, and no end: … {' -> '.join(followed[-3:])} -> "
+                    f"{response.header_all('location')[0]}"
+                )
+            # RFC 9110, sections 15.4.2 to 15.4.4; 307 and 308 keep the method and the body.
+            becomes_get = response.status_code == 303 and method != "HEAD"
+            if becomes_get or (response.status_code in (301, 302) and method == "POST"):
                 method, body = "GET", b""
-                sent.pop("content-type", None)
-            target = urlsplit(urljoin(response.url, location))
-            path = target.path + (f"?{target.query}" if target.query else "")
-            response = self._exchange(method, path, sent, body)
+                sent = {name: value for name, value in sent.items() if not name.startswith("content-")}
+            response = self._exchange(method, next_target, sent, body)
+            followed.append(response.url)
         return response
 
-    def _exchange(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> TestResponse:
-        sent = dict(headers)
+    def _inside(self, response: TestResponse, host: str | None) -> str | None:
+        """Where a redirect leads to in this application, `None` when it leads elsewhere."""
+        location = response.header_all("location")[0]
+        with contextlib.suppress(UnicodeError):
+            # Header fields are read as Latin-1; an address in one that is not ASCII is UTF-8.
+            location = location.encode("latin-1").decode()
+        here = urlsplit(self.url)
+        there = urlsplit(urljoin(response.url, location))
+        own = {here.netloc, f"localhost:{here.port}", *([host.lower()] if host else [])}
+        if there.scheme != here.scheme or there.netloc.lower() not in own:
+            return None
+        return _target((there.path or "/") + (f"?{there.query}" if there.query else ""))
+
+    def _exchange(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> TestResponse:
+        sent = {name: _field(name, value) for name, value in headers.items()}
+        host = urlsplit(f"//{headers.get('host', '127.0.0.1')}").hostname or ""
+        path = target.partition("?")[0]
+        trusted = self.url.startswith("https:") or host == "localhost" or re.fullmatch(r"127(\.[0-9]+){3}|::1", host)
         with self._lock:
-            if self.cookies:
-                sent.setdefault("cookie", "; ".join(f"{name}={value}" for name, value in self.cookies.items()))
+            cookies = self._cookies.header(host, path, trusted=bool(trusted))
+        if cookies:
+            sent.setdefault("cookie", _field("cookie", cookies))
         connection = self._connection()
+        is_kept = connection.sock is not None
         try:
-            answer = self._send(connection, method, path, body, sent)
-        except http.client.RemoteDisconnected:
-            # A kept connection may be closed at any time; a new one cannot have been.
-            connection.close()
-            answer = self._send(connection, method, path, body, sent)
-        response = TestResponse(answer.status, tuple(answer.getheaders()), answer.read(), urljoin(self.url, path))
+            try:
+                answer = self._send(connection, method, target, body, sent)
+            except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
+                # A kept connection may be closed at any time; a new one cannot have been.
+                if not is_kept or method not in _IDEMPOTENT:
+                    raise
+                self._discard(connection)
+                connection = self._connection()
+                answer = self._send(connection, method, target, body, sent)
+            response = TestResponse(answer.status, tuple(answer.getheaders()), answer.read(), urljoin(self.url, target))
+        except BaseException:
+            # Whatever is left of this exchange must not meet the next one.
+            self._discard(connection)
+            raise
         with self._lock:
-            for name, morsel in _set_cookies(response).items():
-                if morsel["max-age"] == "0":
-                    self.cookies.pop(name, None)
-                else:
-                    self.cookies[name] = morsel.coded_value
+            for header in response.header_all("set-cookie"):
+                self._cookies.receive(header, host, path)
         return response
 
     def _send(
-        self, connection: http.client.HTTPConnection, method: str, path: str, body: bytes, headers: Mapping[str, str]
+        self, connection: http.client.HTTPConnection, method: str, target: str, body: bytes, headers: Mapping[str, Any]
     ) -> http.client.HTTPResponse:
-        connection.request(method, path, body=body or None, headers=headers)
+        connection.request(method, target, body=body or None, headers=headers)
         return connection.getresponse()
 
     def _connection(self) -> http.client.HTTPConnection:
-        port = self._running().port
-        connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
-        if connection is None or connection.port != port:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=self._timeout)
-            self._local.connection = connection
-            with self._lock:
-                self._connections.append(connection)
+        """This thread's connection, connected or not."""
+        port, thread = self._running().port, threading.current_thread()
+        with self._lock:
+            connection = self._connections.get(thread)
+            if connection is None:
+                for ended in [each for each in self._connections if not each.is_alive()]:
+                    self._connections.pop(ended).close()
+                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=self._timeout)
+                self._connections[thread] = connection
+        if connection.sock is not None and _is_over(connection.sock):
+            connection.close()
         return connection
+
+    def _discard(self, connection: http.client.HTTPConnection) -> None:
+        """Closes this thread's connection and forgets it, with the part of a request that it may hold."""
+        connection.close()
+        with self._lock:
+            self._connections.pop(threading.current_thread(), None)
 
     def _running(self) -> Serving:
         if self._serving is None:
@@ -227,27 +299,53 @@ class TestClient:
         return self._serving
 
 
+def _target(path: str) -> str:
+    """A path as a request line has it. `TypeError` or `ValueError` for what is not one."""
+    if not isinstance(path, str):
+        raise TypeError(f"{path!r} is not a path: give text that starts with '/'")
+    if not path.startswith("/") and path != "*":
+        raise ValueError(f"{path!r} is not a path: it has to start with '/', and the server's address is added to it")
+    return quote(path, safe=_PRINTABLE)
+
+
+def _field(name: str, value: object) -> bytes:
+    """A header's value: Latin-1 where that will do, as HTTP/1.1 has it, else UTF-8. `TypeError` for what is no text."""
+    if isinstance(value, bytes):
+        return value
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        raise TypeError(f"headers: {name!r} is {value!r}: give text")
+    text = str(value)
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode()
+
+
+def _is_over(sock: Any) -> bool:
+    """Whether a kept connection, which has nothing to say, says something: that it has been closed."""
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
+
+
 def _body(
     json: Any,
-    data: Mapping[str, Any] | None,
-    files: Mapping[str, FilePart] | Sequence[tuple[str, FilePart]] | None,
-    content: bytes | str | None,
+    data: Fields | None,
+    files: Files | None,
+    content: bytes | bytearray | memoryview | str | None,
 ) -> tuple[bytes, str | None]:
     if sum(each is not None for each in (json, content, files if files is not None else data)) > 1:
         raise ValueError("a request has one body: give json, content, or data and files")
     if json is not None:
         return jsonlib.dumps(json).encode(), "application/json"
     if files is not None:
-        return encode_multipart(data or {}, files)
+        return encode_multipart({} if data is None else data, files)
     if data is not None:
-        return urlencode(data, doseq=True).encode(), "application/x-www-form-urlencoded"
-    if content is not None:
-        return (content.encode() if isinstance(content, str) else content), None
-    return b"", None
-
-
-def _set_cookies(response: TestResponse) -> SimpleCookie:
-    jar = SimpleCookie()
-    for header in response.header_all("set-cookie"):
-        jar.load(header)
-    return jar
+        return urlencode(field_pairs(data)).encode(), "application/x-www-form-urlencoded"
+    if content is None:
+        return b"", None
+    if isinstance(content, str):
+        return content.encode(), None
+    if isinstance(content, bytes | bytearray | memoryview):
+        return bytes(content), None
+    raise TypeError(f"content={content!r} is not a body: give bytes or text; a value that becomes JSON: json=…")
