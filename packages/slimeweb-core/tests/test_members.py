@@ -39,11 +39,40 @@ def cookie_app() -> Slime:
             "theme": req.get_cookies().get("theme"),
         }
 
+    def cookies(resp: SlimeResponse) -> None:
+        resp.set_cookie("a", "1")
+        resp.set_cookie("b", "1")
+        resp.set_cookie("a", "1", path="/x")
+        resp.set_sign_cookie("a", "2")
+        resp.set_cookie("a", "3", max_age=5)
+        resp.delete_cookie("b")
+        resp.delete_cookie("c", "/x", "example.com")
+
+    @app.route("/plain")
+    def plain(req: SlimeRequest, resp: SlimeResponse) -> None:
+        cookies(resp)
+
+    @app.route("/coroutine")
+    async def coroutine(req: SlimeRequest, resp: SlimeResponse) -> None:
+        cookies(resp)
+
     @app.route("/broken")
     def broken(req: SlimeRequest, resp: SlimeResponse) -> None:
         resp.set_cookie("a", "b\r\nSet-Cookie: admin=1")
 
     return app
+
+
+@pytest.mark.parametrize("path", ["/plain", "/coroutine"])
+def test_of_a_cookie_that_is_set_twice_the_last_counts(path: str) -> None:
+    with TestClient(cookie_app()) as client:
+        past = "Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; SameSite=Lax"
+        assert client.get(path).header_all("set-cookie") == [
+            "a=1; Path=/x; HttpOnly; SameSite=Lax",
+            "a=3; Path=/; Max-Age=5; HttpOnly; SameSite=Lax",
+            f"b=; Path=/; {past}",
+            f"c=; Path=/x; Domain=example.com; {past}",
+        ]
 
 
 def test_cookies_come_back_as_they_were_set() -> None:

@@ -3,6 +3,7 @@
 from asyncio import AbstractEventLoop
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextvars import Context
+from datetime import datetime, timedelta
 from os import PathLike
 from typing import Any, final
 
@@ -145,11 +146,23 @@ class SlimeResponse:
         *,
         path: str = "/",
         domain: str | None = None,
-        max_age: int | None = None,
-        expires: Any = None,
+        max_age: float | timedelta | None = None,
+        expires: datetime | timedelta | float | str | None = None,
         secure: bool = False,
         http_only: bool = True,
         same_site: str | None = "Lax",
+        partitioned: bool = False,
+    ) -> None: ...
+    def delete_cookie(
+        self,
+        key: str,
+        path: str = "/",
+        domain: str | None = None,
+        *,
+        secure: bool = False,
+        http_only: bool = True,
+        same_site: str | None = "Lax",
+        partitioned: bool = False,
     ) -> None: ...
     def set_sign_cookie(self, key: str, value: str, secret: str | None = None, **attributes: Any) -> None: ...
     def __getattr__(self, name: str) -> Any: ...

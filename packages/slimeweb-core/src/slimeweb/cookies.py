@@ -8,11 +8,14 @@ import hmac
 import re
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from email.utils import format_datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from hashlib import sha256
 
-__all__ = ["format_cookie", "parse_cookies", "sign", "unsign"]
+__all__ = ["Expires", "cookie_identity", "format_cookie", "format_deletion", "parse_cookies", "sign", "unsign"]
+
+Expires = datetime | timedelta | float | str
+"""A moment (naive means UTC), a time from now, seconds since the epoch, or an HTTP date (RFC 9110, section 5.6.7)."""
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _OCTETS = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")
@@ -20,6 +23,11 @@ _OCTETS = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")
 _QUOTABLE = re.compile(r"[\x20\x21\x23-\x3a\x3c-\x5b\x5d-\x7e]*")
 _ATTRIBUTE = re.compile(r"[\x20-\x3a\x3c-\x7e]*")
 _SAME_SITE = {"lax": "Lax", "strict": "Strict", "none": "None"}
+# How http.cookies and others write what cannot stand in a cookie: an octal code, or the character behind a backslash.
+_ESCAPE = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))", re.DOTALL)
+_PREFIXES = ("__host-", "__secure-")
+_MOST = 4096
+"""Bytes that a cookie may have with its name and attributes: what every client has to keep (RFC 6265, section 6.1)."""
 _SIGNATURE_CONTEXT = b"slimeweb cookie 1"
 
 
@@ -29,18 +37,23 @@ def format_cookie(
     *,
     path: str | None = "/",
     domain: str | None = None,
-    max_age: int | None = None,
-    expires: datetime | float | None = None,
+    max_age: float | timedelta | None = None,
+    expires: Expires | None = None,
     secure: bool = False,
     http_only: bool = True,
     same_site: str | None = "Lax",
+    partitioned: bool = False,
 ) -> str:
     """The value of a Set-Cookie header. `ValueError` for what would break the header or what browsers would drop.
 
-    `max_age` is in seconds; `expires` is a datetime (naive means UTC) or seconds since the epoch.
+    `max_age` is in seconds, or a timedelta; `expires` is a datetime (naive means UTC), a timedelta from now, seconds
+    since the epoch, or an HTTP date as text. `partitioned` keeps a cookie of embedded content apart for each site that
+    embeds it. A name that begins with `__Secure-` needs `secure=True`, one with `__Host-` also `path="/"` and no
+    `domain` (RFC 6265bis, section 4.1.3). Name, value and attributes have at most 4096 bytes together.
     """
     if not _TOKEN.fullmatch(key):
         raise ValueError(f"{key!r} is not a cookie name: use letters, digits and !#$%&'*+-.^_`|~")
+    _check_prefix(key, path=path, domain=domain, secure=secure)
     parts = [f"{key}={_quoted(key, value)}"]
     for name, text in (("Path", path), ("Domain", domain)):
         if text is not None:
@@ -48,9 +61,10 @@ def format_cookie(
                 raise ValueError(f"cookie {key!r}: {name.lower()}={text!r} holds a ';' or a control character")
             parts.append(f"{name}={text}")
     if max_age is not None:
-        parts.append(f"Max-Age={int(max_age)}")
+        seconds = max_age.total_seconds() if isinstance(max_age, timedelta) else max_age
+        parts.append(f"Max-Age={int(seconds)}")
     if expires is not None:
-        parts.append(f"Expires={_date(expires)}")
+        parts.append(f"Expires={_date(key, expires)}")
     if secure:
         parts.append("Secure")
     if http_only:
@@ -62,7 +76,75 @@ def format_cookie(
         if rule == "None" and not secure:
             raise ValueError(f"cookie {key!r}: browsers drop same_site='None' without secure=True")
         parts.append(f"SameSite={rule}")
-    return "; ".join(parts)
+    if partitioned:
+        if not secure:
+            raise ValueError(f"cookie {key!r}: browsers drop partitioned=True without secure=True")
+        parts.append("Partitioned")
+    line = "; ".join(parts)
+    # What passed the checks above is ASCII, but for a path.
+    size = len(line.encode())
+    if size > _MOST:
+        raise ValueError(
+            f"cookie {key!r} has {size} bytes with its attributes, and browsers drop what has more than {_MOST}: keep "
+            "the data on the server, and a key to it in the cookie"
+        )
+    return line
+
+
+def format_deletion(
+    key: str,
+    *,
+    path: str | None = "/",
+    domain: str | None = None,
+    secure: bool = False,
+    http_only: bool = True,
+    same_site: str | None = "Lax",
+    partitioned: bool = False,
+) -> str:
+    """The value of a Set-Cookie header that makes browsers forget a cookie: the one that was set with this `path`,
+    `domain` and `partitioned`. `secure` is implied where the cookie cannot have been set without it.
+    """
+    needs_secure = (
+        key.lower().startswith(("__host-", "__secure-")) or partitioned or (same_site or "").lower() == "none"
+    )
+    return format_cookie(
+        key,
+        "",
+        path=path,
+        domain=domain,
+        max_age=0,
+        expires=0,
+        secure=secure or needs_secure,
+        http_only=http_only,
+        same_site=same_site,
+        partitioned=partitioned,
+    )
+
+
+def cookie_identity(line: str) -> tuple[str, str, str, bool]:
+    """What makes the cookie of a Set-Cookie header another than the rest: name, domain, path, and whether it is
+    partitioned. Browsers keep one cookie for each.
+    """
+    pair, *attributes = line.split(";")
+    found = {}
+    for attribute in attributes:
+        name, _, value = attribute.partition("=")
+        found[name.strip().lower()] = value.strip()
+    domain = found.get("domain", "").lower().removeprefix(".")
+    return pair.partition("=")[0].strip(), domain, found.get("path", ""), "partitioned" in found
+
+
+def _check_prefix(key: str, *, path: str | None, domain: str | None, secure: bool) -> None:
+    if not key.lower().startswith(_PREFIXES):
+        return
+    rule = f"cookie {key!r}: browsers drop a name that begins with {key[: key.index('-') + 1]!r}"
+    if not secure:
+        raise ValueError(f"{rule} without secure=True")
+    if key.lower().startswith("__host-"):
+        if path != "/":
+            raise ValueError(f"{rule} unless its path is '/', not {path!r}")
+        if domain is not None:
+            raise ValueError(f"{rule} where it has a domain: leave out domain={domain!r}")
 
 
 def _quoted(key: str, value: str) -> str:
@@ -76,7 +158,16 @@ def _quoted(key: str, value: str) -> str:
     )
 
 
-def _date(moment: datetime | float) -> str:
+def _date(key: str, moment: Expires) -> str:
+    if isinstance(moment, str):
+        try:
+            moment = parsedate_to_datetime(moment)
+        except ValueError as error:
+            raise ValueError(
+                f"cookie {key!r}: expires={moment!r} is no date: use 'Wed, 02 Jan 2030 01:04:05 GMT' or a datetime"
+            ) from error
+    elif isinstance(moment, timedelta):
+        moment = datetime.now(UTC) + moment
     if not isinstance(moment, datetime):
         moment = datetime.fromtimestamp(moment, UTC)
     elif moment.tzinfo is None:
@@ -86,18 +177,26 @@ def _date(moment: datetime | float) -> str:
 
 def parse_cookies(header: str) -> dict[str, str]:
     """The cookies of a Cookie header. Of several with one name the first counts: browsers send the most specific path
-    first.
+    first. Quoted values are read as `http.cookies` reads them; a pair without a name is a cookie whose name is empty,
+    as browsers have it (RFC 6265bis, section 5.7).
     """
     cookies: dict[str, str] = {}
     for pair in header.split(";"):
         name, found, value = pair.partition("=")
         name, value = name.strip(" \t"), value.strip(" \t")
-        if not found or not name:
+        if not found:
+            name, value = "", name
+        if not name and not value:
             continue
         if len(value) >= 2 and value[0] == value[-1] == '"':
-            value = value[1:-1]
+            value = _ESCAPE.sub(_unescaped, value[1:-1]) if "\\" in value else value[1:-1]
         cookies.setdefault(name, value)
     return cookies
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    octal, letter = match.groups()
+    return chr(int(octal, 8)) if octal else str(letter)
 
 
 def sign(name: str, value: str, secret: str, *, now: float | None = None) -> str:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from slimeweb.catalogue import hint
-from slimeweb.cookies import format_cookie, parse_cookies, sign, unsign
+from slimeweb.cookies import cookie_identity, format_cookie, format_deletion, parse_cookies, sign, unsign
 from slimeweb.plugins import Plugins
 from slimeweb.validation import validate
 
@@ -62,8 +62,18 @@ def response_members(app: Slime, plugins: Plugins, core: type) -> Members:
     """
 
     def set_cookie(resp: SlimeResponse, key: str, value: str, **attributes: Any) -> None:
-        """Sets a cookie. `ValueError` for what a cookie cannot hold; the attributes are those of `format_cookie`."""
-        resp.add_header("Set-Cookie", format_cookie(key, value, **attributes))
+        """Sets a cookie. `ValueError` for what a cookie cannot hold; the attributes are those of `format_cookie`. Of a
+        cookie that is set twice the last counts.
+        """
+        _put_cookie(resp, format_cookie(key, value, **attributes))
+
+    def delete_cookie(
+        resp: SlimeResponse, key: str, path: str = "/", domain: str | None = None, **attributes: Any
+    ) -> None:
+        """Makes browsers forget a cookie that was set with this `path` and `domain`; the attributes are those of
+        `format_deletion`.
+        """
+        _put_cookie(resp, format_deletion(key, path=path, domain=domain, **attributes))
 
     def set_sign_cookie(
         resp: SlimeResponse, key: str, value: str, secret: str | None = None, **attributes: Any
@@ -73,8 +83,20 @@ def response_members(app: Slime, plugins: Plugins, core: type) -> Members:
         """
         set_cookie(resp, key, sign(key, value, secret or app.secret_keys[0]), **attributes)
 
-    own = {function.__name__: function for function in (set_cookie, set_sign_cookie)}
+    own = {function.__name__: function for function in (set_cookie, set_sign_cookie, delete_cookie)}
     return _joined(own, plugins, "slime_response_members", core, app)
+
+
+def _put_cookie(resp: SlimeResponse, line: str) -> None:
+    """Adds a Set-Cookie header in the place of one for the same cookie."""
+    lines = resp.header_all("Set-Cookie")
+    identity = cookie_identity(line)
+    others = [each for each in lines if cookie_identity(each) != identity]
+    if len(others) < len(lines):
+        resp.remove_header("Set-Cookie")
+        for other in others:
+            resp.add_header("Set-Cookie", other)
+    resp.add_header("Set-Cookie", line)
 
 
 def missing_attribute(owner: str, name: str) -> AttributeError:
