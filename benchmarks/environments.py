@@ -27,6 +27,7 @@ FINDER = ROOT.parent / "shared" / "tools" / "free-threaded-python"
 RIVALS_VERSION = "3.11"
 # Packages that the workloads use, in the order of their dependencies.
 PACKAGES = ("slimeweb-core", "slimeweb-stream", "slimeweb-templates", "slimeweb-ws")
+TOOLS = ("maturin>=1.10,<2", "jinja2", "pluggy")
 # Variables of an environment that happens to be active here.
 LEAKING = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "PYTHON_GIL")
 # pyo3 0.28 is the last that builds on 3.13t; the checkout's lock holds a newer one.
@@ -54,7 +55,7 @@ class Environments:
         return self.natives / name
 
     def python(self, environment: str) -> Path:
-        """The interpreter of "slimeweb" or "rivals"."""
+        """The interpreter of "slimeweb", "slimeweb-gil" or "rivals"."""
         return self.interpreters[environment]
 
 
@@ -77,10 +78,16 @@ class _Builder:
         return python
 
     def slimeweb(self) -> Path:
-        interpreter = _free_threaded()
+        return self._slimeweb(_free_threaded(), "psycopg")
+
+    def slimeweb_with_gil(self) -> Path:
+        interpreter = os.environ.get("RIVALS_PYTHON") or _find_python(RIVALS_VERSION)
+        return self._slimeweb(interpreter, "asyncpg")
+
+    def _slimeweb(self, interpreter: str, driver: str) -> Path:
         version, free_threaded = _facts(interpreter)
         python = self._venv(f"slimeweb-{version}{'t' if free_threaded else ''}-{_checkout()}", interpreter)
-        self._run(self.uv, "pip", "install", "--quiet", "--python", str(python), "maturin>=1.10,<2", "jinja2", "pluggy")
+        self._run(self.uv, "pip", "install", "--quiet", "--python", str(python), *TOOLS, driver)
         if not self.fresh:
             return python
         source = self._with_old_pyo3() if (version, free_threaded) == ("3.13", True) else ROOT
@@ -145,7 +152,11 @@ def build(cache: Path, uv: str, environments: Iterable[str], *, fresh: bool = Tr
     `cache` is a folder outside the checkout, `uv` the program of that name. BuildFailed names the command that failed.
     """
     builder = _Builder(cache, Path(os.environ.get("CARGO_TARGET_DIR") or cache / "target"), uv, fresh)
-    recipes = {"slimeweb": builder.slimeweb, "rivals": builder.rivals}
+    recipes = {
+        "slimeweb": builder.slimeweb,
+        "slimeweb-gil": builder.slimeweb_with_gil,
+        "rivals": builder.rivals,
+    }
     natives = builder.natives()
     return Environments({name: recipes[name]() for name in dict.fromkeys(environments)}, natives)
 

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from benchmarks.database import Database, DatabaseMissing
 from benchmarks.environments import Environments
 from benchmarks.footprint import Footprint, footprint
 from benchmarks.load import LoadFailed, load
 from benchmarks.processes import Process, ServerFailed, free_port
 from benchmarks.servers import Server
 from benchmarks.verification import WrongAnswer, verify
-from benchmarks.workloads import APPS, Workload
+from benchmarks.workloads import APPS, DATABASE, Workload
 
 __all__ = ["Bench", "Failure", "Measurement", "rotated"]
 
@@ -58,9 +60,18 @@ class Bench:
     footprints: dict[str, list[Footprint]] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     _running: dict[str, Process] = field(default_factory=dict)
+    _resources: ExitStack = field(default_factory=ExitStack)
+    _env: dict[str, str] = field(default_factory=dict)
 
     def start(self) -> None:
-        """Starts every server, and reports those that do not come up."""
+        """Starts every server, and reports those that do not come up; a database server where a workload needs one."""
+        if any(workload.name == DATABASE.name for workload in self.workloads):
+            try:
+                self._env["DATABASE"] = self._resources.enter_context(Database()).url
+            except DatabaseMissing as error:
+                for server in self.servers:
+                    if DATABASE.name not in server.not_for:
+                        self._fail(server, DATABASE, str(error))
         for server in self.servers:
             process = self._spawn(server)
             try:
@@ -72,10 +83,11 @@ class Bench:
                 self._running[server.name] = process
 
     def stop(self) -> None:
-        """Ends every server."""
+        """Ends every server, and the database."""
         for process in self._running.values():
             process.stop()
         self._running.clear()
+        self._resources.close()
 
     def verify(self) -> None:
         """Checks each answer; what is wrong is reported and not measured."""
@@ -132,7 +144,7 @@ class Bench:
     def _spawn(self, server: Server) -> Process:
         port = free_port()
         log = self.logs / f"{server.name}.log"
-        return Process(server.command(self.environments, port), port, log, cwd=APPS, env=server.env(port))
+        return Process(server.command(self.environments, port), port, log, cwd=APPS, env=server.env(port) | self._env)
 
     def _measurable(self, server: Server, workload: Workload) -> bool:
         if server.name not in self._running or workload.name in server.not_for:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.environments import Environments
-from benchmarks.workloads import APPS, ECHO
+from benchmarks.workloads import APPS, DATABASE, ECHO
 
 __all__ = ["BASE", "OURS", "SERVERS", "Server", "server"]
 
@@ -47,6 +47,10 @@ def _bare_hyper(where: Environments, port: int) -> list[str]:
 
 def _slimeweb(where: Environments, port: int) -> list[str]:
     return [str(where.python("slimeweb")), str(APPS / "slimeweb_app.py")]
+
+
+def _slimeweb_gil(where: Environments, port: int) -> list[str]:
+    return [str(where.python("slimeweb-gil")), str(APPS / "slimeweb_app.py")]
 
 
 def _granian(workers: int, *more: str, target: str = "granian_app:app") -> Callable[[Environments, int], list[str]]:
@@ -85,10 +89,15 @@ def _script(where: Environments, name: str) -> Path:
     return where.python("rivals").with_name(name)
 
 
+# Rivals that are not measured with a database.
+_STATELESS = (DATABASE.name,)
 _FASTAPI = ("fastapi", "uvicorn", "uvloop", "httptools")
+_GIL = ("slimeweb-core", "asyncpg")
 _RSGI = ("--interface", "rsgi", "--static-path-mount", str(STATIC))
 
-BASE = Server("bare-hyper", "bare hyper", "bare-hyper", (), _bare_hyper, environment=None, not_for=(ECHO.name,))
+BASE = Server(
+    "bare-hyper", "bare hyper", "bare-hyper", (), _bare_hyper, environment=None, not_for=(DATABASE.name, ECHO.name)
+)
 OURS = Server("slimeweb", "slimeweb", "slimeweb", ("slimeweb-core",), _slimeweb, "slimeweb")
 
 SERVERS: tuple[Server, ...] = (
@@ -96,17 +105,31 @@ SERVERS: tuple[Server, ...] = (
     OURS,
     # Beside the load generator on two cores it is a like for the rivals' single workers; what is compared is OURS.
     Server("slimeweb-1", "slimeweb, 1 worker", OURS.family, OURS.distributions, _slimeweb, OURS.environment, workers=1),
-    Server("granian-1", "granian RSGI, 1 worker", "granian", ("granian", "uvloop"), _granian(1, *_RSGI)),
-    Server("granian-2", "granian RSGI, 2 workers", "granian", ("granian", "uvloop"), _granian(2, *_RSGI)),
+    Server("slimeweb-gil", "slimeweb with the GIL", OURS.family, _GIL, _slimeweb_gil, "slimeweb-gil"),
+    Server(
+        "slimeweb-gil-1", "slimeweb with the GIL, 1 worker", OURS.family, _GIL, _slimeweb_gil, "slimeweb-gil", workers=1
+    ),
+    Server(
+        "granian-1", "granian RSGI, 1 worker", "granian", ("granian", "uvloop"), _granian(1, *_RSGI), not_for=_STATELESS
+    ),
+    Server(
+        "granian-2",
+        "granian RSGI, 2 workers",
+        "granian",
+        ("granian", "uvloop"),
+        _granian(2, *_RSGI),
+        not_for=_STATELESS,
+    ),
     Server("robyn", "robyn", "robyn", ("robyn",), _robyn),
-    Server("socketify-1", "socketify, 1 worker", "socketify", ("socketify",), _socketify(1)),
-    Server("socketify-2", "socketify, 2 workers", "socketify", ("socketify",), _socketify(2)),
+    Server("socketify-1", "socketify, 1 worker", "socketify", ("socketify",), _socketify(1), not_for=_STATELESS),
+    Server("socketify-2", "socketify, 2 workers", "socketify", ("socketify",), _socketify(2), not_for=_STATELESS),
     Server(
         "blacksheep",
         "blacksheep on granian",
         "blacksheep",
         ("blacksheep", "granian", "uvloop"),
         _granian(CORES, "--interface", "asgi", target="blacksheep_app:app"),
+        not_for=_STATELESS,
     ),
     Server("fastapi-1", "fastapi on uvicorn, 1 worker", "fastapi", _FASTAPI, _fastapi(1)),
     Server("fastapi-2", "fastapi on uvicorn, 2 workers", "fastapi", _FASTAPI, _fastapi(2)),

@@ -6,7 +6,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ECHO", "PLAINTEXT", "WORKLOADS", "Expected", "Probe", "Request", "Workload", "workload"]
+from benchmarks.database import expected
+
+__all__ = ["DATABASE", "ECHO", "PLAINTEXT", "WORKLOADS", "Expected", "Probe", "Request", "Workload", "workload"]
 
 APPS = Path(__file__).parent / "apps"
 
@@ -114,6 +116,14 @@ _STREAM = b"".join(b"piece %d of 5\n" % number for number in range(5))
 _FILE = (APPS / "static" / "ten-kilobytes.txt").read_bytes()
 
 PLAINTEXT = _hello("plaintext", "plaintext, sync")
+DATABASE = Workload(
+    "database",
+    "20 queries to PostgreSQL, async",
+    tuple(
+        Probe(Request(f"/database/{start}"), Expected("text/plain", str(expected(start)).encode()))
+        for start in (42, 9_999)
+    ),
+)
 ECHO = Workload("websocket", "WebSocket echo", (), "messages/s")
 
 WORKLOADS: tuple[Workload, ...] = (
@@ -134,6 +144,7 @@ WORKLOADS: tuple[Workload, ...] = (
         "static file of 10 KB",
         (Probe(Request("/static/ten-kilobytes.txt"), Expected("text/plain", _FILE, any_framing=True)),),
     ),
+    DATABASE,
     ECHO,
 )
 

@@ -4,10 +4,13 @@ Plain functions would run in a pool of threads, slower than a coroutine that doe
 """
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
+import asyncpg
 from fastapi import FastAPI, Header, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
@@ -16,7 +19,20 @@ from jinja2 import Environment, FileSystemLoader
 HERE = Path(__file__).parent
 FRUITS = [("Apple", 1), ("Banana", 2), ("Cherry", 3), ("Date", 4), ("Elderberry", 5)]
 
-app = FastAPI()
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    if "DATABASE" not in os.environ:
+        yield
+        return
+    async with asyncpg.create_pool(os.environ["DATABASE"], min_size=4, max_size=32 // WORKERS) as pool:
+        app.state.pool = pool
+        yield
+
+
+WORKERS = int(os.environ["WORKERS"])
+
+app = FastAPI(lifespan=lifespan)
 app.mount("/static", StaticFiles(directory=HERE / "static"))
 templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True)
 
@@ -75,6 +91,17 @@ async def pieces() -> AsyncIterator[bytes]:
 @app.post("/length")
 async def length(request: Request) -> PlainTextResponse:
     return PlainTextResponse(str(len(await request.body())))
+
+
+@app.get("/database/{start}")
+async def database(start: int) -> PlainTextResponse:
+    total = 0
+    async with app.state.pool.acquire() as connection:
+        for step in range(20):
+            total += await connection.fetchval(
+                "select value from numbers where id = $1", (start + 37 * step) % 10_000 + 1
+            )
+    return PlainTextResponse(str(total))
 
 
 @app.websocket("/echo")

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
+from pools import Pools
 from robyn import Headers, Request, Response, Robyn, StreamingResponse
 
 HERE = Path(__file__).parent
 FRUITS = [("Apple", 1), ("Banana", 2), ("Cherry", 3), ("Date", 4), ("Elderberry", 5)]
 
 app = Robyn(__file__)
+# One event loop in each of its processes.
+pools = Pools(os.environ.get("DATABASE", ""), size=16)
 templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True)
 
 
@@ -69,6 +72,15 @@ def stream() -> StreamingResponse:
 @app.post("/length")
 def length(request: Request) -> str:
     return str(len(request.body))
+
+
+@app.get("/database/:start")
+async def database(request: Request) -> str:
+    start, total = int(request.path_params["start"]), 0
+    async with pools.connection() as fetch:
+        for step in range(20):
+            total += await fetch((start + 37 * step) % 10_000 + 1)
+    return str(total)
 
 
 @app.websocket("/echo")

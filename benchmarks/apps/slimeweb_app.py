@@ -68,6 +68,20 @@ def about(req: SlimeRequest, resp: SlimeResponse) -> dict[str, Any]:
     return {"python": sys.version, "gil": getattr(sys, "_is_gil_enabled", lambda: True)()}
 
 
+if "DATABASE" in os.environ:
+    from pools import Pools
+
+    pools = Pools(os.environ["DATABASE"], size=32 // int(os.environ["WORKERS"]))
+
+    @app.route(path="/database/{start:int}")
+    async def database(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
+        start, total = req.params["start"], 0
+        async with pools.connection() as fetch:
+            for step in range(20):
+                total += await fetch((start + 37 * step) % 10_000 + 1)
+        return resp.plain(str(total))
+
+
 # Plugins bring the rest. A workload whose plugin is not installed is reported as not answered.
 
 if hasattr(app, "templates"):

@@ -20,7 +20,7 @@ use crate::payload::{ChunkReceiver, Payload};
 use crate::reply::{FileReply, Reply, SwitchReply};
 use crate::response::Draft;
 use crate::site::Site;
-use crate::tunnel;
+use crate::{large_body, tunnel};
 
 /// Pieces of a streamed request body that are read ahead of the handler.
 const CHUNKS_AHEAD: usize = 4;
@@ -189,6 +189,10 @@ impl Bridge {
                 Ok(Payload::Form { fields, uploads: Mutex::new(files) })
             }
             None => {
+                let buffer = large_body::buffer_for(&body, plan.body_size, &self.site.lanes, self.worker).await;
+                if let Some(buffer) = buffer {
+                    return large_body::read_into(buffer, body).await.map(Payload::Object).map_err(Refusal::Body);
+                }
                 let limit = usize::try_from(plan.body_size).unwrap_or(usize::MAX);
                 body.collect(limit).await.map(Payload::Whole).map_err(Refusal::Body)
             }

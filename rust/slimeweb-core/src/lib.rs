@@ -14,6 +14,7 @@ mod headers;
 mod job;
 mod json;
 mod lanes;
+mod large_body;
 mod once;
 mod pairs;
 mod payload;
@@ -30,6 +31,10 @@ mod tunnel;
 mod writer;
 
 use pyo3::prelude::*;
+
+/// Memory that large bodies take is used again without page faults, and given back to the system soon (docs/decisions/009).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The Rust half of slimeweb: requests, responses and the server that carries them.
 #[pymodule(gil_used = false)]

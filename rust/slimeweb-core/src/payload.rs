@@ -23,6 +23,8 @@ use crate::pairs::Pairs;
 pub(crate) enum Payload {
     Empty,
     Whole(Collected),
+    /// A large body, read into the object that the handler gets.
+    Object(Py<PyBytes>),
     /// A multipart form; its uploads are taken out when `req.file` is first asked for.
     Form {
         fields: Pairs,

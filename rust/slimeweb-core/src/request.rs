@@ -8,6 +8,7 @@ use http::header::CONTENT_TYPE;
 use http::{StatusCode, Version};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 use pyo3::{intern, types::PyFloat};
@@ -17,6 +18,7 @@ use crate::failure::{self, http_error};
 use crate::file::SlimeFile;
 use crate::headers::{self, Headers};
 use crate::job::Job;
+use crate::large_body::concatenated;
 use crate::once::Once;
 use crate::pairs::{self, Pairs};
 use crate::payload::{BodyChunks, Payload};
@@ -89,9 +91,10 @@ impl SlimeRequest {
         self.head.headers.get(CONTENT_TYPE)?.to_str().ok()
     }
 
-    fn bytes_of_body(&self) -> PyResult<&[u8]> {
+    fn bytes_of_body<'a>(&'a self, py: Python<'a>) -> PyResult<&'a [u8]> {
         match &self.payload {
             Payload::Whole(body) => Ok(body.joined()),
+            Payload::Object(body) => Ok(body.as_bytes(py)),
             Payload::Empty | Payload::Form { .. } => Ok(&[]),
             Payload::Stream(_) => Err(PyRuntimeError::new_err(
                 "this route reads its body as a stream (stream_body=True): iterate over req.chunks()",
@@ -105,7 +108,7 @@ impl SlimeRequest {
         }
         self.parsed.form_pairs.get_or_try_init(py, || match self.content_type().map(media_type) {
             Some(kind) if kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") => {
-                pairs::form(self.bytes_of_body()?, self.site.form_fields)
+                pairs::form(self.bytes_of_body(py)?, self.site.form_fields)
             }
             _ => Ok(Pairs::new()),
         })
@@ -262,7 +265,8 @@ impl SlimeRequest {
     fn body<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyBytes>> {
         self.parsed.body.get_or_make(py, || match &self.payload {
             Payload::Whole(body) => concatenated(py, body.pieces(), body.len()),
-            _ => Ok(PyBytes::new(py, self.bytes_of_body()?)),
+            Payload::Object(body) => Ok(body.bind(py).clone()),
+            _ => Ok(PyBytes::new(py, self.bytes_of_body(py)?)),
         })
     }
 
@@ -276,7 +280,7 @@ impl SlimeRequest {
     #[getter]
     fn text<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyString>> {
         self.parsed.text.get_or_make(py, || {
-            let text = charset::decode(self.bytes_of_body()?, self.content_type())?;
+            let text = charset::decode(self.bytes_of_body(py)?, self.content_type())?;
             Ok(PyString::new(py, &text))
         })
     }
@@ -288,7 +292,7 @@ impl SlimeRequest {
             if !self.content_type().is_some_and(is_json) {
                 return Ok(py.None().into_bound(py));
             }
-            json::loads(py, self.bytes_of_body()?).map_err(failure::json_error)
+            json::loads(py, self.bytes_of_body(py)?).map_err(failure::json_error)
         })
     }
 
@@ -315,7 +319,7 @@ impl SlimeRequest {
     }
 
     /// The body piece by piece, for `for` or `async for`; on a `stream_body=True` route as it arrives.
-    fn chunks(&self) -> PyResult<BodyChunks> {
+    fn chunks(&self, py: Python<'_>) -> PyResult<BodyChunks> {
         let port = Arc::clone(self.site.lanes.port(self.worker));
         match &self.payload {
             Payload::Stream(receiver) => receiver
@@ -324,6 +328,11 @@ impl SlimeRequest {
                 .map(|receiver| BodyChunks::new(receiver, port))
                 .ok_or_else(|| PyRuntimeError::new_err("req.chunks() was called before: the body can be read once")),
             Payload::Whole(body) => Ok(BodyChunks::ready(body.pieces(), port)),
+            Payload::Object(body) => {
+                // Without a copy: the piece keeps the object.
+                let whole = Bytes::from_owner(PyBackedBytes::from(body.bind(py).clone()));
+                Ok(BodyChunks::ready(&[whole], port))
+            }
             Payload::Empty | Payload::Form { .. } => Ok(BodyChunks::ready(&[], port)),
         }
     }
@@ -347,19 +356,4 @@ fn convert<'py>(py: Python<'py>, kind: ParamKind, value: &str) -> PyResult<Bound
     };
     // The router has checked the form; what is left is an integer beyond Python's digit limit.
     converted.map_err(|_| http_error(StatusCode::NOT_FOUND, "no such page".to_owned()))
-}
-
-/// A `bytes` object of pieces that are `length` together.
-fn concatenated<'py>(py: Python<'py>, pieces: &[Bytes], length: usize) -> PyResult<Bound<'py, PyBytes>> {
-    if let [whole] = pieces {
-        return Ok(PyBytes::new(py, whole));
-    }
-    PyBytes::new_with(py, length, |mut room| {
-        for piece in pieces {
-            let (here, rest) = room.split_at_mut(piece.len().min(room.len()));
-            here.copy_from_slice(piece.get(..here.len()).unwrap_or_default());
-            room = rest;
-        }
-        Ok(())
-    })
 }

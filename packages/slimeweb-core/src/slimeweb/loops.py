@@ -22,6 +22,12 @@ __all__ = ["LoopThread", "Loops"]
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
+# epoll's names for what `selectors` calls EVENT_READ and EVENT_WRITE; the values are Linux's.
+_READABLE, _WRITABLE = 1, 4
+
+# The most that a transport of a worker's loop reads at a time, in bytes: below glibc's threshold of a mapping.
+_READ_SIZE = 64 * 1024
+
 _logger = logging.getLogger("slimeweb")
 
 
@@ -37,12 +43,52 @@ class PortSelector(selectors.BaseSelector):
         files = selectors.DefaultSelector()
         self._files: selectors.BaseSelector = files
         self._fileno: int = files.fileno()
+        self._keys: dict[int, selectors.SelectorKey] = {}
 
     def attach(self, loop: asyncio.AbstractEventLoop, substitute: Callable[[], None]) -> None:
         """Says whose selector this is, and what runs the loop on another thread while its own is kept elsewhere.
         `OSError` when the system's selector cannot be watched.
         """
-        self._port.attach(loop, self._fileno, substitute)
+        self._loop = loop
+        self._port.attach(loop, self._fileno, self._run_callbacks, substitute)
+
+    def _run_callbacks(self, ready: list[tuple[int, int]] | None) -> bool:
+        """Runs the callbacks of files that are ready, as the loop would. False while debugging: `asyncio` times them.
+
+        `ready` has descriptors with epoll's events; `None` is to ask the selector.
+        """
+        loop: Any = self._loop
+        if loop.get_debug():
+            return False
+        if ready is None:
+            ready = [
+                (
+                    key.fd,
+                    (_READABLE if mask & selectors.EVENT_READ else 0)
+                    | (_WRITABLE if mask & selectors.EVENT_WRITE else 0),
+                )
+                for key, mask in self._files.select(0)
+            ]
+        keys, handles = self._keys, []
+        for fd, events in ready:
+            if (key := keys.get(fd)) is None:
+                continue
+            reader, writer = key.data
+            if reader is not None and events & ~_WRITABLE:
+                if reader._cancelled:
+                    loop._remove_reader(key.fileobj)
+                else:
+                    handles.append(reader)
+            if writer is not None and events & ~_READABLE:
+                if writer._cancelled:
+                    loop._remove_writer(key.fileobj)
+                else:
+                    handles.append(writer)
+        # After all were chosen: a descriptor that one callback closes and opens anew was not ready.
+        for handle in handles:
+            if not handle._cancelled:
+                handle._run()
+        return True
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """The loop's files that are ready, after at most `timeout` seconds; none where something else is to be done."""
@@ -50,15 +96,21 @@ class PortSelector(selectors.BaseSelector):
 
     def register(self, fileobj: FileDescriptorLike, events: int, data: Any = None) -> selectors.SelectorKey:
         """Begins to watch a file."""
-        return self._files.register(fileobj, events, data)
+        key = self._files.register(fileobj, events, data)
+        self._keys[key.fd] = key
+        return key
 
     def unregister(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
         """Ceases to watch a file."""
-        return self._files.unregister(fileobj)
+        key = self._files.unregister(fileobj)
+        self._keys.pop(key.fd, None)
+        return key
 
     def modify(self, fileobj: FileDescriptorLike, events: int, data: Any = None) -> selectors.SelectorKey:
         """Watches a file for something else."""
-        return self._files.modify(fileobj, events, data)
+        key = self._files.modify(fileobj, events, data)
+        self._keys[key.fd] = key
+        return key
 
     def get_map(self) -> Mapping[FileDescriptorLike, selectors.SelectorKey]:
         """What is watched."""
@@ -115,6 +167,13 @@ class WorkerLoop(asyncio.SelectorEventLoop):
         """As of any loop."""
         super().stop()
         self._port.rouse()
+
+    def _make_socket_transport(self, *args: Any, **options: Any) -> asyncio.Transport:
+        transport: Any = super()._make_socket_transport(*args, **options)  # type: ignore[misc]
+        # `asyncio` makes a bytes object of that size for each read, and shrinks it. Its own 256 KiB are mapped and
+        # unmapped every time, which costs a database client more than the read.
+        transport.max_size = _READ_SIZE
+        return transport  # type: ignore[no-any-return]
 
     _substitute: int | None = None
     """The thread that runs it in place of its own, or is about to."""

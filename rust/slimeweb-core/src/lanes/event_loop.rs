@@ -6,7 +6,7 @@
 //! turn of its own unless a coroutine has left something to do.
 
 use std::collections::VecDeque;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{BorrowedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -14,7 +14,6 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use parking_lot::{Condvar, Mutex};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
@@ -27,6 +26,7 @@ use tokio::time::Sleep;
 
 use super::Lanes;
 use super::callback::Handle;
+use super::files::{Files, Ready};
 use super::pace::Pace;
 use super::pool::Pool;
 use super::rescue::Watch;
@@ -96,7 +96,7 @@ pub(crate) struct Port {
     /// The loop has ended.
     ended: AtomicBool,
     /// The files that the loop watches, all in one.
-    files: Mutex<Option<AsyncFd<OwnedFd>>>,
+    files: Mutex<Option<AsyncFd<Files>>>,
 }
 
 /// Why a worker's thread stops to wait.
@@ -105,8 +105,8 @@ enum Event {
     Work,
     /// The worker's own thread wants its loop back from the substitute that sees this.
     Recall,
-    /// A file that the loop watches is ready.
-    Files,
+    /// Files that the loop watches are ready.
+    Files(Ready),
     /// The time is up.
     Time,
 }
@@ -271,8 +271,8 @@ impl Port {
             if self.is_recalled() {
                 return Poll::Ready(Event::Recall);
             }
-            if self.files_ready(cx) {
-                return Poll::Ready(Event::Files);
+            if let Some(ready) = self.files_ready(cx) {
+                return Poll::Ready(Event::Files(ready));
             }
             if !self.inbox.lock().is_empty() {
                 return Poll::Ready(Event::Work);
@@ -299,16 +299,16 @@ impl Port {
         event
     }
 
-    fn files_ready(&self, cx: &mut Context<'_>) -> bool {
+    fn files_ready(&self, cx: &mut Context<'_>) -> Option<Ready> {
         let files = self.files.lock();
-        let Some(files) = &*files else { return false };
+        let files = files.as_ref()?;
         while let Poll::Ready(Ok(mut guard)) = files.poll_read_ready(cx) {
             // tokio sees edges, the loop's own selector levels: what it has not taken yet is still there.
-            if let Ok(outcome) = guard.try_io(|files| is_readable(files.get_ref())) {
-                return outcome.is_ok();
+            if let Ok(outcome) = guard.try_io(|files| files.get_ref().ready()) {
+                return outcome.ok();
             }
         }
-        false
+        None
     }
 
     /// Does what is in the inbox now. An error is one that is to end the loop.
@@ -422,15 +422,6 @@ fn this_thread() -> usize {
     MARK.with(|mark| std::ptr::from_ref(mark).addr())
 }
 
-/// Whether something can be read, as `poll(2)` has it.
-fn is_readable(file: &OwnedFd) -> io::Result<()> {
-    match poll(&mut [PollFd::new(file.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO) {
-        Ok(0) => Err(io::ErrorKind::WouldBlock.into()),
-        Ok(_) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
-}
-
 /// A worker, as its event loop's selector sees it.
 #[pyclass(frozen, module = "slimeweb._core")]
 pub(crate) struct LoopPort {
@@ -450,16 +441,26 @@ impl LoopPort {
 
 #[pymethods]
 impl LoopPort {
-    /// Says which loop runs here, and the file descriptor that is readable when a file of that loop's is ready. `substitute()`
-    /// runs the loop on another thread while the worker's own is kept by a plain function; it ends soon after `is_recalled()`.
-    /// To be called once, before the loop runs. `OSError` when the descriptor cannot be watched.
-    fn attach(&self, event_loop: Py<PyAny>, fileno: RawFd, substitute: Py<PyAny>, py: Python<'_>) -> PyResult<()> {
-        let running = Running::new(py, event_loop, substitute)?;
+    /// Says which loop runs here, and the file descriptor of its selector, which is readable when a file of the loop's is ready.
+    /// `on_ready(files)` runs the callbacks of the files that are, given as pairs of descriptor and epoll's events, or `None`
+    /// where the system's selector has to say; it returns False for files that are to be the result of `select` instead.
+    /// `substitute()` runs the loop on another thread while the worker's own is kept by a plain function; it ends soon after
+    /// `is_recalled()`. To be called once, before the loop runs. `OSError` when the descriptor cannot be watched.
+    fn attach(
+        &self,
+        event_loop: Py<PyAny>,
+        fileno: RawFd,
+        on_ready: Py<PyAny>,
+        substitute: Py<PyAny>,
+        py: Python<'_>,
+    ) -> PyResult<()> {
+        let running = Running::new(py, event_loop, on_ready, substitute)?;
         // SAFETY: whoever calls this has the file open. The copy is this port's own.
         let files = unsafe { BorrowedFd::borrow_raw(fileno) }.try_clone_to_owned()?;
         let _entered = self.port.station.enter();
-        // SAFETY: an OwnedFd is open for as long as it lives, and stays the same.
-        let files = unsafe { AsyncFd::register_with_interest(files, Interest::READABLE) }.map_err(io::Error::from)?;
+        // SAFETY: the descriptor is open for as long as its owner lives, and stays the same.
+        let files = unsafe { AsyncFd::register_with_interest(Files::new(files), Interest::READABLE) };
+        let files = files.map_err(io::Error::from)?;
         *self.port.files.lock() = Some(files);
         *self.port.running.lock() = Some(Arc::new(running));
         Ok(())
@@ -537,10 +538,14 @@ impl LoopPort {
             }
             self.watch.stir();
             match event {
-                Event::Files => {
-                    // However much there is to do with files, the rest has its turn.
+                Event::Files(ready) => {
+                    let done = running.on_ready.bind(py).call1((ready,))?.is_truthy()?;
+                    // What the callbacks have asked for, without giving up the GIL in between. And however much there is to do
+                    // with files, the rest has its turn.
                     self.port.work(py, &running, &self.pool)?;
-                    return Ok(true);
+                    if !done {
+                        return Ok(true);
+                    }
                 }
                 Event::Time => return Ok(false),
                 Event::Recall => {

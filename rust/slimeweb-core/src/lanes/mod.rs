@@ -4,6 +4,7 @@ pub(crate) mod callback;
 mod clocks;
 pub(crate) mod context;
 pub(crate) mod event_loop;
+mod files;
 pub(crate) mod pace;
 pub(crate) mod pool;
 pub(crate) mod rescue;

@@ -12,6 +12,8 @@ pub(crate) struct Running {
     get: Py<PyAny>,
     /// `is_running` of the loop's class.
     is_running: Py<PyAny>,
+    /// Runs the callbacks of files that are ready.
+    pub(super) on_ready: Py<PyAny>,
     /// Runs the loop in the worker's place, on the thread that calls it.
     pub(super) substitute: Py<PyAny>,
     /// `asyncio.Task`, and what each is made with.
@@ -20,7 +22,12 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    pub(super) fn new(py: Python<'_>, event_loop: Py<PyAny>, substitute: Py<PyAny>) -> PyResult<Self> {
+    pub(super) fn new(
+        py: Python<'_>,
+        event_loop: Py<PyAny>,
+        on_ready: Py<PyAny>,
+        substitute: Py<PyAny>,
+    ) -> PyResult<Self> {
         let asyncio = py.import("asyncio")?;
         let task_options = PyDict::new(py);
         task_options.set_item("loop", &event_loop)?;
@@ -34,6 +41,7 @@ impl Running {
             get: asyncio.getattr("_get_running_loop")?.unbind(),
             is_running,
             set: asyncio.getattr("_set_running_loop")?.unbind(),
+            on_ready,
             substitute,
             task: asyncio.getattr("Task")?.unbind(),
             task_options: task_options.unbind(),

@@ -1,0 +1,98 @@
+//! Large request bodies, read straight into the `bytes` object that the handler gets.
+//!
+//! A body in the pieces that it came in has to be copied when Python asks for it, from memory that has left the processor's caches by
+//! then. So where a body's length is known and large, its object is made first, by the worker's thread the next time that it runs
+//! Python, and each piece is copied there while it is hot.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use slimeweb_http::{BodyError, RequestBody};
+use tokio::sync::oneshot;
+
+use crate::lanes::Lanes;
+
+/// Lengths that are worth it, in bytes. A larger body would claim much memory before any of it has come.
+const WORTHWHILE: std::ops::RangeInclusive<u64> = 256 * 1024..=16 * 1024 * 1024;
+/// How long to wait for the object. A thread that does not come back to its loop so soon is kept by a handler.
+const PATIENCE: Duration = Duration::from_millis(5);
+
+/// A `bytes` object that is still being written, and that nobody else knows.
+pub(crate) struct Buffer {
+    object: Py<PyBytes>,
+    start: *mut u8,
+    length: usize,
+    written: usize,
+}
+
+// SAFETY: `start` points into `object`, which lives as long and does not move. Until `finish` nobody else has it, and writing to
+// it takes `&mut self`.
+unsafe impl Send for Buffer {}
+
+impl Buffer {
+    fn new(py: Python<'_>, length: usize) -> PyResult<Self> {
+        let size = isize::try_from(length)?;
+        // SAFETY: without a source this makes an object with `size` bytes that are not initialised, or raises.
+        let object = unsafe {
+            Bound::from_owned_ptr_or_err(py, ffi::PyBytes_FromStringAndSize(std::ptr::null(), size))?
+                .cast_into_unchecked::<PyBytes>()
+        };
+        // SAFETY: it is a `bytes` object.
+        let start = unsafe { ffi::PyBytes_AsString(object.as_ptr()) }.cast::<u8>();
+        Ok(Self { object: object.unbind(), start, length, written: 0 })
+    }
+
+    /// Appends a piece. False when there is no room for it.
+    fn push(&mut self, piece: &[u8]) -> bool {
+        if piece.len() > self.length - self.written {
+            return false;
+        }
+        // SAFETY: there is room for it behind what is written, and the two do not overlap, since nobody else has this memory.
+        unsafe { self.start.add(self.written).copy_from_nonoverlapping(piece.as_ptr(), piece.len()) };
+        self.written += piece.len();
+        true
+    }
+
+    /// The object. `None` unless all of it has been written.
+    fn finish(self) -> Option<Py<PyBytes>> {
+        (self.written == self.length).then_some(self.object)
+    }
+}
+
+/// A `bytes` object made of pieces that are `length` bytes together.
+pub(crate) fn concatenated<'py>(py: Python<'py>, pieces: &[Bytes], length: usize) -> PyResult<Bound<'py, PyBytes>> {
+    if let [whole] = pieces {
+        return Ok(PyBytes::new(py, whole));
+    }
+    let mut buffer = Buffer::new(py, length)?;
+    let fits = pieces.iter().all(|piece| buffer.push(piece));
+    match buffer.finish() {
+        Some(object) if fits => Ok(object.into_bound(py)),
+        _ => Ok(PyBytes::new(py, &pieces.concat())),
+    }
+}
+
+/// A buffer for all of a body, where that is worth it and can be had soon.
+pub(crate) async fn buffer_for(body: &RequestBody, limit: u64, lanes: &Lanes, worker: usize) -> Option<Buffer> {
+    let length = body.content_length().filter(|length| WORTHWHILE.contains(length) && *length <= limit)?;
+    let length = usize::try_from(length).ok()?;
+    let (sender, receiver) = oneshot::channel();
+    lanes.in_loop(worker, move |py| {
+        // No memory is no error here: the pieces may still find room.
+        let _ = sender.send(Buffer::new(py, length).ok());
+    });
+    tokio::time::timeout(PATIENCE, receiver).await.ok()?.ok()?
+}
+
+/// Reads a body of the length that the buffer was made for.
+pub(crate) async fn read_into(mut buffer: Buffer, mut body: RequestBody) -> Result<Py<PyBytes>, BodyError> {
+    while let Some(piece) = body.chunk().await.transpose()? {
+        if !buffer.push(&piece) {
+            return Err(BodyError::Malformed);
+        }
+    }
+    buffer.finish().ok_or(BodyError::Disconnected)
+}
