@@ -30,6 +30,8 @@ pub(super) struct Observer {
     carry: Vec<u8>,
     heads: u64,
     head_size: usize,
+    /// Where in the bytes of the last `feed` queries hold what the `http` crate does not take: seldom anything.
+    raw: Vec<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +61,8 @@ enum State {
 #[derive(Debug, Default, PartialEq)]
 struct Head {
     is_http_11: bool,
+    /// Whether the request line has come to its query.
+    in_query: bool,
     hosts: u32,
     bad_host: bool,
     length: Option<u64>,
@@ -70,7 +74,7 @@ struct Head {
 
 impl Observer {
     pub(super) fn new(head_size: usize) -> Self {
-        Self { state: State::Between, head: Head::default(), carry: Vec::new(), heads: 0, head_size }
+        Self { state: State::Between, head: Head::default(), carry: Vec::new(), heads: 0, head_size, raw: Vec::new() }
     }
 
     /// Whether a request that came would be the next thing: nothing half-read, nothing faulty.
@@ -78,11 +82,21 @@ impl Observer {
         self.state == State::Between
     }
 
+    /// Where in the bytes that were fed last a query holds what has to be percent-encoded before hyper sees it, in order.
+    pub(super) fn take_raw(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.raw)
+    }
+
     /// Takes the next bytes of the connection and tells what ended in them.
     pub(super) fn feed(&mut self, mut bytes: &[u8], mut tell: impl FnMut(Event)) {
+        let whole = bytes.len();
         while !bytes.is_empty() && self.state != State::Lost {
             bytes = match self.state {
-                State::RequestLine | State::Fields => self.feed_line(bytes, &mut tell),
+                State::RequestLine => {
+                    self.scan_target(bytes, whole - bytes.len());
+                    self.feed_line(bytes, &mut tell)
+                }
+                State::Fields => self.feed_line(bytes, &mut tell),
                 State::Length(left) => self.skip(bytes, left, State::Between, State::Length),
                 State::ChunkData(left) => self.skip(bytes, left, State::ChunkDataReturn, State::ChunkData),
                 _ => self.feed_byte(bytes, &mut tell),
@@ -99,6 +113,17 @@ impl Observer {
         self.state = then;
         // `left` is at most `bytes.len()` here.
         usize::try_from(left).ok().and_then(|left| bytes.get(left..)).unwrap_or_default()
+    }
+
+    /// Looks through what has come of a request line, `offset` bytes into what was fed.
+    fn scan_target(&mut self, bytes: &[u8], offset: usize) {
+        let end = memchr(b'\n', bytes).unwrap_or(bytes.len());
+        let line = bytes.get(..end).unwrap_or_default();
+        let start = if self.head.in_query { 0 } else { memchr(b'?', line).unwrap_or(line.len()) };
+        let query = line.get(start..).unwrap_or_default();
+        self.head.in_query |= !query.is_empty();
+        let raw = query.iter().enumerate().filter(|(_, byte)| is_raw(**byte));
+        self.raw.extend(raw.map(|(at, _)| offset + start + at));
     }
 
     fn feed_line<'a>(&mut self, bytes: &'a [u8], tell: &mut impl FnMut(Event)) -> &'a [u8] {
@@ -253,6 +278,11 @@ impl Head {
     }
 }
 
+/// What clients send in queries although it belongs percent-encoded there, and what no `http::Uri` takes.
+fn is_raw(byte: u8) -> bool {
+    matches!(byte, b'"' | b'<' | b'>' | 0x80..)
+}
+
 fn value_of<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let (start, value) = line.split_at_checked(name.len())?;
     start.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
@@ -321,6 +351,26 @@ mod tests {
         }
         assert_eq!(verdict(good), None);
         assert_eq!(verdict("GET / HTTP/1.0\r\n\r\n"), None);
+    }
+
+    #[test]
+    fn what_is_raw_in_a_query_is_found_however_it_is_cut() {
+        let stream = b"GET /\"<?a=\"b\xe9\"&c?> HTTP/1.1\r\nHost: a\r\nX: ?\"\r\n\r\nGET /> HTTP/1.1\r\nHost: a\r\n\r\nGET /?<#\" HTTP/1.1\r\n";
+        let marked = |pieces: &mut dyn Iterator<Item = &[u8]>| {
+            let (mut observer, mut at, mut found) = (Observer::new(1024), 0, Vec::new());
+            for piece in pieces {
+                observer.feed(piece, |_| {});
+                found.extend(observer.take_raw().into_iter().map(|place| at + place));
+                at += piece.len();
+            }
+            found
+        };
+        let places = marked(&mut [&stream[..]].into_iter());
+        let bytes: Vec<u8> = places.iter().map(|place| stream[*place]).collect();
+        assert_eq!(bytes, b"\"\xe9\"><\"");
+        for size in 1..20 {
+            assert_eq!(marked(&mut stream.chunks(size)), places, "pieces of {size}");
+        }
     }
 
     #[test]

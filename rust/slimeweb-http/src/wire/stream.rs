@@ -29,6 +29,8 @@ pub(crate) struct Wire {
     parting: Arc<Parting>,
     /// What came while a request was being answered.
     ahead: Vec<u8>,
+    /// What has been observed and found no room any more, since it grew when it was percent-encoded.
+    overflow: Vec<u8>,
     ended: bool,
 }
 
@@ -52,12 +54,40 @@ impl Wire {
         head_size: usize,
     ) -> Self {
         let observer = Some(Observer::new(head_size));
-        Self { transport: Some((transport, permit)), observer, pulse, parting, ahead: Vec::new(), ended: false }
+        Self {
+            transport: Some((transport, permit)),
+            observer,
+            pulse,
+            parting,
+            ahead: Vec::new(),
+            overflow: Vec::new(),
+            ended: false,
+        }
     }
 
     pub(crate) fn http2(transport: Transport, permit: Permit, pulse: Arc<Pulse>) -> Self {
         let parting = Arc::default();
-        Self { transport: Some((transport, permit)), observer: None, pulse, parting, ahead: Vec::new(), ended: false }
+        Self {
+            transport: Some((transport, permit)),
+            observer: None,
+            pulse,
+            parting,
+            ahead: Vec::new(),
+            overflow: Vec::new(),
+            ended: false,
+        }
+    }
+
+    /// Percent-encodes what of the bytes after the first `before` hyper would refuse in a query. They have been observed.
+    fn encode_queries(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
+        let places = self.observer.as_mut().map(Observer::take_raw).unwrap_or_default();
+        if !places.is_empty() {
+            let encoded = percent_encoded(buf.filled().get(before..).unwrap_or_default(), &places);
+            buf.set_filled(before);
+            let (here, later) = encoded.split_at(encoded.len().min(buf.remaining()));
+            buf.put_slice(here);
+            self.overflow = later.to_vec();
+        }
     }
 
     fn transport(&mut self) -> io::Result<Pin<&mut Transport>> {
@@ -85,7 +115,7 @@ impl Wire {
 
     /// Whether the client has sent all of a message, and nothing of another one.
     fn is_between(&self) -> bool {
-        self.ahead.is_empty() && self.observer.as_ref().is_some_and(Observer::is_between)
+        self.ahead.is_empty() && self.overflow.is_empty() && self.observer.as_ref().is_some_and(Observer::is_between)
     }
 
     /// Sees whether the client leaves while its request is being answered. hyper would do so with a read of its own, and set a whole
@@ -112,6 +142,20 @@ impl Wire {
     }
 }
 
+/// `bytes` with those at `places`, which are in order, in percent-encoding (RFC 3986, section 2.1).
+fn percent_encoded(bytes: &[u8], places: &[usize]) -> Vec<u8> {
+    let mut encoded = Vec::with_capacity(bytes.len() + 2 * places.len());
+    let mut start = 0;
+    for place in places {
+        let Some(byte) = bytes.get(*place) else { break };
+        encoded.extend_from_slice(bytes.get(start..*place).unwrap_or_default());
+        encoded.extend_from_slice(percent_encoding::percent_encode_byte(*byte).as_bytes());
+        start = place + 1;
+    }
+    encoded.extend_from_slice(bytes.get(start..).unwrap_or_default());
+    encoded
+}
+
 impl Drop for Wire {
     fn drop(&mut self) {
         if self.is_talking() {
@@ -124,16 +168,26 @@ impl AsyncRead for Wire {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let before = buf.filled().len();
+        if !this.overflow.is_empty() {
+            let mut piece = std::mem::take(&mut this.overflow);
+            this.overflow = piece.split_off(piece.len().min(buf.remaining()));
+            buf.put_slice(&piece);
+            return Poll::Ready(Ok(()));
+        }
         if !this.ahead.is_empty() {
             let mut piece = std::mem::take(&mut this.ahead);
             this.ahead = piece.split_off(piece.len().min(buf.remaining()));
             buf.put_slice(&piece);
             this.observe(&piece);
+            this.encode_queries(buf, before);
             return Poll::Ready(Ok(()));
         }
         let outcome = ready!(this.transport()?.poll_read(cx, buf));
         match &outcome {
-            Ok(()) => this.observe(buf.filled().get(before..).unwrap_or_default()),
+            Ok(()) => {
+                this.observe(buf.filled().get(before..).unwrap_or_default());
+                this.encode_queries(buf, before);
+            }
             Err(_) => this.ended = true,
         }
         Poll::Ready(outcome)
