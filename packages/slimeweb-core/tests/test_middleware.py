@@ -203,6 +203,66 @@ def test_what_is_not_middleware_is_refused(middleware: Any) -> None:
         app.route("/other", plugin=[middleware])
 
 
+class Nothing(SlimeMiddleware):
+    def helper(self) -> None:
+        pass
+
+
+def guard_with(*names: str) -> SlimeMiddleware:
+    """A guard whose methods have these names."""
+    return type("Guard", (SlimeMiddleware,), dict.fromkeys(names, home))()
+
+
+@pytest.mark.parametrize(
+    ("middleware", "message"),
+    [
+        (SlimeMiddleware(), "SlimeMiddleware has neither middle_before nor middle_after"),
+        (Nothing(), "Nothing has neither middle_before nor middle_after and would do nothing"),
+        (guard_with("before"), "Guard.before would never run: name it middle_before"),
+        (guard_with("after"), "Guard.after would never run: name it middle_after"),
+        (guard_with("middle_befor"), "Guard.middle_befor would never run: name it middle_before"),
+        (guard_with("middleBefore"), "Guard.middleBefore would never run: name it middle_before"),
+        (guard_with("middleware_before"), "Guard.middleware_before would never run: name it middle_before"),
+        (guard_with("on_after"), "Guard.on_after would never run: name it middle_after"),
+        (guard_with("middle_after", "middle_befor"), "Guard.middle_befor would never run: name it middle_before"),
+    ],
+)
+def test_middleware_that_would_do_nothing_is_refused(middleware: SlimeMiddleware, message: str) -> None:
+    app = Slime(__file__)
+    app.route("/")(home)
+    with pytest.raises(InvalidMiddlewareHandlerType, match=message):
+        app.use(middleware)
+    with pytest.raises(InvalidMiddlewareHandlerType, match=message):
+        app.route("/other", plugin=[Mark("fine"), middleware])
+
+
+def test_helpers_of_middleware_are_left_alone() -> None:
+    app = Slime(__file__)
+    app.route("/", plugin=guard_with("middle_before", "after", "before_all", "middle_before_all"))(home)
+
+
+def test_only_the_innermost_of_middleware_that_replaces_runs() -> None:
+    class Base(Mark):
+        replaces_outer = True
+
+    class Derived(Base):
+        pass
+
+    class Apart(Mark):
+        replaces_outer = True
+
+    app = Slime(__file__)
+    app.route("/", plugin=[Apart("apart"), Derived("route")])(home)
+    same = Base("same")
+    app.route("/twice", plugin=[same, Mark("plain"), same])(home_later)
+    app.use(Base("app"))
+    app.use(Mark("plain app"))
+    with TestClient(app) as client:
+        assert marks(client.get("/"))[0] == ["plain app", "apart", "route"]
+        assert marks(client.get("/twice"))[0] == ["plain app", "plain", "same"]
+        assert marks(client.get("/nowhere"))[0] == ["app", "plain app"]
+
+
 def test_a_function_takes_two_arguments() -> None:
     app = Slime(__file__)
     app.route("/")(home)

@@ -98,17 +98,174 @@ def test_middleware_for_one_method_still_answers_preflights() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "message"),
     [
-        {"credentials": True},
-        {"origins": ["*"], "credentials": True},
-        {"origins": ["shop.example"]},
-        {"origins": ["https://shop.example/"]},
+        ({"credentials": True}, "needs exact origins, not '\\*'"),
+        ({"origins": "*", "credentials": True}, "needs exact origins"),
+        ({"origins": ["*"], "credentials": True}, "needs exact origins"),
+        ({"origins": [SHOP, "*"], "credentials": True}, "needs exact origins"),
+        ({"origins": ["null"], "credentials": True}, "needs exact origins"),
+        ({"origins": [SHOP], "credentials": True, "expose": "*"}, "exact names in expose"),
+        ({"origins": []}, "lets nobody in"),
+        ({"origins": ["shop.example"]}, "'shop.example' is not an origin"),
+        ({"origins": ["https://shop.example/"]}, "is not an origin"),
+        ({"origins": ["https://shop.example/path"]}, "is not an origin"),
+        ({"origins": ["https://user@shop.example"]}, "is not an origin"),
+        ({"origins": ["https://*"]}, "is not an origin.*origin_pattern"),
+        ({"origins": ["https://shop.*.example"]}, "is not an origin"),
+        ({"origins": ["https://*shop.example"]}, "is not an origin"),
+        ({"origins": ["https://shop.example:99999"]}, "ports end at 65535"),
+        ({"origins": ["https://shop.example\r\nX-Evil: 1"]}, "is not an origin"),
+        ({"origins": ["https://shop.example\n"]}, "is not an origin"),
+        ({"origins": [5]}, "5 is not text"),
+        ({"origins": 5}, "5 is not text"),
+        ({"origin_pattern": "("}, "is not a regular expression"),
+        ({"origin_pattern": b"a"}, "give text"),
+        ({"expose": "X-B\r\nX-Evil: 1"}, "is not a name"),
+        ({"expose": ["X B"]}, "'X B' is not a name"),
+        ({"expose": b"X-B"}, "is not text"),
+        ({"headers": "X-A\nX-B"}, "is not a name"),
+        ({"headers": ["X-A:"]}, "is not a name"),
+        ({"methods": ["GET\r\n"]}, "is not a name"),
+        ({"max_age": -1}, "max_age=-1"),
+        ({"max_age": "1\r\n"}, "max_age"),
     ],
 )
-def test_what_would_be_unsafe_or_useless_is_refused(arguments: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="Cors"):
+def test_what_would_be_unsafe_or_useless_is_refused(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=f"Cors.*{message}"):
         Cors(**arguments)
+
+
+@pytest.mark.parametrize("given", ["X-A, X-B", ["X-A", "X-B"], ("X-A", "X-B")])
+def test_names_are_a_text_or_a_list(given: Any) -> None:
+    cors = Cors(SHOP, expose=given, headers=given, methods="GET, put")
+    assert granted(ask(cors, SHOP)) == {"allow-origin": SHOP, "expose-headers": "X-A, X-B"}
+    answer = granted(preflight(cors, SHOP))
+    assert (answer["allow-headers"], answer["allow-methods"]) == ("X-A, X-B", "GET, PUT")
+
+
+def test_one_exposed_header_stays_one() -> None:
+    assert granted(ask(Cors(expose="X-B"), SHOP))["expose-headers"] == "X-B"
+
+
+def test_any_method_and_header_is_what_was_asked_for() -> None:
+    cors = Cors(SHOP, methods="*", headers=["*"], credentials=True)
+    answer = granted(preflight(cors, SHOP, Access_Control_Request_Headers="x-a"))
+    assert (answer["allow-methods"], answer["allow-headers"]) == ("PUT", "x-a")
+
+
+@pytest.mark.parametrize(
+    ("configured", "sent"),
+    [
+        ("HTTPS://Shop.Example", "https://shop.example"),
+        ("https://shop.example:443", "https://shop.example"),
+        ("http://shop.example:80", "http://shop.example"),
+        ("http://shop.example:443", "http://shop.example:443"),
+        ("https://shop.example:08443", "https://shop.example:8443"),
+        ("https://Käse.example", "https://xn--kse-qla.example"),
+        ("http://[::1]:80", "http://[::1]"),
+        ("chrome-extension://abcdef", "chrome-extension://abcdef"),
+        ("https://other.example, https://shop.example", "https://shop.example"),
+        ("null", "null"),
+    ],
+)
+def test_origins_match_as_browsers_send_them(configured: str, sent: str) -> None:
+    assert granted(ask(Cors(configured), sent)) == {"allow-origin": sent}
+
+
+@pytest.mark.parametrize(
+    ("sent", "allowed"),
+    [
+        ("https://a.shop.example", True),
+        ("https://a.b.shop.example", True),
+        ("https://shop.example", False),
+        ("https://evilshop.example", False),
+        ("http://a.shop.example", False),
+        ("https://a.shop.example:444", False),
+        ("https://a.shop.example.evil.example", False),
+        ("https://a/shop.example", False),
+        ("https://evil.example/.shop.example", False),
+    ],
+)
+@pytest.mark.parametrize(
+    "arguments",
+    [{"origins": "https://*.Shop.example:443"}, {"origin_pattern": r"https://([a-z]+\.)+shop\.example"}],
+)
+def test_a_pattern_stands_for_many_origins(arguments: dict[str, Any], sent: str, allowed: bool) -> None:
+    answer = ask(Cors(credentials=True, **arguments), sent)
+    assert granted(answer) == ({"allow-origin": sent, "allow-credentials": "true"} if allowed else {})
+    assert answer.headers["vary"] == "Origin"
+
+
+def home(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
+    resp.set_header("Vary", "Accept-Language")
+    return resp.plain("hello")
+
+
+async def home_later(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
+    return home(req, resp)
+
+
+def home_varies_already(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
+    resp.set_header("Vary", "accept, origin")
+    return resp.plain("hello")
+
+
+@pytest.mark.parametrize(
+    ("handler", "vary"),
+    [
+        (home, ["Accept-Language", "Origin"]),
+        (home_later, ["Accept-Language", "Origin"]),
+        (home_varies_already, ["accept, origin"]),
+    ],
+)
+@pytest.mark.parametrize("is_app_wide", [True, False])
+def test_a_handler_that_sets_vary_does_not_lose_the_origin(handler: Any, vary: list[str], is_app_wide: bool) -> None:
+    app = Slime(__file__)
+    app.route("/", plugin=None if is_app_wide else Cors(SHOP))(handler)
+    if is_app_wide:
+        app.use(Cors(SHOP))
+    with TestClient(app) as client:
+        assert client.get("/", headers={"Origin": SHOP}).header_all("vary") == vary
+        assert client.get("/").header_all("vary") == vary
+
+
+@pytest.mark.parametrize("handler", [home, home_later])
+def test_a_route_s_own_cors_counts_instead_of_the_application_s(handler: Any) -> None:
+    app = Slime(__file__)
+    app.route("/narrow", plugin=Cors(SHOP, credentials=True))(handler)
+    app.route("/wide")(handler)
+    app.route("/mixed", plugin=Cors(SHOP))(handler)
+    app.route("/mixed", method="PUT")(handler)
+    app.route("/all", method="*", plugin=Cors(SHOP))(handler)
+    app.use(Cors(expose="X-Total"))
+    any_origin = {"allow-origin": "*", "expose-headers": "X-Total"}
+    with TestClient(app) as client:
+
+        def asked(path: str, origin: str, method: str | None = None) -> dict[str, str]:
+            headers = {"Origin": origin, **({"Access-Control-Request-Method": method} if method else {})}
+            answer = client.request("OPTIONS" if method else "GET", path, headers=headers)
+            assert answer.status_code == (204 if method else 200)
+            return {name: value for name, value in granted(answer).items() if name in any_origin}
+
+        assert asked("/narrow", SHOP) == asked("/narrow", SHOP, "GET") == {"allow-origin": SHOP}
+        assert asked("/narrow", EVIL) == asked("/narrow", EVIL, "GET") == {}
+        assert asked("/wide", EVIL) == any_origin
+        assert asked("/wide", EVIL, "GET") == {"allow-origin": "*"}
+        assert asked("/mixed", EVIL) == asked("/mixed", EVIL, "GET") == asked("/mixed", EVIL, "HEAD") == {}
+        assert asked("/mixed", EVIL, "PUT") == {"allow-origin": "*"}
+        assert asked("/all", EVIL) == asked("/all", EVIL, "PUT") == {}
+        refused = client.get("/nowhere", headers={"Origin": EVIL})
+        assert (refused.status_code, granted(refused)) == (404, any_origin)
+
+
+def test_a_private_network_opens_only_when_it_is_said() -> None:
+    asked = {"Access_Control_Request_Private_Network": "true"}
+    opened = Cors(SHOP, allow_private_network=True)
+    assert granted(preflight(opened, SHOP, **asked))["allow-private-network"] == "true"
+    assert "allow-private-network" not in granted(preflight(opened, SHOP))
+    assert granted(preflight(opened, EVIL, **asked)) == {}
+    assert "allow-private-network" not in granted(preflight(Cors(SHOP), SHOP, **asked))
 
 
 def test_a_request_is_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from slimeweb import ClientDisconnected, Slime
+from slimeweb.plugin import Cors
 from slimeweb.testing import TestClient
 
 
@@ -284,6 +285,27 @@ def test_a_silent_event_stream_is_kept_alive(app: Slime, colour: str) -> None:
         assert answer.read(6) == b":\n\n:\n\n"
         heard.set()
         answer.read()
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+def test_a_stream_that_sets_vary_does_not_lose_the_origin(app: Slime, colour: str) -> None:
+    @app.stream(path="/sync", plugin=Cors("https://shop.example"))
+    def plain(req: Any, resp: Any) -> None:
+        resp.set_header("vary", "Accept-Language")
+        resp.start_stream()
+        resp.send("body")
+
+    @app.stream(path="/async", plugin=Cors("https://shop.example"))
+    async def later(req: Any, resp: Any) -> None:
+        resp.set_header("vary", "Accept-Language")
+        resp.start_stream()
+        await resp.send("body")
+
+    with TestClient(app) as client:
+        answer = client.get(f"/{colour}", headers={"Origin": "https://shop.example"})
+        assert answer.text == "body"
+        assert answer.headers["vary"] == "Origin, Accept-Language"
+        assert answer.headers["access-control-allow-origin"] == "https://shop.example"
 
 
 def test_middleware_runs_before_the_first_byte(app: Slime) -> None:

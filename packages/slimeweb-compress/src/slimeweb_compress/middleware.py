@@ -23,6 +23,8 @@ class Compress(SlimeMiddleware):
     has run.
     """
 
+    only_declares = True
+
     def __init__(
         self,
         compression: SlimeCompression = SlimeCompression.All,

@@ -12,7 +12,15 @@ from slimeweb.errors import PluginError
 from slimeweb.failures import Failures
 from slimeweb.fold import Layer, fold
 from slimeweb.methods import ANY, overlap
-from slimeweb.middleware import Registration, SlimeMiddleware, check_colour, layer_of, layers_of
+from slimeweb.middleware import (
+    Registration,
+    SlimeMiddleware,
+    check_colour,
+    check_methods,
+    innermost,
+    layer_of,
+    targets_of,
+)
 from slimeweb.plan import Plan
 from slimeweb.plugins import Plugin, Plugins
 from slimeweb.route_kind import RouteKind
@@ -63,26 +71,21 @@ class Compiler:
         everywhere = [each for each in self.registrations if each.is_app_wide and ANY in each.methods]
         if not everywhere and not has_handlers and not self.around:
             return None
-        return self._synthetic("/{*path}", (ANY,), (*self._outermost(), *layers_of(everywhere)), self.failures.refuse)
+        return self._synthetic("/{*path}", (ANY,), self._layers(everywhere), self.failures.refuse)
 
     def _route(self, route: RouteSpec, kinds: dict[str, Plugin]) -> Iterable[Plan]:
         body_size = self.body_size if route.body_size is None else route.body_size
         # Plugins see the size that holds, not that nothing was said.
         route = replace(route, body_size=body_size)
         handler = self._wrapped(route, kinds)
-        outermost = [layer_of(each) for each in _fitting("slime_app_middleware", self.around, route)]
+        outermost = tuple(_fitting("slime_app_middleware", self.around, route))
         found = self.plugins.items("slime_middleware", SlimeMiddleware, app=self.app, route=route)
         brought = tuple(_fitting("slime_middleware", found, route))
         filters = self._filters(route)
         for methods, registrations in self._by_middleware(route):
             for each in registrations:
                 each.check_route(route)
-            layers = (
-                *outermost,
-                *layers_of([each for each in registrations if each.is_app_wide]),
-                *(layer_of(each) for each in (*brought, *route.middleware)),
-                *layers_of([each for each in registrations if not each.is_app_wide]),
-            )
+            layers = self._layers(registrations, (*brought, *route.middleware), outermost)
             yield Plan(
                 pattern=route.path,
                 methods=methods,
@@ -106,9 +109,25 @@ class Compiler:
             filters.append(cast(BodyFilter, found))
         return tuple(filters)
 
-    def _outermost(self) -> tuple[Layer, ...]:
-        """What plugins put around everything, for an answer that takes the colour of its middleware."""
-        return tuple(layer_of(middleware) for _, middleware in self.around)
+    def _layers(
+        self,
+        registrations: Sequence[Registration],
+        own: Sequence[SlimeMiddleware] = (),
+        outermost: Sequence[SlimeMiddleware] | None = None,
+    ) -> tuple[Layer, ...]:
+        """What goes around one answer, outermost first: `outermost` (what plugins put around everything), the
+        application's registrations, `own` (the route's), and the registrations of its path.
+        """
+        if outermost is None:
+            outermost = [middleware for _, middleware in self.around]
+        return innermost(
+            (
+                *((each, layer_of(each)) for each in outermost),
+                *targets_of([each for each in registrations if each.is_app_wide]),
+                *((each, layer_of(each)) for each in own),
+                *targets_of([each for each in registrations if not each.is_app_wide]),
+            )
+        )
 
     def _wrapped(self, route: RouteSpec, kinds: dict[str, Plugin]) -> Handler:
         claims = self.plugins.each("slime_route_kind", RouteKind, app=self.app, route=route)
@@ -163,13 +182,15 @@ class Compiler:
         pattern = routes[0].pattern
         here = [each for each in self.registrations if each.is_at(pattern) and each.answers_options]
         own = dict.fromkeys(middleware for route in routes for middleware in route.middleware)
-        layers = (
-            *self._outermost(),
-            *layers_of([each for each in here if each.is_app_wide]),
-            *(layer_of(middleware) for middleware in own),
-            *layers_of([each for each in here if not each.is_app_wide]),
-        )
-        yield self._synthetic(pattern.text, ("OPTIONS",), layers, answer)
+        layers = self._layers(here, tuple(own))
+        # A preflight asks for one method, whose route may have something of its own to say about it.
+        asked = {
+            method: self._layers(here, route.middleware)
+            for route in routes
+            for method in (*route.methods, *(("HEAD",) if "GET" in route.methods and "HEAD" not in methods else ()))
+            if len(routes) > 1 and any(each.answers_options for each in own)
+        }
+        yield self._synthetic(pattern.text, ("OPTIONS",), layers, answer, asked)
 
     def _synthetic(
         self,
@@ -177,15 +198,21 @@ class Compiler:
         methods: tuple[str, ...],
         layers: Sequence[Layer],
         answer: Callable[[SlimeRequest, SlimeResponse], None],
+        asked: Mapping[str, Sequence[Layer]] = MappingProxyType({}),
     ) -> Plan:
-        """A plan for an answer of slimeweb's own, in the colour that its middleware needs."""
-        is_async = any(layer.is_async for layer in layers)
+        """A plan for an answer of slimeweb's own, in the colour that its middleware needs. `asked` are other layers,
+        by the method that a preflight asks for.
+        """
+        is_async = any(layer.is_async for each in (layers, *asked.values()) for layer in each)
 
         async def answer_async(req: SlimeRequest, resp: SlimeResponse) -> None:
             answer(req, resp)
 
         handler: Handler = answer_async if is_async else answer
         endpoint = self._fold(layers, handler, is_async=is_async)
+        if asked:
+            others = {method: self._fold(each, handler, is_async=is_async) for method, each in asked.items()}
+            endpoint = _by_asked(endpoint, others, is_async=is_async)
         # Nobody reads this body; the server passes over what little of it comes.
         return Plan(pattern=pattern, methods=methods, endpoint=endpoint, is_async=is_async, body_size=self.body_size)
 
@@ -197,7 +224,23 @@ def _fitting(hook: str, found: Iterable[tuple[Plugin, SlimeMiddleware]], route: 
     """The middleware that plugins brought for a route. `PluginError` for what cannot serve a route of its colour."""
     for plugin, middleware in found:
         try:
+            check_methods(middleware)
             check_colour(middleware, route)
         except Exception as error:
             raise PluginError(f"{plugin}: {hook} does not fit: {error}") from error
         yield middleware
+
+
+def _by_asked(otherwise: Handler, endpoints: Mapping[str, Handler], *, is_async: bool) -> Handler:
+    """Picks the endpoint of the method that a preflight asks for."""
+
+    def choose(req: SlimeRequest) -> Handler:
+        return endpoints.get(req.header.get("access-control-request-method", ""), otherwise)
+
+    def endpoint(req: SlimeRequest, resp: SlimeResponse) -> None:
+        choose(req)(req, resp)
+
+    async def endpoint_async(req: SlimeRequest, resp: SlimeResponse) -> None:
+        await choose(req)(req, resp)
+
+    return endpoint_async if is_async else endpoint

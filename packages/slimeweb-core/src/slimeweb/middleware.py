@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,9 +17,25 @@ from slimeweb.routing import Handler, RouteSpec, RouteTable, describe, is_corout
 if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest, SlimeResponse
 
-__all__ = ["EVERY_PATH", "Registration", "SlimeMiddleware", "as_middleware", "check_colour", "layer_of", "layers_of"]
+__all__ = [
+    "EVERY_PATH",
+    "Registration",
+    "SlimeMiddleware",
+    "as_middleware",
+    "check_colour",
+    "check_methods",
+    "innermost",
+    "layer_of",
+    "targets_of",
+]
 
 EVERY_PATH = "*"
+
+_METHODS = ("middle_before", "middle_after")
+_SHORT = {name: method for method in _METHODS for name in (method[7:], f"on_{method[7:]}", f"{method[7:]}_request")} | {
+    "after_response": "middle_after"
+}
+"""What the methods are called elsewhere."""
 
 
 class SlimeMiddleware:
@@ -37,6 +54,14 @@ class SlimeMiddleware:
     """Whether `middle_before` also sees the OPTIONS requests that slimeweb answers for the paths of its routes,
     whatever methods it was registered for. What answers CORS preflights needs it.
     """
+
+    replaces_outer: bool = False
+    """Whether, of several around one handler, only the innermost runs. It holds for instances of the class that sets
+    it and of those derived from that one: what a route says for itself replaces what the application says.
+    """
+
+    only_declares: bool = False
+    """Whether it has no methods on purpose: a plugin looks for it among `app.registrations` and `route.middleware`."""
 
     def middle_before(self, req: SlimeRequest, resp: SlimeResponse) -> Any:
         """Runs before the handler."""
@@ -109,6 +134,11 @@ class Registration:
         function = self._function()
         return Layer(before=function) if self.position == "before" else Layer(after=function)
 
+    @property
+    def middleware(self) -> SlimeMiddleware | None:
+        """The middleware, `None` for a function."""
+        return self.target if isinstance(self.target, SlimeMiddleware) else None
+
     def _function(self) -> Handler:
         assert not isinstance(self.target, SlimeMiddleware)
         return self.target
@@ -135,7 +165,35 @@ def as_middleware(plugin: object) -> tuple[SlimeMiddleware, ...]:
             raise InvalidMiddlewareHandlerType(
                 f"{each!r} is not middleware: give an instance of a class that extends SlimeMiddleware"
             )
+        check_methods(each)
     return listed
+
+
+def check_methods(middleware: SlimeMiddleware) -> None:
+    """`InvalidMiddlewareHandlerType` for middleware with neither method, or one whose name is mistyped: it would do
+    nothing.
+    """
+    kind = type(middleware)
+    missing = [name for name in _METHODS if getattr(kind, name) is getattr(SlimeMiddleware, name)]
+    if not missing or middleware.only_declares:
+        return
+    has_none = len(missing) == len(_METHODS)
+    own = [name for name in dir(kind) if not name.startswith("_") and not hasattr(SlimeMiddleware, name)]
+    for name in own:
+        meant = _SHORT.get(name.lower()) if has_none else None
+        close = (
+            [meant] if meant else difflib.get_close_matches(name.lower(), missing, n=1, cutoff=0.7 if has_none else 0.9)
+        )
+        if close and callable(getattr(kind, name)):
+            raise InvalidMiddlewareHandlerType(
+                f"{kind.__qualname__}.{name} would never run: name it {close[0]} (the methods of middleware are "
+                "middle_before and middle_after)"
+            )
+    if has_none:
+        raise InvalidMiddlewareHandlerType(
+            f"{kind.__qualname__} has neither middle_before nor middle_after and would do nothing: define one of them "
+            "in the class"
+        )
 
 
 def check_colour(middleware: SlimeMiddleware, route: RouteSpec) -> None:
@@ -159,8 +217,23 @@ def layer_of(middleware: SlimeMiddleware) -> Layer:
     )
 
 
-def layers_of(registrations: Sequence[Registration]) -> tuple[Layer, ...]:
-    """Layers, outermost first, for registrations of one scope in the order of their declaration.
+def innermost(targets: Sequence[tuple[SlimeMiddleware | None, Layer]]) -> tuple[Layer, ...]:
+    """The layers, outermost first, without those that one further in replaces."""
+    kept: list[Layer] = []
+    seen: set[type] = set()
+    for middleware, layer in reversed(targets):
+        if middleware is not None and middleware.replaces_outer:
+            owner = next((each for each in type(middleware).__mro__ if "replaces_outer" in vars(each)), SlimeMiddleware)
+            if owner in seen:
+                continue
+            seen.add(owner)
+        kept.append(layer)
+    return tuple(reversed(kept))
+
+
+def targets_of(registrations: Sequence[Registration]) -> tuple[tuple[SlimeMiddleware | None, Layer], ...]:
+    """Layers, outermost first, for registrations of one scope in the order of their declaration, each with the
+    middleware it is of, `None` for a function.
 
     `SlimeMiddleware` comes outside of functions. Functions run in the order they were declared in, before and after
     alike, and an after runs whatever the befores of its scope did.
@@ -168,4 +241,4 @@ def layers_of(registrations: Sequence[Registration]) -> tuple[Layer, ...]:
     around = [each for each in registrations if each.position == "around"]
     afters = [each for each in reversed(registrations) if each.position == "after"]
     befores = [each for each in registrations if each.position == "before"]
-    return tuple(each.layer() for each in (*around, *afters, *befores))
+    return tuple((each.middleware, each.layer()) for each in (*around, *afters, *befores))

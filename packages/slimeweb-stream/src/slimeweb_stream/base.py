@@ -79,7 +79,12 @@ class BaseStream:
         return self._req.header.get("last-event-id")
 
     def set_header(self, key: str, value: str) -> None:
-        """Sets a header. `RuntimeError` once the stream has started: headers are out by then."""
+        """Sets a header. `RuntimeError` once the stream has started: headers are out by then.
+
+        What middleware has put into Vary stays: it has no later chance to put it back.
+        """
+        if key.lower() == "vary":
+            value = ", ".join(dict.fromkeys((*self._resp.header_all("Vary"), value)))
         self._resp.set_header(key, value)
 
     def is_closed(self) -> bool:

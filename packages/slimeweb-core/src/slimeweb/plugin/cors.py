@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
-from slimeweb.methods import parse_methods
+from slimeweb.methods import ANY, parse_methods
 from slimeweb.middleware import SlimeMiddleware
 
 if TYPE_CHECKING:
@@ -14,47 +15,89 @@ if TYPE_CHECKING:
 __all__ = ["Cors"]
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_ORIGIN = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<wildcard>\*\.)?(?P<host>[^\s/:@?#*\[\]\\%,]+|\[[0-9A-Fa-f:.]+\])"
+    r"(?::(?P<port>[0-9]{1,5}))?"
+)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
 class Cors(SlimeMiddleware):
     """Lets pages of other origins use the routes it is used on, and answers browsers' preflights with 204.
 
-    `origins` is `"*"` for any, or a list of exact ones, as browsers send them: scheme, host and port, no path.
-    `methods` and `headers` are what a page may use (`headers="*"`: whatever it asks for), `expose` the response
-    headers it may read, `max_age` for how many seconds a browser may keep the preflight's answer. With `credentials`
-    cookies are sent along; that needs exact origins, since any page on the web could act as the user otherwise:
-    `ValueError`.
+    `origins` is `"*"` for any, one origin, or a list of them: scheme, host and port, no path. `https://*.example.com`
+    stands for every host below example.com. `origin_pattern` is a regular expression for further origins, which has
+    to match all of one as browsers send it: lower case, no default port.
+
+    `methods` and `headers` are what a page may use (`"*"`: whatever it asks for), `expose` the response headers it
+    may read; each is one name, names with commas between, or a list. `max_age` is for how many seconds a browser may
+    keep the preflight's answer. With `credentials` cookies are sent along; that needs origins that are named, since
+    any page on the web could act as the user otherwise. `allow_private_network` lets public pages use this server
+    where it is in a private network.
+
+    Of several around a route the innermost counts: a route's own rather than the application's. `ValueError` for what
+    would be unsafe or have no effect.
     """
 
     answers_options = True
+    replaces_outer = True
 
     def __init__(
         self,
-        origins: str | Sequence[str] = "*",
+        origins: str | Iterable[str] | None = None,
         *,
-        methods: Sequence[str] = _METHODS,
-        headers: str | Sequence[str] = "*",
+        origin_pattern: str | re.Pattern[str] | None = None,
+        methods: str | Iterable[str] = _METHODS,
+        headers: str | Iterable[str] = "*",
         credentials: bool = False,
-        expose: Sequence[str] = (),
+        expose: str | Iterable[str] = (),
         max_age: int = 600,
+        allow_private_network: bool = False,
     ) -> None:
-        listed = (origins,) if isinstance(origins, str) else tuple(origins)
-        if "*" in listed and credentials:
-            raise ValueError(
-                "Cors(credentials=True) needs exact origins: Cors(origins=['https://example.com'], credentials=True)"
-            )
-        for origin in listed:
-            if origin not in ("*", "null") and ("://" not in origin or origin.count("/") > 2):
+        if origins is None:
+            origins = "*" if origin_pattern is None else ()
+        listed = _listed("origins", origins)
+        if not listed and origin_pattern is None:
+            raise ValueError("Cors(origins=[]) lets nobody in: name an origin, such as 'https://example.com'")
+        exposed = _names("expose", expose)
+        if credentials:
+            if "*" in listed or "null" in listed:
+                # Any page can make itself an origin "null", by a sandboxed frame.
                 raise ValueError(
-                    f"Cors: {origin!r} is not an origin: give scheme, host and port alone, like 'https://example.com'"
+                    "Cors(credentials=True) needs exact origins, not '*' or 'null': "
+                    "Cors(origins=['https://example.com'], credentials=True)"
+                )
+            if "*" in exposed:
+                raise ValueError(
+                    "Cors(credentials=True) needs exact names in expose, where '*' would have no effect: "
+                    "Cors(expose=['X-Total'], …)"
                 )
         self._any = "*" in listed
-        self._origins = frozenset(listed)
-        self._methods = ", ".join(parse_methods(methods))
-        self._headers = None if headers == "*" else headers if isinstance(headers, str) else ", ".join(headers)
-        self._credentials = credentials
-        self._expose = ", ".join(expose)
-        self._max_age = str(int(max_age))
+        patterns = [] if origin_pattern is None else [_compiled(origin_pattern)]
+        exact = set()
+        for origin in listed:
+            if origin in ("*", "null"):
+                exact.add(origin)
+                continue
+            normal, is_wildcard = _normal(origin)
+            if is_wildcard:
+                scheme, _, host = normal.partition("://")
+                patterns.append(re.compile(f"{re.escape(scheme)}://(?:[a-z0-9_-]+\\.)+{re.escape(host)}"))
+            else:
+                exact.add(normal)
+        self._origins = frozenset(exact)
+        self._patterns = tuple(patterns)
+        allowed = parse_methods(_names("methods", methods))
+        self._methods = None if ANY in allowed else ", ".join(allowed)
+        named = _names("headers", headers)
+        self._headers = None if "*" in named else ", ".join(named)
+        self._credentials = bool(credentials)
+        self._expose = ", ".join(exposed)
+        if isinstance(max_age, bool) or not isinstance(max_age, int) or max_age < 0:
+            raise ValueError(f"Cors(max_age={max_age!r}): give a number of seconds, 0 or more")
+        self._max_age = str(max_age)
+        self._private_network = bool(allow_private_network)
 
     def middle_before(self, req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse | None:
         """Sets the headers before anything is sent, so that streams and errors have them too."""
@@ -65,7 +108,7 @@ class Cors(SlimeMiddleware):
             resp.add_header("Vary", "Origin")
         if origin is None:
             return None
-        allowed = self._any or origin in self._origins
+        allowed = self._any or self._allows(origin)
         if allowed:
             resp.set_header("Access-Control-Allow-Origin", "*" if self._any else origin)
             if self._credentials:
@@ -75,11 +118,25 @@ class Cors(SlimeMiddleware):
                 resp.set_header("Access-Control-Expose-Headers", self._expose)
             return None
         if allowed:
-            self._permit(req, resp)
+            self._permit(req, resp, requested)
         return resp.empty(204)
 
-    def _permit(self, req: SlimeRequest, resp: SlimeResponse) -> None:
-        resp.set_header("Access-Control-Allow-Methods", self._methods)
+    def middle_after(self, req: SlimeRequest, resp: SlimeResponse) -> None:
+        """Puts `Vary: Origin` back where a handler has set another Vary."""
+        if not self._any and not resp.started and not _names_origin(resp.header_all("Vary")):
+            resp.add_header("Vary", "Origin")
+
+    def _allows(self, origin: str) -> bool:
+        return origin in self._origins or any(pattern.fullmatch(origin) for pattern in self._patterns)
+
+    def _permit(self, req: SlimeRequest, resp: SlimeResponse, requested: str) -> None:
+        methods = self._methods
+        if methods is None:
+            # Not "*", which browsers take for a name where there are credentials.
+            methods = requested
+            resp.add_header("Vary", "Access-Control-Request-Method")
+        if _is_list(methods):
+            resp.set_header("Access-Control-Allow-Methods", methods)
         resp.set_header("Access-Control-Max-Age", self._max_age)
         headers = self._headers
         if headers is None:
@@ -87,3 +144,66 @@ class Cors(SlimeMiddleware):
             resp.add_header("Vary", "Access-Control-Request-Headers")
         if headers:
             resp.set_header("Access-Control-Allow-Headers", headers)
+        if self._private_network and req.header.get("access-control-request-private-network") == "true":
+            resp.set_header("Access-Control-Allow-Private-Network", "true")
+
+
+def _listed(argument: str, given: object) -> list[str]:
+    """One text, texts with commas between, or a list of them."""
+    if isinstance(given, str):
+        return [part.strip(" \t") for part in given.split(",")]
+    items: list[Any] = list(given) if isinstance(given, Iterable) and not isinstance(given, bytes) else [given]
+    for item in items:
+        if not isinstance(item, str):
+            raise ValueError(f"Cors({argument}={given!r}): {item!r} is not text; give a text or a list of texts")
+    return items
+
+
+def _names(argument: str, given: object) -> list[str]:
+    names = [] if given == "" else _listed(argument, given)
+    for name in names:
+        if not _TOKEN.fullmatch(name):
+            raise ValueError(
+                f"Cors({argument}=…): {name!r} is not a name: give names such as 'X-Total', or a list of them"
+            )
+    return names
+
+
+def _normal(origin: str) -> tuple[str, bool]:
+    """An origin as browsers send it (RFC 6454, section 6.2), without its wildcard, and whether it had one."""
+    match = _ORIGIN.fullmatch(origin)
+    if match is None:
+        raise ValueError(
+            f"Cors: {origin!r} is not an origin: give scheme, host and port alone, like 'https://example.com', or "
+            "'https://*.example.com' for every host below one; origin_pattern=… takes a regular expression"
+        )
+    scheme, host = match["scheme"].lower(), match["host"].lower()
+    if not host.isascii():
+        try:
+            host = host.encode("idna").decode()
+        except UnicodeError as error:
+            raise ValueError(f"Cors: {origin!r} has a host that cannot be: {error}") from error
+    port = None if match["port"] is None else int(match["port"])
+    if port is not None and port > 65535:
+        raise ValueError(f"Cors: {origin!r} has a port that cannot be: ports end at 65535")
+    suffix = "" if port is None or port == _DEFAULT_PORTS.get(scheme) else f":{port}"
+    return f"{scheme}://{host}{suffix}", match["wildcard"] is not None
+
+
+def _compiled(pattern: Any) -> re.Pattern[str]:
+    try:
+        compiled = re.compile(pattern)
+    except (re.error, TypeError) as error:
+        raise ValueError(f"Cors(origin_pattern={pattern!r}) is not a regular expression: {error}") from error
+    if not isinstance(compiled.pattern, str):
+        raise ValueError(f"Cors(origin_pattern={pattern!r}): give text, not bytes")
+    return compiled
+
+
+def _is_list(methods: str) -> bool:
+    """Whether it can go into a header: a client may ask for anything."""
+    return all(_TOKEN.fullmatch(name) for name in methods.split(", "))
+
+
+def _names_origin(values: list[str]) -> bool:
+    return any(name.strip().lower() in ("origin", "*") for value in values for name in value.split(","))
