@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import json
 import logging
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -12,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from slimeweb import Slime, SlimeRequest, SlimeResponse
 from slimeweb.cookies import sign
@@ -166,16 +167,65 @@ def test_validation() -> None:
         assert client.post("/lenient").json()["errors"]
 
 
+class Colour(enum.Enum):
+    RED = "red"
+
+
+class Order(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    number: UUID
+    due: date
+    at: datetime
+    colour: Colour
+    sizes: tuple[int, ...]
+    tags: set[str]
+    price: Decimal
+    count: int
+
+
+@pytest.mark.parametrize("colour", ["plain", "coroutine"])
+def test_a_strict_model_takes_what_json_has_for_its_types(colour: str) -> None:
+    app = Slime(__file__)
+
+    @app.route("/plain", method="POST")
+    def plain(req: SlimeRequest, resp: SlimeResponse) -> Any:
+        return req.validate(Order, raise_err=False) or "valid"
+
+    @app.route("/coroutine", method="POST")
+    async def later(req: SlimeRequest, resp: SlimeResponse) -> Any:
+        return req.validate(Order, raise_err=False) or "valid"
+
+    order = {
+        "number": "00000000-0000-0000-0000-000000000001",
+        "due": "2030-01-02",
+        "at": "2030-01-02T03:04:05Z",
+        "colour": "red",
+        "sizes": [1, 2],
+        "tags": ["a"],
+        "price": "1.10",
+        "count": 1,
+    }
+    with TestClient(app) as client:
+        assert client.post(f"/{colour}", json=order).text == "valid"
+        marked = b"\xef\xbb\xbf" + json.dumps(order).encode()
+        kind = {"Content-Type": "application/json"}
+        assert client.post(f"/{colour}", content=marked, headers=kind).status_code in (200, 400)
+        errors = client.post(f"/{colour}", json=order | {"count": "1", "due": "soon"}).json()["errors"]
+        assert sorted(error["loc"] for error in errors) == ["count", "due"]
+        assert client.post(f"/{colour}", content="{", headers=kind).status_code == 400
+        for nothing in (b"null", b""):
+            refused = client.post(f"/{colour}", content=nothing, headers=kind)
+            assert refused.status_code == 400 or refused.json()["errors"]
+        assert client.post(f"/{colour}", content=json.dumps(order)).json()["errors"], "not sent as JSON"
+
+
 def test_validation_without_pydantic_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     from slimeweb.validation import validate
 
     monkeypatch.setitem(__import__("sys").modules, "pydantic", None)
     with pytest.raises(ConfigError, match="pip install pydantic"):
         validate(None, Student)  # type: ignore[arg-type]
-
-
-class Colour(enum.Enum):
-    RED = "red"
 
 
 @dataclass

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from slimeweb import Slime
 from slimeweb.errors import InvalidHandler, MethodException, MultipleRouteException
 from slimeweb.methods import covers, overlap, parse_methods
 from slimeweb.routing import RouteSpec, RouteTable, is_coroutine_function
@@ -131,3 +132,27 @@ def test_options_cannot_be_changed() -> None:
     route = RouteSpec.declare("/", handler, options={"a": 1})
     with pytest.raises(TypeError):
         route.options["a"] = 2  # type: ignore[index]
+
+
+def forgotten(*arguments: object) -> None:
+    pass
+
+
+async def forgotten_later(*arguments: object) -> None:
+    pass
+
+
+@pytest.mark.parametrize("function", [forgotten, forgotten_later, lambda req, resp: None])
+@pytest.mark.parametrize("name", ["route", "middle_before", "middle_after", "error", "start", "end"])
+def test_a_decorator_without_parentheses_is_refused(name: str, function: Any) -> None:
+    app = Slime(__file__)
+    with pytest.raises(
+        InvalidHandler, match=rf"@app.{name} needs parentheses above .*test_routing.py:\d+.*: write @app"
+    ):
+        getattr(app, name)(function)
+
+
+def test_start_and_end_take_no_arguments() -> None:
+    for name in ("start", "end"):
+        with pytest.raises(TypeError, match=rf"app.{name}\(\) takes no arguments, not 5"):
+            getattr(Slime(__file__), name)(5)

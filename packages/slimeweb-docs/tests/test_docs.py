@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import sys
 import types
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 import pytest
+from pydantic import BaseModel, Field
 
 from slimeweb import (
     BodySchema,
@@ -385,3 +387,49 @@ def test_routes_of_other_kinds_are_told_by_their_options(document_of: Look) -> N
     assert items["/numbers"]["get"]["responses"]["200"]["content"] == {
         "application/x-ndjson": {"schema": {"type": "string"}}
     }
+
+
+class Endless(BaseModel):
+    missing: float = float("nan")
+    most: float = Field(float("inf"), ge=float("-inf"), le=10)
+    several: list[float] = [float("nan"), 1.0]
+    nested: dict[str, Any] = {"a": [float("inf")], "b": float("nan")}
+    fine: float = Field(0.5, json_schema_extra={"examples": [float("nan"), 2]})
+
+
+@dataclass
+class EndlessToo:
+    missing: float = float("nan")
+    fine: float = 0.5
+
+
+def test_numbers_that_json_does_not_have_are_left_out(app: Slime) -> None:
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is not JSON")
+
+    @app.docs(schema=SlimeSchema(body=BodySchema(schema_name=Endless)))
+    @app.route("/one", method="POST")
+    def one(req: Any, resp: Any) -> None:
+        pass
+
+    @app.docs("half of a pair: \ud83d", schema=SlimeSchema(body=BodySchema(schema_name=EndlessToo)))
+    @app.route("/two", method="POST")
+    async def two(req: Any, resp: Any) -> None:
+        pass
+
+    with TestClient(app, dev=True) as client:
+        document = json.loads(client.get("/openapi.json").content.decode(), parse_constant=refuse)
+    schemas = document["components"]["schemas"]
+    properties = schemas["Endless"]["properties"]
+    assert "default" not in properties["missing"]
+    assert "default" not in properties["most"]
+    assert ("minimum" in properties["most"], properties["most"]["maximum"]) == (False, 10)
+    assert properties["several"]["default"] == [None, 1.0]
+    assert (properties["fine"]["default"], properties["fine"]["examples"]) == (0.5, [None, 2])
+    assert "default" not in schemas["EndlessToo"]["properties"]["missing"]
+    assert schemas["EndlessToo"]["properties"]["fine"]["default"] == 0.5
+
+
+def test_docs_without_parentheses_is_refused(app: Slime) -> None:
+    with pytest.raises(InvalidHandler, match=r"@app.docs needs parentheses above .*handler"):
+        app.docs(handler)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from slimeweb import ClientDisconnected, Slime
+from slimeweb.errors import InvalidHandler
 from slimeweb.plugin import Cors
 from slimeweb.testing import TestClient
 
@@ -285,6 +287,88 @@ def test_a_silent_event_stream_is_kept_alive(app: Slime, colour: str) -> None:
         assert answer.read(6) == b":\n\n:\n\n"
         heard.set()
         answer.read()
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+@pytest.mark.parametrize(
+    ("start", "rest"),
+    [
+        ("event: hello\n", "data: 1\n\n"),
+        ("data: 1", "\n\n"),
+        ("data: 1\n", "\n"),
+        (b"data: 1\r\n", b"\r\n"),
+        (b"data: 1\r", b"\r"),
+    ],
+)
+def test_a_comment_does_not_split_an_event_that_is_sent_in_pieces(
+    app: Slime, colour: str, start: str | bytes, rest: str | bytes
+) -> None:
+    """Of two streams that send at the same times, the one whose event is over gets comments."""
+    halfway, heard = threading.Event(), threading.Event()
+
+    @app.stream(path="/sync", content="text/event-stream")
+    def events(req: Any, resp: Any) -> None:
+        resp.keep_alive = 0.02
+        resp.start_stream()
+        resp.send(start)
+        halfway.set()
+        assert heard.wait(10)
+        resp.send(rest)
+
+    @app.stream(path="/async", content="text/event-stream")
+    async def events_async(req: Any, resp: Any) -> None:
+        resp.keep_alive = 0.02
+        resp.start_stream()
+        await resp.send(start)
+        halfway.set()
+        await asyncio.to_thread(heard.wait, 10)
+        await resp.send(rest)
+
+    @app.stream(path="/over", content="text/event-stream")
+    def over(req: Any, resp: Any) -> None:
+        resp.keep_alive = 0.02
+        resp.start_stream()
+        resp.send(start)
+        resp.send(rest)
+        heard.wait(10)
+
+    def sent(piece: str | bytes) -> bytes:
+        return piece.encode() if isinstance(piece, str) else piece
+
+    whole = sent(start) + sent(rest)
+    with TestClient(app) as client, get(client, f"/{colour}") as answer:
+        assert answer.read(len(sent(start))) == sent(start)
+        assert halfway.wait(10)
+        with get(client, "/over") as other:
+            expected = whole + b":\n\n" * 5
+            assert other.read(len(expected)) == expected
+        heard.set()
+        assert answer.read(len(sent(rest))) == sent(rest)
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+@pytest.mark.parametrize(
+    ("sent", "seen"), [("grüße-€".encode(), "grüße-€"), (b"plain", "plain"), (b"\xe9t\xe9", "été")]
+)
+def test_the_last_event_id_is_read_as_it_was_sent(app: Slime, colour: str, sent: bytes, seen: str) -> None:
+    @app.stream(path="/sync", content="text/event-stream")
+    def events(req: Any, resp: Any) -> None:
+        resp.start_stream()
+        resp.send_event({"last": resp.last_event_id})
+
+    @app.stream(path="/async", content="text/event-stream")
+    async def events_async(req: Any, resp: Any) -> None:
+        resp.start_stream()
+        await resp.send_event({"last": resp.last_event_id})
+
+    with TestClient(app) as client:
+        answer = client.get(f"/{colour}", headers={"Last-Event-ID": sent})
+    assert json.loads(answer.text.removeprefix("data: ")) == {"last": seen}
+
+
+def test_a_stream_decorator_without_parentheses_is_refused(app: Slime) -> None:
+    with pytest.raises(InvalidHandler, match=r"@app.stream needs parentheses above .*get"):
+        app.stream(get)
 
 
 @pytest.mark.parametrize("colour", ["sync", "async"])

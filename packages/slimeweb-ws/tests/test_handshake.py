@@ -7,6 +7,7 @@ import contextvars
 import pytest
 
 from slimeweb import SlimeMiddleware
+from slimeweb.errors import InvalidHandler
 from slimeweb_ws.handshake import accept_key
 
 
@@ -147,3 +148,11 @@ def test_options_that_will_not_do(app, options, said):
         app.websocket(path="/", **options)
     with pytest.raises(TypeError, match="ws='yes'"):
         app.route(path="/", ws="yes")
+
+
+def test_a_websocket_decorator_without_parentheses_is_refused(app):
+    def chat(req, resp):
+        pass
+
+    with pytest.raises(InvalidHandler, match=r"@app.websocket needs parentheses above .*chat"):
+        app.websocket(chat)

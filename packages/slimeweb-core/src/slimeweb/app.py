@@ -25,7 +25,7 @@ from slimeweb.methods import parse_methods
 from slimeweb.middleware import EVERY_PATH, Registration, SlimeMiddleware, as_middleware
 from slimeweb.plugins import Plugins
 from slimeweb.route_option import RouteOption, ServeOption
-from slimeweb.routing import Handler, RouteSpec, RouteTable, check_handler
+from slimeweb.routing import Handler, RouteSpec, RouteTable, check_handler, check_parentheses
 from slimeweb.secret_keys import SecretKeys
 from slimeweb.serving import Compiled, Serving
 from slimeweb.settings import Launch, resolve
@@ -172,6 +172,7 @@ class Slime:
         `InvalidHandler`, `MethodException` and `MultipleRouteException` when the route cannot be; `TypeError` for an
         unknown option.
         """
+        check_parentheses("app.route", path, 'app.route(path="/")')
         values = self._option_values(options)
         middleware = as_middleware(plugin)
 
@@ -224,6 +225,7 @@ class Slime:
 
         The response's status is set when it is called. The nearest base class counts before the status.
         """
+        check_parentheses("app.error", key, "app.error(404)")
 
         def declare(handler: H) -> H:
             self._declaring("an error handler")
@@ -232,10 +234,13 @@ class Slime:
 
         return declare
 
-    def start(self) -> Callable[[H], H]:
+    def start(self, *misplaced: object) -> Callable[[H], H]:
         """Declares a function of no arguments, plain or `async def`, that runs once before the first request is
         served.
         """
+        for each in misplaced:
+            check_parentheses("app.start", each, "app.start()")
+            raise TypeError(f"app.start() takes no arguments, not {each!r}: write @app.start()")
 
         def declare(function: H) -> H:
             self._declaring("a start function")
@@ -244,10 +249,13 @@ class Slime:
 
         return declare
 
-    def end(self) -> Callable[[H], H]:
+    def end(self, *misplaced: object) -> Callable[[H], H]:
         """Declares a plain function of one argument that runs once when serving ends: with `None`, or the exception
         that ended it.
         """
+        for each in misplaced:
+            check_parentheses("app.end", each, "app.end()")
+            raise TypeError(f"app.end() takes no arguments, not {each!r}: write @app.end()")
 
         def declare(function: H) -> H:
             self._declaring("an end function")
@@ -386,6 +394,7 @@ class Slime:
             self._serving = None
 
     def _middle(self, position: Any, path: str, method: str | Iterable[str]) -> Callable[[H], H]:
+        check_parentheses(f"app.middle_{position}", path, f'app.middle_{position}(path="/")')
         methods = parse_methods(method)
 
         def declare(function: H) -> H:

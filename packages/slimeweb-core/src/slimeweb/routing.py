@@ -15,7 +15,16 @@ from slimeweb.pattern import PathParam, PathPattern
 if TYPE_CHECKING:
     from slimeweb.middleware import SlimeMiddleware
 
-__all__ = ["BODY_SIZE", "Handler", "RouteSpec", "RouteTable", "check_handler", "describe", "is_coroutine_function"]
+__all__ = [
+    "BODY_SIZE",
+    "Handler",
+    "RouteSpec",
+    "RouteTable",
+    "check_handler",
+    "check_parentheses",
+    "describe",
+    "is_coroutine_function",
+]
 
 Handler = Callable[..., Any]
 
@@ -159,6 +168,16 @@ def check_handler(handler: object, role: str, arguments: tuple[str, ...] = ("req
         signature.bind(*arguments)
     except TypeError as error:
         raise InvalidHandler(f"{wanted}; {describe(handler)} takes {signature}") from error
+
+
+def check_parentheses(decorator: str, given: object, example: str) -> None:
+    """`InvalidHandler` when a decorator was given the function itself, since its parentheses were forgotten.
+
+    `given` is its first argument, which is never a function; `example` is what to type. What a decorator without
+    parentheses returns takes the function's place and declares nothing.
+    """
+    if callable(given) and not (isinstance(given, type) and issubclass(given, BaseException)):
+        raise InvalidHandler(f"@{decorator} needs parentheses above {describe(given)}: write @{example}")
 
 
 def _counted(arguments: tuple[str, ...]) -> str:

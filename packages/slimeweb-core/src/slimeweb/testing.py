@@ -177,7 +177,7 @@ class TestClient:
         path: str,
         *,
         params: Mapping[str, Any] | Sequence[tuple[str, Any]] | str | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str | bytes] | None = None,
         json: Any = None,
         data: Fields | None = None,
         files: Files | None = None,
@@ -223,7 +223,7 @@ class TestClient:
             followed.append(response.url)
         return response
 
-    def _inside(self, response: TestResponse, host: str | None) -> str | None:
+    def _inside(self, response: TestResponse, host: str | bytes | None) -> str | None:
         """Where a redirect leads to in this application, `None` when it leads elsewhere."""
         location = response.header_all("location")[0]
         with contextlib.suppress(UnicodeError):
@@ -231,14 +231,14 @@ class TestClient:
             location = location.encode("latin-1").decode()
         here = urlsplit(self.url)
         there = urlsplit(urljoin(response.url, location))
-        own = {here.netloc, f"localhost:{here.port}", *([host.lower()] if host else [])}
+        own = {here.netloc, f"localhost:{here.port}", *([_named(host)] if host else [])}
         if there.scheme != here.scheme or there.netloc.lower() not in own:
             return None
         return _target((there.path or "/") + (f"?{there.query}" if there.query else ""))
 
-    def _exchange(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> TestResponse:
+    def _exchange(self, method: str, target: str, headers: Mapping[str, str | bytes], body: bytes) -> TestResponse:
         sent = {name: _field(name, value) for name, value in headers.items()}
-        host = urlsplit(f"//{headers.get('host', '127.0.0.1')}").hostname or ""
+        host = urlsplit(f"//{_named(headers.get('host', '127.0.0.1'))}").hostname or ""
         path = target.partition("?")[0]
         trusted = self.url.startswith("https:") or host == "localhost" or re.fullmatch(r"127(\.[0-9]+){3}|::1", host)
         with self._lock:
@@ -319,6 +319,10 @@ def _field(name: str, value: object) -> bytes:
         return text.encode("latin-1")
     except UnicodeEncodeError:
         return text.encode()
+
+
+def _named(host: str | bytes) -> str:
+    return (host.decode("latin-1") if isinstance(host, bytes) else host).lower()
 
 
 def _is_over(sock: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from slimeweb.encoding import to_json
 from slimeweb.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -15,8 +16,9 @@ __all__ = ["validate"]
 def validate(req: SlimeRequest, obj: type[Any], raise_err: bool = True) -> dict[str, list[dict[str, str]]] | None:
     """Checks the JSON body against a pydantic model, or any type that pydantic can check.
 
-    `None` when it fits. Else pydantic's `ValidationError`, which becomes a 500 unless the handler catches it; with
-    `raise_err=False` what is wrong instead, as `{"errors": [{"loc": "age", "msg": "…", "type": "int_parsing"}]}`.
+    It is checked as JSON, also where a model is strict: dates, UUIDs, bytes, tuples and the like are what JSON has for
+    them. `None` when it fits. Else pydantic's `ValidationError`, which becomes a 500 unless the handler catches it;
+    with `raise_err=False` what is wrong, as `{"errors": [{"loc": "age", "msg": "…", "type": "int_parsing"}]}`.
     `ConfigError` when pydantic is not installed; a body that is not JSON at all raises `JsonError`, a 400.
     """
     # Here and not above: an application that never validates does without pydantic.
@@ -24,11 +26,17 @@ def validate(req: SlimeRequest, obj: type[Any], raise_err: bool = True) -> dict[
         from pydantic import TypeAdapter, ValidationError
     except ImportError as error:
         raise ConfigError("req.validate needs pydantic: pip install pydantic") from error
+    # Refuses what is not JSON before pydantic sees it, and is None for a body of another type.
+    value = req.json
+    check = obj.model_validate_json if hasattr(obj, "model_validate_json") else TypeAdapter(obj).validate_json
     try:
-        if hasattr(obj, "model_validate"):
-            obj.model_validate(req.json)
-        else:
-            TypeAdapter(obj).validate_python(req.json)
+        try:
+            check(b"null" if value is None else req.body)
+        except ValidationError as error:
+            if error.errors(include_url=False, include_input=False)[0]["type"] != "json_invalid":
+                raise
+            # What slimeweb reads and pydantic does not, such as a byte order mark.
+            check(to_json(value))
     except ValidationError as error:
         if raise_err:
             raise

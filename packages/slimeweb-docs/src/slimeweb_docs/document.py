@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -47,13 +48,32 @@ def build(about: About, entries: Iterable[Entry]) -> dict[str, Any]:
         spec.components.schema(name, schema)
     for place in paths:
         spec.path(path=place.template, operations=place.operations)
-    document = spec.to_dict()
+    document: dict[str, Any] = _finite(spec.to_dict())
     return {"openapi": document.pop("openapi"), **document}
 
 
 def to_text(document: dict[str, Any]) -> str:
     """A document as `/openapi.json` and `slime openapi` give it: JSON to be read by people too."""
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    # Half of a surrogate pair has no UTF-8, which JSON has to be (RFC 8259, section 8.1).
+    return text.encode(errors="replace").decode()
+
+
+def _finite(value: Any) -> Any:
+    """A value without the numbers that JSON has nothing for (RFC 8259, section 6), as pydantic leaves them.
+
+    A keyword whose value is one, such as a default or a limit, is left out: the schema is wider then, but not wrong.
+    In a list it is null.
+    """
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items() if not _is_endless(each)}
+    if isinstance(value, list | tuple):
+        return [None if _is_endless(each) else _finite(each) for each in value]
+    return value
+
+
+def _is_endless(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 class _Ids:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from slimeweb import RouteSpec, Slime
 from slimeweb.errors import ConfigError, InvalidHandler
+from slimeweb.routing import check_parentheses
 from slimeweb_docs.handler import without_partial
 from slimeweb_docs.response_type import SlimeResponseType
 from slimeweb_docs.schema import SlimeSchema
@@ -78,6 +79,7 @@ class Docs:
         `InvalidHandler` for a function that is no route's handler, `ConfigError` for a second `@app.docs` on one
         route, `TypeError` for an argument of the wrong kind.
         """
+        check_parentheses("app.docs", title, 'app.docs(title="…")')
         if response_type is not None and not isinstance(response_type, SlimeResponseType):
             raise TypeError(f"docs(response_type={response_type!r}): use SlimeResponseType.JsonResponse or the like")
         if schema is not None and not isinstance(schema, SlimeSchema):

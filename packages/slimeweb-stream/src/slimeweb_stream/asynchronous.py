@@ -93,11 +93,15 @@ class AsyncStreamResponse(BaseStream):
             raise RuntimeError("the stream has been closed: nothing can be sent after close()")
         if self._flushing is None:
             if self._writer.try_write(piece):
-                self._sent()
+                if self._beat is not None:
+                    self._note(piece)
+                    self._sent()
                 return Sending(None)
             self._flushing = self._loop.create_task(self._flush())
         elif self._waiting + len(piece) > BACKLOG:
             raise RuntimeError(f"{self._waiting} bytes are waiting to be sent: write 'await resp.send(…)'")
+        if self._beat is not None:
+            self._note(piece)
         self._backlog.append(piece)
         self._waiting += len(piece)
         return Sending(self._flushing)
@@ -129,7 +133,7 @@ class AsyncStreamResponse(BaseStream):
         return True
 
     def _comment(self) -> None:
-        if self._flushing is None and not self._closing:
+        if self._flushing is None and not self._closing and self._is_between_events():
             try:
                 self._writer.try_write(COMMENT)
             except (ClientDisconnected, RuntimeError):

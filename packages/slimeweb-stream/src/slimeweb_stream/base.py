@@ -49,6 +49,7 @@ class BaseStream:
         "_pulse",
         "_req",
         "_resp",
+        "_tail",
         "_writer",
         "keep_alive",
     )
@@ -60,6 +61,7 @@ class BaseStream:
         self._pulse = pulse
         self._beat: Beat | None = None
         self._writer = resp.writer()
+        self._tail = b"\n\n"
         self.keep_alive = KEEP_ALIVE
         """Seconds of silence after which an event stream sends a comment; 0 for never."""
 
@@ -76,7 +78,14 @@ class BaseStream:
     @property
     def last_event_id(self) -> str | None:
         """The id of the last event that a reconnecting client has seen (WHATWG HTML, section 9.2.6), else `None`."""
-        return self._req.header.get("last-event-id")
+        received = self._req.header.get("last-event-id")
+        if received is None or received.isascii():
+            return received
+        try:
+            # Header fields are read as Latin-1; what browsers put into this one is UTF-8.
+            return received.encode("latin-1").decode()
+        except UnicodeError:
+            return received
 
     def set_header(self, key: str, value: str) -> None:
         """Sets a header. `RuntimeError` once the stream has started: headers are out by then.
@@ -114,6 +123,15 @@ class BaseStream:
     def _sent(self) -> None:
         if self._beat is not None:
             self._beat.put_off()
+
+    def _note(self, piece: bytes | str) -> None:
+        """Keeps the end of what an event stream has been given: as much of it as tells whether an event is over."""
+        end = piece[-4:]
+        self._tail = (self._tail + (end.encode(errors="replace") if isinstance(end, str) else end))[-4:]
+
+    def _is_between_events(self) -> bool:
+        """Whether the last line was blank: only there a comment belongs to no event that is sent in pieces."""
+        return self._tail.replace(b"\r\n", b"\n").replace(b"\r", b"\n").endswith(b"\n\n")
 
     def _keep_alive(self) -> bool:
         """Sends a comment if nothing stands in its way. False when there is nothing to keep alive any more."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from slimeweb import RouteKind, RouteOption, RouteSpec, Slime, hookimpl
+from slimeweb.routing import check_parentheses
 from slimeweb_stream.kind import wrap
 from slimeweb_stream.pulse import Pulse
 
@@ -31,6 +32,7 @@ class StreamPlugin:
             path: str = "/", method: Any = "GET", content: str = "text/plain", **options: Any
         ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             """Declares a route that streams its answer: `app.route` with `stream=content`."""
+            check_parentheses("app.stream", path, 'app.stream(path="/")')
             return app.route(path=path, method=method, stream=content, **options)
 
         return {"stream": stream}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
-from slimeweb import ClientDisconnected
-from slimeweb_stream.base import BaseStream, logger
+from slimeweb import ClientDisconnected, SlimeRequest, SlimeResponse
+from slimeweb_stream.base import BaseStream, ContentType, logger
 from slimeweb_stream.events import COMMENT, format_comment, format_event
 from slimeweb_stream.pieces import to_bytes
+from slimeweb_stream.pulse import Pulse
 
 __all__ = ["StreamResponse"]
 
@@ -23,7 +25,11 @@ class StreamResponse(BaseStream):
         resp.close()
     """
 
-    __slots__ = ()
+    __slots__ = ("_sending",)
+
+    def __init__(self, req: SlimeRequest, resp: SlimeResponse, content_type: ContentType, pulse: Pulse) -> None:
+        super().__init__(req, resp, content_type, pulse)
+        self._sending = threading.Lock()
 
     def send(self, data: Any, strict_order: bool = True) -> None:
         """Sends text, bytes, or anything else as JSON, waiting while the client is behind.
@@ -33,9 +39,10 @@ class StreamResponse(BaseStream):
         """
         piece = data if isinstance(data, str) else to_bytes(data)
         try:
-            self._writer.write(piece)
-            if self._beat is not None:
-                self._beat.put_off()
+            if self._beat is None:
+                self._writer.write(piece)
+            else:
+                self._write(piece)
         except (ClientDisconnected, RuntimeError) as error:
             if strict_order:
                 raise
@@ -56,16 +63,25 @@ class StreamResponse(BaseStream):
         """Ends the stream; the client sees a complete answer. A handler that returns without it ends it as well."""
         self._writer.close()
 
-    def _write(self, piece: bytes) -> None:
-        self._writer.write(piece)
-        self._sent()
+    def _write(self, piece: bytes | str) -> None:
+        # So that no comment comes between a piece and the note of how it ends.
+        with self._sending:
+            self._writer.write(piece)
+            if self._beat is not None:
+                self._note(piece)
+                self._beat.put_off()
 
     def _keep_alive(self) -> bool:
         if self._writer.is_closed:
             return False
-        try:
+        if not self._sending.acquire(blocking=False):
             # A handler that is sending, or a client that is behind, needs no comment.
-            self._writer.try_write(COMMENT)
+            return True
+        try:
+            if self._is_between_events():
+                self._writer.try_write(COMMENT)
         except (ClientDisconnected, RuntimeError):
             return False
+        finally:
+            self._sending.release()
         return True

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
 from slimeweb import Slime
+from slimeweb.routing import check_parentheses
 from slimeweb_ws.options import WebSocketOptions
 
 __all__ = ["Declare", "websocket"]
@@ -31,6 +32,7 @@ def websocket(app: Slime) -> Declare:
         message may have. `method` is GET, by which WebSocket connections are opened. Raises as `WebSocketOptions` and
         `app.route` do.
         """
+        check_parentheses("app.websocket", path, 'app.websocket(path="/")')
         ours = {name: value for name, value in options.items() if name in _OPTIONS}
         others = {name: value for name, value in options.items() if name not in _OPTIONS}
         return app.route(path=path, method=method, ws=WebSocketOptions(**ours), **others)
