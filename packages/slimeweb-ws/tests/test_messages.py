@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import queue
 import threading
 import zlib
@@ -282,3 +283,32 @@ def test_callbacks_are_checked_when_they_are_registered(app, serve):
         resp.send("checked")
 
     assert serve(app).connect("/").message() == "checked"
+
+
+def test_functions_that_are_made_for_each_connection_are_looked_at_once(app, serve, monkeypatch):
+    looked_at = []
+    signature = inspect.signature
+
+    def counted(function, **options):
+        looked_at.append(function.__qualname__)
+        return signature(function, **options)
+
+    @app.websocket(path="/")
+    def route(req, resp):
+        def on_message(message, times=1):
+            resp.send(message * times)
+
+        resp.on_message(on_message)
+        with pytest.raises(InvalidHandler):
+            resp.on_close(lambda code: None)
+
+    served = serve(app)
+    monkeypatch.setattr(inspect, "signature", counted)
+    for _ in range(5):
+        client = served.connect()
+        client.send("hello")
+        assert client.message() == "hello"
+    name = "test_functions_that_are_made_for_each_connection_are_looked_at_once.<locals>.route.<locals>"
+    assert looked_at.count(f"{name}.on_message") == 1
+    # What is refused is not remembered.
+    assert looked_at.count(f"{name}.<lambda>") == 5

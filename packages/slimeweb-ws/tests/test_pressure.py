@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import types
 import zlib
 from contextlib import suppress
 
@@ -258,3 +260,23 @@ def test_a_client_that_never_reads_is_cut_after_the_send_timeout_though_it_sends
                 client.send(CHUNK)
     until(lambda: closes)
     assert closes == [1006]
+
+
+def test_a_wait_that_is_given_up_leaves_nothing_behind(app, serve, until):
+    waits = []
+
+    @app.websocket(path="/", send_buffer=200_000)
+    def flood(req, resp):
+        async def start():
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(flood_and_wait(resp), 0.5)
+            for _ in range(5):
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(resp.drain(), 0.01)
+                waits.append(sum(isinstance(seen, types.FunctionType) for seen in gc.get_referents(resp._connection)))
+
+        resp.on_open(start)
+
+    serve(app).connect()
+    until(lambda: len(waits) == 5)
+    assert waits == [0] * 5

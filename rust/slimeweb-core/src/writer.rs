@@ -34,6 +34,53 @@ pub(crate) struct BodyWriter {
     closed: AtomicBool,
     /// What `start` makes of the route's filters, where one has something to do.
     filters: OnceLock<Filters>,
+    /// Who waits for room on the event loop.
+    waiting: Arc<Drainers>,
+}
+
+/// Futures that are done once there is room.
+#[derive(Default)]
+struct Drainers {
+    futures: Mutex<Vec<Py<PyAny>>>,
+    /// The sender will say when there is room.
+    armed: AtomicBool,
+}
+
+impl Drainers {
+    /// Adds a future, and lets go of those that nobody waits for any more.
+    fn add(&self, py: Python<'_>, future: &Bound<'_, PyAny>) -> PyResult<()> {
+        let mut waiting = std::mem::take(&mut *self.futures.lock());
+        // No lock is held meanwhile, since that is Python.
+        let mut outcome = Ok(());
+        waiting.retain(|waiting| match is_done(waiting.bind(py)) {
+            Ok(done) => !done,
+            Err(error) => {
+                outcome = Err(error);
+                false
+            }
+        });
+        waiting.push(future.clone().unbind());
+        self.futures.lock().extend(waiting);
+        outcome
+    }
+
+    /// There is room, or the client is gone. In the loop's thread.
+    fn resolve(&self, py: Python<'_>) {
+        let waiting = std::mem::take(&mut *self.futures.lock());
+        for future in waiting {
+            let future = future.bind(py);
+            let resolved = is_done(future).and_then(|done| {
+                if done { Ok(()) } else { future.call_method1(intern!(py, "set_result"), (py.None(),)).map(drop) }
+            });
+            if let Err(error) = resolved {
+                error.write_unraisable(py, None);
+            }
+        }
+    }
+}
+
+fn is_done(future: &Bound<'_, PyAny>) -> PyResult<bool> {
+    future.call_method0(intern!(future.py(), "done"))?.is_truthy()
 }
 
 /// The encoders of a route's filters, in their order, for one thread at a time: what they make has to leave in that order.
@@ -108,6 +155,7 @@ impl BodyWriter {
             started: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             filters: OnceLock::new(),
+            waiting: Arc::default(),
         }
     }
 
@@ -287,24 +335,18 @@ impl BodyWriter {
             future.call_method1(intern!(py, "set_result"), (py.None(),))?;
             return Ok(future);
         }
-        let request = self.response.get().request().get();
-        let (site, worker, waiting) = (Arc::clone(&request.site), request.worker, future.clone().unbind());
-        self.sender.on_room(Box::new(move || {
-            site.lanes.in_loop(worker, move |py| {
-                let future = waiting.bind(py);
-                let resolved =
-                    future.call_method0(intern!(py, "done")).and_then(|done| done.is_truthy()).and_then(|done| {
-                        if done {
-                            Ok(())
-                        } else {
-                            future.call_method1(intern!(py, "set_result"), (py.None(),)).map(drop)
-                        }
-                    });
-                if let Err(error) = resolved {
-                    error.write_unraisable(py, None);
-                }
-            });
-        }));
+        self.waiting.add(py, &future)?;
+        if !self.waiting.armed.swap(true, Ordering::AcqRel) {
+            let request = self.response.get().request().get();
+            let (site, worker, waiting) = (Arc::clone(&request.site), request.worker, Arc::clone(&self.waiting));
+            self.sender.on_room(Box::new(move || {
+                site.lanes.in_loop(worker, move |py| {
+                    // Whoever adds one from here on asks the sender anew.
+                    waiting.armed.store(false, Ordering::Release);
+                    waiting.resolve(py);
+                });
+            }));
+        }
         Ok(future)
     }
 
@@ -316,7 +358,7 @@ impl BodyWriter {
         self.finish(py)
     }
 
-    /// Cuts the connection, so that the client can tell that the answer is incomplete.
+    /// Cuts the connection once what was written is out, so that the client can tell that the answer is incomplete.
     fn abort(&self) {
         self.cut();
     }

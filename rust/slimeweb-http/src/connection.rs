@@ -156,6 +156,7 @@ async fn drive<C: Future>(
     poll_fn(|cx| {
         if !registered {
             entered.set_waker(cx.waker());
+            pulse.set_task(cx.waker());
             registered = true;
         }
         if pulse.order() >= Order::Expire {
@@ -266,7 +267,7 @@ impl<S: Service> Desk<S> {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
         }
-        response.map(|body| Answer { body, in_flight, multiplexed: self.multiplexed })
+        response.map(|body| Answer { body, in_flight, multiplexed: self.multiplexed, failure: None })
     }
 }
 
@@ -330,6 +331,24 @@ struct Answer {
     body: Body,
     in_flight: InFlight,
     multiplexed: bool,
+    /// An error that waits until what came before it is out, and the number of flushes until then.
+    failure: Option<Box<(BodyError, u64)>>,
+}
+
+impl Answer {
+    /// hyper and h2 drop what they have not written yet when they are given an error: what came before is to be out. (HTTP/2: as far as the
+    /// client's windows have room for it.)
+    fn poll_failure(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let pulse = self.in_flight.pulse();
+        match &self.failure {
+            // HTTP/2 flushes in between as well: then the rest is still blocked, or out before its task rests.
+            Some(failure) if pulse.flushes() == failure.1 || pulse.is_write_blocked() => {
+                pulse.await_flush(cx.waker());
+                Poll::Pending
+            }
+            _ => Poll::Ready(self.failure.take().map(|failure| Err(failure.0))),
+        }
+    }
 }
 
 impl http_body::Body for Answer {
@@ -337,10 +356,17 @@ impl http_body::Body for Answer {
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.failure.is_some() {
+            return self.poll_failure(cx);
+        }
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         if self.multiplexed {
             let untaken = matches!(frame, Poll::Ready(Some(Ok(_))));
             self.in_flight.set_untaken(untaken);
+        }
+        if let Poll::Ready(Some(Err(error))) = frame {
+            self.failure = Some(Box::new((error, self.in_flight.pulse().flushes())));
+            return self.poll_failure(cx);
         }
         frame
     }

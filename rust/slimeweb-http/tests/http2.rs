@@ -170,6 +170,45 @@ fn an_aborted_body_resets_its_stream_only() {
 }
 
 #[test]
+fn what_was_written_before_an_abort_arrives() {
+    // Within the window that the client gives a stream.
+    const SIZE: usize = 1 << 20;
+    let secure = secure(|exchange: Exchange| async move {
+        let (sender, body) = Body::channel(SIZE);
+        sender.try_send(&vec![b'x'; SIZE]).unwrap();
+        if exchange.head.uri.path() == "/later" {
+            // When everything is out, and nothing has to be written but the reset.
+            std::thread::spawn(move || {
+                while !sender.has_room() {
+                    std::thread::yield_now();
+                }
+                std::thread::sleep(Duration::from_millis(100));
+                sender.abort();
+            });
+        } else {
+            sender.abort();
+        }
+        Response::new(body)
+    });
+    run(async {
+        let mut sender = secure.http2().await;
+        for path in ["/now", "/later"] {
+            let response = sender.send_request(post(path, "")).await.unwrap();
+            let mut body = std::pin::pin!(response.into_body());
+            let mut size = 0;
+            let end = loop {
+                match std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+                    Some(Ok(frame)) => size += frame.into_data().unwrap().len(),
+                    end => break end,
+                }
+            };
+            assert_eq!(size, SIZE);
+            assert!(matches!(end, Some(Err(_))), "a reset, not an end");
+        }
+    });
+}
+
+#[test]
 fn shutdown_finishes_the_streams_in_flight() {
     let (told, mut hear) = tokio::sync::mpsc::unbounded_channel();
     let gate = Arc::new(tokio::sync::Semaphore::new(0));

@@ -215,6 +215,23 @@ fn an_aborted_body_shows() {
 }
 
 #[test]
+fn what_was_written_before_an_abort_arrives() {
+    const SIZE: usize = 4 << 20;
+    let site = serve(move |_: Exchange| {
+        let (sender, body) = Body::channel(SIZE);
+        sender.try_send(&vec![b'x'; SIZE]).unwrap();
+        sender.abort();
+        std::future::ready(Response::new(body))
+    });
+    let mut client = site.connect();
+    client.send(get("/"));
+    assert_eq!(client.head().status, 200);
+    let rest = client.rest();
+    assert_eq!(rest.matches('x').count(), SIZE);
+    assert!(!rest.ends_with("0\r\n\r\n"));
+}
+
+#[test]
 fn a_written_body_arrives_whole() {
     let site = serve(|_: Exchange| async {
         let (sender, body) = Body::channel(4096);

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, NamedTuple
 
 from slimeweb.routing import check_handler, is_coroutine_function
 
-__all__ = ["Callback", "Callbacks"]
+__all__ = ["Callback", "Callbacks", "Checks"]
+
+_MOST = 64
+"""How many functions of one route are remembered: more only where code is made while the application runs."""
 
 
 class Callback(NamedTuple):
@@ -28,8 +32,31 @@ class Callbacks:
         self.error: Callback | None = None
         self.close: Callback | None = None
 
-    @staticmethod
-    def check(role: str, function: Callable[..., Any], *arguments: str) -> Callback:
+
+class Checks:
+    """What is known of the functions that one route's handler registers.
+
+    They are made anew for each connection, but from the same few code objects: each is looked at once.
+    """
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, ...], bool] = {}
+
+    def check(self, role: str, function: Callable[..., Any], *arguments: str) -> Callback:
         """A function as a callback. `InvalidHandler` when it cannot be called with these arguments."""
-        check_handler(function, f"resp.{role}", arguments)
-        return Callback(function, is_coroutine_function(function))
+        if type(function) is not FunctionType or function.__dict__:
+            # Its attributes may say that it is called otherwise than its code does.
+            check_handler(function, f"resp.{role}", arguments)
+            return Callback(function, is_coroutine_function(function))
+        defaults, keyword_defaults = function.__defaults__ or (), function.__kwdefaults__ or ()
+        key = (role, function.__code__, len(defaults), *keyword_defaults)
+        is_async = self._known.get(key)
+        if is_async is None:
+            check_handler(function, f"resp.{role}", arguments)
+            is_async = is_coroutine_function(function)
+            if len(self._known) >= _MOST:
+                self._known.clear()
+            self._known[key] = is_async
+        return Callback(function, is_async)

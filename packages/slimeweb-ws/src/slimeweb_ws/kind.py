@@ -8,6 +8,7 @@ from typing import Any
 
 from slimeweb import RouteSpec, SlimeRequest, SlimeResponse
 from slimeweb.routing import BODY_SIZE
+from slimeweb_ws.callbacks import Checks
 from slimeweb_ws.connections import Connections
 from slimeweb_ws.handshake import Handshake, read_handshake
 from slimeweb_ws.options import WebSocketOptions
@@ -49,13 +50,14 @@ def wrap(route: RouteSpec, handler: Handler, connections: Connections) -> Handle
 class _Opening:
     """The opening handshakes of one route."""
 
-    __slots__ = ("_connections", "_max_message_size", "_options", "_where")
+    __slots__ = ("_checks", "_connections", "_max_message_size", "_options", "_where")
 
     def __init__(self, route: RouteSpec, connections: Connections) -> None:
         options: WebSocketOptions = route.options["ws"]
         size = options.max_message_size if options.max_message_size is not None else route.body_size
         self._max_message_size = BODY_SIZE if size is None else size
         self._options = options
+        self._checks = Checks()
         self._connections = connections
         self._where = str(route)
 
@@ -63,7 +65,8 @@ class _Opening:
         """A connection that is not open yet. `HttpError` for a request that is refused."""
         handshake = read_handshake(req, self._options)
         session = Session(self._where, self._options, self._max_message_size, handshake.offers, self._connections)
-        return handshake, session, WebSocketResponse(secrets.token_hex(8), session, handshake.subprotocol, resp)
+        identity = secrets.token_hex(8)
+        return handshake, session, WebSocketResponse(identity, session, handshake.subprotocol, resp, self._checks)
 
     def finish(
         self, resp: SlimeResponse, handshake: Handshake, response: WebSocketResponse, session: Session, result: object

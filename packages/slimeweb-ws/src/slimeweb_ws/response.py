@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from slimeweb import ClientDisconnected, SlimeResponse
 from slimeweb.encoding import to_json
-from slimeweb_ws.callbacks import Callbacks
+from slimeweb_ws.callbacks import Checks
 from slimeweb_ws.errors import SendQueueFull
 from slimeweb_ws.event_loop import is_on_a_loop
 from slimeweb_ws.listener import MESSAGE
@@ -40,7 +40,10 @@ class WebSocketResponse:
     out with the 101, and an answer (`resp.plain("no", status=403)`) refuses the connection.
     """
 
-    def __init__(self, identity: str, session: Session, subprotocol: str | None, http: SlimeResponse) -> None:
+    def __init__(
+        self, identity: str, session: Session, subprotocol: str | None, http: SlimeResponse, checks: Checks
+    ) -> None:
+        self._checks = checks
         self._id = identity
         self._session = session
         self._connection = session.connection
@@ -81,24 +84,24 @@ class WebSocketResponse:
 
     def on_open(self, handler: F) -> F:
         """Calls `handler()` once the connection is open. `InvalidHandler` for one that cannot be called so."""
-        self._session.callbacks.open = Callbacks.check("on_open", handler)
+        self._session.callbacks.open = self._checks.check("on_open", handler)
         return handler
 
     def on_message(self, handler: F) -> F:
         """Calls `handler(message)` for each message: `str` for text, `bytes` for binary. `InvalidHandler` as above."""
-        self._session.callbacks.message = Callbacks.check("on_message", handler, "message")
+        self._session.callbacks.message = self._checks.check("on_message", handler, "message")
         return handler
 
     def on_close(self, handler: F) -> F:
         """Calls `handler()` once, last, however the connection ends. `InvalidHandler` as above."""
-        self._session.callbacks.close = Callbacks.check("on_close", handler)
+        self._session.callbacks.close = self._checks.check("on_close", handler)
         return handler
 
     def on_error(self, handler: F) -> F:
         """Calls `handler(error)` with what a callback raised, or with a `ProtocolError` when the client broke the
         protocol. Without it the former is logged and closes the connection with 1011. `InvalidHandler` as above.
         """
-        self._session.callbacks.error = Callbacks.check("on_error", handler, "error")
+        self._session.callbacks.error = self._checks.check("on_error", handler, "error")
         return handler
 
     def send(self, data: Any) -> Sent:
@@ -144,7 +147,10 @@ class WebSocketResponse:
             loop.call_soon_threadsafe(_resolve, writable)
 
         if self._connection.notify_writable(wake):
-            await writable
+            try:
+                await writable
+            finally:
+                self._connection.forget_writable(wake)
         if self._connection.is_lost:
             raise _gone()
 

@@ -78,10 +78,6 @@ impl Channel {
             return;
         }
         state.end = Some(end);
-        if end == End::Aborted {
-            state.pieces.clear();
-            state.buffered = 0;
-        }
         let (waker, callbacks) = (state.receiver.take(), std::mem::take(&mut state.on_room));
         let unneeded = std::mem::take(&mut state.on_closed);
         self.unblock(state);
@@ -211,7 +207,8 @@ impl BodySender {
         self.channel().end(End::Closed);
     }
 
-    /// Breaks the body off: the connection is cut so that the client can tell (HTTP/1.1: no final chunk; HTTP/2: RST_STREAM).
+    /// Breaks the body off: what is buffered is still sent, then the connection is cut so that the client can tell (HTTP/1.1: no
+    /// final chunk; HTTP/2: RST_STREAM).
     pub fn abort(&self) {
         self.channel().end(End::Aborted);
     }
@@ -333,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn closing_sends_what_is_buffered_aborting_does_not() {
+    fn what_is_buffered_is_sent_before_the_end_and_before_an_error() {
         let (sender, mut receiver) = channel(8);
         sender.try_send(b"a").unwrap();
         drop(sender);
@@ -345,6 +342,7 @@ mod tests {
         sender.try_send(b"a").unwrap();
         sender.abort();
         assert_eq!(sender.try_send(b"b"), Err(Closed));
+        assert_eq!(next(&mut receiver), Poll::Ready(Some(Ok(Bytes::from_static(b"a")))));
         assert!(!receiver.has_ended());
         assert_eq!(next(&mut receiver), Poll::Ready(Some(Err(BodyError::Aborted))));
         assert_eq!(next(&mut receiver), Poll::Ready(None));

@@ -1,7 +1,8 @@
 //! A connection's signs of life, in atomics: written by its I/O and its service, read by its worker's reaper.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::Waker;
 use std::time::Instant;
 
 use super::fault::Fault;
@@ -58,6 +59,13 @@ pub(crate) struct Pulse {
     /// The index of the head to refuse, times 256, plus the fault's code; 0 for none.
     fault: AtomicU64,
     tunnel: AtomicBool,
+    /// The connection's task.
+    task: OnceLock<Waker>,
+    /// Whether anybody waits until all that was written before is out.
+    flush_awaited: AtomicBool,
+    flush_waiters: Mutex<Vec<Waker>>,
+    /// Flushes that somebody has waited for.
+    flushes: AtomicU64,
 }
 
 impl Pulse {
@@ -75,6 +83,10 @@ impl Pulse {
             taken_at: AtomicU64::new(0),
             fault: AtomicU64::new(0),
             tunnel: AtomicBool::new(false),
+            task: OnceLock::new(),
+            flush_awaited: AtomicBool::new(false),
+            flush_waiters: Mutex::default(),
+            flushes: AtomicU64::new(0),
         })
     }
 
@@ -125,8 +137,36 @@ impl Pulse {
         }
     }
 
-    pub(super) fn is_write_blocked(&self) -> bool {
+    pub(crate) fn is_write_blocked(&self) -> bool {
         self.write_since.load(Ordering::Relaxed) != 0
+    }
+
+    /// Says which task reads and writes for the connection.
+    pub(crate) fn set_task(&self, waker: &Waker) {
+        let _ = self.task.set(waker.clone());
+    }
+
+    /// Wakes when the connection has nothing left to write, which [`flushes`](Self::flushes) tells.
+    pub(crate) fn await_flush(&self, waker: &Waker) {
+        self.flush_waiters.lock().unwrap_or_else(PoisonError::into_inner).push(waker.clone());
+        self.flush_awaited.store(true, Ordering::Release);
+        // It flushes at the end of each turn, also where there is nothing to write.
+        if let Some(task) = self.task.get() {
+            task.wake_by_ref();
+        }
+    }
+
+    pub(crate) fn flushes(&self) -> u64 {
+        self.flushes.load(Ordering::Acquire)
+    }
+
+    /// Everything that was written is with the system.
+    pub(super) fn flushed(&self) {
+        if self.flush_awaited.load(Ordering::Relaxed) && self.flush_awaited.swap(false, Ordering::AcqRel) {
+            self.flushes.fetch_add(1, Ordering::AcqRel);
+            let waiters = std::mem::take(&mut *self.flush_waiters.lock().unwrap_or_else(PoisonError::into_inner));
+            waiters.into_iter().for_each(Waker::wake);
+        }
     }
 
     /// The connection speaks another protocol from now on.
@@ -200,6 +240,10 @@ impl InFlight {
         pulse.in_flight.fetch_add(1, Ordering::Relaxed);
         let index = pulse.requests.fetch_add(1, Ordering::Relaxed);
         (Self { pulse: Arc::clone(pulse), untaken: false }, index)
+    }
+
+    pub(crate) fn pulse(&self) -> &Pulse {
+        &self.pulse
     }
 
     /// Whether a piece of the response has been handed out that is not followed by a demand for the next yet. Only worth

@@ -226,6 +226,9 @@ impl AsyncWrite for Wire {
         self.look_ahead(cx)?;
         let outcome = self.transport()?.poll_flush(cx);
         self.pulse.writing(outcome.is_pending());
+        if matches!(outcome, Poll::Ready(Ok(()))) {
+            self.pulse.flushed();
+        }
         outcome
     }
 

@@ -452,6 +452,11 @@ impl Connection {
         self.shared.outbox.notify(callback)
     }
 
+    /// Takes back what `notify_writable` was given, if it has not been called.
+    fn forget_writable(&self, callback: &Bound<'_, PyAny>) {
+        self.shared.outbox.forget(callback);
+    }
+
     /// Whether messages cannot be sent any more.
     #[getter]
     fn is_closed(&self) -> bool {

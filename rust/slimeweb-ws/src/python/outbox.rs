@@ -201,6 +201,16 @@ impl Outbox {
         wait
     }
 
+    /// Forgets a callback that was to be called once there is room.
+    pub(super) fn forget(&self, callback: &Bound<'_, PyAny>) {
+        let mut state = self.state.lock();
+        let index = state.waiters.iter().position(|waiter| waiter.is(callback));
+        let forgotten = index.map(|index| state.waiters.swap_remove(index));
+        drop(state);
+        // Outside of the lock: an object's end may run Python.
+        drop(forgotten);
+    }
+
     /// Queues a message from a sender that has asked for room. Whether it will be sent.
     pub(super) fn push(&self, frame: Frame) -> bool {
         let mut state = self.state.lock();
