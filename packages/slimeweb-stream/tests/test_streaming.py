@@ -366,6 +366,28 @@ def test_the_last_event_id_is_read_as_it_was_sent(app: Slime, colour: str, sent:
     assert json.loads(answer.text.removeprefix("data: ")) == {"last": seen}
 
 
+@pytest.mark.parametrize("dev", [True, False])
+@pytest.mark.parametrize("colour", ["sync", "async"])
+def test_a_stream_that_returns_text_is_told_in_dev(
+    app: Slime, colour: str, dev: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    @app.stream(path="/sync")
+    def plain(req: Any, resp: Any) -> str:
+        resp.start_stream()
+        return "lost"
+
+    @app.stream(path="/async")
+    async def later(req: Any, resp: Any) -> str:
+        resp.start_stream()
+        return "lost"
+
+    with TestClient(app, dev=dev) as client:
+        assert client.get(f"/{colour}").text == ""
+    lines = [each.getMessage() for each in caplog.records if "returned a value of type str" in each.getMessage()]
+    assert len(lines) == dev
+    assert all(f"GET /{colour}" in line and "test_streaming.py:" in line for line in lines)
+
+
 def test_a_stream_decorator_without_parentheses_is_refused(app: Slime) -> None:
     with pytest.raises(InvalidHandler, match=r"@app.stream needs parentheses above .*get"):
         app.stream(get)

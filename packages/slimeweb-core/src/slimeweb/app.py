@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from slimeweb.catalogue import hint
 from slimeweb.compile import Compiler
+from slimeweb.dev_checks import tell_no_routes
 from slimeweb.error_handlers import ErrorHandlers, ErrorKey
 from slimeweb.errors import ConfigError
 from slimeweb.failures import Failures
@@ -379,9 +380,12 @@ class Slime:
             failures=failures,
             body_size=launch.body_size,
         )
+        mounts = self._mounts.resolve(launch.static_path)
+        if launch.server.dev and not mounts and not self.routes:
+            tell_no_routes(self._file)
         return Compiled(
             plans=compiler.plans(),
-            mounts=self._mounts.resolve(launch.static_path),
+            mounts=mounts,
             fallback=compiler.fallback(bool(self._errors)),
             on_error=failures.on_error,
             request_members=request_members(self, self._plugins, SlimeRequest),

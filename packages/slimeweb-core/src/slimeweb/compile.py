@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 from slimeweb.body_filter import BodyFilter
+from slimeweb.dev_checks import watched
 from slimeweb.errors import PluginError
 from slimeweb.failures import Failures
 from slimeweb.fold import Layer, fold
@@ -132,7 +133,7 @@ class Compiler:
     def _wrapped(self, route: RouteSpec, kinds: dict[str, Plugin]) -> Handler:
         claims = self.plugins.each("slime_route_kind", RouteKind, app=self.app, route=route)
         if not claims:
-            return route.handler
+            return watched(route.handler, route) if self.app.dev else route.handler
         if len(claims) > 1:
             both = " and ".join(f"{plugin} ({kind.name})" for plugin, kind in claims)
             raise PluginError(f"the route {route} cannot be of two kinds at once: {both} both claim it")

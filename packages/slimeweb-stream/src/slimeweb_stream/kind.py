@@ -7,30 +7,46 @@ from typing import Any
 
 from slimeweb import RouteSpec, SlimeRequest, SlimeResponse
 from slimeweb_stream.asynchronous import AsyncStreamResponse
-from slimeweb_stream.base import ContentType
+from slimeweb_stream.base import BaseStream, ContentType, logger
 from slimeweb_stream.pulse import Pulse
 from slimeweb_stream.synchronous import StreamResponse
 
 __all__ = ["wrap"]
 
 
-def wrap(route: RouteSpec, handler: Callable[..., Any], pulse: Pulse) -> Callable[..., Any]:
-    """The handler that the core calls: it gives the user's one a streaming response, and ends the stream after it."""
+def wrap(route: RouteSpec, handler: Callable[..., Any], pulse: Pulse, *, dev: bool = False) -> Callable[..., Any]:
+    """The handler that the core calls: it gives the user's one a streaming response, and ends the stream after it.
+
+    With `dev` it says when a value was returned, which goes nowhere.
+    """
     content_type = ContentType.of(route.options["stream"])
 
     def run(req: SlimeRequest, resp: SlimeResponse) -> None:
         stream = StreamResponse(req, resp, content_type, pulse)
         try:
-            handler(req, stream)
+            result = handler(req, stream)
+            if dev and result is not None:
+                _tell(route, result)
         finally:
             stream.end()
 
     async def run_async(req: SlimeRequest, resp: SlimeResponse) -> None:
         stream = AsyncStreamResponse(req, resp, content_type, pulse)
         try:
-            await handler(req, stream)
+            result = await handler(req, stream)
+            if dev and result is not None:
+                _tell(route, result)
             await stream.flush()
         finally:
             stream.end()
 
     return run_async if route.is_async else run
+
+
+def _tell(route: RouteSpec, result: object) -> None:
+    if not isinstance(result, BaseStream | SlimeResponse):
+        logger.warning(
+            "the stream %s returned a value of type %s, which is not sent: give it to resp.send(…)",
+            route,
+            type(result).__name__,
+        )

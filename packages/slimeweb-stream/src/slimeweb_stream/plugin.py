@@ -38,11 +38,11 @@ class StreamPlugin:
         return {"stream": stream}
 
     @hookimpl
-    def slime_route_kind(self, route: RouteSpec) -> RouteKind | None:
+    def slime_route_kind(self, app: Slime, route: RouteSpec) -> RouteKind | None:
         """Routes with a `stream` option get a streaming response."""
         if route.options["stream"] is None:
             return None
-        return RouteKind("stream", lambda route, handler: wrap(route, handler, self._pulse))
+        return RouteKind("stream", lambda route, handler: wrap(route, handler, self._pulse, dev=app.dev))
 
     @hookimpl
     def slime_shutdown(self) -> None:

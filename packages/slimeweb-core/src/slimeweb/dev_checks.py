@@ -1,0 +1,58 @@
+"""What an application is told of in dev mode, where it would otherwise be silent."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, Any
+
+from slimeweb.routing import Handler, RouteSpec, describe
+
+if TYPE_CHECKING:
+    from slimeweb._core import SlimeRequest, SlimeResponse
+
+__all__ = ["tell_no_routes", "watched"]
+
+_logger = logging.getLogger("slimeweb")
+
+
+def tell_no_routes(file: str | os.PathLike[str]) -> None:
+    """Says that an application has nothing to answer with."""
+    _logger.warning(
+        "%s declares no routes, so every request gets a 404: declare them with @app.route(path=…) before app.serve(), "
+        "and import the modules that do so",
+        os.fspath(file),
+    )
+
+
+def watched(handler: Handler, route: RouteSpec) -> Handler:
+    """The handler, which then says when it has not answered at all. Of the same colour."""
+
+    def check(resp: SlimeResponse, before: tuple[int, int], result: Any) -> None:
+        # A status or a header may be all that an answer is to have.
+        if result is None and not resp.is_set and _head(resp) == before:
+            _logger.warning(
+                "%s %s: %s answered nothing, so the response is empty: is a return missing? (resp.empty() says that it "
+                "is meant)",
+                ",".join(route.methods),
+                route.path,
+                describe(handler),
+            )
+
+    def run(req: SlimeRequest, resp: SlimeResponse) -> Any:
+        before = _head(resp)
+        result = handler(req, resp)
+        check(resp, before, result)
+        return result
+
+    async def run_async(req: SlimeRequest, resp: SlimeResponse) -> Any:
+        before = _head(resp)
+        result = await handler(req, resp)
+        check(resp, before, result)
+        return result
+
+    return run_async if route.is_async else run
+
+
+def _head(resp: SlimeResponse) -> tuple[int, int]:
+    return resp.status, sum(len(resp.header_all(name)) for name in resp.headers)
