@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,6 +67,50 @@ def test_an_answer_without_a_body_is_one(answer: Any, colour: str, caplog: pytes
     with TestClient(app, dev=True) as client:
         assert client.get(f"/{colour}").status_code in (200, 202, 204)
     assert warnings(caplog) == []
+
+
+@pytest.mark.parametrize("dev", [True, False])
+@pytest.mark.parametrize("colour", ["plain", "coroutine"])
+def test_a_file_that_is_missing_is_told_in_dev(
+    colour: str, dev: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = Slime(__file__)
+    (tmp_path / "there.txt").write_text("here")
+
+    @app.route("/plain/{name}")
+    def plain(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
+        return resp.file(tmp_path / req.params["name"])
+
+    @app.route("/coroutine/{name}")
+    async def later(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
+        return resp.file(str(tmp_path / req.params["name"]))
+
+    with TestClient(app, dev=dev) as client:
+        assert client.get(f"/{colour}/there.txt").text == "here"
+        assert warnings(caplog) == []
+        assert client.get(f"/{colour}/missing.txt").status_code == 404
+    lines = warnings(caplog)
+    assert len(lines) == dev
+    assert all(f"the file '{tmp_path}/missing.txt', which does not exist" in line for line in lines)
+    assert all(f"GET /{colour}/{{name}}" in line and f"({__file__}:" in line for line in lines)
+
+
+def test_a_response_knows_its_file(tmp_path: Path) -> None:
+    app = Slime(__file__)
+    seen: list[Path | None] = []
+
+    @app.route("/")
+    def home(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
+        seen.append(resp.file_path)
+        resp.file(tmp_path)
+        seen.append(resp.file_path)
+        resp.plain("hello")
+        seen.append(resp.file_path)
+        return resp
+
+    with TestClient(app) as client:
+        client.get("/")
+    assert seen == [None, tmp_path, None]
 
 
 def test_an_application_without_routes_says_so_in_dev(caplog: pytest.LogCaptureFixture) -> None:

@@ -377,6 +377,15 @@ impl SlimeResponse {
         !matches!(self.draft.lock().body, Content::Unset)
     }
 
+    /// The path of the file that is to be sent; `None` where the body is not a file.
+    #[getter]
+    fn file_path(&self) -> Option<PathBuf> {
+        match &self.draft.lock().body {
+            Content::File(path) => Some(path.clone()),
+            _ => None,
+        }
+    }
+
     /// The body as it stands; `None` where there is none in memory.
     #[getter]
     fn body<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextvars import Context
 from datetime import datetime, timedelta
 from os import PathLike
+from pathlib import Path
 from typing import Any, final
 
 from slimeweb.app import Slime
@@ -112,6 +113,8 @@ class SlimeResponse:
     def status(self) -> int: ...
     @property
     def is_set(self) -> bool: ...
+    @property
+    def file_path(self) -> Path | None: ...
     @property
     def body(self) -> bytes | None: ...
     @property

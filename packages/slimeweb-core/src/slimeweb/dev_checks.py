@@ -26,7 +26,9 @@ def tell_no_routes(file: str | os.PathLike[str]) -> None:
 
 
 def watched(handler: Handler, route: RouteSpec) -> Handler:
-    """The handler, which then says when it has not answered at all. Of the same colour."""
+    """The handler, which then says when it has not answered at all, or with a file that is not there. Of the same
+    colour.
+    """
 
     def check(resp: SlimeResponse, before: tuple[int, int], result: Any) -> None:
         # A status or a header may be all that an answer is to have.
@@ -37,6 +39,16 @@ def watched(handler: Handler, route: RouteSpec) -> Handler:
                 ",".join(route.methods),
                 route.path,
                 describe(handler),
+            )
+        path = resp.file_path
+        if path is not None and not path.is_file():
+            _logger.warning(
+                "%s %s: %s answers with the file %s, which does not exist (the working directory is %s)",
+                ",".join(route.methods),
+                route.path,
+                describe(handler),
+                ascii(os.fspath(path)),
+                ascii(os.getcwd()),
             )
 
     def run(req: SlimeRequest, resp: SlimeResponse) -> Any:
