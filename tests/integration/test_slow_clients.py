@@ -8,9 +8,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
+from support.certificate import self_signed
 from support.condition import eventually
 from support.footprint import resident_memory
 from support.process import ServerProcess
@@ -110,14 +112,17 @@ app.serve()
 '''
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    script = tmp_path_factory.mktemp("slow") / "main.py"
+def start(directory: Path, **env: str) -> ServerProcess:
+    script = directory / "main.py"
     script.write_text(APP)
     timeout = str(SEND_TIMEOUT)
-    env = {"SLIME_POOL_THREADS": "8", "SLIME_SEND_TIMEOUT": timeout, "SLIME_BODY_TIMEOUT": timeout}
-    env["SLIME_POOL_IDLE_TIMEOUT"] = "0.5"
-    with ServerProcess(script, env=env) as server:
+    env |= {"SLIME_POOL_THREADS": "8", "SLIME_SEND_TIMEOUT": timeout, "SLIME_BODY_TIMEOUT": timeout}
+    return ServerProcess(script, env=env | {"SLIME_POOL_IDLE_TIMEOUT": "0.5"})
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    with start(tmp_path_factory.mktemp("slow")) as server:
         yield server.wait_until_serving()
 
 
@@ -265,6 +270,28 @@ def test_slow_clients_hold_up_nobody_and_are_gone_within_the_timeout(server: Ser
     p99 = latency.p99()
     print(f"{kind}: {len(latency.took)} asked, p99 {p99 * 1e3:.1f} ms, worst {latency.took[-1] * 1e3:.1f} ms")
     assert p99 < 0.100
+
+
+def test_streams_that_get_no_window_over_http2_hold_up_nobody(tmp_path: Path) -> None:
+    cert, key = self_signed(tmp_path)
+    with start(tmp_path, SLIME_TLS_CERT=str(cert), SLIME_TLS_KEY=str(key)) as server, ExitStack() as stack:
+        server.wait_until_serving()
+        latency = stack.enter_context(Latency(server))
+        eventually(lambda: latency.took)
+        before = server.footprint()
+        for _ in range(2):
+            connection = stack.enter_context(server.http2(reads=False))
+            for _ in range(COUNT // 2):
+                connection.begin("GET", "/stream")
+        eventually(lambda: server.footprint().threads >= before.threads + COUNT // 2, what="threads wait for clients")
+        eventually(
+            lambda: server.footprint().descriptors <= before.descriptors,
+            within=SEND_TIMEOUT + GRACE,
+            what="the connections are gone",
+        )
+        stack.close()
+        print(f"HTTP/2: {len(latency.took)} asked, p99 {latency.p99() * 1e3:.1f} ms")
+        assert latency.p99() < 0.100
 
 
 @pytest.mark.slow
