@@ -20,7 +20,7 @@ use crate::payload::{ChunkReceiver, Payload};
 use crate::reply::{FileReply, Reply, SwitchReply};
 use crate::response::Draft;
 use crate::site::Site;
-use crate::{large_body, tunnel};
+use crate::{failure, large_body, tunnel};
 
 /// Pieces of a streamed request body that are read ahead of the handler.
 const CHUNKS_AHEAD: usize = 4;
@@ -185,7 +185,8 @@ impl Bridge {
         match job.head.headers.get(CONTENT_TYPE).filter(|kind| is_multipart(kind)) {
             Some(kind) => {
                 let limits = FormLimits { body: plan.body_size, ..self.site.form_limits.clone() };
-                let Form { fields, files } = multipart::read(body, kind, &limits).await.map_err(Refusal::Form)?;
+                let Form { fields, files } =
+                    multipart::read(body, kind, &limits).await.map_err(|error| self.unstored(job, error))?;
                 Ok(Payload::Form { fields, uploads: Mutex::new(files) })
             }
             None => {
@@ -197,6 +198,16 @@ impl Bridge {
                 body.collect(limit).await.map(Payload::Whole).map_err(Refusal::Body)
             }
         }
+    }
+
+    /// Why a form was not read, with a line in the log where that is this machine's fault.
+    fn unstored(&self, job: &Job, error: FormError) -> Refusal {
+        if let FormError::DiskFull(cause) | FormError::Storage(cause) = &error {
+            let reason = cause.to_string();
+            let what = format!("{} {}: {}", job.head.method, job.head.uri.path(), error.status().as_u16());
+            self.site.lanes.in_loop(self.worker, move |py| failure::log_unstored(py, &what, &reason));
+        }
+        Refusal::Form(error)
     }
 
     /// Reads a body on as the handler takes its pieces.

@@ -12,7 +12,7 @@ use pyo3::exceptions::{PyFileNotFoundError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use slimeweb_http::multipart::{Content, Upload, UploadDir};
-use tempfile::TempPath;
+use tempfile::{NamedTempFile, TempPath};
 
 /// One uploaded file: in memory while small, else on disk (mode 0600), gone with the request unless saved.
 #[pyclass(frozen, module = "slimeweb")]
@@ -91,57 +91,33 @@ impl SlimeFile {
         ))
     }
 
-    fn save_in(&self, directory: &Path, name: &str) -> PyResult<()> {
-        let target = inside(directory, name)?;
+    /// Keeps the file at `target`: all of it or nothing.
+    fn save_at(&self, target: &Path) -> PyResult<()> {
+        let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut stored = self.stored.lock();
-        let folder = target.parent().unwrap_or(directory);
         // Made with the permissions that any new file gets here, which the saved file is to have as well.
         let mut fresh = tempfile::Builder::new()
             .prefix(".slime-")
             .permissions(fs::Permissions::from_mode(0o666))
             .tempfile_in(folder)?;
-        match std::mem::replace(&mut *stored, Stored::Gone) {
+        match &*stored {
             Stored::Memory(bytes) => {
-                let written = fresh.write_all(&bytes).and_then(|()| fresh.flush());
-                if let Err(error) = written {
-                    *stored = Stored::Memory(bytes);
-                    return Err(error.into());
-                }
-                keep(fresh.into_temp_path(), &target)?;
+                fresh.write_all(bytes)?;
+                keep(fresh, target)?;
             }
             Stored::Disk(path) => {
                 let mode = fresh.as_file().metadata()?.permissions();
-                let moved = fs::set_permissions(&path, mode).and_then(|()| fs::rename(&path, &target));
+                let moved = fs::set_permissions(path, mode).and_then(|()| fs::rename(path, target));
                 match moved {
-                    Ok(()) => {
-                        // The file is at its target; there is nothing left to remove under the old name.
-                        let _ = path.keep();
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-                        let copied =
-                            fs::File::open(&path).and_then(|mut source| io::copy(&mut source, fresh.as_file_mut()));
-                        if let Err(error) = copied {
-                            *stored = Stored::Disk(path);
-                            return Err(error.into());
-                        }
-                        keep(fresh.into_temp_path(), &target)?;
-                    }
-                    Err(error) => {
-                        *stored = Stored::Disk(path);
-                        return Err(error.into());
-                    }
+                    Err(error) if error.kind() == io::ErrorKind::CrossesDevices => copy(path, fresh, target)?,
+                    outcome => outcome?,
                 }
             }
-            Stored::Saved(path) => {
-                let copied = fs::File::open(&path).and_then(|mut source| io::copy(&mut source, fresh.as_file_mut()));
-                *stored = Stored::Saved(path);
-                copied?;
-                keep(fresh.into_temp_path(), &target)?;
-                return Ok(());
-            }
+            Stored::Saved(path) => return Ok(copy(path, fresh, target)?),
             Stored::Gone => return Err(self.gone()),
         }
-        *stored = Stored::Saved(target);
+        // A temporary file that was moved is not found under its old name, one that was copied is removed.
+        *stored = Stored::Saved(target.to_path_buf());
         Ok(())
     }
 
@@ -155,19 +131,39 @@ impl SlimeFile {
     }
 }
 
-fn keep(path: TempPath, target: &Path) -> PyResult<()> {
-    path.persist(target).map_err(|error| error.error.into())
+fn copy(source: &Path, mut fresh: NamedTempFile, target: &Path) -> io::Result<()> {
+    io::copy(&mut fs::File::open(source)?, fresh.as_file_mut())?;
+    keep(fresh, target)
+}
+
+fn keep(fresh: NamedTempFile, target: &Path) -> io::Result<()> {
+    fresh.into_temp_path().persist(target).map_err(|error| error.error)
+}
+
+/// A path of the application's own choice, which may lead anywhere.
+fn anywhere(path: &Path) -> PyResult<PathBuf> {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    if path.file_name().is_none() || bytes.contains(&0) || bytes.ends_with(b"/") {
+        return Err(PyValueError::new_err(format!(
+            "save({:?}) names no file: give a path such as \"photos/photo.png\"",
+            path.display().to_string()
+        )));
+    }
+    Ok(path.to_path_buf())
 }
 
 /// `directory/name` when that stays inside the directory, symbolic links followed.
-fn inside(directory: &Path, name: &str) -> PyResult<PathBuf> {
+fn inside(directory: &Path, name: &Path) -> PyResult<PathBuf> {
     let refuse = || {
         PyValueError::new_err(format!(
-            "save({name:?}) would leave its directory: give a plain name such as \"photo.png\", and the place as save(name, directory)"
+            "save({:?}, directory) would leave the directory: give a plain name such as \"photo.png\", or a whole path as \
+             save(path)",
+            name.display().to_string()
         ))
     };
-    let plain = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
-    if name.is_empty() || name.contains('\0') || name.ends_with('/') || !plain {
+    let bytes = name.as_os_str().as_encoded_bytes();
+    let plain = name.components().all(|part| matches!(part, Component::Normal(_)));
+    if bytes.is_empty() || bytes.contains(&0) || bytes.ends_with(b"/") || !plain {
         return Err(refuse());
     }
     let directory = directory.canonicalize()?;
@@ -206,12 +202,17 @@ impl SlimeFile {
         Ok(PyBytes::new(py, &bytes))
     }
 
-    /// Keeps the file as `new_filename` in `directory` (the working directory by default): all of it or nothing.
+    /// Keeps the file at the path `new_filename`, relative to the working directory or absolute: all of it or nothing, in the
+    /// place of a file that is there. With a `directory` it is kept there, and `new_filename` must not lead out of it.
     ///
-    /// `ValueError` for a name that would leave the directory, `OSError` where the file cannot be written.
-    #[pyo3(signature = (new_filename, directory=PathBuf::from(".")))]
-    fn save(&self, py: Python<'_>, new_filename: &str, directory: PathBuf) -> PyResult<()> {
-        py.detach(|| self.save_in(&directory, new_filename))
+    /// `ValueError` for a name that is none, or would leave the directory; `OSError` where the file cannot be written.
+    #[pyo3(signature = (new_filename, directory=None))]
+    #[allow(clippy::needless_pass_by_value, reason = "what Python gives")]
+    fn save(&self, py: Python<'_>, new_filename: PathBuf, directory: Option<PathBuf>) -> PyResult<()> {
+        py.detach(|| match directory {
+            Some(directory) => self.save_at(&inside(&directory, &new_filename)?),
+            None => self.save_at(&anywhere(&new_filename)?),
+        })
     }
 
     /// Removes the temporary file now instead of with the request. A saved file stays.

@@ -143,6 +143,7 @@ impl Server {
         // What it answers has no route, and says so.
         let fallback = fallback.map(|plan| Plan { pattern: String::new(), ..plan });
         let (uploads, counters) = (Arc::new(UploadDir::new(settings.upload_dir.clone())), Arc::default());
+        py.detach(|| uploads.clear_abandoned());
         let member = |module: &str, name: &str| PyResult::Ok(py.import(module)?.getattr(name)?.unbind());
         let site = || {
             PyResult::Ok(Arc::new(Site {
