@@ -235,8 +235,12 @@ impl Bridge {
     }
 
     async fn file(&self, head: &http::request::Parts) -> Option<Response<Body>> {
-        for mount in &self.site.mounts {
-            if let Some(response) = mount.serve(&head.method, &head.headers, head.uri.path()).await {
+        for (mount, fields) in &self.site.mounts {
+            if let Some(mut response) = mount.serve(&head.method, &head.headers, head.uri.path()).await {
+                for (name, value) in fields {
+                    // Vary and the like stay beside what the file's own answer says there.
+                    response.headers_mut().append(name, value.clone());
+                }
                 return Some(response);
             }
         }

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use http::HeaderMap;
 use pyo3::prelude::*;
 
 use crate::lanes::pace::Pace;
+use crate::response::{header_name, header_value};
 
 /// How to answer what one route matches. Immutable while the server runs.
 #[derive(FromPyObject)]
@@ -49,4 +51,13 @@ fn pace(blocking: &Bound<'_, PyAny>) -> PyResult<Arc<Pace>> {
 pub(crate) struct Mount {
     pub(crate) prefix: String,
     pub(crate) directory: std::path::PathBuf,
+    pub(crate) headers: Vec<(String, String)>,
+}
+
+impl Mount {
+    /// What its answers have besides their own fields. `ValueError` for what cannot be a field.
+    pub(crate) fn fields(&self) -> PyResult<HeaderMap> {
+        let field = |(name, value): &(String, String)| Ok((header_name(name)?, header_value(name, value)?));
+        self.headers.iter().map(field).collect()
+    }
 }

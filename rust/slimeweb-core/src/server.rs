@@ -149,7 +149,10 @@ impl Server {
             PyResult::Ok(Arc::new(Site {
                 app: self.app.clone_ref(py),
                 router: Self::router(py, &plans)?,
-                mounts: mounts.iter().map(|mount| StaticDir::new(&mount.directory, &mount.prefix)).collect(),
+                mounts: mounts
+                    .iter()
+                    .map(|mount| Ok((StaticDir::new(&mount.directory, &mount.prefix), mount.fields()?)))
+                    .collect::<PyResult<_>>()?,
                 fallback: fallback.as_ref().map(|plan| Arc::new(plan.clone_ref(py))),
                 on_error: on_error.clone_ref(py),
                 json_default: member("slimeweb.encoding", "default")?,

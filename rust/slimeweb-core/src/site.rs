@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use http::HeaderMap;
 use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString};
@@ -23,7 +24,8 @@ use crate::proxies::TrustedProxies;
 pub(crate) struct Site {
     pub(crate) app: Py<PyAny>,
     pub(crate) router: Router<Arc<Plan>>,
-    pub(crate) mounts: Vec<StaticDir>,
+    /// Directories, and what their answers have besides their own fields.
+    pub(crate) mounts: Vec<(StaticDir, HeaderMap)>,
     /// Answers what no route does, where somebody wants a say in it.
     pub(crate) fallback: Option<Arc<Plan>>,
     pub(crate) on_error: Py<PyAny>,

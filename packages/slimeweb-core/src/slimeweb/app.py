@@ -265,13 +265,21 @@ class Slime:
 
         return declare
 
-    def static_route(self, prefix: str, directory: str | os.PathLike[str]) -> None:
+    def static_route(
+        self,
+        prefix: str,
+        directory: str | os.PathLike[str],
+        *,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         """Serves the files of a directory (relative to the application's file, or absolute) below a URL prefix.
 
-        `ConfigError` when there is no such directory or the prefix is taken.
+        Files are served without middleware; every answer has `headers` besides its own, such as
+        `{"Access-Control-Allow-Origin": "*"}` for pages of other origins. `ConfigError` when there is no such
+        directory, the prefix is taken or a header will not do.
         """
         self._declaring("a static route")
-        self._mounts.add(prefix, directory)
+        self._mounts.add(prefix, directory, headers)
 
     def serve(
         self,

@@ -32,10 +32,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class StaticMount:
-    """A directory whose files are served below a URL prefix."""
+    """A directory whose files are served below a URL prefix, with further header fields."""
 
     prefix: str
     directory: str
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from slimeweb.errors import ConfigError
 from slimeweb.plan import StaticMount
@@ -11,6 +14,23 @@ from slimeweb.plan import StaticMount
 __all__ = ["StaticMounts"]
 
 _PREFIX = "/static"
+
+_OWN = frozenset(
+    {
+        "accept-ranges",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-range",
+        "content-type",
+        "date",
+        "etag",
+        "last-modified",
+        "location",
+        "transfer-encoding",
+    }
+)
+"""Fields that the server itself sends with a file."""
 
 
 class StaticMounts:
@@ -22,8 +42,10 @@ class StaticMounts:
         self._root = root
         self._mounts: tuple[StaticMount, ...] = ()
 
-    def add(self, prefix: str, directory: str | os.PathLike[str]) -> None:
-        """Declares a directory. `ConfigError` when it does not exist, or for a prefix that will not do."""
+    def add(
+        self, prefix: str, directory: str | os.PathLike[str], headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Declares a directory. `ConfigError` when it does not exist, or for a prefix or a header that will not do."""
         if not prefix.startswith("/") or any(mark in prefix for mark in "{}?#"):
             raise ConfigError(
                 f"static_route({prefix!r}): the prefix has to be a path that starts with '/', such as '/assets'"
@@ -31,7 +53,10 @@ class StaticMounts:
         prefix = prefix.rstrip("/") or "/"
         if any(mount.prefix == prefix for mount in self._mounts):
             raise ConfigError(f"static_route({prefix!r}): this prefix has a directory already")
-        self._mounts = (*self._mounts, StaticMount(prefix, self._existing(f"static_route({prefix!r})", directory)))
+        role = f"static_route({prefix!r})"
+        for name, value in headers.items():
+            _check_header(role, name, value)
+        self._mounts = (*self._mounts, StaticMount(prefix, self._existing(role, directory), tuple(headers.items())))
 
     def resolve(self, static_path: str | None) -> tuple[StaticMount, ...]:
         """Every directory to serve; `static_path` is served below `/static`, by default `static/` if that exists.
@@ -53,3 +78,12 @@ class StaticMounts:
             if candidate.is_dir():
                 return str(candidate)
         raise ConfigError(f"{role}: {os.fspath(directory)!r} is not a directory, neither in {self._root} nor as it is")
+
+
+def _check_header(role: str, name: object, value: object) -> None:
+    if not isinstance(name, str) or not re.fullmatch(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", name):
+        raise ConfigError(f"{role}: {name!r} is not a header name: use one such as 'Access-Control-Allow-Origin'")
+    if not isinstance(value, str) or not re.fullmatch(r"[\t -~]*", value):
+        raise ConfigError(f"{role}: {value!r} cannot be the header {name}: use printable text without line breaks")
+    if name.lower() in _OWN:
+        raise ConfigError(f"{role}: the header {name} is the server's own: it depends on the file")

@@ -1,0 +1,64 @@
+"""Header fields that an application wants on its files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slimeweb import Slime
+from slimeweb.errors import ConfigError
+from slimeweb.plugin import Cors
+from slimeweb.testing import TestClient
+
+ANY_ORIGIN = {"Access-Control-Allow-Origin": "*", "Timing-Allow-Origin": "*"}
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Slime:
+    for directory in ("static", "fonts", "plain"):
+        (tmp_path / directory).mkdir()
+        (tmp_path / directory / "a.txt").write_text("0123456789")
+    return Slime(tmp_path / "main.py")
+
+
+def test_files_have_the_headers_of_their_route(app: Slime) -> None:
+    app.static_route("/fonts", "fonts", headers=ANY_ORIGIN)
+    app.static_route("/static", "static", headers={"Vary": "Origin"})
+    app.static_route("/plain", "plain")
+    app.route("/")(lambda req, resp: "hello")
+    app.use(Cors("https://shop.example"))
+    with TestClient(app) as client:
+        origin = {"Origin": "https://page.example"}
+        whole = client.get("/fonts/a.txt", headers=origin)
+        assert (whole.status_code, whole.content) == (200, b"0123456789")
+        answers = [
+            whole,
+            client.head("/fonts/a.txt", headers=origin),
+            client.get("/fonts/a.txt", headers={**origin, "Range": "bytes=2-3"}),
+            client.get("/fonts/a.txt", headers={**origin, "If-None-Match": whole.headers["etag"]}),
+        ]
+        assert [answer.status_code for answer in answers] == [200, 200, 206, 304]
+        for answer in answers:
+            assert answer.header_all("access-control-allow-origin") == ["*"]
+            assert answer.header_all("timing-allow-origin") == ["*"]
+        assert "Origin" in client.get("/static/a.txt").header_all("vary")
+        for path in ("/plain/a.txt", "/fonts/none.txt"):
+            assert "access-control-allow-origin" not in client.get(path, headers=origin).headers
+
+
+@pytest.mark.parametrize(
+    ("headers", "message"),
+    [
+        ({"X A": "1"}, "'X A' is not a header name"),
+        ({1: "1"}, "1 is not a header name"),
+        ({"X-A": "1\r\nX-B: 2"}, "cannot be the header X-A"),
+        ({"X-A": 1}, "1 cannot be the header X-A"),
+        ({"Content-Length": "1"}, "Content-Length is the server's own"),
+        ({"etag": "1"}, "etag is the server's own"),
+    ],
+)
+def test_headers_that_will_not_do_are_refused_at_the_declaration(app: Slime, headers: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        app.static_route("/fonts", "fonts", headers=headers)
