@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
@@ -180,3 +181,135 @@ def test_a_log_entry_is_one_line_whatever_the_path(caplog: pytest.LogCaptureFixt
     assert ask(app, "/a%0D%0AERROR%20forged")[0] == 500
     (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert "\n" not in record.getMessage()
+
+
+def test_a_status_counts_before_the_base_classes_of_an_http_error(caplog: pytest.LogCaptureFixture) -> None:
+    app = Slime(__file__)
+
+    @app.error(404)
+    def missing(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
+        return resp.plain("my 404")
+
+    @app.error(Exception)
+    def anything(req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> SlimeResponse:
+        return resp.plain(f"anything: {exc}")
+
+    @app.route("/raised")
+    def raised(req: SlimeRequest, resp: SlimeResponse) -> None:
+        raise HttpError(404)
+
+    @app.route("/value")
+    def value(req: SlimeRequest, resp: SlimeResponse) -> None:
+        raise ValueError("5")
+
+    assert ask(app, "/raised") == (404, "my 404")
+    assert ask(app, "/nowhere") == (404, "my 404")
+    assert ask(app, "/value") == (500, "anything: 5")
+
+
+def test_the_class_of_an_http_error_counts_before_its_status() -> None:
+    class Gone(HttpError):
+        def __init__(self) -> None:
+            super().__init__(410)
+
+    app = failing(Gone())
+
+    @app.error(Gone)
+    def gone(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
+        return resp.plain("by class")
+
+    @app.error(410)
+    def by_status(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
+        return resp.plain("by status")
+
+    @app.error(HttpError)
+    def base(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
+        return resp.plain("by base")
+
+    assert ask(app) == (410, "by class")
+
+
+@pytest.mark.parametrize("detail", [{"code": 1}, [{"field": "email"}], {}])
+@pytest.mark.parametrize("later", [False, True])
+def test_the_detail_of_an_http_error_may_be_json(detail: Any, later: bool) -> None:
+    with TestClient(failing(HttpError(409, detail), later=later)) as client:
+        response = client.get("/")
+        assert (response.status_code, response.json()) == (409, detail)
+        assert response.headers["content-type"] == "application/json"
+
+
+def test_a_detail_that_can_be_no_body_is_refused_where_it_is_made() -> None:
+    with pytest.raises(TypeError, match="give text, or a dict or list for a JSON body"):
+        HttpError(409, 17)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_an_error_handler_that_fails_reaches_the_handler_of_500(later: bool, caplog: pytest.LogCaptureFixture) -> None:
+    app = failing(OutOfStock("no umbrellas"), later=later)
+
+    @app.error(LookupError)
+    def lookup(req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> None:
+        resp.json({"half": True})
+        raise RuntimeError("no template") from exc
+
+    @app.error(500)
+    def internal(req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> SlimeResponse:
+        return resp.plain(f"sorry for the {type(exc).__name__}")
+
+    assert ask(app) == (500, "sorry for the RuntimeError")
+    assert "no umbrellas" in caplog.text
+    assert "no template" in caplog.text
+    assert "direct cause" in caplog.text
+
+
+def test_the_handler_of_500_is_not_asked_about_itself(caplog: pytest.LogCaptureFixture) -> None:
+    app = failing(ValueError("first"))
+    calls: list[BaseException] = []
+
+    @app.error(500)
+    def internal(req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> None:
+        calls.append(exc)
+        raise RuntimeError("second")
+
+    assert ask(app) == (500, "Internal Server Error")
+    assert len(calls) == 1
+    assert "first" in caplog.text
+    assert "second" in caplog.text
+
+
+def test_a_handler_of_500_that_fails_after_another_ends_as_a_plain_500(caplog: pytest.LogCaptureFixture) -> None:
+    app = Slime(__file__)
+
+    @app.error(404)
+    def missing(req: SlimeRequest, resp: SlimeResponse) -> None:
+        raise RuntimeError("first")
+
+    @app.error(500)
+    def internal(req: SlimeRequest, resp: SlimeResponse) -> None:
+        raise RuntimeError("second")
+
+    assert ask(app, "/nowhere") == (500, "Internal Server Error")
+    assert "first" in caplog.text
+    assert "second" in caplog.text
+
+
+def test_awaiting_a_task_that_was_cancelled_is_a_500_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    app = Slime(__file__)
+
+    @app.route("/")
+    async def give_up(req: SlimeRequest, resp: SlimeResponse) -> None:
+        task = asyncio.create_task(asyncio.sleep(60))
+        task.cancel()
+        await task
+
+    assert ask(app) == (500, "Internal Server Error")
+    assert "unhandled error in GET / (request " in caplog.text
+    assert "CancelledError" in caplog.text
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_a_cancellation_that_escapes_while_the_client_waits_is_a_500(
+    later: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert ask(failing(asyncio.CancelledError(), later=later)) == (500, "Internal Server Error")
+    assert "unhandled error in GET / (request " in caplog.text

@@ -12,6 +12,7 @@ from slimeweb.errors import ConfigError
 from slimeweb.interpreter import usable_cpus
 from slimeweb.plan import Settings
 from slimeweb.route_option import ServeOption
+from slimeweb.secret_keys import SecretKeys
 from slimeweb.settings import resolve
 from slimeweb.tls import SlimeTls
 
@@ -137,3 +138,20 @@ def test_options_of_plugins() -> None:
     assert resolve({}, {"SLIME_DEPTH": "4"}, options, {"depth": 5}).options == {"depth": 5}
     with pytest.raises(ConfigError, match="SLIME_DEPTH='deep'"):
         resolve({}, {"SLIME_DEPTH": "deep"}, options)
+
+
+def test_a_launch_does_not_show_its_keys() -> None:
+    launch = resolve({"secret_key": ["a-very-secret-key", "an-older-one"]}, {}, {}, {})
+    assert launch.secret_key == ("a-very-secret-key", "an-older-one")
+    for text in (repr(launch), str(launch)):
+        assert "a-very-secret-key" not in text
+        assert "an-older-one" not in text
+
+
+def test_a_key_that_will_not_do_is_not_shown() -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve({"secret_key": b"a-very-secret-key"}, {}, {}, {})
+    assert "a-very-secret-key" not in str(caught.value)
+    with pytest.raises(ConfigError, match="secret_key is a bytes") as caught:
+        SecretKeys([b"a-very-secret-key"])  # type: ignore[list-item]
+    assert "a-very-secret-key" not in str(caught.value)

@@ -429,3 +429,30 @@ def test_middleware_runs_before_the_first_byte(app: Slime) -> None:
         assert client.get("/").status_code == 401
         allowed = client.get("/", headers={"Authorization": "x"})
         assert (allowed.text, allowed.headers["x-before"]) == ("body", "1")
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_without_strict_order_a_stream_is_logged_once_and_on_one_line(
+    later: bool, app: Slime, caplog: pytest.LogCaptureFixture
+) -> None:
+    def send_all(resp: Any) -> None:
+        for piece in range(5):
+            resp.send(piece, strict_order=False)
+
+    if later:
+
+        @app.stream(path="/{name}", method="GET", content="text/plain")
+        async def stream_later(req: Any, resp: Any) -> None:
+            send_all(resp)
+
+    else:
+
+        @app.stream(path="/{name}", method="GET", content="text/plain")
+        def stream_me(req: Any, resp: Any) -> None:
+            send_all(resp)
+
+    with TestClient(app) as client:
+        client.get("/a%0D%0AERROR%20forged")
+    (line,) = [record.getMessage() for record in caplog.records if "was not sent" in record.getMessage()]
+    assert line.splitlines() == [line]
+    assert r"/a\r\nERROR forged" in line

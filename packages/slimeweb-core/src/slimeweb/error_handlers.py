@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from slimeweb.errors import ConfigError, InvalidHandler
+from slimeweb.errors import ConfigError, HttpError, InvalidHandler
 from slimeweb.routing import Handler, check_handler, describe, is_coroutine_function
 
 if TYPE_CHECKING:
@@ -45,13 +45,22 @@ class ErrorHandlers:
             raise ConfigError(f"app.error({key!r}) has two handlers; the second is {describe(handler)}")
         table[key] = adapted
 
-    def for_exception(self, exc: BaseException) -> tuple[type[BaseException], ErrorHandler] | None:
-        """The handler of the nearest base class, and that class."""
-        for kind in type(exc).__mro__:
-            handler = self._by_type.get(kind)
+    def find(self, exc: BaseException) -> tuple[ErrorKey, ErrorHandler] | None:
+        """The handler of an exception, and what it was declared for: its own class, its status (an `HttpError` has
+        one), or the nearest base class; without any of these, 500.
+        """
+        kind = type(exc)
+        keys: tuple[ErrorKey, ...]
+        keys = (kind, exc.status, *kind.__mro__[1:]) if isinstance(exc, HttpError) else (*kind.__mro__, 500)
+        for key in keys:
+            handler = self._by_status.get(key) if isinstance(key, int) else self._by_type.get(key)
             if handler is not None:
-                return kind, handler
+                return key, handler
         return None
+
+    def has_class(self, exc: BaseException) -> bool:
+        """Whether a handler was declared for the exception's class or a base class."""
+        return any(kind in self._by_type for kind in type(exc).__mro__)
 
     def for_status(self, status: int) -> ErrorHandler | None:
         """The handler of a status."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 __all__ = [
     "ClientDisconnected",
@@ -62,19 +63,28 @@ class HttpError(SlimeError):
     """Raised in a handler, it becomes the response.
 
     `status` is the status code, 400 to 599; `detail` the body, shown to the client as it is (the status's own name
-    when empty); `headers` are added to the response. `ValueError` for another status.
+    when empty): text, or a dict or list for a JSON body; `headers` are added to the response. `ValueError` for another
+    status, `TypeError` for another detail.
 
         raise HttpError(404, "no such student")
+        raise HttpError(409, {"code": 17, "field": "email"})
     """
 
-    def __init__(self, status: int, detail: str = "", headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, detail: str | dict[str, Any] | list[Any] = "", headers: Mapping[str, str] | None = None
+    ) -> None:
         if not 400 <= status <= 599:
             raise ValueError(
                 f"HttpError needs an error status, 400 to 599, not {status}: use resp.set_status({status})"
             )
+        if not isinstance(detail, str | dict | list):
+            raise TypeError(
+                f"HttpError({status}, {detail!r}): give text, or a dict or list for a JSON body; headers are "
+                "HttpError(status, detail, headers={…})"
+            )
         super().__init__(status, detail)
         self.status = status
-        self.detail = detail
+        self.detail: str | dict[str, Any] | list[Any] = detail
         self.headers: Mapping[str, str] = dict(headers or {})
 
     def __str__(self) -> str:

@@ -7,8 +7,9 @@ import logging
 from typing import TYPE_CHECKING
 
 from slimeweb.dev_page import dev_page
-from slimeweb.error_handlers import ErrorHandlers
+from slimeweb.error_handlers import ErrorHandler, ErrorHandlers
 from slimeweb.errors import ClientDisconnected, HttpError, phrase
+from slimeweb.loops import STOPPING
 from slimeweb.plugins import Plugins
 
 if TYPE_CHECKING:
@@ -36,29 +37,25 @@ class Failures:
     def on_error(self, req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> None:
         """Fills the response for what a handler or a middleware raised.
 
-        In this order: the `@app.error` of its class or the nearest base class, plugins, `@app.error` of its status
-        (an `HttpError`'s own, else 500), a short text. What is not an `HttpError` and finds no handler of its own
-        class is logged.
+        In this order: plugins, unless an `@app.error` names its class or a base class; the `@app.error` of its class;
+        of its status, where it is an `HttpError`; of the nearest base class; of 500; a short text. What is not an
+        `HttpError` and finds no handler of its own class is logged. What such a handler raises is logged as well, and
+        goes to the `@app.error` of 500.
         """
         try:
             if resp.started:
                 # Cutting it is all that is left to tell the client.
                 resp.abort()
-                if not isinstance(exc, ClientDisconnected | asyncio.CancelledError):
+                if not (isinstance(exc, ClientDisconnected) or _is_own_cancellation(exc)):
                     _log("unhandled error after the response had started", req, exc)
-            elif isinstance(exc, ClientDisconnected | asyncio.CancelledError):
+            elif isinstance(exc, ClientDisconnected) or _is_stopping(exc):
                 # Nobody is left to read an answer, and nothing went wrong on this side.
                 _logger.debug("%s %s ended early: %r (request %s)", req.method, _printable(req.path), exc, req.id)
                 _answer_text(resp, 503)
             else:
                 self._answer(req, resp, exc)
         except Exception as failure:
-            _log("the handler of an error failed", req, failure)
-            try:
-                _answer_text(resp, 500)
-            except Exception as too_late:
-                # The head is out: the server ends the response as well as it can.
-                _logger.debug("request %s cannot be answered any more: %s", req.id, too_late)
+            self._give_up(req, resp, exc, failure)
 
     def on_after_error(self, req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> None:
         """Like `on_error`, for what a middleware raised after the handler: a body that is complete stays so."""
@@ -68,7 +65,7 @@ class Failures:
                 req.method,
                 _printable(req.path),
                 req.id,
-                exc,
+                _printable(str(exc)),
             )
         else:
             self.on_error(req, resp, exc)
@@ -79,11 +76,30 @@ class Failures:
         try:
             self._answer_known(req, resp, refusal)
         except Exception as failure:
-            _log("the handler of an error failed", req, failure)
+            self._give_up(req, resp, refusal, failure)
+
+    def _give_up(self, req: SlimeRequest, resp: SlimeResponse, exc: BaseException, failure: Exception) -> None:
+        """Fills the response after `failure`, which the handler of `exc` raised."""
+        if failure is not exc and failure.__context__ is None:
+            # The handler was not called within an `except`: the log is to show what it was called for.
+            failure.__context__ = exc
+        _log("the handler of an error failed", req, failure)
+        handler = self._handlers.for_status(500)
+        found = self._handlers.find(exc)
+        try:
+            if handler is not None and (found is None or found[1] is not handler) and not resp.started:
+                self._call(handler, req, resp, failure, 500)
+                return
+        except Exception as second:
+            _log("the handler of status 500 failed", req, second)
+        try:
             _answer_text(resp, 500)
+        except Exception as too_late:
+            # The head is out: the server ends the response as well as it can.
+            _logger.debug("request %s cannot be answered any more: %s", req.id, too_late)
 
     def _answer(self, req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> None:
-        if self._handlers.for_exception(exc) is None:
+        if not self._handlers.has_class(exc):
             answer = self._plugins.call("slime_handle_exception", app=self._app, req=req, resp=resp, exc=exc)
             if answer is not None:
                 resp.accept(answer)
@@ -92,17 +108,22 @@ class Failures:
 
     def _answer_known(self, req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> None:
         status = exc.status if isinstance(exc, HttpError) else 500
-        found = self._handlers.for_exception(exc)
-        if not isinstance(exc, HttpError) and (found is None or found[0] in (Exception, BaseException)):
+        found = self._handlers.find(exc)
+        if not isinstance(exc, HttpError) and (found is None or found[0] in (500, Exception, BaseException)):
             # A handler for everything knows nothing about this error in particular: it still is a defect to be told of.
             _log("unhandled error", req, exc)
+        self._call(None if found is None else found[1], req, resp, exc, status)
+
+    def _call(
+        self, handler: ErrorHandler | None, req: SlimeRequest, resp: SlimeResponse, exc: BaseException, status: int
+    ) -> None:
+        """Lets `handler` fill the response, and fills it where that says nothing."""
         begun = resp.is_set
         if begun:
             # Half of an answer that nobody meant to give.
             resp.empty(status)
         resp.set_status(status)
-        handler = found[1] if found is not None else self._handlers.for_status(status)
-        if isinstance(exc, HttpError):
+        if isinstance(exc, HttpError) and exc.status == status:
             for name, value in exc.headers.items():
                 resp.set_header(name, value)
         if handler is not None:
@@ -114,8 +135,11 @@ class Failures:
         elif self._dev and not isinstance(exc, HttpError):
             self._answer_dev(req, resp, exc)
             return
-        detail = exc.detail if isinstance(exc, HttpError) else ""
-        resp.plain(detail or phrase(status))
+        detail = exc.detail if isinstance(exc, HttpError) and exc.status == status else ""
+        if isinstance(detail, str):
+            resp.plain(detail or phrase(status))
+        else:
+            resp.json(detail)
 
     def _answer_dev(self, req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> None:
         text, html = dev_page(req, exc)
@@ -127,6 +151,25 @@ class Failures:
 
 def _log(what: str, req: SlimeRequest, exc: BaseException) -> None:
     _logger.error("%s in %s %s (request %s)", what, req.method, _printable(req.path), req.id, exc_info=exc)
+
+
+def _is_stopping(exc: BaseException) -> bool:
+    """Whether the server has cancelled the handler because it stops. Otherwise a `CancelledError` before the response
+    has started is the handler's own, of a task that it awaited: the server cancels for a client that has left only
+    what is being sent.
+    """
+    return isinstance(exc, asyncio.CancelledError) and STOPPING in exc.args
+
+
+def _is_own_cancellation(exc: BaseException) -> bool:
+    """Whether the running task itself has been cancelled: by the server, when the client leaves or it stops."""
+    if not isinstance(exc, asyncio.CancelledError):
+        return False
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return False
+    return task is not None and task.cancelling() > 0
 
 
 def _printable(path: str) -> str:

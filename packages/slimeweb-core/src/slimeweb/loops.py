@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from slimeweb._core import LoopPort
 
-__all__ = ["LoopThread", "Loops"]
+__all__ = ["STOPPING", "LoopThread", "Loops"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -27,6 +27,9 @@ _READABLE, _WRITABLE = 1, 4
 
 # The most that a transport of a worker's loop reads at a time, in bytes: below glibc's threshold of a mapping.
 _READ_SIZE = 64 * 1024
+
+STOPPING = "the server is stopping"
+"""The message with which tasks are cancelled at the end."""
 
 _logger = logging.getLogger("slimeweb")
 
@@ -303,6 +306,6 @@ class Loops:
 def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
     tasks = asyncio.all_tasks(loop)
     for task in tasks:
-        task.cancel()
+        task.cancel(STOPPING)
     if tasks:
         loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))

@@ -23,7 +23,9 @@ class SecretKeys:
         listed = (keys,) if isinstance(keys, str) else tuple(keys or ())
         for key in listed:
             if not isinstance(key, str) or not key:
-                raise ConfigError(f"secret_key={key!r}: give a non-empty str, or a list of them, the newest first")
+                # Never the value: bytes, say, would be the key itself.
+                given = "an empty str" if key == "" else f"a {type(key).__name__}"
+                raise ConfigError(f"secret_key is {given}: give a non-empty str, or a list of them, the newest first")
         self._keys = listed
         self._lock = threading.Lock()
         self._quiet = quiet

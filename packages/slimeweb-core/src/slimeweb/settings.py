@@ -29,7 +29,7 @@ class Launch:
 
     server: Settings
     body_size: int = BODY_SIZE
-    secret_key: str | tuple[str, ...] | None = None
+    secret_key: str | tuple[str, ...] | None = field(default=None, repr=False)
     static_path: str | None = None
     access_log: bool = False
     app_state: Mapping[str, Any] = field(default_factory=dict)

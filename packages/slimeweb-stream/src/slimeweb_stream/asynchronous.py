@@ -8,7 +8,7 @@ from collections.abc import Generator
 from typing import Any
 
 from slimeweb import ClientDisconnected, SlimeRequest, SlimeResponse
-from slimeweb_stream.base import BaseStream, ContentType, logger
+from slimeweb_stream.base import BaseStream, ContentType
 from slimeweb_stream.events import COMMENT, format_comment, format_event
 from slimeweb_stream.pieces import to_bytes
 from slimeweb_stream.pulse import Pulse
@@ -47,14 +47,14 @@ class AsyncStreamResponse(BaseStream):
         """Sends text, bytes, or anything else as JSON. Await the result to wait for a client that is behind.
 
         `ClientDisconnected` once the client has left, `RuntimeError` before `start_stream()`, after `close()`, or when
-        too much waits because nothing was awaited. With `strict_order=False` failures are logged instead of raised.
+        too much waits because nothing was awaited. With `strict_order=False` only the first failure is logged, none raised.
         """
         try:
             return self._send(to_bytes(data))
         except (ClientDisconnected, RuntimeError) as error:
             if strict_order:
                 raise
-            logger.warning("a piece of the stream %s was not sent: %s", self._req.path, error)
+            self._tell_unsent(error)
             return Sending(None)
 
     def send_event(

@@ -50,6 +50,7 @@ class BaseStream:
         "_req",
         "_resp",
         "_tail",
+        "_told",
         "_writer",
         "keep_alive",
     )
@@ -62,6 +63,7 @@ class BaseStream:
         self._beat: Beat | None = None
         self._writer = resp.writer()
         self._tail = b"\n\n"
+        self._told = False
         self.keep_alive = KEEP_ALIVE
         """Seconds of silence after which an event stream sends a comment; 0 for never."""
 
@@ -123,6 +125,14 @@ class BaseStream:
     def _sent(self) -> None:
         if self._beat is not None:
             self._beat.put_off()
+
+    def _tell_unsent(self, error: Exception) -> None:
+        """Logs the first piece that was not sent; a handler that goes on sending would repeat it without end."""
+        if not self._told:
+            self._told = True
+            # The path is the client's own: a line break in it would forge a line of the log.
+            path = ascii(self._req.path)[1:-1]
+            logger.warning("a piece of the stream %s was not sent (later ones are not logged): %s", path, error)
 
     def _note(self, piece: bytes | str) -> None:
         """Keeps the end of what an event stream has been given: as much of it as tells whether an event is over."""

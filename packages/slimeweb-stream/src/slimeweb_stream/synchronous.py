@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 from slimeweb import ClientDisconnected, SlimeRequest, SlimeResponse
-from slimeweb_stream.base import BaseStream, ContentType, logger
+from slimeweb_stream.base import BaseStream, ContentType
 from slimeweb_stream.events import COMMENT, format_comment, format_event
 from slimeweb_stream.pieces import to_bytes
 from slimeweb_stream.pulse import Pulse
@@ -35,7 +35,7 @@ class StreamResponse(BaseStream):
         """Sends text, bytes, or anything else as JSON, waiting while the client is behind.
 
         `ClientDisconnected` once the client has left, `RuntimeError` before `start_stream()` or after `close()`. With
-        `strict_order=False` failures are logged instead of raised.
+        `strict_order=False` the first failure is logged instead, and the others pass.
         """
         piece = data if isinstance(data, str) else to_bytes(data)
         try:
@@ -46,7 +46,7 @@ class StreamResponse(BaseStream):
         except (ClientDisconnected, RuntimeError) as error:
             if strict_order:
                 raise
-            logger.warning("a piece of the stream %s was not sent: %s", self._req.path, error)
+            self._tell_unsent(error)
 
     def send_event(self, data: Any, event: str | None = None, id: str | None = None, retry: int | None = None) -> None:
         """Sends a server-sent event; `retry` is in milliseconds.
