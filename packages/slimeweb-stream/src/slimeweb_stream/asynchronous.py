@@ -47,7 +47,7 @@ class AsyncStreamResponse(BaseStream):
         """Sends text, bytes, or anything else as JSON. Await the result to wait for a client that is behind.
 
         `ClientDisconnected` once the client has left, `RuntimeError` before `start_stream()`, after `close()`, or when
-        too much waits because nothing was awaited. With `strict_order=False` only the first failure is logged, none raised.
+        too much waits because nothing was awaited. With `strict_order=False` the first is logged, none raised.
         """
         try:
             return self._send(to_bytes(data))
