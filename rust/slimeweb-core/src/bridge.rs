@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HOST, RETRY_AFTER, UPGRADE};
+use http::header::{ACCEPT_RANGES, ALLOW, CONNECTION, CONTENT_TYPE, HOST, RETRY_AFTER, UPGRADE};
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body::Body as _;
 use parking_lot::Mutex;
@@ -354,9 +354,21 @@ fn is_multipart(kind: &HeaderValue) -> bool {
 }
 
 async fn send_file(file: FileReply) -> Response<Body> {
-    let FileReply { path, status, headers, method, conditions } = file;
+    let FileReply { path, status, headers, mut method, mut conditions } = file;
+    // Conditions and ranges are about a successful GET or HEAD (RFC 9110, sections 13.2.1 and 14.2).
+    let is_selected = status == StatusCode::OK && matches!(method, Method::GET | Method::HEAD);
+    if !is_selected {
+        conditions.clear();
+        // HEAD stays, for a body that would not be sent need not be read.
+        if method != Method::HEAD {
+            method = Method::GET;
+        }
+    }
     match slimeweb_http::files::serve_file(&method, &conditions, &path, headers).await {
         Ok(mut response) => {
+            if !is_selected {
+                response.headers_mut().remove(ACCEPT_RANGES);
+            }
             // A status of the handler's own stands, unless the request asked for a part or for news.
             if response.status() == StatusCode::OK {
                 *response.status_mut() = status;

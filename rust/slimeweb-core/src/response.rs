@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION};
+use http::header::{ALLOW, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
@@ -42,6 +42,10 @@ pub(crate) struct Draft {
     status: Option<StatusCode>,
     headers: HeaderMap,
     body: Content,
+    /// Whether the Content-Type was set by name for a body that is still to come.
+    is_typed: bool,
+    /// Whether a Content-Length was set by name.
+    has_length: bool,
 }
 
 enum Content {
@@ -56,7 +60,7 @@ enum Content {
 
 impl Draft {
     pub(crate) fn new(status: Option<StatusCode>) -> Self {
-        Self { status, headers: HeaderMap::new(), body: Content::Unset }
+        Self { status, headers: HeaderMap::new(), body: Content::Unset, is_typed: false, has_length: false }
     }
 
     /// An answer that the server has begun: a 404, a 405 with its methods, and the like.
@@ -123,7 +127,10 @@ impl SlimeResponse {
             _ => {}
         }
         if let Some(value) = content_type {
-            draft.headers.insert(CONTENT_TYPE, value);
+            let is_typed = std::mem::replace(&mut draft.is_typed, false);
+            if !(is_typed && (value == PLAIN || value == HTML || value == JSON)) {
+                draft.headers.insert(CONTENT_TYPE, value);
+            }
         }
         if status.is_some() {
             draft.status = status;
@@ -133,6 +140,61 @@ impl SlimeResponse {
         drop(draft);
         drop(old);
         Ok(())
+    }
+
+    /// A field that is to be sent; none where it is the server's own business, which the log is told.
+    fn field(
+        &self,
+        call: &str,
+        key: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<(HeaderName, HeaderValue)>> {
+        let py = key.py();
+        let (Ok(key), Ok(value)) = (key.cast::<PyString>(), value.cast::<PyString>()) else {
+            return Err(not_text(call, key, value));
+        };
+        let key = key.to_str()?;
+        let (name, value) = (header_name(key)?, header_value(key, value.to_str()?)?);
+        match name.as_str() {
+            "content-length" => self.draft.lock().has_length = true,
+            "content-type" => {
+                let mut draft = self.draft.lock();
+                draft.is_typed = matches!(draft.body, Content::Unset | Content::Empty);
+            }
+            "transfer-encoding" | "trailer" | "keep-alive" | "proxy-connection" => {
+                let reason = "the server alone decides how a response is framed: leave it out";
+                self.log_dropped(py, &name, &value, reason)?;
+                return Ok(None);
+            }
+            _ => {}
+        }
+        Ok(Some((name, value)))
+    }
+
+    /// Tells the log of a field that is not sent.
+    #[cold]
+    fn log_dropped(&self, py: Python<'_>, name: &HeaderName, value: &HeaderValue, reason: &str) -> PyResult<()> {
+        let head = &self.request.get().head;
+        let (method, path) = (head.method.as_str(), format!("{:?}", head.uri.path()));
+        let logger = py.import(intern!(py, "logging"))?.call_method1(intern!(py, "getLogger"), ("slimeweb",))?;
+        let format = "%s: %s in the answer to %s %s is not sent: %s";
+        let value = headers::value_text(py, value).repr()?;
+        logger.call_method1(intern!(py, "warning"), (format, name.as_str(), value, method, path, reason))?;
+        Ok(())
+    }
+
+    /// Tells the log of a Content-Length that is not that of the body. The server drops it.
+    #[cold]
+    fn check_length(&self, py: Python<'_>, headers: &HeaderMap, size: usize) {
+        for value in headers.get_all(CONTENT_LENGTH) {
+            if value.as_bytes() != size.to_string().as_bytes() {
+                let reason = format!("the body has {size} bytes, and the server counts them itself");
+                if let Err(error) = self.log_dropped(py, &CONTENT_LENGTH, value, &reason) {
+                    error.write_unraisable(py, None);
+                }
+                return;
+            }
+        }
     }
 
     fn change_headers<T>(&self, change: impl FnOnce(&mut HeaderMap) -> T) -> PyResult<T> {
@@ -256,11 +318,14 @@ impl SlimeResponse {
     }
 
     fn deliver(&self, py: Python<'_>) {
-        let (status, mut headers, body) = {
+        let (status, mut headers, body, has_length) = {
             let mut draft = self.draft.lock();
             let body = std::mem::replace(&mut draft.body, Content::Sent);
-            (draft.status, std::mem::take(&mut draft.headers), body)
+            (draft.status, std::mem::take(&mut draft.headers), body, draft.has_length)
         };
+        if has_length && let Content::Bytes(bytes) = &body {
+            self.check_length(py, &headers, bytes.len());
+        }
         let head = |status: StatusCode, headers: HeaderMap, body: Body| {
             let mut response = Response::new(body);
             *response.status_mut() = status;
@@ -312,6 +377,14 @@ impl SlimeResponse {
 
 fn begun(why: &str) -> PyErr {
     PyRuntimeError::new_err(format!("the response cannot be changed any more: {why}"))
+}
+
+#[cold]
+fn not_text(call: &str, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyErr {
+    let (what, wrong) = if key.is_instance_of::<PyString>() { ("value", value) } else { ("name", key) };
+    let shown = wrong.repr().map(|repr| repr.to_string()).unwrap_or_default();
+    let advice = if wrong.is_instance_of::<PyBytes>() { "decode it" } else { "write it as text, such as str(…)" };
+    PyTypeError::new_err(format!("{call}: the {what} is {}, {shown}, not a str: {advice}", describe(wrong)))
 }
 
 fn status_code(status: u16) -> PyResult<StatusCode> {
@@ -420,16 +493,19 @@ impl SlimeResponse {
     }
 
     /// Sets a header, in place of all there are of that name. `ValueError` where name or value could not be sent as they are.
-    fn set_header(&self, key: &str, value: &str) -> PyResult<()> {
-        let (name, value) = (header_name(key)?, header_value(key, value)?);
+    ///
+    /// The server alone frames responses: Transfer-Encoding, Trailer, Keep-Alive and Proxy-Connection are dropped with a line in the
+    /// log, and so is a Content-Length that is not that of the body.
+    fn set_header(&self, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let Some((name, value)) = self.field("set_header", key, value)? else { return Ok(()) };
         self.change_headers(|headers| {
             headers.insert(name, value);
         })
     }
 
     /// Adds a header beside those of that name. `ValueError` as for `set_header`.
-    fn add_header(&self, key: &str, value: &str) -> PyResult<()> {
-        let (name, value) = (header_name(key)?, header_value(key, value)?);
+    fn add_header(&self, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let Some((name, value)) = self.field("add_header", key, value)? else { return Ok(()) };
         self.change_headers(|headers| {
             headers.append(name, value);
         })
@@ -438,6 +514,9 @@ impl SlimeResponse {
     /// Removes every header of that name.
     fn remove_header(&self, key: &str) -> PyResult<()> {
         let name = header_name(key)?;
+        if name == CONTENT_TYPE {
+            self.draft.lock().is_typed = false;
+        }
         self.change_headers(|headers| {
             headers.remove(name);
         })

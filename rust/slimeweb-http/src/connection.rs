@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, COOKIE, HOST};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -24,6 +24,7 @@ use crate::acceptor::{Arrival, ArrivedSocket, Permit};
 use crate::body::Body;
 use crate::config::HEADER_COUNT;
 use crate::error::BodyError;
+use crate::framing::{self, Asked};
 use crate::request_body::RequestBody;
 use crate::service::{ConnectionInfo, Exchange, Service};
 use crate::station::Spawner;
@@ -220,12 +221,12 @@ impl<S: Service> Desk<S> {
         request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + Send + use<S> {
         let (in_flight, index) = InFlight::begin(&self.pulse);
-        let is_connect = request.method() == Method::CONNECT;
+        let asked = Asked::by(request.method());
         let call = match self.fault(&request, index) {
             Some(fault) => Call::Ended(Box::new(refusal(fault))),
             None => self.call(request),
         };
-        Answering { call, desk: Arc::clone(self), in_flight: Some(in_flight), index, is_connect }
+        Answering { call, desk: Arc::clone(self), in_flight: Some(in_flight), index, asked }
     }
 
     fn fault(&self, request: &Request<Incoming>, index: u64) -> Option<Fault> {
@@ -256,10 +257,11 @@ impl<S: Service> Desk<S> {
         }
     }
 
-    fn finish(&self, mut response: Response<Body>, in_flight: InFlight, index: u64, connect: bool) -> Response<Answer> {
+    fn finish(&self, mut response: Response<Body>, in_flight: InFlight, index: u64, asked: Asked) -> Response<Answer> {
+        let promised = framing::settle(&mut response, asked, self.multiplexed);
         let upgrades = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         if !self.multiplexed {
-            if upgrades || (connect && response.status().is_success()) {
+            if upgrades || (asked == Asked::Connect && response.status().is_success()) {
                 self.pulse.become_tunnel();
             }
             let last = !upgrades && self.floor.roster.is_draining();
@@ -267,7 +269,7 @@ impl<S: Service> Desk<S> {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
         }
-        response.map(|body| Answer { body, in_flight, multiplexed: self.multiplexed, failure: None })
+        response.map(|body| Answer { body, in_flight, multiplexed: self.multiplexed, failure: None, promised })
     }
 }
 
@@ -284,7 +286,7 @@ struct Answering<S, F> {
     /// Taken by the answer.
     in_flight: Option<InFlight>,
     index: u64,
-    is_connect: bool,
+    asked: Asked,
 }
 
 impl<S: Service, F: Future<Output = Response<Body>> + Unpin> Future for Answering<S, F> {
@@ -301,7 +303,7 @@ impl<S: Service, F: Future<Output = Response<Body>> + Unpin> Future for Answerin
         };
         // hyper does not poll a future after its end, which is when this is empty.
         let Some(in_flight) = this.in_flight.take() else { return Poll::Pending };
-        Poll::Ready(Ok(this.desk.finish(response, in_flight, this.index, this.is_connect)))
+        Poll::Ready(Ok(this.desk.finish(response, in_flight, this.index, this.asked)))
     }
 }
 
@@ -333,6 +335,8 @@ struct Answer {
     multiplexed: bool,
     /// An error that waits until what came before it is out, and the number of flushes until then.
     failure: Option<Box<(BodyError, u64)>>,
+    /// Bytes that are still to come of a stream that has said how many there will be.
+    promised: Option<u64>,
 }
 
 impl Answer {
@@ -349,6 +353,28 @@ impl Answer {
             _ => Poll::Ready(self.failure.take().map(|failure| Err(failure.0))),
         }
     }
+
+    /// Breaks a stream off that is longer or shorter than it said: whatever came after it would be misread.
+    #[cold]
+    fn hold_to_promise(
+        &mut self,
+        frame: Option<Result<Frame<Bytes>, BodyError>>,
+    ) -> Option<Result<Frame<Bytes>, BodyError>> {
+        let left = self.promised.unwrap_or_default();
+        match frame {
+            Some(Ok(frame)) => {
+                let size = frame.data_ref().map_or(0, |data| data.len() as u64);
+                let Some(left) = left.checked_sub(size) else { return Some(Err(BodyError::Aborted)) };
+                self.promised = Some(left);
+                Some(Ok(frame))
+            }
+            None if left > 0 => {
+                self.promised = None;
+                Some(Err(BodyError::Aborted))
+            }
+            other => other,
+        }
+    }
 }
 
 impl http_body::Body for Answer {
@@ -359,7 +385,10 @@ impl http_body::Body for Answer {
         if self.failure.is_some() {
             return self.poll_failure(cx);
         }
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        let mut frame = Pin::new(&mut self.body).poll_frame(cx);
+        if self.promised.is_some() {
+            frame = frame.map(|frame| self.hold_to_promise(frame));
+        }
         if self.multiplexed {
             let untaken = matches!(frame, Poll::Ready(Some(Ok(_))));
             self.in_flight.set_untaken(untaken);
@@ -372,7 +401,7 @@ impl http_body::Body for Answer {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.promised.unwrap_or_default() == 0 && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -20,6 +20,7 @@ mod config;
 mod connection;
 mod error;
 pub mod files;
+mod framing;
 mod handle;
 mod listener;
 pub mod multipart;

@@ -53,6 +53,7 @@ class Failures:
                 _logger.debug("%s %s ended early: %r (request %s)", req.method, _printable(req.path), exc, req.id)
                 _answer_text(resp, 503)
             else:
+                _drop_lost(resp)
                 self._answer(req, resp, exc)
         except Exception as failure:
             self._give_up(req, resp, exc, failure)
@@ -175,6 +176,30 @@ def _is_own_cancellation(exc: BaseException) -> bool:
 def _printable(path: str) -> str:
     # The client's own words: a line break in them would forge a line of the log.
     return ascii(path)[1:-1]
+
+
+# What describes the body that an error takes the place of, and what the handler wanted the client to keep.
+_LOST = (
+    "Accept-Ranges",
+    "Cache-Control",
+    "Content-Disposition",
+    "Content-Encoding",
+    "Content-Language",
+    "Content-Length",
+    "Content-Location",
+    "Content-Range",
+    "Content-Type",
+    "ETag",
+    "Expires",
+    "Last-Modified",
+    "Set-Cookie",
+)
+
+
+def _drop_lost(resp: SlimeResponse) -> None:
+    """Removes what an error response does not keep of the response before it. All else stays, such as CORS headers."""
+    for name in _LOST:
+        resp.remove_header(name)
 
 
 def _answer_text(resp: SlimeResponse, status: int) -> None:

@@ -1,0 +1,225 @@
+//! What of a response frames it on its connection. The server alone decides that, for both versions of HTTP.
+
+use http::header::{CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use http_body::Body as _;
+
+use crate::body::Body;
+
+/// What of a request decides on the framing of its response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Head,
+    Connect,
+    Other,
+}
+
+impl Asked {
+    pub(crate) fn by(method: &Method) -> Self {
+        match *method {
+            Method::HEAD => Self::Head,
+            Method::CONNECT => Self::Connect,
+            _ => Self::Other,
+        }
+    }
+}
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// Bit n: a name of n bytes may be one that this module looks after. Spares most responses the comparisons.
+const LENGTHS: u32 = 1 << "te".len()
+    | 1 << "upgrade".len()
+    | 1 << "connection".len()
+    | 1 << "content-length".len()
+    | 1 << "proxy-connection".len()
+    | 1 << "transfer-encoding".len();
+
+fn may_frame(name: &HeaderName) -> bool {
+    let length = name.as_str().len();
+    length < 32 && LENGTHS >> length & 1 == 1
+}
+
+/// Takes the content from a response that may have none, and makes its fields true: a Content-Length is that of the body, fields
+/// that are between two hops (RFC 9110, section 7.6.1) go.
+///
+/// Gives the bytes that the body has to have where that is to be seen to while it is sent: for a stream with a Content-Length.
+pub(crate) fn settle(response: &mut Response<Body>, asked: Asked, multiplexed: bool) -> Option<u64> {
+    let has_content = asked == Asked::Other && !is_without_content(response.status());
+    if has_content && !response.headers().keys().any(may_frame) {
+        return None;
+    }
+    settle_fields(response, asked, multiplexed)
+}
+
+/// RFC 9110, sections 15.2, 15.3.5, 15.3.6 and 15.4.5.
+fn is_without_content(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
+        || status.is_informational()
+}
+
+#[cold]
+fn settle_fields(response: &mut Response<Body>, asked: Asked, multiplexed: bool) -> Option<u64> {
+    let (status, size) = (response.status(), response.body().size_hint().exact());
+    let headers = response.headers_mut();
+    let declared = declared_length(headers);
+    headers.remove(CONTENT_LENGTH);
+    settle_hops(headers, status, multiplexed);
+    let tunnel = asked == Asked::Connect && status.is_success();
+    let (length, has_content) = match asked {
+        _ if status == StatusCode::RESET_CONTENT => (Some(0), false),
+        _ if tunnel || is_without_content(status) => (None, false),
+        // What a GET would have had (RFC 9110, section 9.3.2). An empty body is one that was left out.
+        Asked::Head => (size.filter(|size| *size > 0).or(declared), false),
+        Asked::Connect | Asked::Other => (declared.filter(|length| size.is_none_or(|size| size == *length)), true),
+    };
+    if let Some(length) = length {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    if has_content {
+        return length.filter(|_| size.is_none());
+    }
+    *response.body_mut() = Body::empty();
+    None
+}
+
+/// The Content-Length, where it is one: digits, and the same in all lines.
+fn declared_length(headers: &HeaderMap) -> Option<u64> {
+    let mut values = headers.get_all(CONTENT_LENGTH).iter().map(|value| {
+        let text = value.to_str().ok()?;
+        // `parse` would take a sign.
+        text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten()
+    });
+    let first = values.next()??;
+    values.all(|value| value == Some(first)).then_some(first)
+}
+
+fn settle_hops(headers: &mut HeaderMap, status: StatusCode, multiplexed: bool) {
+    for name in [TRANSFER_ENCODING, KEEP_ALIVE, PROXY_CONNECTION, TE, TRAILER] {
+        headers.remove(name);
+    }
+    if multiplexed {
+        headers.remove(CONNECTION);
+        headers.remove(UPGRADE);
+    } else if status != StatusCode::SWITCHING_PROTOCOLS && headers.contains_key(CONNECTION) {
+        let names = |wanted: &str| {
+            let mut options = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+            options.any(|value| value.split(',').any(|option| option.trim().eq_ignore_ascii_case(wanted)))
+        };
+        let (closes, upgrades) = (names("close"), names("upgrade") && headers.contains_key(UPGRADE));
+        let options = match (closes, upgrades) {
+            (true, true) => "close, upgrade",
+            (true, false) => "close",
+            (false, true) => "upgrade",
+            (false, false) => {
+                headers.remove(CONNECTION);
+                return;
+            }
+        };
+        headers.insert(CONNECTION, HeaderValue::from_static(options));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settled(status: u16, fields: &[(&str, &str)], body: Body, asked: Asked, multiplexed: bool) -> Settled {
+        let mut response = Response::new(body);
+        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+        for (name, value) in fields {
+            response.headers_mut().append(HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
+        }
+        let promised = settle(&mut response, asked, multiplexed);
+        let fields = response.headers().iter();
+        let fields = fields.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+        Settled { fields, size: response.body().size_hint().exact(), promised }
+    }
+
+    #[derive(Debug, PartialEq)]
+    struct Settled {
+        fields: Vec<String>,
+        size: Option<u64>,
+        promised: Option<u64>,
+    }
+
+    #[test]
+    fn a_length_is_that_of_the_body_or_goes() {
+        for (values, kept) in [
+            (&["5"][..], true),
+            (&["5", "5"], true),
+            (&["3"], false),
+            (&["50"], false),
+            (&["+5"], false),
+            (&["abc"], false),
+            (&[""], false),
+            (&["5", "3"], false),
+        ] {
+            let fields: Vec<_> = values.iter().map(|value| ("content-length", *value)).collect();
+            let settled = settled(200, &fields, Body::full("hello"), Asked::Other, false);
+            let expected = if kept { vec!["content-length: 5".to_owned()] } else { vec![] };
+            assert_eq!(settled, Settled { fields: expected, size: Some(5), promised: None }, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn a_stream_has_to_keep_to_its_length() {
+        let (_sender, body) = Body::channel(1);
+        assert_eq!(settled(200, &[("content-length", "7")], body, Asked::Other, true).promised, Some(7));
+        let (_sender, body) = Body::channel(1);
+        let nonsense = settled(200, &[("content-length", "x")], body, Asked::Other, true);
+        assert_eq!(nonsense, Settled { fields: vec![], size: None, promised: None });
+    }
+
+    #[test]
+    fn some_answers_have_no_content() {
+        for (status, asked, declared, expected) in [
+            (200, Asked::Head, None, Some("content-length: 5")),
+            (404, Asked::Head, Some("9"), Some("content-length: 5")),
+            (204, Asked::Other, Some("5"), None),
+            (204, Asked::Head, None, None),
+            (205, Asked::Other, None, Some("content-length: 0")),
+            (304, Asked::Other, Some("5"), None),
+            (304, Asked::Head, None, None),
+            (103, Asked::Other, None, None),
+        ] {
+            let fields: Vec<_> = declared.iter().map(|value| ("content-length", *value)).collect();
+            for multiplexed in [false, true] {
+                let settled = settled(status, &fields, Body::full("hello"), asked, multiplexed);
+                let expected = expected.into_iter().map(str::to_owned).collect();
+                assert_eq!(settled, Settled { fields: expected, size: Some(0), promised: None }, "{status} {asked:?}");
+            }
+        }
+        let empty = settled(200, &[("content-length", "12")], Body::empty(), Asked::Head, false);
+        assert_eq!(empty.fields, ["content-length: 12"]);
+    }
+
+    #[test]
+    fn fields_between_two_hops_go() {
+        let fields = [
+            ("transfer-encoding", "gzip, chunked"),
+            ("keep-alive", "timeout=5"),
+            ("proxy-connection", "keep-alive"),
+            ("trailer", "x-sum"),
+            ("x-kept", "1"),
+        ];
+        for multiplexed in [false, true] {
+            assert_eq!(settled(200, &fields, Body::full("x"), Asked::Other, multiplexed).fields, ["x-kept: 1"]);
+        }
+        for (sent, expected) in [
+            ("keep-alive", None),
+            ("Close", Some("connection: close")),
+            ("x-kept, close", Some("connection: close")),
+            ("upgrade", None),
+        ] {
+            let settled = settled(200, &[("connection", sent)], Body::full("x"), Asked::Other, false);
+            assert_eq!(settled.fields.first().map(String::as_str), expected, "{sent}");
+        }
+        let upgrade = [("connection", "Upgrade"), ("upgrade", "websocket")];
+        assert_eq!(
+            settled(426, &upgrade, Body::full("x"), Asked::Other, false).fields,
+            ["connection: upgrade", "upgrade: websocket"]
+        );
+        assert!(settled(426, &upgrade, Body::full("x"), Asked::Other, true).fields.is_empty());
+    }
+}
