@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import signal
 import socket
+import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from support.certificate import self_signed
 from support.condition import eventually
 from support.process import TOUR, ServerProcess, StartTour
+from support.tools import tool
 from support.wire import Wire
 
 
@@ -156,3 +160,121 @@ def test_a_handler_that_exits_does_not_take_the_server_with_it(tmp_path: Path) -
             assert server.ask(target).status == 500
             assert [server.ask("/").text for _ in range(4)] == ["still here"] * 4
         assert server.stop() == 0
+
+
+BUSY = (
+    "import asyncio, time\n"
+    "@app.route('/count')\ndef count(req, resp):\n    print('busy', flush=True)\n    while True:\n        pass\n"
+    "@app.route('/rest')\ndef rest(req, resp):\n    print('busy', flush=True)\n"
+    "    while True:\n        time.sleep(0.001)\n"
+    "@app.route('/acount')\nasync def acount(req, resp):\n    print('busy', flush=True)\n"
+    "    while True:\n        pass\n"
+    "@app.end()\ndef end(error):\n    print('ended', flush=True)\n"
+)
+
+
+@pytest.mark.parametrize("target", ["/count", "/rest", "/acount"])
+def test_a_handler_that_never_ends_does_not_change_how_the_process_does(tmp_path: Path, target: str) -> None:
+    """Nor its exit code, which is the application's."""
+    script = write_app(tmp_path, BUSY)
+    script.write_text(script.read_text() + "raise SystemExit(3)\n")
+    with ServerProcess(script, env={"SLIME_SHUTDOWN_GRACE": "0.5"}) as server:
+        server.wait_until_serving()
+        with server.wire() as wire:
+            wire.request("GET", target)
+            server.wait_for_output("busy")
+            start = time.monotonic()
+            server.send_signal(signal.SIGTERM)
+            assert server.wait() == 3, server.output
+    assert time.monotonic() - start < 10
+    assert server.output.count("ended") == 1
+    assert "FATAL" not in server.output
+
+
+STREAMS = (
+    "import asyncio, threading, time\n"
+    "@app.stream('/plain', content='text/event-stream')\n"
+    "def plain(req, resp):\n"
+    "    resp.start_stream()\n"
+    "    try:\n"
+    "        while True:\n"
+    "            resp.send_event('tick')\n"
+    "            print('open', flush=True)\n"
+    "            time.sleep(0.05)\n"
+    "    finally:\n"
+    "        print(f'left {resp.is_closed()} {resp.is_stopping()}\\n', end='', flush=True)\n"
+    "@app.stream('/quiet', content='text/event-stream')\n"
+    "async def quiet(req, resp):\n"
+    "    resp.start_stream()\n"
+    "    resp.send_event('tick')\n"
+    "    print('open', flush=True)\n"
+    "    try:\n"
+    "        await asyncio.Event().wait()\n"
+    "    finally:\n"
+    "        print(f'left {resp.is_closed()} {resp.is_stopping()}\\n', end='', flush=True)\n"
+    "@app.stream('/ticking', content='text/event-stream')\n"
+    "async def ticking(req, resp):\n"
+    "    resp.start_stream()\n"
+    "    try:\n"
+    "        while True:\n"
+    "            await resp.send_event('tick')\n"
+    "            print('open', flush=True)\n"
+    "            await asyncio.sleep(0.05)\n"
+    "    finally:\n"
+    "        print(f'left {resp.is_closed()} {resp.is_stopping()}\\n', end='', flush=True)\n"
+    "@app.stream('/download', content='text/csv')\n"
+    "def download(req, resp):\n"
+    "    resp.start_stream()\n"
+    "    while not resp.is_stopping():\n"
+    "        resp.send('row\\n')\n"
+    "        print('open', flush=True)\n"
+    "        time.sleep(0.05)\n"
+    "    time.sleep(0.5)\n"
+    "    resp.send('last\\n')\n"
+    "@app.end()\ndef end(error):\n    print('ended', flush=True)\n"
+)
+
+
+@pytest.fixture
+def streaming(tmp_path: Path) -> Iterator[ServerProcess]:
+    cert, key = self_signed(tmp_path)
+    env = {"SLIME_SHUTDOWN_GRACE": "60", "SLIME_TLS_CERT": str(cert), "SLIME_TLS_KEY": str(key)}
+    with ServerProcess(write_app(tmp_path, STREAMS), env=env) as server:
+        yield server.wait_until_serving()
+
+
+def listening(server: ServerProcess, target: str, version: str) -> subprocess.Popen[str]:
+    """A client that takes a stream to its end. To the h2 library a connection is closed once GOAWAY came."""
+    command = [tool("curl"), "--silent", "--insecure", "--no-buffer", f"--http{version}", f"{server.url}{target}"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("target", ["/plain", "/quiet", "/ticking"])
+@pytest.mark.parametrize("version", ["1.1", "2"])
+def test_event_streams_end_well_when_the_server_stops(
+    streaming: ServerProcess, target: str, version: str, number: signal.Signals
+) -> None:
+    with listening(streaming, target, version) as client:
+        streaming.wait_for_output("open")
+        start = time.monotonic()
+        streaming.send_signal(number)
+        heard, _ = client.communicate(timeout=30)
+        assert client.returncode == 0, "the answer is complete"
+        assert streaming.wait() == 0, streaming.output
+    assert time.monotonic() - start < 10, "the grace time is 60 s"
+    assert heard.startswith("data: tick\n\n")
+    assert streaming.output.count("left True True") == 1, streaming.output
+    assert "Traceback" not in streaming.output
+    assert streaming.output.count("ended") == 1
+
+
+@pytest.mark.parametrize("version", ["1.1", "2"])
+def test_a_stream_that_has_an_end_may_reach_it_when_the_server_stops(streaming: ServerProcess, version: str) -> None:
+    with listening(streaming, "/download", version) as client:
+        streaming.wait_for_output("open")
+        streaming.send_signal(signal.SIGTERM)
+        heard, _ = client.communicate(timeout=30)
+        assert client.returncode == 0, "the answer is complete"
+    assert heard.endswith("row\nlast\n")
+    assert streaming.wait() == 0, streaming.output

@@ -1,15 +1,21 @@
 //! A coroutine handler at work: what its task runs.
 
+use std::os::raw::c_int;
+
 use parking_lot::Mutex;
-use pyo3::exceptions::PyStopIteration;
+use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 
+use crate::guarded;
 use crate::job;
 use crate::request::SlimeRequest;
 use crate::response::SlimeResponse;
+
+const NEXT: c_int = ffi::PySendResult::PYGEN_NEXT as c_int;
+const RETURN: c_int = ffi::PySendResult::PYGEN_RETURN as c_int;
 
 pyo3::import_exception!(asyncio, CancelledError);
 
@@ -69,6 +75,19 @@ impl HandlerCoroutine {
 
     /// What the task is told of a step: `None` at the end.
     fn tell<'py>(&self, py: Python<'py>, step: PyResult<Step<'py>>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if guarded::is_child() {
+            // A child has no event loop that could go on with what the handler waits for.
+            guarded::end_child(
+                py,
+                match step {
+                    Ok(Step::Suspended(_)) => Some(PyRuntimeError::new_err(
+                        "a process forked in a coroutine handler cannot await on the server's event loop: use asyncio.run()",
+                    )),
+                    Ok(Step::Returned(_)) => None,
+                    Err(error) => Some(error),
+                },
+            );
+        }
         match step {
             Ok(Step::Suspended(awaited)) => Ok(Some(awaited)),
             Ok(Step::Returned(value)) => {
@@ -88,10 +107,10 @@ impl HandlerCoroutine {
         let mut result = std::ptr::null_mut();
         // SAFETY: attached, and both objects are alive; `result` is a new reference unless an exception is set.
         unsafe {
-            match ffi::PyIter_Send(self.inner.as_ptr(), value.as_ptr(), &raw mut result) {
-                ffi::PySendResult::PYGEN_NEXT => Ok(Step::Suspended(Bound::from_owned_ptr(py, result))),
-                ffi::PySendResult::PYGEN_RETURN => Ok(Step::Returned(Bound::from_owned_ptr(py, result))),
-                ffi::PySendResult::PYGEN_ERROR => Err(PyErr::fetch(py)),
+            match guarded::send(self.inner.as_ptr(), value.as_ptr(), &raw mut result) {
+                NEXT => Ok(Step::Suspended(Bound::from_owned_ptr(py, result))),
+                RETURN => Ok(Step::Returned(Bound::from_owned_ptr(py, result))),
+                _ => Err(PyErr::fetch(py)),
             }
         }
     }
@@ -125,13 +144,15 @@ impl HandlerCoroutine {
     #[pyo3(signature = (*exception))]
     fn throw<'py>(&self, exception: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
         let py = exception.py();
-        let step = match self.inner.bind(py).call_method1(intern!(py, "throw"), exception) {
-            Ok(awaited) => Ok(Step::Suspended(awaited)),
-            Err(error) if error.is_instance_of::<PyStopIteration>(py) => {
-                error.value(py).getattr(intern!(py, "value")).map(Step::Returned)
-            }
-            Err(error) => Err(error),
-        };
+        let step =
+            match self.inner.bind(py).getattr(intern!(py, "throw")).and_then(|throw| guarded::apply(&throw, exception))
+            {
+                Ok(awaited) => Ok(Step::Suspended(awaited)),
+                Err(error) if error.is_instance_of::<PyStopIteration>(py) => {
+                    error.value(py).getattr(intern!(py, "value")).map(Step::Returned)
+                }
+                Err(error) => Err(error),
+            };
         or_stop(self.tell(py, step)?)
     }
 

@@ -9,6 +9,7 @@ use slimeweb_http::router::Params;
 
 use crate::bridge::overloaded;
 use crate::coroutine::HandlerCoroutine;
+use crate::guarded;
 use crate::lanes::context;
 use crate::lanes::running::Running;
 use crate::payload::Payload;
@@ -80,7 +81,11 @@ impl Job {
 pub(crate) fn run(py: Python<'_>, job: Box<Job>) {
     let outcome = job.open(py).and_then(|(request, response)| {
         context::fresh(py, || {
-            let result = request.get().plan.endpoint.bind(py).call1((&request, &response));
+            let endpoint = request.get().plan.endpoint.bind(py);
+            let result = guarded::call(endpoint, [request.as_ptr(), response.as_ptr()]);
+            if guarded::is_child() {
+                guarded::end_child(py, result.err());
+            }
             settle(&request, &response, result);
             Ok(())
         })
@@ -93,7 +98,8 @@ pub(crate) fn run(py: Python<'_>, job: Box<Job>) {
 /// Starts a coroutine handler as a task of the running loop. Called in the loop's thread.
 pub(crate) fn start(py: Python<'_>, job: Box<Job>, running: &Running) {
     let outcome = job.open(py).and_then(|(request, response)| {
-        let coroutine = request.get().plan.endpoint.bind(py).call1((&request, &response));
+        let endpoint = request.get().plan.endpoint.bind(py);
+        let coroutine = guarded::call(endpoint, [request.as_ptr(), response.as_ptr()]);
         match coroutine.and_then(|coroutine| HandlerCoroutine::new(&coroutine, &request, &response)) {
             Ok(coroutine) => {
                 let coroutine = Bound::new(py, coroutine)?;

@@ -10,6 +10,7 @@ mod coroutine;
 mod disposition;
 mod failure;
 mod file;
+mod guarded;
 mod headers;
 mod job;
 mod json;
@@ -41,6 +42,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 mod _core {
     #[pymodule_export]
     use crate::file::SlimeFile;
+    #[pymodule_export]
+    use crate::guarded::forget_server;
     #[pymodule_export]
     use crate::headers::Headers;
     #[pymodule_export]

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 use slimeweb_http::Peer;
 
+use crate::guarded;
 use crate::lanes::event_loop::PlainCall;
 use crate::lanes::pool::Work;
 use crate::tunnel::Tunnel;
@@ -25,7 +26,7 @@ impl Transport {
 }
 
 fn run(py: Python<'_>, callback: &Py<PyAny>, args: &Py<PyTuple>) {
-    if let Err(error) = callback.bind(py).call1(args.bind(py)) {
+    if let Err(error) = guarded::apply(callback.bind(py), args.bind(py)) {
         error.write_unraisable(py, Some(callback.bind(py)));
     }
 }

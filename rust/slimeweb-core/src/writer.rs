@@ -32,6 +32,8 @@ pub(crate) struct BodyWriter {
     body: Mutex<Option<Body>>,
     started: AtomicBool,
     closed: AtomicBool,
+    /// The server has ended the body in the handler's place.
+    stopped: AtomicBool,
     /// What `start` makes of the route's filters, where one has something to do.
     filters: OnceLock<Filters>,
     /// Who waits for room on the event loop.
@@ -154,6 +156,7 @@ impl BodyWriter {
             body: Mutex::new(Some(body)),
             started: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
             filters: OnceLock::new(),
             waiting: Arc::default(),
         }
@@ -191,9 +194,29 @@ impl BodyWriter {
         }
     }
 
+    /// What cancels the task of a coroutine handler that is still at work.
+    fn cancellation(&self, py: Python<'_>) -> Box<dyn FnOnce() + Send> {
+        let response = self.response.bind(py);
+        let request = response.get().request().get();
+        let task = Arc::clone(response.get().task());
+        let (site, worker) = (Arc::clone(&request.site), request.worker);
+        Box::new(move || {
+            site.lanes.in_loop(worker, move |py| {
+                let task = task.lock().as_ref().map(|task| task.clone_ref(py));
+                if let Some(Err(error)) = task.map(|task| task.call_method0(py, intern!(py, "cancel"))) {
+                    error.write_unraisable(py, None);
+                }
+            });
+        })
+    }
+
     fn open(&self) -> PyResult<()> {
         if !self.has_started() {
             return Err(PyRuntimeError::new_err("the body has not been started: call start() before the first write"));
+        }
+        if self.stopped.load(Ordering::Acquire) {
+            // To the handler it is as if the client had left.
+            return Err(disconnected());
         }
         if self.closed.load(Ordering::Acquire) {
             return Err(PyRuntimeError::new_err("the body has been closed: nothing can be written after close()"));
@@ -282,16 +305,7 @@ impl BodyWriter {
         };
         // A coroutine that works on the answer is cancelled when the client leaves; a thread learns it from its next write.
         if request.get().plan.is_async {
-            let task = Arc::clone(response.get().task());
-            let (site, worker) = (Arc::clone(&request.get().site), request.get().worker);
-            this.sender.on_closed(Box::new(move || {
-                site.lanes.in_loop(worker, move |py| {
-                    let task = task.lock().as_ref().map(|task| task.clone_ref(py));
-                    if let Some(Err(error)) = task.map(|task| task.call_method0(py, intern!(py, "cancel"))) {
-                        error.write_unraisable(py, None);
-                    }
-                });
-            }));
+            this.sender.on_closed(this.cancellation(py));
         }
         sender.send(Reply::Response(reply)).map_err(|_| disconnected())
     }
@@ -305,7 +319,7 @@ impl BodyWriter {
     /// Whether nothing can be written any more: closed here, or the client is gone.
     #[getter]
     fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire) || self.sender.is_closed()
+        self.closed.load(Ordering::Acquire) || self.stopped.load(Ordering::Acquire) || self.sender.is_closed()
     }
 
     /// Sends `data`, waiting until there is room for it. Not for an event loop's thread: it would stop there.
@@ -356,6 +370,24 @@ impl BodyWriter {
             return Err(PyRuntimeError::new_err("the body has not been started: call start() before close()"));
         }
         self.finish(py)
+    }
+
+    /// Ends the body because the server is about to: the client sees a complete answer, a coroutine handler is cancelled, and
+    /// whoever writes afterwards gets `ClientDisconnected`. For bodies without an end of their own, such as event streams. Does
+    /// nothing to a body that has not been started, or has been ended.
+    fn stop(&self, py: Python<'_>) -> PyResult<()> {
+        if !self.has_started() || self.closed.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        // First, since writers look at it once the body is closed.
+        self.stopped.store(true, Ordering::Release);
+        // Whoever is at the filters now may be waiting for the client: that handler's next write ends it.
+        let is_free = self.filters.get().is_none_or(|filters| filters.turn_now().is_some());
+        let ended = if is_free { self.finish(py) } else { Ok(()) };
+        if self.response.bind(py).get().request().get().plan.is_async {
+            self.cancellation(py)();
+        }
+        ended
     }
 
     /// Cuts the connection once what was written is out, so that the client can tell that the answer is incomplete.

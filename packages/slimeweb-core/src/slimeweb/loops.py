@@ -6,6 +6,7 @@ import asyncio
 import logging
 import selectors
 import threading
+import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
@@ -30,6 +31,9 @@ _READ_SIZE = 64 * 1024
 
 STOPPING = "the server is stopping"
 """The message with which tasks are cancelled at the end."""
+
+# What a loop gets to begin to end, in seconds, when handlers have had their time.
+_PATIENCE = 0.5
 
 _logger = logging.getLogger("slimeweb")
 
@@ -222,6 +226,7 @@ class LoopThread:
         self._unsubstituted = threading.Event()
         self._unsubstituted.set()
         self._stopping = False
+        self._heard = threading.Event()
         # A daemon: a handler that never yields must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -238,15 +243,25 @@ class LoopThread:
             future.cancel()
             raise
 
-    def stop(self, timeout: float) -> bool:
-        """Ends the loop: cancels its tasks and waits at most `timeout` seconds. True when its thread has ended."""
-        if self._thread.is_alive():
+    def ask_to_stop(self) -> None:
+        """Begins to end the loop: `stop` waits for that."""
+        if self._thread.is_alive() and not self._stopping:
             self._stopping = True
+            self._loop.call_soon_threadsafe(self._heard.set)
             self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(timeout)
+
+    def stop(self, timeout: float, patience: float) -> bool:
+        """Ends the loop: cancels its tasks and waits at most `timeout` seconds for their ends, only `patience` where
+        the loop does nothing because a handler blocks it. True when its thread has ended.
+        """
+        self.ask_to_stop()
+        deadline = time.monotonic() + timeout
+        if self._thread.is_alive() and self._heard.wait(patience):
+            self._thread.join(max(0.0, deadline - time.monotonic()))
         if self._thread.is_alive():
-            _logger.warning("%s did not end within %g s: a handler blocks it", self._thread.name, timeout)
-            self._unsubstituted.wait(timeout)
+            waited = timeout if self._heard.is_set() else patience
+            _logger.warning("%s did not end within %g s: a handler blocks it", self._thread.name, waited)
+            self._unsubstituted.wait(patience)
             return False
         return True
 
@@ -298,9 +313,14 @@ class Loops:
         return self._threads[0]
 
     def stop(self, timeout: float = 5.0) -> None:
-        """Ends every loop, waiting at most `timeout` seconds for each."""
+        """Ends every loop, waiting at most `timeout` seconds for the tasks of each, and no longer than half a second in
+        all for those that a handler blocks.
+        """
         for thread in self._threads:
-            thread.stop(timeout)
+            thread.ask_to_stop()
+        blocked = time.monotonic() + _PATIENCE
+        for thread in self._threads:
+            thread.stop(timeout, max(0.0, blocked - time.monotonic()))
 
 
 def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:

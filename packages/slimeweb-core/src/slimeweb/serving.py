@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from slimeweb.access import log_access
+from slimeweb.forking import close_sockets, in_children
 from slimeweb.lifecycle import Lifecycle
 from slimeweb.loops import Loops
 from slimeweb.plugins import Plugins
@@ -62,6 +63,8 @@ class Serving:
         self._stopping = False
         self._loops: Loops | None = None
         self._server: Server = Server(app, launch.server)
+        self._is_over = False
+        in_children(self._forget)
 
     @property
     def urls(self) -> list[str]:
@@ -121,4 +124,14 @@ class Serving:
         finally:
             if self._loops is not None:
                 self._loops.stop()
+            self._is_over = True
             self._on_finished()
+
+    def _forget(self) -> None:
+        # In a forked child. No lock: its owner may be a thread of the parent.
+        from slimeweb._core import forget_server
+
+        if not self._is_over:
+            close_sockets(self._server.addresses)
+            if self._serving:
+                forget_server()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
+from slimeweb.forking import in_children
 from slimeweb.serving import Serving
 
 __all__ = ["TerminationSignals", "run_in_foreground"]
@@ -64,14 +65,25 @@ class TerminationSignals:
     def __enter__(self) -> TerminationSignals:
         if threading.current_thread() is threading.main_thread():
             self._before = [(number, signal.signal(number, self._handle)) for number in _NUMBERS]
+            in_children(self._forget, frozenset(_NUMBERS))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number, handler in self._before:
+        self._restore()
+
+    def _restore(self) -> None:
+        before, self._before = self._before, []
+        for number, handler in before:
             # None stands for a handler that was not set from Python and cannot be put back.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+    def _forget(self) -> None:
+        # In a forked child, which is not to wake its parent for its own signals either.
+        if self._before:
+            signal.set_wakeup_fd(-1)
+            self._restore()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._came:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slimeweb import SlimeRequest, SlimeResponse
+from slimeweb_stream.open_streams import OpenStreams
 from slimeweb_stream.pulse import Beat, Pulse
 
 __all__ = ["BaseStream", "ContentType", "logger"]
@@ -46,6 +47,7 @@ class BaseStream:
         "__weakref__",
         "_beat",
         "_default_type",
+        "_open_streams",
         "_pulse",
         "_req",
         "_resp",
@@ -55,11 +57,19 @@ class BaseStream:
         "keep_alive",
     )
 
-    def __init__(self, req: SlimeRequest, resp: SlimeResponse, content_type: ContentType, pulse: Pulse) -> None:
+    def __init__(
+        self,
+        req: SlimeRequest,
+        resp: SlimeResponse,
+        content_type: ContentType,
+        pulse: Pulse,
+        open_streams: OpenStreams,
+    ) -> None:
         self._req = req
         self._resp = resp
         self._default_type = content_type
         self._pulse = pulse
+        self._open_streams = open_streams
         self._beat: Beat | None = None
         self._writer = resp.writer()
         self._tail = b"\n\n"
@@ -99,8 +109,12 @@ class BaseStream:
         self._resp.set_header(key, value)
 
     def is_closed(self) -> bool:
-        """Whether nothing can be sent any more: closed, or the client has left."""
+        """Whether nothing can be sent any more: closed, the client has left, or the server has ended it."""
         return self._writer.is_closed
+
+    def is_stopping(self) -> bool:
+        """Whether the server is about to stop. Event streams have been ended then, others have the grace time."""
+        return self._open_streams.stopping
 
     def start_stream(self) -> None:
         """Sends status and headers. `RuntimeError` when that has been done."""
@@ -114,11 +128,20 @@ class BaseStream:
         if is_events and "cache-control" not in resp.headers:
             resp.set_header("Cache-Control", "no-cache")
         self._writer.start()
-        if is_events and self.keep_alive > 0:
-            self._beat = self._pulse.add(self._keep_alive, self.keep_alive)
+        if is_events:
+            if self.keep_alive > 0:
+                self._beat = self._pulse.add(self._keep_alive, self.keep_alive)
+            self._open_streams.add(self)
+
+    def stop(self) -> None:
+        """Ends an event stream since the server stops: its client sees a complete answer, its handler is told as if the
+        client had left. Usable from any thread.
+        """
+        self._writer.stop()
 
     def end(self) -> None:
         """Stops the keep-alive. What ends the body is the server, which knows whether the handler failed."""
+        self._open_streams.discard(self)
         if self._beat is not None:
             self._beat.cancel()
 

@@ -8,13 +8,16 @@ from typing import Any
 from slimeweb import RouteSpec, SlimeRequest, SlimeResponse
 from slimeweb_stream.asynchronous import AsyncStreamResponse
 from slimeweb_stream.base import BaseStream, ContentType, logger
+from slimeweb_stream.open_streams import OpenStreams
 from slimeweb_stream.pulse import Pulse
 from slimeweb_stream.synchronous import StreamResponse
 
 __all__ = ["wrap"]
 
 
-def wrap(route: RouteSpec, handler: Callable[..., Any], pulse: Pulse, *, dev: bool = False) -> Callable[..., Any]:
+def wrap(
+    route: RouteSpec, handler: Callable[..., Any], pulse: Pulse, open_streams: OpenStreams, *, dev: bool = False
+) -> Callable[..., Any]:
     """The handler that the core calls: it gives the user's one a streaming response, and ends the stream after it.
 
     With `dev` it says when a value was returned, which goes nowhere.
@@ -22,7 +25,7 @@ def wrap(route: RouteSpec, handler: Callable[..., Any], pulse: Pulse, *, dev: bo
     content_type = ContentType.of(route.options["stream"])
 
     def run(req: SlimeRequest, resp: SlimeResponse) -> None:
-        stream = StreamResponse(req, resp, content_type, pulse)
+        stream = StreamResponse(req, resp, content_type, pulse, open_streams)
         try:
             result = handler(req, stream)
             if dev and result is not None:
@@ -31,7 +34,7 @@ def wrap(route: RouteSpec, handler: Callable[..., Any], pulse: Pulse, *, dev: bo
             stream.end()
 
     async def run_async(req: SlimeRequest, resp: SlimeResponse) -> None:
-        stream = AsyncStreamResponse(req, resp, content_type, pulse)
+        stream = AsyncStreamResponse(req, resp, content_type, pulse, open_streams)
         try:
             result = await handler(req, stream)
             if dev and result is not None:

@@ -8,6 +8,7 @@ from typing import Any
 from slimeweb import RouteKind, RouteOption, RouteSpec, Slime, hookimpl
 from slimeweb.routing import check_parentheses
 from slimeweb_stream.kind import wrap
+from slimeweb_stream.open_streams import OpenStreams
 from slimeweb_stream.pulse import Pulse
 
 __all__ = ["StreamPlugin"]
@@ -18,6 +19,7 @@ class StreamPlugin:
 
     def __init__(self) -> None:
         self._pulse = Pulse()
+        self._open_streams = OpenStreams()
 
     @hookimpl
     def slime_route_options(self) -> Sequence[RouteOption]:
@@ -42,7 +44,20 @@ class StreamPlugin:
         """Routes with a `stream` option get a streaming response."""
         if route.options["stream"] is None:
             return None
-        return RouteKind("stream", lambda route, handler: wrap(route, handler, self._pulse, dev=app.dev))
+        return RouteKind(
+            "stream",
+            lambda route, handler: wrap(route, handler, self._pulse, self._open_streams, dev=app.dev),
+        )
+
+    @hookimpl
+    def slime_startup(self) -> None:
+        """Lets event streams last, also where the application has been stopped before."""
+        self._open_streams.started()
+
+    @hookimpl
+    def slime_stopping(self) -> None:
+        """Ends the event streams, which would not end by themselves."""
+        self._open_streams.stop()
 
     @hookimpl
     def slime_shutdown(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from slimeweb import ClientDisconnected, SlimeRequest, SlimeResponse
 from slimeweb_stream.base import BaseStream, ContentType
 from slimeweb_stream.events import COMMENT, format_comment, format_event
+from slimeweb_stream.open_streams import OpenStreams
 from slimeweb_stream.pieces import to_bytes
 from slimeweb_stream.pulse import Pulse
 
@@ -27,8 +28,15 @@ class StreamResponse(BaseStream):
 
     __slots__ = ("_sending",)
 
-    def __init__(self, req: SlimeRequest, resp: SlimeResponse, content_type: ContentType, pulse: Pulse) -> None:
-        super().__init__(req, resp, content_type, pulse)
+    def __init__(
+        self,
+        req: SlimeRequest,
+        resp: SlimeResponse,
+        content_type: ContentType,
+        pulse: Pulse,
+        open_streams: OpenStreams,
+    ) -> None:
+        super().__init__(req, resp, content_type, pulse, open_streams)
         self._sending = threading.Lock()
 
     def send(self, data: Any, strict_order: bool = True) -> None:

@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use super::context;
+use crate::guarded;
 
 /// A call to come, as `asyncio.Handle` is one: in a context, and only as long as nobody cancels it.
 #[pyclass(frozen, weakref, module = "slimeweb._core")]
@@ -44,7 +45,9 @@ impl Handle {
         };
         let Call::Due(callback, args) = call else { return Ok(()) };
         let (callback, args) = (callback.bind(py), args.bind(py));
-        let Err(error) = context::within(this.context.bind(py), || callback.call1(args)) else { return Ok(()) };
+        let Err(error) = context::within(this.context.bind(py), || guarded::apply(callback, args)) else {
+            return Ok(());
+        };
         if error.is_instance_of::<PySystemExit>(py) || error.is_instance_of::<PyKeyboardInterrupt>(py) {
             return Err(error);
         }
