@@ -147,3 +147,14 @@ def test_a_signal_while_waiting_for_a_change_ends_the_watcher(tmp_path: Path) ->
         read_until(process, "exit code 5: waiting for a change")
         process.terminate()
         assert process.wait(30) == 5
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+def test_the_application_ends_with_its_watcher(tmp_path: Path, number: signal.Signals) -> None:
+    (tmp_path / "main.py").write_text(PATIENT)
+    with started("rungw", "main", cwd=tmp_path) as process:
+        read_until(process, "ready __main__")
+        process.send_signal(number)
+        read_until(process, "ended by SIGTERM")
+        assert process.wait(30) == (-number if number == signal.SIGKILL else 0)

@@ -73,3 +73,20 @@ def test_a_link_to_nothing_is_no_error(project: Path) -> None:
     tree = Tree(project)
     (project / "main.py").write_text("three", "utf-8")
     assert tree.changed() == [project / "main.py"]
+
+
+@pytest.mark.parametrize("path", ["build/step.py", "env/settings.py", "a.json", "templates/home.jinja2"])
+def test_sources_under_any_name_are_seen(project: Path, path: str) -> None:
+    tree = Tree(project)
+    (project / path).parent.mkdir(exist_ok=True)
+    (project / path).touch()
+    assert tree.changed() == [project / path]
+
+
+def test_linked_folders_are_seen_and_circles_end(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    shared = tmp_path_factory.mktemp("shared")
+    (project / "shared").symlink_to(shared)
+    (shared / "back").symlink_to(project)
+    tree = Tree(project)
+    (shared / "module.py").touch()
+    assert tree.changed() == [project / "shared" / "module.py"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Final
 
@@ -18,11 +20,16 @@ __all__ = ["Supervisor"]
 INTERVAL: Final = 0.25
 GRACE: Final = 5.0
 
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+# prctl(2): the signal that a process gets when its parent ends.
+PR_SET_PDEATHSIG: Final = 1
+
 
 class Supervisor:
     """Keeps one child running: starts it anew on a change, and waits for the next change when it has failed.
 
-    SIGINT and SIGTERM end both, and the child's exit code becomes the command's.
+    SIGINT, SIGTERM and SIGHUP end both, and the child's exit code becomes the command's.
     """
 
     def __init__(self, command: tuple[str, ...], environment: dict[str, str], tree: Tree) -> None:
@@ -34,7 +41,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Run until a child ends well or a signal ends it; give its exit code."""
-        before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
         try:
             while (code := self._serve()) is None:
                 pass
@@ -46,7 +53,10 @@ class Supervisor:
 
     def _serve(self) -> int | None:
         """Run one child; give its exit code, or None when the files changed and the next one is due."""
-        self._child = child = subprocess.Popen(self._command, env=self._environment)
+        # The port goes with the watcher, also when that is killed.
+        self._child = child = subprocess.Popen(
+            self._command, env=self._environment, preexec_fn=death_signal(os.getpid())
+        )
         if self._stopping:
             child.terminate()
         failed = False
@@ -83,7 +93,22 @@ class Supervisor:
         # A terminal's Ctrl-C reaches the child as well; sent twice, it would cut the child's shutdown short.
         from_terminal = number == signal.SIGINT and first and in_foreground()
         if child is not None and child.returncode is None and not from_terminal:
-            child.send_signal(number)
+            # A terminal that is closed ends the application as a service manager would.
+            child.send_signal(signal.SIGTERM if number == signal.SIGHUP else number)
+
+
+def death_signal(parent: int) -> Callable[[], None] | None:
+    """Give what makes a child get SIGTERM when `parent` ends; None where the system has nothing like it."""
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl
+
+    def ask() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(128 + signal.SIGTERM)
+
+    return ask
 
 
 def in_foreground() -> bool:

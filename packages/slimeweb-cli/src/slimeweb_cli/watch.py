@@ -12,8 +12,25 @@ __all__ = ["Tree"]
 
 # What an application reads once, at its start. Logs, uploads and databases are not among these: an application that
 # writes files must not restart itself.
-SUFFIXES = frozenset({".py", ".toml", ".ini", ".cfg", ".yaml", ".yml", ".env", ".html", ".htm", ".xml", ".j2"})
-IGNORED = frozenset({"__pycache__", "node_modules", "build", "dist", "venv", "env", "logs"})
+SUFFIXES = frozenset(
+    {
+        ".py",
+        ".toml",
+        ".ini",
+        ".cfg",
+        ".yaml",
+        ".yml",
+        ".json",
+        ".env",
+        ".html",
+        ".htm",
+        ".xml",
+        ".j2",
+        ".jinja",
+        ".jinja2",
+    }
+)
+IGNORED = frozenset({"__pycache__", "node_modules", "dist", "logs"})
 
 Stamp = tuple[int, int, int]
 
@@ -36,9 +53,16 @@ class Tree:
 
     def _look(self) -> Iterator[tuple[str, Stamp]]:
         folders = [str(self.root)]
+        # Linked folders count as well, each real folder once: links may lead in a circle.
+        visited = set()
         while folders:
-            for entry in listing(folders.pop()):
-                if entry.is_dir(follow_symlinks=False):
+            folder = folders.pop()
+            real = os.path.realpath(folder)
+            if real in visited:
+                continue
+            visited.add(real)
+            for entry in listing(folder):
+                if is_folder(entry):
                     if is_source_folder(entry):
                         folders.append(entry.path)
                 elif os.path.splitext(entry.name)[1] in SUFFIXES or entry.name == ".env":
@@ -56,6 +80,14 @@ def listing(folder: str) -> list[os.DirEntry[str]]:
             return list(entries)
     except OSError:
         return []
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Say whether it is a folder, or a link to one."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def is_source_folder(entry: os.DirEntry[str]) -> bool:
