@@ -158,3 +158,32 @@ def test_the_application_ends_with_its_watcher(tmp_path: Path, number: signal.Si
         process.send_signal(number)
         read_until(process, "ended by SIGTERM")
         assert process.wait(30) == (-number if number == signal.SIGKILL else 0)
+
+
+def test_end_functions_run_before_a_restart_while_a_request_goes_on(tmp_path: Path) -> None:
+    main = tmp_path / "main.py"
+    main.write_text(
+        "import socket, threading, time\n"
+        "from slimeweb import Slime\n"
+        "app = Slime(__file__)\n"
+        "@app.route('/')\ndef busy(req, resp):\n    print('busy', flush=True)\n    time.sleep(600)\n"
+        "@app.end()\ndef end(error):\n    print('the end function ran', flush=True)\n"
+        "with socket.socket() as probe:\n    probe.bind(('127.0.0.1', 0))\n    port = probe.getsockname()[1]\n"
+        "def ask():\n"
+        "    while True:\n"
+        "        try:\n"
+        "            client = socket.create_connection(('127.0.0.1', port))\n"
+        "            break\n"
+        "        except OSError:\n"
+        "            time.sleep(0.05)\n"
+        "    client.sendall(b'GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n')\n"
+        "    client.recv(1)\n"
+        "threading.Thread(target=ask, daemon=True).start()\n"
+        "app.serve(host='127.0.0.1', port=port)\n"
+    )
+    with started("rungw", "main", cwd=tmp_path) as process:
+        read_until(process, "busy")
+        main.write_text(PATIENT)
+        lines = read_until(process, "ready")
+        assert "the end function ran" in lines
+        assert not any("killing" in line for line in lines)

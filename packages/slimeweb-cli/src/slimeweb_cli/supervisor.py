@@ -16,9 +16,12 @@ from slimeweb_cli.watch import Tree
 
 __all__ = ["Supervisor"]
 
-# Seconds between two looks at the files, and what a child gets to finish its requests before a restart.
+# Seconds between two looks at the files, and what a child gets to end after the time for its requests.
 INTERVAL: Final = 0.25
 GRACE: Final = 5.0
+
+# The time for its requests, in seconds, where nothing else is set: a restart is waited for.
+SHUTDOWN_GRACE: Final = "2"
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -34,7 +37,7 @@ class Supervisor:
 
     def __init__(self, command: tuple[str, ...], environment: dict[str, str], tree: Tree) -> None:
         self._command = command
-        self._environment = environment
+        self._environment = {"SLIME_SHUTDOWN_GRACE": SHUTDOWN_GRACE, **environment}
         self._tree = tree
         self._child: subprocess.Popen[bytes] | None = None
         self._stopping = False
@@ -77,13 +80,14 @@ class Supervisor:
                 return None
 
     def _end(self) -> None:
-        """End the child, politely for `GRACE` seconds."""
+        """End the child, politely for `GRACE` seconds after its requests have had their time."""
         child = self._child
         if child is None or child.poll() is not None:
             return
         child.terminate()
-        if ended(child, GRACE) is None:
-            say(f"the application did not end within {GRACE:g} s: killing it")
+        patience = GRACE + seconds(self._environment["SLIME_SHUTDOWN_GRACE"])
+        if ended(child, patience) is None:
+            say(f"the application did not end within {patience:g} s: killing it")
             child.kill()
             child.wait()
 
@@ -117,6 +121,14 @@ def in_foreground() -> bool:
         return os.tcgetpgrp(0) == os.getpgrp()
     except OSError:
         return False
+
+
+def seconds(text: str) -> float:
+    """Give the number in `text`; what is none is for the application to refuse."""
+    try:
+        return max(0.0, min(float(text), 3600.0))
+    except ValueError:
+        return 0.0
 
 
 def ended(child: subprocess.Popen[bytes], seconds: float) -> int | None:
