@@ -1,24 +1,73 @@
 //! The access log: one line a request, written by a thread of its own so that no request waits for a log.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use http::{Response, StatusCode};
+use http_body::Body as _;
 use parking_lot::Mutex;
 use pyo3::prelude::*;
+use slimeweb_http::Body;
 
 /// Lines that may wait to be written; beyond that they are dropped rather than held against the clients.
 const BACKLOG: usize = 8192;
 
-/// One answered request.
+/// The status of a request whose client left before there was one.
+const CLIENT_LEFT: u16 = 499;
+
+/// One request that is over.
 pub(crate) struct Access {
     pub(crate) client: String,
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) status: u16,
-    /// Bytes of body, where known when the head was sent; else 0.
+    /// Bytes of body that the connection has taken.
     pub(crate) size: u64,
     pub(crate) seconds: f64,
+    /// Whether the body was cut short, by the client or by an error.
+    pub(crate) aborted: bool,
+}
+
+/// A line to come: written when it is told of the end, or dropped, which is what happens when the client leaves.
+pub(crate) struct Entry {
+    log: Arc<AccessLog>,
+    started: Instant,
+    access: Option<Access>,
+}
+
+impl Entry {
+    pub(crate) fn new(log: &Arc<AccessLog>, client: String, method: String, path: String) -> Self {
+        let access = Access { client, method, path, status: CLIENT_LEFT, size: 0, seconds: 0.0, aborted: true };
+        Self { log: Arc::clone(log), started: Instant::now(), access: Some(access) }
+    }
+
+    /// Follows the response to its body's end.
+    pub(crate) fn follow(mut self, response: Response<Body>) -> Response<Body> {
+        let status = response.status();
+        let Some(access) = &mut self.access else { return response };
+        access.status = status.as_u16();
+        let is_bodiless = access.method == "HEAD"
+            || matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED);
+        if is_bodiless || response.body().is_end_stream() {
+            self.end(0, true);
+            return response;
+        }
+        response.map(|body| body.watched(move |size, complete| self.end(size, complete)))
+    }
+
+    fn end(&mut self, size: u64, complete: bool) {
+        let Some(access) = self.access.take() else { return };
+        let seconds = self.started.elapsed().as_secs_f64();
+        self.log.record(Access { size, seconds, aborted: !complete, ..access });
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.end(0, false);
+    }
 }
 
 /// The way to the writing thread.
@@ -56,8 +105,8 @@ fn run(receiver: Receiver<Option<Access>>, write: &Py<PyAny>, ending: Sender<()>
     let receiver = Mutex::new(receiver);
     Python::attach(|py| {
         while let Some(line) = py.detach(|| receiver.lock().recv().ok().flatten()) {
-            let Access { client, method, path, status, size, seconds } = line;
-            if let Err(error) = write.call1(py, (client, method, path, status, size, seconds)) {
+            let Access { client, method, path, status, size, seconds, aborted } = line;
+            if let Err(error) = write.call1(py, (client, method, path, status, size, seconds, aborted)) {
                 error.write_unraisable(py, None);
             }
         }

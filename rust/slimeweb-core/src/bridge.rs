@@ -3,20 +3,18 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
 
 use http::header::{ACCEPT_RANGES, ALLOW, CONNECTION, CONTENT_TYPE, HOST, RETRY_AFTER, UPGRADE};
-use http::{HeaderValue, Method, Response, StatusCode};
-use http_body::Body as _;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use parking_lot::Mutex;
 use slimeweb_http::multipart::{self, Form, FormError, FormLimits};
 use slimeweb_http::router::Found;
 use slimeweb_http::{Body, BodyError, ConnectionInfo, Exchange, OnUpgrade, RequestBody, Service};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::access::{Access, AccessLog};
+use crate::access::{AccessLog, Entry};
 use crate::job::Job;
-use crate::payload::{ChunkReceiver, Payload};
+use crate::payload::{ChunkReceiver, Payload, Refused};
 use crate::reply::{FileReply, Reply, SwitchReply};
 use crate::response::Draft;
 use crate::site::Site;
@@ -92,7 +90,7 @@ impl Bridge {
     fn answer(self: &Arc<Self>, exchange: Exchange) -> Answer {
         let Exchange { mut head, body, connection, .. } = exchange;
         if !head.uri.path().starts_with('/') {
-            return Answer::now(without_path(&head.method, head.uri.path()));
+            return self.without_path(head, body, connection);
         }
         name_host(&mut head);
         let (plan, path, params) = match self.site.router.find(&head.method, head.uri.path()) {
@@ -122,7 +120,7 @@ impl Bridge {
             return Answer::Later(Box::pin(async move {
                 match this.read(&job, body).await {
                     Ok(payload) => job.payload = payload,
-                    Err(refusal) => return refusal.response(),
+                    Err(refusal) => return this.refuse_body(job, refusal).await,
                 }
                 this.run(job).await
             }));
@@ -161,6 +159,56 @@ impl Bridge {
             }
             None => Answer::now(draft.into_response()),
         }
+    }
+
+    /// Answers for a body that is not taken: through the route's middleware and the application's error handlers, where there are any.
+    async fn refuse_body(self: &Arc<Self>, mut job: Box<Job>, refusal: Refusal) -> Response<Body> {
+        let is_client_there = !matches!(refusal, Refusal::Body(BodyError::Disconnected));
+        let refused = refusal.into_refused();
+        let response = match job.plan.refusal.clone() {
+            Some(plan) if is_client_there => {
+                job.plan = plan;
+                job.draft = Some(Box::new(Draft::refusal(refused.status, None)));
+                job.payload = Payload::Refused(Box::new(refused));
+                self.run(job).await
+            }
+            _ => text(refused.status, refused.detail),
+        };
+        // What is left of the body is not worth reading, so the connection cannot be used again.
+        closing(response)
+    }
+
+    /// Answers for a request that is wrong in itself, whatever its path: as `refuse`, with a word of why.
+    fn refuse_because(
+        self: &Arc<Self>,
+        refused: Refused,
+        head: http::request::Parts,
+        connection: Arc<ConnectionInfo>,
+    ) -> Answer {
+        let Some(plan) = &self.site.fallback else { return Answer::now(text(refused.status, refused.detail)) };
+        let mut job = Job::new(&self.site, Arc::clone(plan), self.worker, head, connection);
+        job.draft = Some(Box::new(Draft::refusal(refused.status, None)));
+        job.payload = Payload::Refused(Box::new(refused));
+        self.run(job)
+    }
+
+    /// A target that names no resource: all of the server (RFC 9110, section 9.3.7), a tunnel, or nothing at all.
+    fn without_path(
+        self: &Arc<Self>,
+        head: http::request::Parts,
+        body: RequestBody,
+        connection: Arc<ConnectionInfo>,
+    ) -> Answer {
+        // Of CONNECT there is no body, and of the rest no more is wanted.
+        drop(body);
+        let detail = match (&head.method, head.uri.path()) {
+            (&Method::OPTIONS, "*") => return Answer::now(options(HeaderValue::from_static("GET, HEAD, OPTIONS"))),
+            (&Method::CONNECT, _) => "this server is no proxy: CONNECT is not for it",
+            _ => "the request target must begin with a slash (RFC 9112, section 3.2)",
+        };
+        let refused = Refused { status: StatusCode::BAD_REQUEST, detail: detail.to_owned() };
+        let answer = self.refuse_because(refused, head, connection);
+        Answer::Later(Box::pin(async move { closing(answer.await) }))
     }
 
     fn file_or_refuse(
@@ -282,30 +330,51 @@ impl Service for Bridge {
     ) -> impl Future<Output = Response<Body>> + Send + Unpin + 'static + use<> {
         match &self.site.access {
             None => self.answer(exchange),
-            Some(log) => self.logged(log, exchange),
+            Some(log) => {
+                let entry = self.entry(log, &exchange.head, &exchange.connection);
+                logged(entry, self.answer(exchange))
+            }
         }
+    }
+
+    fn refuse(
+        self: &Arc<Self>,
+        head: http::request::Parts,
+        connection: Arc<ConnectionInfo>,
+        status: StatusCode,
+        explanation: &'static str,
+    ) -> Later {
+        let entry = self.site.access.as_ref().map(|log| self.entry(log, &head, &connection));
+        let answer = self.refuse_because(Refused { status, detail: explanation.to_owned() }, head, connection);
+        Box::pin(match entry {
+            None => answer,
+            Some(entry) => logged(entry, answer),
+        })
+    }
+
+    fn answered(self: &Arc<Self>, connection: &ConnectionInfo, status: StatusCode) {
+        let Some(log) = &self.site.access else { return };
+        let client = self.site.proxies.client(connection, &HeaderMap::new());
+        // What the client sent is no request, or not known as one.
+        let nothing = || "-".to_owned();
+        drop(Entry::new(log, client, nothing(), nothing()).follow(text(status, "")));
     }
 }
 
 impl Bridge {
-    fn logged(self: &Arc<Self>, log: &Arc<AccessLog>, exchange: Exchange) -> Answer {
-        let started = Instant::now();
-        let client = self.site.proxies.client(&exchange.connection, &exchange.head.headers);
-        let (method, path) = (exchange.head.method.to_string(), exchange.head.uri.path().to_owned());
-        let (log, answer) = (Arc::clone(log), self.answer(exchange));
-        Answer::Later(Box::pin(async move {
-            let response = answer.await;
-            log.record(Access {
-                client,
-                method,
-                path,
-                status: response.status().as_u16(),
-                size: response.body().size_hint().exact().unwrap_or_default(),
-                seconds: started.elapsed().as_secs_f64(),
-            });
-            response
-        }))
+    fn entry(&self, log: &Arc<AccessLog>, head: &http::request::Parts, connection: &ConnectionInfo) -> Entry {
+        let client = self.site.proxies.client(connection, &head.headers);
+        Entry::new(log, client, head.method.to_string(), head.uri.path().to_owned())
     }
+}
+
+fn logged(entry: Entry, answer: Answer) -> Answer {
+    Answer::Later(Box::pin(async move {
+        // Moved in whole: a client that leaves drops it with the rest.
+        let entry = entry;
+        let response = answer.await;
+        entry.follow(response)
+    }))
 }
 
 /// Why a body was not taken.
@@ -315,26 +384,12 @@ enum Refusal {
 }
 
 impl Refusal {
-    fn response(&self) -> Response<Body> {
-        let (status, detail) = match self {
+    fn into_refused(self) -> Refused {
+        let (status, detail) = match &self {
             Self::Body(error) => (error.status(), error.to_string()),
             Self::Form(error) => (error.status(), error.to_string()),
         };
-        // What is left of the body is not worth reading, so the connection cannot be used again.
-        closing(text(status, detail))
-    }
-}
-
-/// A target that names no resource: all of the server (RFC 9110, section 9.3.7), a tunnel, or nothing at all.
-fn without_path(method: &Method, target: &str) -> Response<Body> {
-    match (method, target) {
-        (&Method::OPTIONS, "*") => options(HeaderValue::from_static("GET, HEAD, OPTIONS")),
-        (&Method::CONNECT, _) => {
-            closing(text(StatusCode::BAD_REQUEST, "this server is no proxy: CONNECT is not for it"))
-        }
-        _ => {
-            closing(text(StatusCode::BAD_REQUEST, "the request target must begin with a slash (RFC 9112, section 3.2)"))
-        }
+        Refused { status, detail }
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
 use bytes::Bytes;
+use http::StatusCode;
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration};
 use pyo3::intern;
@@ -32,6 +33,20 @@ pub(crate) enum Payload {
     },
     /// Still arriving; taken out when `req.chunks()` is asked for.
     Stream(Mutex<Option<ChunkReceiver>>),
+    /// It was not taken, and this is why.
+    Refused(Box<Refused>),
+}
+
+/// Why a request goes to no handler.
+pub(crate) struct Refused {
+    pub(crate) status: StatusCode,
+    pub(crate) detail: String,
+}
+
+impl Refused {
+    pub(crate) fn error(&self) -> PyErr {
+        failure::http_error(self.status, self.detail.clone())
+    }
 }
 
 /// A few pieces of a body, the connection reading on as they are taken.

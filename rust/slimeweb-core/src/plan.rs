@@ -25,6 +25,9 @@ pub(crate) struct Plan {
     pub(crate) filters: Vec<Py<PyAny>>,
     /// Bodies from this size on are not run through a filter on an event loop's thread, in bytes.
     pub(crate) filter_limit: usize,
+    /// Answers what is refused before the handler is called, where somebody wants a say in it.
+    #[pyo3(from_py_with = refusal)]
+    pub(crate) refusal: Option<Arc<Plan>>,
 }
 
 impl Plan {
@@ -37,9 +40,14 @@ impl Plan {
             pace: Arc::clone(&self.pace),
             switched_pace: Arc::clone(&self.switched_pace),
             filters: self.filters.iter().map(|filter| filter.clone_ref(py)).collect(),
+            refusal: self.refusal.as_ref().map(|plan| Arc::new(plan.clone_ref(py))),
             ..*self
         }
     }
+}
+
+fn refusal(plan: &Bound<'_, PyAny>) -> PyResult<Option<Arc<Plan>>> {
+    if plan.is_none() { Ok(None) } else { plan.extract().map(Arc::new).map(Some) }
 }
 
 fn pace(blocking: &Bound<'_, PyAny>) -> PyResult<Arc<Pace>> {

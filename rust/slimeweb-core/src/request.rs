@@ -96,6 +96,7 @@ impl SlimeRequest {
             Payload::Whole(body) => Ok(body.joined()),
             Payload::Object(body) => Ok(body.as_bytes(py)),
             Payload::Empty | Payload::Form { .. } => Ok(&[]),
+            Payload::Refused(refused) => Err(refused.error()),
             Payload::Stream(_) => Err(PyRuntimeError::new_err(
                 "this route reads its body as a stream (stream_body=True): iterate over req.chunks()",
             )),
@@ -105,6 +106,9 @@ impl SlimeRequest {
     fn form_pairs(&self, py: Python<'_>) -> PyResult<&Pairs> {
         if let Payload::Form { fields, .. } = &self.payload {
             return Ok(fields);
+        }
+        if let Payload::Refused(refused) = &self.payload {
+            return Err(refused.error());
         }
         self.parsed.form_pairs.get_or_try_init(py, || match self.content_type().map(media_type) {
             Some(kind) if kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") => {
@@ -123,6 +127,7 @@ impl SlimeRequest {
         self.parsed.files.get_or_try_init(py, || {
             let uploads = match &self.payload {
                 Payload::Form { uploads, .. } => std::mem::take(&mut *uploads.lock()),
+                Payload::Refused(refused) => return Err(refused.error()),
                 _ => Vec::new(),
             };
             let files = uploads
@@ -313,6 +318,15 @@ impl SlimeRequest {
         self.files(py).map(|files| files.bind(py))
     }
 
+    /// Why the server refuses the request before a handler sees it, where it says more than the status.
+    #[getter]
+    fn _refusal(&self) -> Option<&str> {
+        match &self.payload {
+            Payload::Refused(refused) => Some(&refused.detail),
+            _ => None,
+        }
+    }
+
     /// How many files were uploaded.
     fn no_of_files_available(&self, py: Python<'_>) -> PyResult<usize> {
         Ok(self.files(py)?.bind(py).len())
@@ -334,6 +348,7 @@ impl SlimeRequest {
                 Ok(BodyChunks::ready(&[whole], port))
             }
             Payload::Empty | Payload::Form { .. } => Ok(BodyChunks::ready(&[], port)),
+            Payload::Refused(refused) => Err(refused.error()),
         }
     }
 

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, COOKIE, HOST};
+use http::header::{CONNECTION, COOKIE, HOST};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
@@ -26,7 +26,7 @@ use crate::config::HEADER_COUNT;
 use crate::error::BodyError;
 use crate::framing::{self, Asked};
 use crate::request_body::RequestBody;
-use crate::service::{ConnectionInfo, Exchange, Service};
+use crate::service::{ConnectionInfo, Exchange, Service, plain};
 use crate::station::Spawner;
 use crate::wire::{Fault, InFlight, Order, Parting, Pulse, Socket, Transport, Wire};
 use crate::worker::{Entered, Floor};
@@ -90,7 +90,12 @@ async fn http1<S: Service>(
     let limits = &floor.config.limits;
     let parting = Arc::new(Parting::default());
     let wire = Wire::http1(transport, permit, Arc::clone(pulse), Arc::clone(&parting), limits.head_size);
-    let desk = Arc::new(Desk { floor: Arc::clone(floor), info, pulse: Arc::clone(pulse), multiplexed: false });
+    let desk = Arc::new(Desk {
+        floor: Arc::clone(floor),
+        info: Arc::clone(&info),
+        pulse: Arc::clone(pulse),
+        multiplexed: false,
+    });
     {
         let mut builder = http1::Builder::new();
         if limits.header_count != HEADER_COUNT {
@@ -110,16 +115,25 @@ async fn http1<S: Service>(
                 .serve_connection(TokioIo::new(wire), service_fn(move |request| desk.answer(request)))
                 .with_upgrades()
         );
-        drive(connection, pulse, entered, |connection| {
+        let outcome = drive(connection, pulse, entered, |connection| {
             if !pulse.is_idle() {
                 connection.graceful_shutdown();
             }
             pulse.is_idle()
         })
         .await;
+        if let Some(Err(error)) = outcome
+            && let Some(status) = own_answer(&error)
+        {
+            floor.service.answered(&info, status);
+        }
     }
     if let Some((transport, _permit)) = parting.take() {
-        let farewell = if pulse.order() == Order::Expire { TOO_SLOW } else { &[] };
+        let expired = pulse.order() == Order::Expire;
+        if expired {
+            floor.service.answered(&info, StatusCode::REQUEST_TIMEOUT);
+        }
+        let farewell = if expired { TOO_SLOW } else { &[] };
         Box::pin(linger(transport, farewell)).await;
     }
 }
@@ -139,20 +153,20 @@ async fn http2<S: Service>(
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(u32::try_from(floor.config.limits.head_size).unwrap_or(u32::MAX))
         .serve_connection(TokioIo::new(wire), service_fn(move |request| desk.answer(request)));
-    drive(pin!(connection), pulse, entered, |connection| {
+    let _ = drive(pin!(connection), pulse, entered, |connection| {
         connection.graceful_shutdown();
         false
     })
     .await;
 }
 
-/// Polls a connection to its end, or until an order ends it. `drain` begins a graceful end, and says whether that is all.
+/// Polls a connection to its end, or until an order ends it: then nothing comes of it. `drain` begins a graceful end, and says whether that is all.
 async fn drive<C: Future>(
     mut connection: Pin<&mut C>,
     pulse: &Pulse,
     entered: &Entered,
     drain: impl Fn(Pin<&mut C>) -> bool,
-) {
+) -> Option<C::Output> {
     let (mut registered, mut draining) = (false, false);
     poll_fn(|cx| {
         if !registered {
@@ -161,23 +175,23 @@ async fn drive<C: Future>(
             registered = true;
         }
         if pulse.order() >= Order::Expire {
-            return Poll::Ready(());
+            return Poll::Ready(None);
         }
         // Before the order to drain is followed: a request that is here already is to be answered.
-        if connection.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(());
+        if let Poll::Ready(outcome) = connection.as_mut().poll(cx) {
+            return Poll::Ready(Some(outcome));
         }
         if !draining && pulse.order() == Order::Drain {
             draining = true;
             // What was begun has to be polled once more to go on.
             cx.waker().wake_by_ref();
             if drain(connection.as_mut()) {
-                return Poll::Ready(());
+                return Poll::Ready(None);
             }
         }
         Poll::Pending
     })
-    .await;
+    .await
 }
 
 /// Says the last word, and listens until the client has heard it.
@@ -223,7 +237,7 @@ impl<S: Service> Desk<S> {
         let (in_flight, index) = InFlight::begin(&self.pulse);
         let asked = Asked::by(request.method());
         let call = match self.fault(&request, index) {
-            Some(fault) => Call::Ended(Box::new(refusal(fault))),
+            Some(fault) => self.refuse(request, fault),
             None => self.call(request),
         };
         Answering { call, desk: Arc::clone(self), in_flight: Some(in_flight), index, asked }
@@ -257,6 +271,16 @@ impl<S: Service> Desk<S> {
         }
     }
 
+    fn refuse<F>(&self, request: Request<Incoming>, fault: Fault) -> Call<F> {
+        let (head, _) = request.into_parts();
+        let info = Arc::clone(&self.info);
+        let answer = || self.floor.service.refuse(head, info, fault.status(), fault.explanation());
+        match catch_unwind(AssertUnwindSafe(answer)) {
+            Ok(refusing) => Call::Refusing(refusing),
+            Err(_) => Call::Ended(Box::new(panicked())),
+        }
+    }
+
     fn finish(&self, mut response: Response<Body>, in_flight: InFlight, index: u64, asked: Asked) -> Response<Answer> {
         let promised = framing::settle(&mut response, asked, self.multiplexed);
         let upgrades = response.status() == StatusCode::SWITCHING_PROTOCOLS;
@@ -276,6 +300,7 @@ impl<S: Service> Desk<S> {
 /// A service at work, or the answer of one that is not asked or has panicked.
 enum Call<F> {
     Running(F),
+    Refusing(Pin<Box<dyn Future<Output = Response<Body>> + Send>>),
     Ended(Box<Response<Body>>),
 }
 
@@ -299,6 +324,10 @@ impl<S: Service, F: Future<Output = Response<Body>> + Unpin> Future for Answerin
                 Ok(response) => ready!(response),
                 Err(_) => panicked(),
             },
+            Call::Refusing(call) => match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx))) {
+                Ok(response) => ready!(response),
+                Err(_) => panicked(),
+            },
             Call::Ended(response) => std::mem::take(&mut **response),
         };
         // hyper does not poll a future after its end, which is when this is empty.
@@ -317,15 +346,15 @@ fn panicked() -> Response<Body> {
     plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n")
 }
 
-fn refusal(fault: Fault) -> Response<Body> {
-    plain(fault.status(), fault.explanation())
-}
-
-fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
-    let mut response = Response::new(Body::full(Bytes::from_static(text.as_bytes())));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    response
+/// The status that hyper has answered with by itself when a connection ended with this error, where it has.
+fn own_answer(error: &hyper::Error) -> Option<StatusCode> {
+    if error.is_parse_too_large() {
+        Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
+    } else if error.is_parse() {
+        Some(StatusCode::BAD_REQUEST)
+    } else {
+        None
+    }
 }
 
 /// A response's body, at whose end the request's time in flight ends.

@@ -6,8 +6,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::Response;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
+use http::{HeaderValue, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -25,6 +27,32 @@ pub trait Service: Send + Sync + 'static {
         self: &Arc<Self>,
         exchange: Exchange,
     ) -> impl Future<Output = Response<Body>> + Send + Unpin + 'static + use<Self>;
+
+    /// Answers a request that breaks HTTP with `status`; `explanation` says how, for the client to read. Over HTTP/1.1 the connection
+    /// ends with it, and its body is not read.
+    fn refuse(
+        self: &Arc<Self>,
+        head: Parts,
+        connection: Arc<ConnectionInfo>,
+        status: StatusCode,
+        explanation: &'static str,
+    ) -> Pin<Box<dyn Future<Output = Response<Body>> + Send>> {
+        drop((head, connection));
+        Box::pin(std::future::ready(plain(status, explanation)))
+    }
+
+    /// Hears of an answer that the server gave without a request: what came was none, or too large for one, or too slow.
+    fn answered(self: &Arc<Self>, connection: &ConnectionInfo, status: StatusCode) {
+        let _ = (connection, status);
+    }
+}
+
+/// A short plain answer.
+pub(crate) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::full(Bytes::from_static(text.as_bytes())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
 }
 
 /// One request with what surrounds it.

@@ -9,10 +9,16 @@ __all__ = ["log_access"]
 _logger = logging.getLogger("slimeweb.access")
 
 
-def log_access(client: str, method: str, path: str, status: int, size: int, seconds: float) -> None:
-    """Logs one finished request: `size` is the body's length in bytes, `seconds` from the head's arrival to the end."""
+def log_access(client: str, method: str, path: str, status: int, size: int, seconds: float, aborted: bool) -> None:
+    """Logs one request that is over.
+
+    `size` is the bytes of body that the connection has taken, `seconds` the time from the head's arrival to the body's
+    end. `aborted`: the body was cut short, by the client or by an error; a client that left before there was a status
+    has 499. What was no request has neither method nor path, but `-`.
+    """
     # The path is the client's own bytes: quoted, it cannot forge a second line.
-    _logger.info("%s %s %s %d %dB %.1fms", client, method, _printable(path), status, size, seconds * 1000)
+    line = "%s %s %s %d %dB %.1fms aborted" if aborted else "%s %s %s %d %dB %.1fms"
+    _logger.info(line, client, method, _printable(path), status, size, seconds * 1000)
 
 
 def _printable(text: str) -> str:

@@ -97,8 +97,31 @@ class Compiler:
                 # A plain handler that reads a body as it arrives waits for its client.
                 blocking=True if route.stream_body else route.blocking,
                 filters=filters,
+                refusal=self._refusal(route, methods, layers),
                 filter_limit=min((getattr(each, "loop_limit", LOOP_LIMIT) for each in filters), default=LOOP_LIMIT),
             )
+
+    def _refusal(self, route: RouteSpec, methods: tuple[str, ...], layers: Sequence[Layer]) -> Plan | None:
+        """The plan for a request of the route whose body is not taken; `None` when the server can answer it alone."""
+        if route.stream_body or not (layers or self.failures.is_customised):
+            return None
+        endpoint = self._fold(layers, self._refuse(route.is_async), is_async=route.is_async)
+        return Plan(
+            pattern=route.path,
+            methods=methods,
+            endpoint=endpoint,
+            is_async=route.is_async,
+            body_size=self.body_size,
+            blocking=route.blocking,
+        )
+
+    def _refuse(self, is_async: bool) -> Handler:
+        refuse = self.failures.refuse
+
+        async def refuse_async(req: SlimeRequest, resp: SlimeResponse) -> None:
+            refuse(req, resp)
+
+        return refuse_async if is_async else refuse
 
     def _filters(self, route: RouteSpec) -> tuple[BodyFilter, ...]:
         filters: list[BodyFilter] = []

@@ -34,6 +34,11 @@ class Failures:
         self._plugins = plugins
         self._dev = dev
 
+    @property
+    def is_customised(self) -> bool:
+        """Whether the application handles any errors itself."""
+        return bool(self._handlers)
+
     def on_error(self, req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> None:
         """Fills the response for what a handler or a middleware raised.
 
@@ -73,7 +78,7 @@ class Failures:
 
     def refuse(self, req: SlimeRequest, resp: SlimeResponse) -> None:
         """Fills the body of a refusal that the server has begun: `resp.status` says which (404, 405, 400 and so on)."""
-        refusal = HttpError(resp.status) if 400 <= resp.status <= 599 else HttpError(500)
+        refusal = HttpError(resp.status, req._refusal or "") if 400 <= resp.status <= 599 else HttpError(500)
         try:
             self._answer_known(req, resp, refusal)
         except Exception as failure:

@@ -17,6 +17,7 @@ class Plan:
     """One route, compiled: the handler with its middleware folded around it, and how to run it.
 
     `body_size` is in bytes. Bodies of `filter_limit` bytes or more are not filtered on an event loop's thread.
+    `refusal` answers where the body is not taken, so that the handler is not called; without it the server does.
     """
 
     pattern: str
@@ -28,6 +29,7 @@ class Plan:
     blocking: bool | None = None
     filters: tuple[BodyFilter, ...] = ()
     filter_limit: int = 64 * 1024
+    refusal: Plan | None = None
 
 
 @dataclass(frozen=True, slots=True)

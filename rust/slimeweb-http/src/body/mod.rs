@@ -5,10 +5,10 @@ mod file;
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 
 pub use channel::{BodySender, Closed};
 
@@ -24,6 +24,41 @@ enum Kind {
     Full(Bytes),
     Channel(BodyReceiver),
     File(FileSection),
+    Watched(Box<Watched>),
+}
+
+/// A body, and who is told of its end.
+struct Watched {
+    body: Body,
+    size: u64,
+    ended: bool,
+    /// Taken when it is called.
+    end: Option<Box<dyn FnOnce(u64, bool) + Send + Sync>>,
+}
+
+impl Watched {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => self.size += frame.data_ref().map_or(0, |data| data.len() as u64),
+            Some(Err(_)) => self.tell(false),
+            None => self.ended = true,
+        }
+        Poll::Ready(frame)
+    }
+
+    fn tell(&mut self, complete: bool) {
+        if let Some(end) = self.end.take() {
+            end(self.size, complete);
+        }
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        // A body that is known to be at its end is not asked for more.
+        self.tell(self.ended || self.body.is_end_stream());
+    }
 }
 
 impl Body {
@@ -46,6 +81,12 @@ impl Body {
         (sender, Self(Kind::Channel(receiver)))
     }
 
+    /// Calls `end` when the connection is done with the body: with the bytes that it has taken, and whether that was all.
+    #[must_use]
+    pub fn watched(self, end: impl FnOnce(u64, bool) + Send + Sync + 'static) -> Self {
+        Self(Kind::Watched(Box::new(Watched { body: self, size: 0, ended: false, end: Some(Box::new(end)) })))
+    }
+
     pub(crate) fn file(section: FileSection) -> Self {
         Self(Kind::File(section))
     }
@@ -64,6 +105,7 @@ impl fmt::Debug for Body {
             Kind::Full(bytes) => ("full", Some(bytes.len() as u64)),
             Kind::Channel(_) => ("channel", None),
             Kind::File(section) => ("file", Some(section.remaining())),
+            Kind::Watched(watched) => return watched.body.fmt(f),
         };
         f.debug_struct("Body").field("kind", &kind).field("size", &size).finish()
     }
@@ -75,6 +117,7 @@ impl http_body::Body for Body {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut self.0 {
+            Kind::Watched(watched) => watched.poll_frame(cx),
             Kind::Empty => Poll::Ready(None),
             Kind::Full(bytes) => {
                 let bytes = std::mem::take(bytes);
@@ -92,6 +135,7 @@ impl http_body::Body for Body {
             Kind::Full(_) => false,
             Kind::Channel(receiver) => receiver.has_ended(),
             Kind::File(section) => section.remaining() == 0,
+            Kind::Watched(watched) => watched.body.is_end_stream(),
         }
     }
 
@@ -101,6 +145,7 @@ impl http_body::Body for Body {
             Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Kind::Channel(_) => SizeHint::default(),
             Kind::File(section) => SizeHint::with_exact(section.remaining()),
+            Kind::Watched(watched) => watched.body.size_hint(),
         }
     }
 }

@@ -1,0 +1,226 @@
+"""What is refused before a handler sees it: through error handlers and middleware, and in the access log at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.certificate import self_signed
+from support.process import ServerProcess
+
+APP = """
+import threading
+
+from slimeweb import HttpError, Slime
+from slimeweb.middleware import SlimeMiddleware
+from slimeweb.plugin import Cors
+
+app = Slime(__file__)
+released = threading.Event()
+
+
+class Reading(SlimeMiddleware):
+    def middle_before(self, req, resp):
+        resp.set_header("X-Read", str(req.form.get("name", req.json)))
+
+
+@app.error(HttpError)
+def failed(req, resp, exc):
+    return resp.json({"status": exc.status, "detail": exc.detail, "path": req.path})
+
+
+@app.route("/plain", method="POST", body_size=1000)
+def plain(req, resp):
+    return "taken"
+
+
+@app.route("/coroutine", method="POST", body_size=1000)
+async def coroutine(req, resp):
+    return "taken"
+
+
+@app.route("/reading", method="POST", body_size=1000, plugin=[Reading()])
+def reading(req, resp):
+    return "taken"
+
+
+@app.stream(path="/stream", content="text/plain")
+def stream(req, resp):
+    resp.start_stream()
+    for _ in range(10):
+        resp.send("0123456789")
+
+
+@app.stream(path="/endless", content="text/plain")
+async def endless(req, resp):
+    resp.start_stream()
+    while True:
+        await resp.send("0" * 10_000)
+
+
+@app.route("/hello", method=["GET", "POST"])
+def hello(req, resp):
+    return "hello"
+
+
+@app.route("/wait")
+def wait(req, resp):
+    print("the handler waits", flush=True)
+    released.wait(30)
+    return "late"
+
+
+@app.route("/release")
+async def release(req, resp):
+    released.set()
+    return "released"
+
+
+app.use(Cors(origins=["https://a.example"]))
+app.serve()
+"""
+ORIGIN = {"Origin": "https://a.example"}
+version = pytest.mark.parametrize("version", ["1.1", "2"])
+path = pytest.mark.parametrize("path", ["/plain", "/coroutine", "/reading"])
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    directory = tmp_path_factory.mktemp("refusals")
+    script = directory / "main.py"
+    script.write_text(APP)
+    certificate, key = self_signed(directory)
+    env = {
+        "SLIME_TLS_CERT": str(certificate),
+        "SLIME_TLS_KEY": str(key),
+        "SLIME_ACCESS_LOG": "1",
+        "SLIME_BODY_TIMEOUT": "1",
+        "SLIME_HEAD_TIMEOUT": "1",
+    }
+    with ServerProcess(Path(script), env=env) as server:
+        yield server.wait_until_serving()
+
+
+@version
+@path
+def test_a_body_over_the_limit_goes_through_error_handlers_and_middleware(
+    server: ServerProcess, path: str, version: str
+) -> None:
+    headers = {**ORIGIN, "Content-Type": "application/json"}
+    answer = server.ask(path, "POST", headers=headers, body=b"0" * 1001, version=version)
+    detail = "the request body is larger than the 1000 bytes allowed here"
+    assert answer.json() == {"status": answer.status, "detail": detail, "path": path}
+    assert answer.status in (400, 413)
+    assert answer.header("access-control-allow-origin") == "https://a.example"
+    server.wait_for_output(rf"POST {path} {answer.status} {len(answer.body)}B")
+
+
+@version
+@path
+def test_a_malformed_form_goes_through_error_handlers_and_middleware(
+    server: ServerProcess, path: str, version: str
+) -> None:
+    headers = {**ORIGIN, "Content-Type": "multipart/form-data; boundary=x"}
+    answer = server.ask(path, "POST", headers=headers, body=b"nothing of the kind", version=version)
+    assert answer.status == 400
+    assert answer.json()["status"] == 400
+    assert answer.json()["detail"]
+    assert answer.header("access-control-allow-origin") == "https://a.example"
+
+
+@version
+@path
+def test_a_body_that_stops_arriving_goes_through_error_handlers_and_middleware(
+    server: ServerProcess, path: str, version: str
+) -> None:
+    headers = {**ORIGIN, "Content-Length": "10"}
+    if version == "2":
+        with server.http2() as connection:
+            answer = connection.answer(connection.begin("POST", path, headers=headers, end=False))
+    else:
+        with server.wire() as wire:
+            wire.request("POST", path, headers=headers)
+            answer = wire.answer(to="POST")
+            assert wire.is_closed_by_server()
+    assert (answer.status, answer.json()["status"]) == (408, 408)
+    assert answer.header("access-control-allow-origin") == "https://a.example"
+    server.wait_for_output(rf"POST {path} 408 ")
+
+
+@version
+def test_a_path_that_cannot_be_decoded_goes_through_error_handlers(server: ServerProcess, version: str) -> None:
+    answer = server.ask("/%ff", headers=ORIGIN, version=version)
+    assert (answer.status, answer.json()["status"]) == (400, 400)
+    assert answer.header("access-control-allow-origin") == "https://a.example"
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET /hello HTTP/1.1\r\nHost: a\r\nHost: b\r\n", 400),
+        (b"GET /hello HTTP/1.1\r\n", 400),
+        (b"POST /hello HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n", 501),
+        (b"POST /hello HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n", 400),
+        (b"CONNECT example.com:80 HTTP/1.1\r\nHost: example.com:80\r\n", 400),
+    ],
+)
+def test_a_head_that_breaks_http_goes_through_error_handlers(server: ServerProcess, head: bytes, status: int) -> None:
+    with server.wire() as wire:
+        wire.send(head + b"Origin: https://a.example\r\n\r\n")
+        answer = wire.answer()
+        assert wire.is_closed_by_server()
+    assert (answer.status, answer.json()["status"]) == (status, status)
+    assert answer.json()["detail"]
+    assert answer.header("access-control-allow-origin") == "https://a.example"
+
+
+def test_a_host_that_is_not_the_authority_goes_through_error_handlers(server: ServerProcess) -> None:
+    with server.http2(validate=False) as connection:
+        answer = connection.ask("GET", "/host-fault", headers={**ORIGIN, "Host": "elsewhere.example"})
+    assert (answer.status, answer.json()["status"]) == (400, 400)
+    assert answer.header("access-control-allow-origin") == "https://a.example"
+    server.wait_for_output(rf"GET /host-fault 400 {len(answer.body)}B")
+
+
+@version
+def test_a_stream_is_logged_at_its_end_with_its_bytes(server: ServerProcess, version: str) -> None:
+    assert len(server.ask("/stream", version=version).body) == 100
+    server.wait_for_output(r"GET /stream 200 100B [\d.]+ms\n")
+
+
+def test_head_is_logged_without_bytes(server: ServerProcess) -> None:
+    assert server.ask("/hello", "HEAD").status == 200
+    server.wait_for_output(r"HEAD /hello 200 0B [\d.]+ms\n")
+
+
+def test_a_client_that_leaves_a_stream_is_logged_as_aborted(server: ServerProcess) -> None:
+    with server.wire() as wire:
+        wire.request("GET", "/endless")
+        wire.exactly(100_000)
+    size = int(server.wait_for_output(r"GET /endless 200 (\d+)B [\d.]+ms aborted\n")[1])
+    assert size >= 90_000
+
+
+def test_a_client_that_leaves_before_the_answer_is_logged_as_499(server: ServerProcess) -> None:
+    with server.wire() as wire:
+        wire.request("GET", "/wait")
+        server.wait_for_output("the handler waits")
+    server.wait_for_output(r"GET /wait 499 0B [\d.]+ms aborted\n")
+    assert server.ask("/release").status == 200
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"no request at all\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 100_000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\n", 408),
+    ],
+)
+def test_what_the_server_answers_without_a_request_is_logged(server: ServerProcess, sent: bytes, status: int) -> None:
+    with server.wire() as wire:
+        wire.send_until_refused(sent)
+        assert wire.answer().status == status
+    server.wait_for_output(rf"slimeweb.access: \S+ - - {status} 0B")
