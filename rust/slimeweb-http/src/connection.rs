@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONNECTION, COOKIE, HOST};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -28,7 +28,7 @@ use crate::framing::{self, Asked};
 use crate::request_body::RequestBody;
 use crate::service::{ConnectionInfo, Exchange, Service, plain};
 use crate::station::Spawner;
-use crate::wire::{Fault, InFlight, Order, Parting, Pulse, Socket, Transport, Wire};
+use crate::wire::{self, Fault, InFlight, Order, Parting, Pulse, Socket, Transport, Wire};
 use crate::worker::{Entered, Floor};
 
 /// HTTP/2 streams that a client may have open at a time.
@@ -37,9 +37,13 @@ const STREAMS: u32 = 256;
 const LEAST_BUFFER: usize = 8 * 1024;
 /// The buffers' limit where heads are smaller: big enough for bodies to flow.
 const BUFFER: usize = 64 * 1024;
-/// How long and how far a client is listened to that has been answered already.
-const LINGER_TIME: Duration = Duration::from_secs(2);
-const LINGER_SIZE: u64 = 8 * 1024 * 1024;
+/// For how long a client is listened to that has been answered already, altogether and between two pieces.
+const LINGER_TIME: Duration = Duration::from_secs(30);
+const LINGER_PAUSE: Duration = Duration::from_secs(2);
+/// What a client may send ahead on one HTTP/2 stream, in bytes, and on all of a connection: as much as all streams may, so that a
+/// handler that does not read holds up no other stream.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = STREAMS * STREAM_WINDOW;
 
 const TOO_SLOW: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\n\
@@ -116,10 +120,11 @@ async fn http1<S: Service>(
                 .with_upgrades()
         );
         let outcome = drive(connection, pulse, entered, |connection| {
+            // One with nothing in flight is not closed yet: a request may be on its way. It is answered as the last one, and where
+            // none comes the reaper ends the connection.
             if !pulse.is_idle() {
                 connection.graceful_shutdown();
             }
-            pulse.is_idle()
         })
         .await;
         if let Some(Err(error)) = outcome
@@ -151,21 +156,22 @@ async fn http2<S: Service>(
     let connection = http2::Builder::new(Streams(floor.spawner.clone()))
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(u32::try_from(floor.config.limits.head_size).unwrap_or(u32::MAX))
         .serve_connection(TokioIo::new(wire), service_fn(move |request| desk.answer(request)));
     let _ = drive(pin!(connection), pulse, entered, |connection| {
         connection.graceful_shutdown();
-        false
     })
     .await;
 }
 
-/// Polls a connection to its end, or until an order ends it: then nothing comes of it. `drain` begins a graceful end, and says whether that is all.
+/// Polls a connection to its end, or until an order ends it: then nothing comes of it. `drain` begins a graceful end.
 async fn drive<C: Future>(
     mut connection: Pin<&mut C>,
     pulse: &Pulse,
     entered: &Entered,
-    drain: impl Fn(Pin<&mut C>) -> bool,
+    drain: impl Fn(Pin<&mut C>),
 ) -> Option<C::Output> {
     let (mut registered, mut draining) = (false, false);
     poll_fn(|cx| {
@@ -185,9 +191,7 @@ async fn drive<C: Future>(
             draining = true;
             // What was begun has to be polled once more to go on.
             cx.waker().wake_by_ref();
-            if drain(connection.as_mut()) {
-                return Poll::Ready(None);
-            }
+            drain(connection.as_mut());
         }
         Poll::Pending
     })
@@ -199,9 +203,8 @@ async fn linger(mut transport: Transport, farewell: &[u8]) {
     let goodbye = async {
         transport.write_all(farewell).await?;
         transport.shutdown().await?;
-        let mut rest = transport.take(LINGER_SIZE);
         let mut scratch = [0; 4096];
-        while rest.read(&mut scratch).await? > 0 {}
+        while tokio::time::timeout(LINGER_PAUSE, transport.read(&mut scratch)).await?? > 0 {}
         io::Result::Ok(())
     };
     // Whatever goes wrong, it is over.
@@ -251,13 +254,7 @@ impl<S: Service> Desk<S> {
         if request.headers().len() > limit && fields(request.headers()) > limit {
             return Some(Fault::TooManyFields);
         }
-        let mut hosts = request.headers().get_all(HOST).iter();
-        let host = hosts.next()?;
-        if hosts.next().is_some() {
-            return Some(Fault::SeveralHosts);
-        }
-        let authority = request.uri().authority()?;
-        (!host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())).then_some(Fault::HostIsNotAuthority)
+        http2_fault(request)
     }
 
     fn call(&self, request: Request<Incoming>) -> Call<impl Future<Output = Response<Body>> + Send + Unpin + use<S>> {
@@ -272,7 +269,9 @@ impl<S: Service> Desk<S> {
     }
 
     fn refuse<F>(&self, request: Request<Incoming>, fault: Fault) -> Call<F> {
-        let (head, _) = request.into_parts();
+        let (head, incoming) = request.into_parts();
+        // So that the client gets to read the answer while it sends.
+        RequestBody::new(incoming, &head.headers, self.floor.config.limits.body_timeout).discard();
         let info = Arc::clone(&self.info);
         let answer = || self.floor.service.refuse(head, info, fault.status(), fault.explanation());
         match catch_unwind(AssertUnwindSafe(answer)) {
@@ -281,10 +280,19 @@ impl<S: Service> Desk<S> {
         }
     }
 
-    fn finish(&self, mut response: Response<Body>, in_flight: InFlight, index: u64, asked: Asked) -> Response<Answer> {
+    fn finish(
+        &self,
+        mut response: Response<Body>,
+        mut in_flight: InFlight,
+        index: u64,
+        asked: Asked,
+    ) -> Response<Answer> {
         let promised = framing::settle(&mut response, asked, self.multiplexed);
         let upgrades = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         if !self.multiplexed {
+            if response.body().size_hint().exact().is_none() {
+                in_flight.begin_stream();
+            }
             if upgrades || (asked == Asked::Connect && response.status().is_success()) {
                 self.pulse.become_tunnel();
             }
@@ -334,6 +342,34 @@ impl<S: Service, F: Future<Output = Response<Body>> + Unpin> Future for Answerin
         let Some(in_flight) = this.in_flight.take() else { return Poll::Pending };
         Poll::Ready(Ok(this.desk.finish(response, in_flight, this.index, this.asked)))
     }
+}
+
+/// What is wrong with the target of an HTTP/2 request, by the rules that HTTP/1.1 has for its own (RFC 9113, section 8.3.1).
+fn http2_fault(request: &Request<Incoming>) -> Option<Fault> {
+    if request.uri().scheme_str().is_some_and(|scheme| !matches!(scheme, "http" | "https")) {
+        return Some(Fault::BadScheme);
+    }
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let host = hosts.next().map(HeaderValue::as_bytes);
+    if hosts.next().is_some() {
+        return Some(Fault::SeveralHosts);
+    }
+    let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
+    if [host, authority].into_iter().flatten().any(|value| !wire::is_host(value)) {
+        return Some(Fault::BadHost);
+    }
+    match (host, authority) {
+        (None, None) => Some(Fault::NoHost),
+        (Some(host), Some(authority)) if !without_port(host).eq_ignore_ascii_case(without_port(authority)) => {
+            Some(Fault::HostIsNotAuthority)
+        }
+        _ => None,
+    }
+}
+
+/// A host without the default port of HTTPS, which is what HTTP/2 is spoken over here.
+fn without_port(host: &[u8]) -> &[u8] {
+    host.strip_suffix(b":443").unwrap_or(host)
 }
 
 /// The fields of a head, as HTTP/1.1 would have sent them: HTTP/2 lets a client send each cookie apart (RFC 9113,

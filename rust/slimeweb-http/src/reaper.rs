@@ -8,6 +8,7 @@ use crate::wire::{Clock, Order, Pulse};
 use crate::worker::Roster;
 
 const SLOWEST_TICK: Duration = Duration::from_millis(500);
+const DRAINING_TICK: Duration = Duration::from_millis(50);
 const FASTEST_TICK: Duration = Duration::from_millis(5);
 /// What a connection with nothing in flight gets to say goodbye in while the server shuts down, in milliseconds.
 const FAREWELL: u64 = 500;
@@ -29,21 +30,20 @@ impl Deadlines {
         }
     }
 
-    fn verdict(&self, pulse: &Pulse, now: u64, draining: bool) -> Option<Order> {
+    fn verdict(&self, pulse: &Pulse, now: u64, draining_for: Option<u64>) -> Option<Order> {
         if pulse.stalled_for(now) >= self.stall {
             return Some(Order::Cut);
         }
         if let Some(head) = pulse.head_for(now) {
             return (head >= self.head).then_some(Order::Expire);
         }
-        let patience = match (draining, pulse.has_served()) {
-            (true, _) => FAREWELL.min(self.idle),
-            (false, true) => self.idle,
-            (false, false) => self.head,
-        };
+        let patience = if pulse.has_served() { self.idle } else { self.head };
+        let idle = pulse.idle_for(now)?;
+        // However long it has been idle: a request may have been sent before the client could know of the end.
+        let dismissed = draining_for.is_some_and(|draining| draining.min(idle) >= FAREWELL);
         // Nothing was asked, so nothing is answered: a 408 on an idle connection could be taken for the answer to a
         // request that is on its way.
-        (pulse.idle_for(now)? >= patience).then_some(Order::Cut)
+        (dismissed || idle >= patience).then_some(Order::Cut)
     }
 }
 
@@ -53,9 +53,9 @@ pub(crate) async fn run(roster: Arc<Roster>, clock: Arc<Clock>, limits: Limits) 
     let tick = (shortest / 4).clamp(FASTEST_TICK, SLOWEST_TICK);
     let deadlines = Deadlines::new(&limits);
     loop {
-        tokio::time::sleep(tick).await;
+        tokio::time::sleep(if roster.is_draining() { tick.min(DRAINING_TICK) } else { tick }).await;
         let now = clock.update();
-        let draining = roster.is_draining();
-        roster.command(|pulse| deadlines.verdict(pulse, now, draining));
+        let draining_for = roster.draining_for(now);
+        roster.command(|pulse| deadlines.verdict(pulse, now, draining_for));
     }
 }

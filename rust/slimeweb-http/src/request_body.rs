@@ -16,9 +16,10 @@ use tokio::time::{Instant, Sleep};
 use crate::collected::{Collected, Collector};
 use crate::error::BodyError;
 
-/// How long and how far a body is read that nobody wants, so that the client gets to read the answer.
-const DISCARD_TIME: Duration = Duration::from_secs(2);
-const DISCARD_SIZE: u64 = 8 * 1024 * 1024;
+/// For how long a body is read that nobody wants, altogether and between two pieces, so that a client that sends on gets to read the
+/// answer: what nginx calls a lingering close.
+const DISCARD_TIME: Duration = Duration::from_secs(30);
+const DISCARD_PAUSE: Duration = Duration::from_secs(2);
 
 /// A request body that is still on its way.
 pub struct RequestBody {
@@ -30,6 +31,10 @@ pub struct RequestBody {
     timer: Option<Pin<Box<Sleep>>>,
     /// The client sends nothing before it is asked to (RFC 9110, section 10.1.1), which reading does.
     awaits_continue: bool,
+    /// An error has been given out, or the end.
+    ended: bool,
+    /// It is read in the background: when that ends, it ends.
+    discarded: bool,
 }
 
 impl fmt::Debug for RequestBody {
@@ -43,7 +48,17 @@ impl RequestBody {
         let length = incoming.size_hint().exact();
         let source = (!incoming.is_end_stream()).then_some(incoming);
         let awaits_continue = source.is_some() && headers.contains_key(EXPECT);
-        Self { source, length, limit: u64::MAX, taken: 0, timeout, timer: None, awaits_continue }
+        Self {
+            source,
+            length,
+            limit: u64::MAX,
+            taken: 0,
+            timeout,
+            timer: None,
+            awaits_continue,
+            ended: false,
+            discarded: false,
+        }
     }
 
     /// The announced length in bytes; none for a chunked body, or an HTTP/2 one that does not say.
@@ -88,7 +103,11 @@ impl RequestBody {
         let piece = ready!(self.poll_source(cx));
         self.timer = None;
         if !matches!(piece, Some(Ok(_))) {
-            self.source = None;
+            self.ended = true;
+            // What is too large is there to be dropped yet.
+            if !matches!(piece, Some(Err(BodyError::TooLarge { .. }))) {
+                self.source = None;
+            }
         }
         Poll::Ready(piece)
     }
@@ -96,7 +115,7 @@ impl RequestBody {
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         let too_large = BodyError::TooLarge { limit: self.limit };
         loop {
-            let Some(source) = &mut self.source else { return Poll::Ready(None) };
+            let Some(source) = self.source.as_mut().filter(|_| !self.ended) else { return Poll::Ready(None) };
             if self.taken == 0 && self.length.is_some_and(|length| length > self.limit) {
                 return Poll::Ready(Some(Err(too_large)));
             }
@@ -131,18 +150,32 @@ impl RequestBody {
         timer.as_mut().poll(cx)
     }
 
-    /// Reads on in the background for a short while (2 seconds, 8 MiB) after a refusal, so that the client can read the
-    /// answer, and the connection can be used again if the rest was little. A client that waits for a 100 is not asked.
-    pub fn discard(mut self) {
-        if self.source.is_none() || self.awaits_continue {
-            return;
-        }
+    /// Gives up on the rest, as dropping it does.
+    pub fn discard(self) {}
+}
+
+/// What has not been read when it is dropped is read on in the background and forgotten, for at most 30 seconds and while the client does
+/// not pause for 2, so that a client that sends on gets to read the answer, and can use the connection again. A client that
+/// waits for a 100 is not asked for anything.
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        let Some(source) = self.source.take().filter(|_| !self.awaits_continue && !self.discarded) else { return };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        self.limit = self.taken.saturating_add(DISCARD_SIZE);
+        let mut rest = Self {
+            source: Some(source),
+            length: None,
+            limit: u64::MAX,
+            taken: 0,
+            timeout: DISCARD_PAUSE,
+            timer: None,
+            awaits_continue: false,
+            ended: false,
+            discarded: true,
+        };
         runtime.spawn(async move {
             let deadline = Instant::now() + DISCARD_TIME;
-            let rest = async { while let Some(Ok(_)) = self.chunk().await {} };
-            let _ = tokio::time::timeout_at(deadline, rest).await;
+            let read = async { while let Some(Ok(_)) = rest.chunk().await {} };
+            let _ = tokio::time::timeout_at(deadline, read).await;
         });
     }
 }

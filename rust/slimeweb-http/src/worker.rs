@@ -1,7 +1,7 @@
 //! One station's share of the connections.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -35,7 +35,8 @@ pub(crate) struct Floor<S> {
 #[derive(Default)]
 pub(crate) struct Roster {
     entries: Mutex<HashMap<u64, Entry>>,
-    draining: AtomicBool,
+    /// Since when, in milliseconds of the clock; 0 while the server serves.
+    draining_since: AtomicU64,
 }
 
 struct Entry {
@@ -55,7 +56,13 @@ impl Roster {
     }
 
     pub(crate) fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
+        self.draining_since.load(Ordering::Relaxed) != 0
+    }
+
+    /// For how many milliseconds the server has been shutting down; `None` while it serves.
+    pub(crate) fn draining_for(&self, now: u64) -> Option<u64> {
+        let since = self.draining_since.load(Ordering::Relaxed);
+        (since != 0).then(|| now.saturating_sub(since))
     }
 
     fn entries(&self) -> MutexGuard<'_, HashMap<u64, Entry>> {
@@ -75,8 +82,8 @@ impl Roster {
         told.into_iter().for_each(Waker::wake);
     }
 
-    fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
+    fn drain(&self, now: u64) {
+        self.draining_since.store(now.max(1), Ordering::Relaxed);
         self.command(|_| Some(Order::Drain));
     }
 }
@@ -123,7 +130,7 @@ impl<S: Service> Worker<S> {
                     }
                 } => {}
             }
-            floor.roster.drain();
+            floor.roster.drain(floor.clock.update());
             // The acceptor may still be handing over what it had accepted: that is served like others in flight, and the
             // channel ends when the acceptor has.
             let emptied = async {

@@ -111,7 +111,7 @@ fn a_panic_is_a_500_and_the_connection_lives_on() {
 }
 
 #[test]
-fn a_client_that_leaves_ends_its_handler() {
+fn a_client_that_resets_ends_its_handler() {
     struct Told(mpsc::Sender<()>);
     impl Drop for Told {
         fn drop(&mut self) {
@@ -131,8 +131,23 @@ fn a_client_that_leaves_ends_its_handler() {
     let mut client = site.connect();
     client.send(get("/"));
     begin.recv_timeout(PATIENCE).unwrap();
-    drop(client);
+    client.reset();
     hear.recv_timeout(PATIENCE).unwrap();
+}
+
+#[test]
+fn a_client_that_ends_its_side_gets_its_answers() {
+    let (hear, gate, handler) = gated();
+    let site = serve(handler);
+    let mut client = site.connect();
+    client.send(get("/first"));
+    hear.recv_timeout(PATIENCE).unwrap();
+    client.send(get("/second"));
+    client.finish();
+    gate.add_permits(2);
+    assert_eq!(client.answer().status, 200);
+    assert_eq!(client.answer().status, 200);
+    assert_eq!(client.rest(), "");
 }
 
 #[test]

@@ -17,10 +17,11 @@ pub(crate) enum Fault {
     HostIsNotAuthority,
     Framing,
     TooManyFields,
+    BadScheme,
 }
 
 impl Fault {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::LengthAndCoding,
         Self::SeveralCodings,
         Self::UnknownCoding,
@@ -32,6 +33,7 @@ impl Fault {
         Self::HostIsNotAuthority,
         Self::Framing,
         Self::TooManyFields,
+        Self::BadScheme,
     ];
 
     pub(super) fn from_code(code: u8) -> Option<Self> {
@@ -61,6 +63,7 @@ impl Fault {
             Self::BareLineFeed => "lines must end in CR LF (RFC 9112, section 2.2)\n",
             Self::HostIsNotAuthority => "the Host field and :authority differ (RFC 9113, section 8.3.1)\n",
             Self::TooManyFields => "the request has more header fields than header_count allows\n",
+            Self::BadScheme => "the scheme must be http or https\n",
             Self::Framing => "the request before this one was malformed\n",
         }
     }

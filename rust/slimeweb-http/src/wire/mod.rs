@@ -8,6 +8,7 @@ mod stream;
 mod transport;
 
 pub(crate) use fault::Fault;
+pub(crate) use host::is_valid as is_host;
 pub(crate) use pulse::{Clock, InFlight, Order, Pulse};
 pub(crate) use stream::{Parting, Wire};
 pub(crate) use transport::{Socket, Transport};

@@ -82,7 +82,8 @@ impl Observer {
         self.state == State::Between
     }
 
-    /// Where in the bytes that were fed last a query holds what has to be percent-encoded before hyper sees it, in order.
+    /// Where in the bytes that were fed last a query holds what has to be percent-encoded before hyper sees it, or a trailer ends in
+    /// a bare line feed, which hyper has to be shown as an error. In order.
     pub(super) fn take_raw(&mut self) -> Vec<usize> {
         std::mem::take(&mut self.raw)
     }
@@ -99,7 +100,7 @@ impl Observer {
                 State::Fields => self.feed_line(bytes, &mut tell),
                 State::Length(left) => self.skip(bytes, left, State::Between, State::Length),
                 State::ChunkData(left) => self.skip(bytes, left, State::ChunkDataReturn, State::ChunkData),
-                _ => self.feed_byte(bytes, &mut tell),
+                _ => self.feed_byte(bytes, whole, &mut tell),
             };
         }
     }
@@ -186,7 +187,7 @@ impl Observer {
         self.state = State::Lost;
     }
 
-    fn feed_byte<'a>(&mut self, bytes: &'a [u8], tell: &mut impl FnMut(Event)) -> &'a [u8] {
+    fn feed_byte<'a>(&mut self, bytes: &'a [u8], whole: usize, tell: &mut impl FnMut(Event)) -> &'a [u8] {
         let Some((&byte, rest)) = bytes.split_first() else { return &[] };
         self.state = match (self.state, byte) {
             (State::Between, b'\r' | b'\n') => State::Between,
@@ -208,6 +209,11 @@ impl Observer {
             (State::ChunkLineFeed(size), b'\n') => State::ChunkData(size),
             (State::ChunkDataReturn, b'\r') => State::ChunkDataLineFeed,
             (State::ChunkDataLineFeed, b'\n') => State::ChunkStart,
+            (State::TrailerStart | State::Trailer, b'\n') => {
+                // hyper would take it for a part of the line. See `take_raw`.
+                self.raw.push(whole - bytes.len());
+                State::Lost
+            }
             (State::TrailerStart, b'\r') => State::LastLineFeed,
             (State::TrailerStart, _) => State::Trailer,
             (State::Trailer, b'\r') => State::TrailerLineFeed,

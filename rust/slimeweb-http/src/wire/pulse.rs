@@ -59,6 +59,8 @@ pub(crate) struct Pulse {
     /// The index of the head to refuse, times 256, plus the fault's code; 0 for none.
     fault: AtomicU64,
     tunnel: AtomicBool,
+    /// A response whose length is not known is being sent.
+    streaming: AtomicBool,
     /// The connection's task.
     task: OnceLock<Waker>,
     /// Whether anybody waits until all that was written before is out.
@@ -83,6 +85,7 @@ impl Pulse {
             taken_at: AtomicU64::new(0),
             fault: AtomicU64::new(0),
             tunnel: AtomicBool::new(false),
+            streaming: AtomicBool::new(false),
             task: OnceLock::new(),
             flush_awaited: AtomicBool::new(false),
             flush_waiters: Mutex::default(),
@@ -182,6 +185,11 @@ impl Pulse {
         self.in_flight.load(Ordering::Relaxed) == 0 && self.head_since.load(Ordering::Relaxed) == 0
     }
 
+    /// A response whose length is not known is being sent.
+    pub(super) fn is_streaming(&self) -> bool {
+        self.streaming.load(Ordering::Relaxed)
+    }
+
     /// There is a request whose answer is not complete.
     pub(super) fn is_answering(&self) -> bool {
         self.in_flight.load(Ordering::Relaxed) > 0
@@ -232,6 +240,7 @@ impl Pulse {
 pub(crate) struct InFlight {
     pulse: Arc<Pulse>,
     untaken: bool,
+    streams: bool,
 }
 
 impl InFlight {
@@ -239,7 +248,13 @@ impl InFlight {
     pub(crate) fn begin(pulse: &Arc<Pulse>) -> (Self, u64) {
         pulse.in_flight.fetch_add(1, Ordering::Relaxed);
         let index = pulse.requests.fetch_add(1, Ordering::Relaxed);
-        (Self { pulse: Arc::clone(pulse), untaken: false }, index)
+        (Self { pulse: Arc::clone(pulse), untaken: false, streams: false }, index)
+    }
+
+    /// Says that the response has a body whose length is not known.
+    pub(crate) fn begin_stream(&mut self) {
+        self.streams = true;
+        self.pulse.streaming.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn pulse(&self) -> &Pulse {
@@ -259,6 +274,9 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.set_untaken(false);
+        if self.streams {
+            self.pulse.streaming.store(false, Ordering::Relaxed);
+        }
         self.pulse.idle_since.store(self.pulse.clock.now(), Ordering::Relaxed);
         self.pulse.in_flight.fetch_sub(1, Ordering::Relaxed);
     }

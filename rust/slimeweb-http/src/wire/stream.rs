@@ -118,18 +118,24 @@ impl Wire {
         self.ahead.is_empty() && self.overflow.is_empty() && self.observer.as_ref().is_some_and(Observer::is_between)
     }
 
-    /// Sees whether the client leaves while its request is being answered. hyper would do so with a read of its own, and set a whole
+    /// Sees whether the client leaves while its request is being answered. A client that ends its side after a whole request gets
+    /// the answer (RFC 9112, section 9.6), since that may be all that it does; but for a body that is being streamed, which may go on for
+    /// ever, and where this is the way to know that the client has gone. hyper would do so with a read of its own, and set a whole
     /// buffer aside for it each time, since the request still holds on to the one that it came in.
     fn look_ahead(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         if !self.pulse.is_answering() || self.pulse.is_tunnel() || !self.is_between() {
             return Ok(());
+        }
+        if self.ended {
+            return if self.pulse.is_streaming() { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) };
         }
         let mut room = [MaybeUninit::uninit(); AHEAD];
         let mut piece = ReadBuf::uninit(&mut room);
         let Poll::Ready(outcome) = self.transport()?.poll_read(cx, &mut piece) else { return Ok(()) };
         self.ended = outcome.is_err() || piece.filled().is_empty();
         self.ahead.extend_from_slice(piece.filled());
-        outcome.and(if self.ended { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) })
+        let has_left = self.ended && self.pulse.is_streaming();
+        outcome.and(if has_left { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) })
     }
 
     /// Whether the client may still be sending what nobody will read.
@@ -149,7 +155,12 @@ fn percent_encoded(bytes: &[u8], places: &[usize]) -> Vec<u8> {
     for place in places {
         let Some(byte) = bytes.get(*place) else { break };
         encoded.extend_from_slice(bytes.get(start..*place).unwrap_or_default());
-        encoded.extend_from_slice(percent_encoding::percent_encode_byte(*byte).as_bytes());
+        if *byte == b'\n' {
+            // A line feed that ends a trailer by itself: hyper refuses a return without one.
+            encoded.extend_from_slice(b"\r\0");
+        } else {
+            encoded.extend_from_slice(percent_encoding::percent_encode_byte(*byte).as_bytes());
+        }
         start = place + 1;
     }
     encoded.extend_from_slice(bytes.get(start..).unwrap_or_default());
