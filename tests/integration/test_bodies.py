@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -295,17 +296,19 @@ def test_a_chunked_body_over_the_limit_is_400(tour: ServerProcess) -> None:
     assert str(MIB) in answer.text, "the limit is named"
 
 
+@pytest.mark.slow
 def test_an_endless_chunked_body_is_cut(tour: ServerProcess) -> None:
-    """A client that never stops sending is answered once the limit is passed, and then no longer read."""
+    """A client that never stops sending is answered once the limit is passed, and after half a minute no longer read."""
     block = f"{65_536:x}\r\n".encode() + bytes(65_536) + b"\r\n"
     with tour.wire(timeout=20) as wire:
         wire.send(b"POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n")
-        for _ in range(256 * MIB // len(block)):
+        begun = time.monotonic()
+        while time.monotonic() - begun < 90:
             try:
                 wire.send(block)
             except (BrokenPipeError, ConnectionResetError):
                 return
-    pytest.fail("256 MiB were taken of a body that may have one")
+        pytest.fail("a body that never ends was read for 90 s")
 
 
 def test_a_length_over_the_limit_is_400_before_the_body_is_sent(tour: ServerProcess) -> None:
