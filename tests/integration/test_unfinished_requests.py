@@ -1,0 +1,202 @@
+"""Refusals while the client still sends, clients that end their side, and heads and trailers that are wrong."""
+
+from __future__ import annotations
+
+import http.client
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.certificate import self_signed
+from support.process import ServerProcess
+from support.tools import tool
+from support.wire import Wire
+
+MIB = 1024 * 1024
+APP = """
+import asyncio
+import time
+from slimeweb import Slime
+
+app = Slime(__file__)
+
+
+@app.route(path="/plain", method="POST", body_size=1000)
+def plain(req, resp):
+    return str(len(req.body))
+
+
+@app.route(path="/coroutine", method="POST", body_size=1000)
+async def coroutine(req, resp):
+    return str(len(req.body))
+
+
+@app.route(path="/large", method="POST", body_size=10 * 1024 * 1024)
+def large(req, resp):
+    return str(len(req.body))
+
+
+@app.route(path="/get")
+async def get(req, resp):
+    await asyncio.sleep(0.05)
+    return "got"
+
+
+@app.route(path="/slow/plain")
+def slow(req, resp):
+    time.sleep(0.05)
+    return "got"
+
+
+@app.route(path="/hold", method="POST", stream_body=True, body_size=64 * 1024 * 1024)
+async def hold(req, resp):
+    await app.held.wait()
+    return "held"
+
+
+@app.start()
+async def begin():
+    app.held = asyncio.Event()
+
+
+app.serve()
+"""
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    script = tmp_path_factory.mktemp("refusals") / "main.py"
+    script.write_text(APP)
+    return script
+
+
+@pytest.fixture(scope="module")
+def secure(script: Path) -> Iterator[ServerProcess]:
+    cert, key = self_signed(script.parent)
+    with ServerProcess(script, env={"SLIME_TLS_CERT": str(cert), "SLIME_TLS_KEY": str(key)}, workers=1) as process:
+        yield process.wait_until_serving()
+        process.kill()
+
+
+@pytest.fixture(scope="module")
+def server(script: Path) -> Iterator[ServerProcess]:
+    with ServerProcess(script) as process:
+        yield process.wait_until_serving()
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/plain", "400"), ("/coroutine", "400"), ("/none", "404"), ("/get", "405")]
+)
+@pytest.mark.parametrize("option", ["--http1.1", "--http2"])
+def test_a_client_that_still_sends_sees_why_it_was_refused(
+    secure: ServerProcess, tmp_path: Path, option: str, path: str, status: str
+) -> None:
+    body = tmp_path / "body"
+    body.write_bytes(bytes(30 * MIB))
+    for _ in range(5):
+        command = [tool("curl"), "-sSk", option, "--max-time", "30", "-H", "Expect:", "--data-binary", f"@{body}"]
+        done = subprocess.run(
+            [*command, "-o", "/dev/null", "-w", "%{http_code}", secure.url + path],
+            capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert (done.stdout, done.returncode) == (status, 0), done.stderr
+
+
+def test_a_client_that_reads_after_it_has_sent_all_sees_it_too(server: ServerProcess) -> None:
+    for _ in range(10):
+        connection = http.client.HTTPConnection(server.host, server.port, timeout=30)
+        connection.request("POST", "/large", body=bytes(11 * MIB))
+        assert connection.getresponse().status == 400
+        connection.close()
+
+
+@pytest.mark.parametrize("path", ["/get", "/slow/plain", "/none"])
+def test_a_client_that_ends_its_side_gets_its_answers(server: ServerProcess, path: str) -> None:
+    with server.wire() as wire:
+        wire.send(
+            b"GET "
+            + path.encode()
+            + b" HTTP/1.1\r\nHost: t\r\n\r\n"
+            + b"GET "
+            + path.encode()
+            + b" HTTP/1.1\r\nHost: t\r\n\r\n"
+        )
+        wire.socket.shutdown(socket.SHUT_WR)
+        assert [wire.answer().text for _ in range(2)] == (["got"] * 2 if path != "/none" else ["Not Found"] * 2)
+        assert wire.is_at_end()
+
+
+@pytest.mark.parametrize("trailers", [b"X: y\n\r\n", b"\n", b"X: y\n\n", b"A: b\r\nX: y\nGET / HTTP/1.1\r\n\r\n"])
+def test_a_trailer_that_ends_in_a_bare_line_feed_is_refused(server: ServerProcess, trailers: bytes) -> None:
+    with server.wire() as wire:
+        head = b"POST /plain HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n"
+        wire.send(head + b"1\r\nx\r\n0\r\n" + trailers)
+        assert wire.answer().status == 400
+        assert wire.is_closed_by_server()
+
+
+def test_trailers_as_they_should_be_keep_the_connection(server: ServerProcess) -> None:
+    with server.wire() as wire:
+        head = b"POST /plain HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n"
+        for _ in range(2):
+            wire.send(head + b"1\r\nx\r\n0\r\nX: y\r\nZ: a\r\n\r\n")
+            assert wire.answer().text == "1"
+
+
+@pytest.mark.parametrize(
+    ("pseudo", "headers", "status"),
+    [
+        ({":authority": "u@x"}, {}, 400),
+        ({":authority": None}, {}, 400),
+        ({":authority": None}, {"host": "x"}, 200),
+        ({":scheme": "ftp"}, {}, 400),
+        ({":scheme": "http"}, {}, 200),
+        ({":authority": "x:443"}, {"host": "x"}, 200),
+        ({":authority": "x"}, {"host": "X:443"}, 200),
+        ({":authority": "x"}, {"host": "y"}, 400),
+        ({":authority": "x:80"}, {"host": "x"}, 400),
+    ],
+)
+def test_targets_over_http2_have_the_rules_of_http1(
+    secure: ServerProcess, pseudo: dict[str, str | None], headers: dict[str, str], status: int
+) -> None:
+    with secure.http2(validate=False) as connection:
+        assert connection.ask("GET", "/get", pseudo=pseudo, headers=headers).status == status
+
+
+def test_streams_that_nobody_reads_leave_other_streams_their_window(secure: ServerProcess) -> None:
+    with secure.http2() as connection:
+        for _ in range(8):
+            held = connection.begin("POST", "/hold", end=False)
+            while connection.h2.local_flow_control_window(held):
+                size = min(connection.h2.local_flow_control_window(held), connection.h2.max_outbound_frame_size)
+                connection.h2.send_data(held, bytes(size))
+                connection.flush()
+        other = connection.begin("POST", "/large", end=False)
+        connection.send(other, bytes(3 * MIB), end=True)
+        assert connection.answer(other).text == str(3 * MIB)
+
+
+def test_idle_connections_may_ask_once_more_while_the_server_shuts_down(script: Path) -> None:
+    with ServerProcess(script, workers=1) as process:
+        process.wait_until_serving()
+        wires: list[Wire] = [process.wire() for _ in range(4)]
+        for wire in wires[:2]:
+            wire.request("GET", "/none")
+            wire.answer()
+        # One that is being answered tells when the listener has closed.
+        with process.wire() as busy:
+            busy.request("GET", "/slow/plain")
+            process.send_signal(signal.SIGTERM)
+            busy.answer()
+        for wire in wires:
+            wire.request("GET", "/get")
+            answer = wire.answer()
+            assert (answer.text, answer.header("connection")) == ("got", "close")
+            assert wire.is_at_end()
+            wire.close()
+        assert process.wait() == 0
