@@ -33,7 +33,7 @@ mod writer;
 
 use pyo3::prelude::*;
 
-/// Memory that large bodies take is used again without page faults, and given back to the system soon (docs/decisions/009).
+/// Memory that large bodies take is used again without page faults, and given back to the system soon (docs/decisions/011).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
