@@ -6,6 +6,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,14 @@ def chunks(req, resp):
     for piece in req.chunks():
         hashed.update(piece)
     return {"length": len(req.body), "sha256": hashed.hexdigest(), "same": True}
+
+
+DATA = bytes(range(256)) * 40_960
+
+
+@app.route(path="/big")
+def big(req, resp):
+    return resp.bytes(DATA)
 
 
 @app.route(path="/small", method="POST", body_size=300 * 1024)
@@ -96,6 +105,29 @@ def test_what_was_kept_for_a_client_that_left_is_given_back(server: ServerProces
             wire.send(b"POST /plain HTTP/1.1\r\nHost: t\r\nContent-Length: 8388608\r\n\r\n" + b"x" * 4 * 1024 * KIB)
     # 40 halves of 8 MiB are 160 MiB.
     eventually(lambda: resident_memory(server.pid) < before + 80 * 1024 * KIB)
+
+
+def read_heads(server: ServerProcess, version: str) -> ExitStack:
+    """200 clients that read the head of a response of 10 MB, and nothing of its body."""
+    stack = ExitStack()
+    if version == "2":
+        connection = stack.enter_context(server.http2(reads=False))
+        streams = [connection.begin("GET", "/big") for _ in range(200)]
+        assert {connection.head(stream) for stream in streams} == {200}
+        return stack
+    for _ in range(200):
+        wire = stack.enter_context(server.wire())
+        wire.request("GET", "/big")
+        assert wire.exactly(12) == b"HTTP/1.1 200"
+    return stack
+
+
+@pytest.mark.parametrize("version", ["1.1", "2"])
+def test_responses_that_are_not_read_share_one_bytes_object(server: ServerProcess, version: str) -> None:
+    assert len(server.ask("/big", version=version).body) == 10 * 1024 * KIB
+    before = resident_memory(server.pid)
+    with read_heads(server, version):
+        assert resident_memory(server.pid) < before + 100 * 1024 * KIB
 
 
 def test_text_json_and_forms_are_read_from_a_large_body() -> None:

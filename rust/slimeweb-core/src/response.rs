@@ -11,6 +11,7 @@ use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyMemoryView, PyString};
 use slimeweb_http::Body;
 
@@ -409,9 +410,16 @@ pub(crate) fn header_value(name: &str, value: &str) -> PyResult<HeaderValue> {
     })
 }
 
+/// From this length on a `bytes` object is sent as it is instead of a copy, in bytes.
+const SHARED: usize = 64 * 1024;
+
 fn octets(value: &Bound<'_, PyAny>) -> PyResult<Bytes> {
     if let Ok(bytes) = value.cast::<PyBytes>() {
-        return Ok(Bytes::copy_from_slice(bytes.as_bytes()));
+        if bytes.as_bytes().len() < SHARED {
+            return Ok(Bytes::copy_from_slice(bytes.as_bytes()));
+        }
+        // Not copied for each answer. The reference goes wherever the body is dropped: without the GIL pyo3 keeps it for later.
+        return Ok(Bytes::from_owner(PyBackedBytes::from(bytes.clone())));
     }
     let copy = value.py().get_type::<PyBytes>().call1((value,))?;
     Ok(Bytes::copy_from_slice(copy.cast::<PyBytes>()?.as_bytes()))

@@ -290,6 +290,9 @@ impl<S: Service> Desk<S> {
         let promised = framing::settle(&mut response, asked, self.multiplexed);
         let upgrades = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         if !self.multiplexed {
+            if self.info.tls {
+                response.body_mut().cut_up();
+            }
             if response.body().size_hint().exact().is_none() {
                 in_flight.begin_stream();
             }

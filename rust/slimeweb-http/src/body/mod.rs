@@ -22,6 +22,8 @@ pub struct Body(Kind);
 enum Kind {
     Empty,
     Full(Bytes),
+    /// As `Full`, handed out piece by piece.
+    Pieces(Bytes),
     Channel(BodyReceiver),
     File(FileSection),
     Watched(Box<Watched>),
@@ -87,6 +89,15 @@ impl Body {
         Self(Kind::Watched(Box::new(Watched { body: self, size: 0, ended: false, end: Some(Box::new(end)) })))
     }
 
+    /// Hands a long body out in pieces: a transport that takes one buffer at a time makes hyper copy what it is given.
+    pub(crate) fn cut_up(&mut self) {
+        if let Kind::Full(bytes) = &mut self.0
+            && bytes.len() > PIECE
+        {
+            self.0 = Kind::Pieces(std::mem::take(bytes));
+        }
+    }
+
     pub(crate) fn file(section: FileSection) -> Self {
         Self(Kind::File(section))
     }
@@ -102,7 +113,7 @@ impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kind, size) = match &self.0 {
             Kind::Empty => ("empty", Some(0)),
-            Kind::Full(bytes) => ("full", Some(bytes.len() as u64)),
+            Kind::Full(bytes) | Kind::Pieces(bytes) => ("full", Some(bytes.len() as u64)),
             Kind::Channel(_) => ("channel", None),
             Kind::File(section) => ("file", Some(section.remaining())),
             Kind::Watched(watched) => return watched.body.fmt(f),
@@ -124,6 +135,8 @@ impl http_body::Body for Body {
                 self.0 = Kind::Empty;
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
+            Kind::Pieces(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Kind::Pieces(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes.split_to(bytes.len().min(PIECE)))))),
             Kind::Channel(receiver) => receiver.poll_next(cx).map(|piece| piece.map(|piece| piece.map(Frame::data))),
             Kind::File(section) => section.poll_next(cx).map(|piece| piece.map(|piece| piece.map(Frame::data))),
         }
@@ -133,6 +146,7 @@ impl http_body::Body for Body {
         match &self.0 {
             Kind::Empty => true,
             Kind::Full(_) => false,
+            Kind::Pieces(bytes) => bytes.is_empty(),
             Kind::Channel(receiver) => receiver.has_ended(),
             Kind::File(section) => section.remaining() == 0,
             Kind::Watched(watched) => watched.body.is_end_stream(),
@@ -142,7 +156,7 @@ impl http_body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Empty => SizeHint::with_exact(0),
-            Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Full(bytes) | Kind::Pieces(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Kind::Channel(_) => SizeHint::default(),
             Kind::File(section) => SizeHint::with_exact(section.remaining()),
             Kind::Watched(watched) => watched.body.size_hint(),
