@@ -29,6 +29,7 @@ SAMPLES: dict[str, tuple[Any, str, Any]] = {
     "head_timeout": (1, "2.5", 2.5),
     "idle_timeout": (1.5, "2", 2.0),
     "body_timeout": (1, "2", 2.0),
+    "body_rate": (0, "100", 100),
     "send_timeout": (1, "2", 2.0),
     "max_connections": (10, "20", 20),
     "pool_threads": (10, "20", 20),

@@ -20,6 +20,8 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// Between two pieces of a request body (408).
     pub body_timeout: Duration,
+    /// Least bytes of a request body for each second that was waited for it, once `body_timeout` has been waited (408); 0 for any.
+    pub body_rate: u64,
     /// How long a client may take nothing of what is there for it; then its connection is cut.
     pub send_timeout: Duration,
     /// Connections open at a time; further ones wait in the system's backlog.
@@ -36,6 +38,7 @@ impl Default for Limits {
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             body_timeout: Duration::from_secs(30),
+            body_rate: 240,
             send_timeout: Duration::from_secs(30),
             connections: 16_384,
             shutdown_grace: Duration::from_secs(30),

@@ -259,7 +259,8 @@ impl<S: Service> Desk<S> {
 
     fn call(&self, request: Request<Incoming>) -> Call<impl Future<Output = Response<Body>> + Send + Unpin + use<S>> {
         let (head, incoming) = request.into_parts();
-        let body = RequestBody::new(incoming, &head.headers, self.floor.config.limits.body_timeout);
+        let limits = &self.floor.config.limits;
+        let body = RequestBody::new(incoming, &head.headers, limits.body_timeout, limits.body_rate);
         let exchange = Exchange { head, body, connection: Arc::clone(&self.info) };
         // The service is not looked at again after a panic but for the next request, which it has to be ready for anyway.
         match catch_unwind(AssertUnwindSafe(|| self.floor.service.call(exchange))) {
@@ -270,8 +271,9 @@ impl<S: Service> Desk<S> {
 
     fn refuse<F>(&self, request: Request<Incoming>, fault: Fault) -> Call<F> {
         let (head, incoming) = request.into_parts();
+        let limits = &self.floor.config.limits;
         // So that the client gets to read the answer while it sends.
-        RequestBody::new(incoming, &head.headers, self.floor.config.limits.body_timeout).discard();
+        RequestBody::new(incoming, &head.headers, limits.body_timeout, limits.body_rate).discard();
         let info = Arc::clone(&self.info);
         let answer = || self.floor.service.refuse(head, info, fault.status(), fault.explanation());
         match catch_unwind(AssertUnwindSafe(answer)) {

@@ -28,7 +28,12 @@ pub struct RequestBody {
     limit: u64,
     taken: u64,
     timeout: Duration,
-    timer: Option<Pin<Box<Sleep>>>,
+    /// Least bytes a second of waiting, once `timeout` has been waited; 0 for any.
+    rate: u64,
+    /// All that has been waited for pieces that came.
+    waited: Duration,
+    /// Since when a piece is waited for, and until when.
+    timer: Option<(Instant, Pin<Box<Sleep>>)>,
     /// The client sends nothing before it is asked to (RFC 9110, section 10.1.1), which reading does.
     awaits_continue: bool,
     /// An error has been given out, or the end.
@@ -44,7 +49,7 @@ impl fmt::Debug for RequestBody {
 }
 
 impl RequestBody {
-    pub(crate) fn new(incoming: Incoming, headers: &HeaderMap, timeout: Duration) -> Self {
+    pub(crate) fn new(incoming: Incoming, headers: &HeaderMap, timeout: Duration, rate: u64) -> Self {
         let length = incoming.size_hint().exact();
         let source = (!incoming.is_end_stream()).then_some(incoming);
         let awaits_continue = source.is_some() && headers.contains_key(EXPECT);
@@ -54,6 +59,8 @@ impl RequestBody {
             limit: u64::MAX,
             taken: 0,
             timeout,
+            rate,
+            waited: Duration::ZERO,
             timer: None,
             awaits_continue,
             ended: false,
@@ -101,7 +108,9 @@ impl RequestBody {
 
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         let piece = ready!(self.poll_source(cx));
-        self.timer = None;
+        if let Some((since, _)) = self.timer.take() {
+            self.waited += since.elapsed();
+        }
         if !matches!(piece, Some(Ok(_))) {
             self.ended = true;
             // What is too large is there to be dropped yet.
@@ -143,11 +152,22 @@ impl RequestBody {
         }
     }
 
-    /// A timer only where a piece has to be waited for.
+    /// A timer only where a piece has to be waited for: what the reader does in between is not the client's time.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let timeout = self.timeout;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+        let patience = self.patience();
+        let (_, timer) = self.timer.get_or_insert_with(|| (Instant::now(), Box::pin(tokio::time::sleep(patience))));
         timer.as_mut().poll(cx)
+    }
+
+    /// How long the next piece may take.
+    fn patience(&self) -> Duration {
+        match self.taken.checked_div(self.rate) {
+            None => self.timeout,
+            Some(earned) => {
+                let all = self.timeout.saturating_add(Duration::from_secs(earned));
+                all.saturating_sub(self.waited).min(self.timeout)
+            }
+        }
     }
 
     /// Gives up on the rest, as dropping it does.
@@ -167,6 +187,8 @@ impl Drop for RequestBody {
             limit: u64::MAX,
             taken: 0,
             timeout: DISCARD_PAUSE,
+            rate: 0,
+            waited: Duration::ZERO,
             timer: None,
             awaits_continue: false,
             ended: false,

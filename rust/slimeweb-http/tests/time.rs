@@ -80,6 +80,44 @@ fn a_body_that_stops_is_a_408() {
 }
 
 #[test]
+fn a_body_that_drips_is_a_408_and_what_its_reader_takes_is_not_counted() {
+    let tick = SHORT / 4;
+    let site = serve_with(
+        Limits { body_timeout: SHORT, body_rate: 1000, ..limits() },
+        move |mut exchange: Exchange| async move {
+            if exchange.head.uri.path() == "/drip" {
+                return echo(exchange).await;
+            }
+            // Longer than all the time that a client has; each piece is there when it is asked for.
+            let mut taken = 0;
+            while let Some(piece) = exchange.body.chunk().await {
+                taken += piece.unwrap().len();
+                tokio::time::sleep(SHORT * 2).await;
+            }
+            Response::new(Body::full(taken.to_string()))
+        },
+    );
+    let mut client = site.connect();
+    client.send("POST /drip HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n");
+    let mut dripping = client.stream.try_clone().unwrap();
+    let drops = std::thread::spawn(move || {
+        (0..999)
+            .take_while(|_| {
+                std::thread::sleep(tick);
+                std::io::Write::write_all(&mut dripping, b"x").is_ok()
+            })
+            .count()
+    });
+    assert_eq!(client.answer().status, 408);
+    client.stream.shutdown(std::net::Shutdown::Both).unwrap();
+    assert!(drops.join().unwrap() < 999);
+    let answer = site
+        .connect()
+        .ask("POST /slow HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n");
+    assert_eq!((answer.status, answer.text()), (200, "2"));
+}
+
+#[test]
 fn a_client_that_reads_nothing_is_cut() {
     let (told, hear) = std::sync::mpsc::channel();
     let site = serve_with(Limits { send_timeout: SHORT, ..limits() }, move |_: Exchange| {

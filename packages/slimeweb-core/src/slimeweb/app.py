@@ -301,6 +301,7 @@ class Slime:
         head_timeout: float | None = None,
         idle_timeout: float | None = None,
         body_timeout: float | None = None,
+        body_rate: int | None = None,
         send_timeout: float | None = None,
         max_connections: int | None = None,
         pool_threads: int | None = None,

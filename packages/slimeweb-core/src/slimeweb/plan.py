@@ -58,6 +58,7 @@ class Settings:
     head_timeout: float = 10.0
     idle_timeout: float = 75.0
     body_timeout: float = 30.0
+    body_rate: int = 240
     send_timeout: float = 30.0
     max_connections: int = 16_384
     pool_threads: int = 128

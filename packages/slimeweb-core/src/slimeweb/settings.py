@@ -135,6 +135,7 @@ _FIELDS: Mapping[str, tuple[str, Reader]] = MappingProxyType(
         "head_timeout": ("SLIME_HEAD_TIMEOUT", _seconds),
         "idle_timeout": ("SLIME_IDLE_TIMEOUT", _seconds),
         "body_timeout": ("SLIME_BODY_TIMEOUT", _seconds),
+        "body_rate": ("SLIME_BODY_RATE", _whole(0)),
         "send_timeout": ("SLIME_SEND_TIMEOUT", _seconds),
         "max_connections": ("SLIME_MAX_CONNECTIONS", _whole(1)),
         "pool_threads": ("SLIME_POOL_THREADS", _whole(1, 4096)),
