@@ -7,7 +7,6 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{StatusCode, Version};
 use pyo3::exceptions::PyRuntimeError;
-use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::sync::PyOnceLock;
@@ -157,19 +156,6 @@ fn is_json(content_type: &str) -> bool {
 
 #[pymethods]
 impl SlimeRequest {
-    /// Shows the garbage collector what a cycle can lead through: the containers that have been made. Each of them can be emptied
-    /// by the collector, as the instance's dictionary can, so there is no `__clear__`.
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        let parsed = &self.parsed;
-        parsed.query.visit(&visit)?;
-        parsed.params.visit(&visit)?;
-        parsed.json.visit(&visit)?;
-        parsed.form.visit(&visit)?;
-        // SAFETY: the collector runs in an attached thread. Nothing is done with Python but to read the cell.
-        let py = unsafe { Python::assume_attached() };
-        visit.call(parsed.files.get(py))
-    }
-
     /// A name for this request, unique in this process, for logs.
     #[getter]
     fn id<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyString>> {

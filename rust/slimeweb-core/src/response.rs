@@ -8,7 +8,6 @@ use http::header::{ALLOW, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, LOC
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
-use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -442,23 +441,6 @@ fn describe(value: &Bound<'_, PyAny>) -> String {
 
 #[pymethods]
 impl SlimeResponse {
-    /// Shows the garbage collector what a cycle can lead through. The task is left out: until the request ends, it is kept even where
-    /// nothing else refers to it.
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.request)?;
-        match self.draft.try_lock().as_deref() {
-            Some(Draft { body: Content::Written(writer), .. }) => visit.call(writer),
-            // Whoever has the lock is at work on the response: that is no garbage.
-            _ => Ok(()),
-        }
-    }
-
-    fn __clear__(&self) {
-        let body = self.draft.try_lock().map(|mut draft| std::mem::replace(&mut draft.body, Content::Sent));
-        // After the lock: dropping it may run Python.
-        drop(body);
-    }
-
     /// The status as it stands: 200 until something sets another, 101 for a protocol switch.
     #[getter]
     fn status(&self) -> u16 {
