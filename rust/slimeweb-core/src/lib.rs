@@ -51,6 +51,8 @@ mod _core {
     #[pymodule_export]
     use crate::lanes::event_loop::LoopPort;
     #[pymodule_export]
+    use crate::lanes::socket::LoopSocket;
+    #[pymodule_export]
     use crate::lanes::waiting::ClientWait;
     #[pymodule_export]
     use crate::payload::BodyChunks;

@@ -6,7 +6,10 @@ from contextvars import Context
 from datetime import datetime, timedelta
 from os import PathLike
 from pathlib import Path
+from socket import socket
 from typing import Any, final
+
+from _typeshed import ReadableBuffer, WriteableBuffer
 
 from slimeweb.app import Slime
 from slimeweb.plan import Plan, Settings, StaticMount
@@ -20,6 +23,7 @@ __all__ = [
     "Handle",
     "Headers",
     "LoopPort",
+    "LoopSocket",
     "Server",
     "SlimeFile",
     "SlimeRequest",
@@ -292,6 +296,15 @@ class Handle:
     def cancel(self) -> None: ...
     def cancelled(self) -> bool: ...
     def get_context(self) -> Context: ...
+
+@final
+class LoopSocket:
+    """What a transport has in place of its socket: it reads and writes without giving up the GIL."""
+
+    def __new__(cls, socket: socket) -> LoopSocket: ...
+    def recv(self, size: int) -> bytes: ...
+    def recv_into(self, buffer: WriteableBuffer) -> int: ...
+    def send(self, data: ReadableBuffer) -> int: ...
 
 @final
 class ClientWait:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import selectors
+import socket
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
+
+from slimeweb._core import LoopSocket
 
 if TYPE_CHECKING:
     from contextvars import Context
@@ -175,8 +178,11 @@ class WorkerLoop(asyncio.SelectorEventLoop):
         super().stop()
         self._port.rouse()
 
-    def _make_socket_transport(self, *args: Any, **options: Any) -> asyncio.Transport:
-        transport: Any = super()._make_socket_transport(*args, **options)  # type: ignore[misc]
+    def _make_socket_transport(self, sock: socket.socket, *args: Any, **options: Any) -> asyncio.Transport:
+        transport: Any = super()._make_socket_transport(sock, *args, **options)  # type: ignore[misc]
+        # A subclass may read in a way of its own, or refer to its transport, of which the collector would not hear.
+        if type(sock) is socket.socket:
+            transport._sock = LoopSocket(sock)
         # `asyncio` makes a bytes object of that size for each read, and shrinks it. Its own 256 KiB are mapped and
         # unmapped every time, which costs a database client more than the read.
         transport.max_size = _READ_SIZE

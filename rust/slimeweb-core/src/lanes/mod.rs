@@ -9,6 +9,7 @@ pub(crate) mod pace;
 pub(crate) mod pool;
 pub(crate) mod rescue;
 pub(crate) mod running;
+pub(crate) mod socket;
 pub(crate) mod waiting;
 
 use std::sync::Arc;
