@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from slimeweb import HttpError, Slime, SlimeRequest, SlimeResponse
+from slimeweb import ClientDisconnected, HttpError, Slime, SlimeMiddleware, SlimeRequest, SlimeResponse
 from slimeweb.errors import ConfigError, InvalidHandler
 from slimeweb.testing import TestClient
 
@@ -313,3 +315,206 @@ def test_a_cancellation_that_escapes_while_the_client_waits_is_a_500(
 ) -> None:
     assert ask(failing(asyncio.CancelledError(), later=later)) == (500, "Internal Server Error")
     assert "unhandled error in GET / (request " in caplog.text
+
+
+LOST = {
+    "Accept-Ranges": "bytes",
+    "Age": "1",
+    "Cache-Control": "public, max-age=60",
+    "CDN-Cache-Control": "max-age=60",
+    "Content-Digest": "sha-256=:x:",
+    "Content-Disposition": "attachment",
+    "Content-Encoding": "br",
+    "Content-Language": "de",
+    "Content-Location": "/other",
+    "Content-MD5": "x",
+    "Content-Range": "bytes 0-1/2",
+    "ETag": '"x"',
+    "Expires": "Wed, 02 Jan 2030 01:04:05 GMT",
+    "Last-Modified": "Wed, 02 Jan 2030 01:04:05 GMT",
+    "Location": "/made",
+    "Pragma": "public",
+    "Refresh": "0",
+    "Repr-Digest": "sha-256=:x:",
+    "Set-Cookie": "session=1",
+    "Surrogate-Control": "max-age=60",
+    "X-Accel-Redirect": "/file",
+}
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_an_error_keeps_nothing_of_the_body_that_was_lost(later: bool) -> None:
+    app = Slime(__file__)
+
+    def fill(resp: SlimeResponse) -> None:
+        for name, value in (LOST | {"Vary": "Accept", "WWW-Authenticate": "Basic"}).items():
+            resp.set_header(name, value)
+
+    if later:
+
+        @app.route("/")
+        async def fail_later(req: SlimeRequest, resp: SlimeResponse) -> None:
+            fill(resp)
+            raise ValueError
+
+    else:
+
+        @app.route("/")
+        def fail(req: SlimeRequest, resp: SlimeResponse) -> None:
+            fill(resp)
+            raise ValueError
+
+    with TestClient(app) as client:
+        headers = client.get("/").headers
+    assert not {name.lower() for name in LOST} & set(headers)
+    assert (headers["vary"], headers["www-authenticate"]) == ("Accept", "Basic")
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError])
+@pytest.mark.parametrize("later", [False, True])
+def test_afters_see_the_500_of_an_error_that_would_end_the_process(
+    kind: type[BaseException], later: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = failing(kind("x"), later=later)
+
+    class Seen(SlimeMiddleware):
+        def middle_after(self, req: SlimeRequest, resp: SlimeResponse) -> None:
+            resp.set_header("X-Seen", str(resp.status))
+
+    app.use(Seen())
+    with TestClient(app) as client:
+        response = client.get("/")
+    assert (response.status_code, response.headers["x-seen"]) == (500, "500")
+    assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == 1
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_an_after_that_would_end_the_process_keeps_no_other_from_running(later: bool) -> None:
+    app = failing(HttpError(404), later=later)
+    seen = []
+
+    class Outer(SlimeMiddleware):
+        def middle_after(self, req: SlimeRequest, resp: SlimeResponse) -> None:
+            seen.append(resp.status)
+
+    class Inner(SlimeMiddleware):
+        def middle_after(self, req: SlimeRequest, resp: SlimeResponse) -> None:
+            raise SystemExit(3)
+
+    app.use(Outer())
+    app.use(Inner())
+    assert ask(app) == (500, "Internal Server Error")
+    assert seen == [500]
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_an_error_handler_that_would_end_the_process_reaches_the_handler_of_500(
+    later: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = failing(OutOfStock("no umbrellas"), later=later)
+
+    @app.error(LookupError)
+    def lookup(req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> None:
+        raise SystemExit(3)
+
+    @app.error(500)
+    def internal(req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> SlimeResponse:
+        return resp.plain(f"sorry for the {type(exc).__name__}")
+
+    assert ask(app) == (500, "sorry for the SystemExit")
+    assert "the handler of an error failed" in caplog.text
+
+
+def test_an_error_handler_that_fails_reaches_the_handler_of_what_it_raises() -> None:
+    app = failing(OutOfStock("no umbrellas"))
+
+    @app.error(LookupError)
+    def lookup(req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> None:
+        resp.set_cookie("half", "1")
+        raise RuntimeError("no template")
+
+    @app.error(Exception)
+    def anything(req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> SlimeResponse:
+        return resp.plain(f"sorry for the {type(exc).__name__}")
+
+    with TestClient(app) as client:
+        response = client.get("/")
+    assert (response.status_code, response.text) == (500, "sorry for the RuntimeError")
+    assert not response.cookies
+
+
+@pytest.mark.parametrize("customised", [False, True])
+@pytest.mark.parametrize("later", [False, True])
+def test_an_error_handler_may_raise_a_status(customised: bool, later: bool, caplog: pytest.LogCaptureFixture) -> None:
+    app = failing(OutOfStock("no umbrellas"), later=later)
+
+    @app.error(LookupError)
+    def lookup(req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> None:
+        raise HttpError(409, "sold out") from exc
+
+    if customised:
+
+        @app.error(409)
+        def conflict(req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> SlimeResponse:
+            return resp.json({"error": str(exc)})
+
+    assert ask(app) == (409, '{"error":"409 sold out"}' if customised else "sold out")
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def test_an_error_handler_that_raises_its_own_error_again_leaves_the_answer_to_slimeweb() -> None:
+    app = failing(HttpError(404, "gone"))
+
+    @app.error(404)
+    def missing(req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> None:
+        raise exc
+
+    assert ask(app) == (404, "gone")
+
+
+def test_a_stream_of_an_error_handler_that_fails_is_cut(caplog: pytest.LogCaptureFixture) -> None:
+    app = failing(OutOfStock("no umbrellas"))
+
+    @app.error(LookupError)
+    def lookup(req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> None:
+        writer = resp.writer()
+        writer.start()
+        writer.write("part")
+        raise RuntimeError("no template")
+
+    with TestClient(app) as client, pytest.raises(http.client.IncompleteRead):
+        client.get("/")
+    assert "no template" in caplog.text
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_another_connection_that_is_gone_is_a_failure_of_this_request(
+    later: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert ask(failing(ClientDisconnected("another one"), later=later)) == (500, "Internal Server Error")
+    assert "another one" in caplog.text
+
+
+def test_an_http_error_whose_class_has_the_status_is_its_answer() -> None:
+    class Gone(HttpError):
+        status = 410
+
+        def __init__(self) -> None:
+            pass
+
+    assert ask(failing(Gone())) == (410, "Gone")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: HttpError("404"), r"HttpError\(404, detail\)"),  # type: ignore[arg-type]
+        (lambda: HttpError(404.0), r"HttpError\(404, detail\)"),  # type: ignore[arg-type]
+        (lambda: HttpError(404, headers={"X": 5}), "'X': '5'"),  # type: ignore[dict-item]
+        (lambda: HttpError(404, headers={"X": "a\r\nSet-Cookie: b=c"}), "line breaks"),
+        (lambda: HttpError(404, headers={"X Y": "a"}), "a header's name"),
+    ],
+)
+def test_an_http_error_that_cannot_be_sent_is_refused_where_it_is_made(make: Callable[[], Any], message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        make()

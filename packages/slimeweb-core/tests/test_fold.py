@@ -128,6 +128,11 @@ def test_an_after_that_raises_does_not_stop_the_others(make: Make) -> None:
     assert run(layers, make("handler", 1), make).seen == ["handler", "c", "b", "error x", "a"]
 
 
-def test_what_ends_the_process_passes_after_the_afters(make: Make) -> None:
-    with pytest.raises(SystemExit):
-        run([Layer(after=make("out"))], make("handler", error=cast(Exception, SystemExit(1))), make)
+def test_what_would_end_the_process_is_an_error_of_its_request(make: Make) -> None:
+    layers = [
+        Layer(after=make("a")),
+        Layer(after=make("b", error=cast(Exception, KeyboardInterrupt("y")))),
+        Layer(after=make("c")),
+    ]
+    response = run(layers, make("handler", error=cast(Exception, SystemExit("x"))), make)
+    assert response.seen == ["handler", "error x", "c", "b", "error y", "a"]

@@ -224,7 +224,8 @@ class Slime:
         """Declares what answers an error status (400 to 599) or an exception class: `handler(req, resp, exc)` or
         `handler(req, resp)`.
 
-        The response's status is set when it is called. The nearest base class counts before the status.
+        The response's status is set when it is called. The exception's own class counts before its status, the status
+        before base classes. An `HttpError` that it raises is the answer, anything else reaches the handler of 500.
         """
         check_parentheses("app.error", key, "app.error(404)")
 

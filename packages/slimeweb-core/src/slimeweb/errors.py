@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 __all__ = [
@@ -21,6 +23,10 @@ __all__ = [
     "SlimeError",
     "phrase",
 ]
+
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_FIELD = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
 class SlimeError(Exception):
@@ -64,15 +70,22 @@ class HttpError(SlimeError):
 
     `status` is the status code, 400 to 599; `detail` the body, shown to the client as it is (the status's own name
     when empty): text, or a dict or list for a JSON body; `headers` are added to the response. `ValueError` for another
-    status, `TypeError` for another detail.
+    status or a header that cannot be sent, `TypeError` for another detail.
 
         raise HttpError(404, "no such student")
         raise HttpError(409, {"code": 17, "field": "email"})
     """
 
+    # For derived classes that do not call this one's __init__.
+    status: int = 500
+    detail: str | dict[str, Any] | list[Any] = ""
+    headers: Mapping[str, str] = MappingProxyType({})
+
     def __init__(
         self, status: int, detail: str | dict[str, Any] | list[Any] = "", headers: Mapping[str, str] | None = None
     ) -> None:
+        if isinstance(status, bool) or not isinstance(status, int):
+            raise TypeError(f"HttpError({status!r}): the status comes first, as a number: HttpError(404, detail)")
         if not 400 <= status <= 599:
             raise ValueError(
                 f"HttpError needs an error status, 400 to 599, not {status}: use resp.set_status({status})"
@@ -83,12 +96,27 @@ class HttpError(SlimeError):
                 "HttpError(status, detail, headers={…})"
             )
         super().__init__(status, detail)
-        self.status = status
-        self.detail: str | dict[str, Any] | list[Any] = detail
-        self.headers: Mapping[str, str] = dict(headers or {})
+        self.status = int(status)
+        self.detail = detail
+        self.headers = _checked(headers)
 
     def __str__(self) -> str:
         return f"{self.status} {self.detail or phrase(self.status)}"
+
+
+def _checked(headers: Mapping[str, str] | None) -> dict[str, str]:
+    fields = dict(headers or {})
+    for name, value in fields.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise TypeError(
+                f"HttpError(headers={{{name!r}: {value!r}}}): give text, such as {{{str(name)!r}: {str(value)!r}}}"
+            )
+        if not _TOKEN.fullmatch(name) or not _FIELD.fullmatch(value):
+            raise ValueError(
+                f"HttpError(headers={{{name!r}: {value!r}}}): a header's name is letters, digits and '-', "
+                "its value has no line breaks or other control characters"
+            )
+    return fields
 
 
 class JsonError(HttpError):

@@ -44,8 +44,8 @@ class Failures:
 
         In this order: plugins, unless an `@app.error` names its class or a base class; the `@app.error` of its class;
         of its status, where it is an `HttpError`; of the nearest base class; of 500; a short text. What is not an
-        `HttpError` and finds no handler of its own class is logged. What such a handler raises is logged as well, and
-        goes to the `@app.error` of 500.
+        `HttpError` and finds no handler of its own class is logged. An `HttpError` that such a handler raises is the
+        answer then; anything else that it raises is logged, and goes to the `@app.error` of 500, or of its class.
         """
         try:
             if resp.started:
@@ -53,19 +53,22 @@ class Failures:
                 resp.abort()
                 if not (isinstance(exc, ClientDisconnected) or _is_own_cancellation(exc)):
                     _log("unhandled error after the response had started", req, exc)
-            elif isinstance(exc, ClientDisconnected) or _is_stopping(exc):
-                # Nobody is left to read an answer, and nothing went wrong on this side.
+            elif _is_stopping(exc):
+                # Nothing went wrong in the handler. A `ClientDisconnected` before the start is of another connection.
                 _logger.debug("%s %s ended early: %r (request %s)", req.method, _printable(req.path), exc, req.id)
                 _answer_text(resp, 503)
             else:
                 _drop_lost(resp)
                 self._answer(req, resp, exc)
-        except Exception as failure:
+        except BaseException as failure:
+            # Whatever it is (SystemExit, say): it is one request's own, and must not end the others.
             self._give_up(req, resp, exc, failure)
 
     def on_after_error(self, req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> None:
         """Like `on_error`, for what a middleware raised after the handler: a body that is complete stays so."""
         if resp.started:
+            if _is_own_cancellation(exc):
+                return
             _logger.warning(
                 "middleware failed in %s %s after the response had started (request %s): %s",
                 req.method,
@@ -81,28 +84,48 @@ class Failures:
         refusal = HttpError(resp.status, req._refusal or "") if 400 <= resp.status <= 599 else HttpError(500)
         try:
             self._answer_known(req, resp, refusal)
-        except Exception as failure:
+        except BaseException as failure:
             self._give_up(req, resp, refusal, failure)
 
-    def _give_up(self, req: SlimeRequest, resp: SlimeResponse, exc: BaseException, failure: Exception) -> None:
+    def _give_up(self, req: SlimeRequest, resp: SlimeResponse, exc: BaseException, failure: BaseException) -> None:
         """Fills the response after `failure`, which the handler of `exc` raised."""
         if failure is not exc and failure.__context__ is None:
             # The handler was not called within an `except`: the log is to show what it was called for.
             failure.__context__ = exc
-        _log("the handler of an error failed", req, failure)
-        handler = self._handlers.for_status(500)
+        is_answer = isinstance(failure, HttpError) and not resp.started
+        if not is_answer:
+            _log("the handler of an error failed", req, failure)
         found = self._handlers.find(exc)
+        tried = None if found is None else found[1]
         try:
-            if handler is not None and (found is None or found[1] is not handler) and not resp.started:
-                self._call(handler, req, resp, failure, 500)
+            if resp.started:
+                # What it has sent arrives, then the cut.
+                resp.abort()
                 return
-        except Exception as second:
-            _log("the handler of status 500 failed", req, second)
+            _drop_lost(resp)
+            handler, status = self._second(failure, is_answer=is_answer)
+            if is_answer or handler is not None:
+                self._call(None if handler is tried else handler, req, resp, failure, status)
+                return
+        except BaseException as second:
+            _log("the second handler of an error failed", req, second)
         try:
+            if resp.started:
+                resp.abort()
+                return
+            _drop_lost(resp)
             _answer_text(resp, 500)
         except Exception as too_late:
             # The head is out: the server ends the response as well as it can.
             _logger.debug("request %s cannot be answered any more: %s", req.id, too_late)
+
+    def _second(self, failure: BaseException, *, is_answer: bool) -> tuple[ErrorHandler | None, int]:
+        """What answers for an error handler that raised `failure`, and with which status."""
+        found = self._handlers.find(failure)
+        by_class = None if found is None else found[1]
+        if is_answer and isinstance(failure, HttpError):
+            return by_class, failure.status
+        return self._handlers.for_status(500) or by_class, 500
 
     def _answer(self, req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> None:
         if not self._handlers.has_class(exc):
@@ -183,28 +206,46 @@ def _printable(path: str) -> str:
     return ascii(path)[1:-1]
 
 
-# What describes the body that an error takes the place of, and what the handler wanted the client to keep.
-_LOST = (
-    "Accept-Ranges",
-    "Cache-Control",
-    "Content-Disposition",
-    "Content-Encoding",
-    "Content-Language",
-    "Content-Length",
-    "Content-Location",
-    "Content-Range",
-    "Content-Type",
-    "ETag",
-    "Expires",
-    "Last-Modified",
-    "Set-Cookie",
+# What describes the body that an error takes the place of (fields of RFC 9110, section 8, 9111, 9530 and their older
+# and private kin), where it would have led to, and what the handler wanted the client or a cache to keep.
+_LOST = frozenset(
+    {
+        "accept-ranges",
+        "age",
+        "cache-control",
+        "cdn-cache-control",
+        "clear-site-data",
+        "content-digest",
+        "content-disposition",
+        "content-encoding",
+        "content-language",
+        "content-length",
+        "content-location",
+        "content-md5",
+        "content-range",
+        "content-type",
+        "digest",
+        "etag",
+        "expires",
+        "last-modified",
+        "location",
+        "pragma",
+        "refresh",
+        "repr-digest",
+        "set-cookie",
+        "surrogate-control",
+        "x-accel-expires",
+        "x-accel-redirect",
+        "x-sendfile",
+    }
 )
 
 
 def _drop_lost(resp: SlimeResponse) -> None:
     """Removes what an error response does not keep of the response before it. All else stays, such as CORS headers."""
-    for name in _LOST:
-        resp.remove_header(name)
+    for name in resp.headers:
+        if name in _LOST:
+            resp.remove_header(name)
 
 
 def _answer_text(resp: SlimeResponse, status: int) -> None:

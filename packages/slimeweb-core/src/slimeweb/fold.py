@@ -2,12 +2,13 @@
 
 A layer is entered when its before has returned. The first before that answers (returns something other than `None`,
 or fills the response) ends the way in. The way out goes through the layers that were entered, inner to outer,
-whatever happened. What raises on the way in goes to `on_error`, on the way out to `on_after_error`; either turns it
-into a response, which the rest of the way out then sees.
+whatever happened. What raises on the way in goes to `on_error`, on the way out to `on_after_error`, `SystemExit` and
+its like included; either turns it into a response, which the rest of the way out then sees.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,7 @@ def fold(
 def _fold_sync(layers: tuple[Layer, ...], handler: Handler, on_error: OnError, on_after_error: OnError) -> Handler:
     ways_in = tuple(layer.before for layer in layers)
     ways_out = tuple(layer.after for layer in layers)
+    pid = os.getpid()
 
     def endpoint(req: SlimeRequest, resp: SlimeResponse) -> None:
         entered = 0
@@ -67,18 +69,21 @@ def _fold_sync(layers: tuple[Layer, ...], handler: Handler, on_error: OnError, o
                 result = handler(req, resp)
                 if result is not None:
                     resp.accept(result)
-        except Exception as error:
+        except BaseException as error:
+            if _is_of_child(error, pid):
+                raise
             on_error(req, resp, error)
-        finally:
-            for after in reversed(ways_out[:entered]):
-                if after is None:
-                    continue
-                try:
-                    answer = after(req, resp)
-                    if answer is not None:
-                        resp.accept(answer)
-                except Exception as error:
-                    on_after_error(req, resp, error)
+        for after in reversed(ways_out[:entered]):
+            if after is None:
+                continue
+            try:
+                answer = after(req, resp)
+                if answer is not None:
+                    resp.accept(answer)
+            except BaseException as error:
+                if _is_of_child(error, pid):
+                    raise
+                on_after_error(req, resp, error)
 
     return endpoint
 
@@ -87,6 +92,7 @@ def _fold_async(layers: tuple[Layer, ...], handler: Handler, on_error: OnError, 
     # Which calls are to be awaited is known here, so that no call is looked at when it runs.
     ways_in = tuple((layer.before, _awaits(layer.before)) for layer in layers)
     ways_out = tuple((layer.after, _awaits(layer.after)) for layer in layers)
+    pid = os.getpid()
 
     async def endpoint(req: SlimeRequest, resp: SlimeResponse) -> None:
         entered = 0
@@ -105,22 +111,30 @@ def _fold_async(layers: tuple[Layer, ...], handler: Handler, on_error: OnError, 
                 result = await handler(req, resp)
                 if result is not None:
                     resp.accept(result)
-        except Exception as error:
+        except BaseException as error:
+            if _is_of_child(error, pid):
+                raise
             on_error(req, resp, error)
-        finally:
-            # After a cancellation too, when the client has left or the server stops: what a before has begun, its
-            # after ends.
-            for after, awaits in reversed(ways_out[:entered]):
-                if after is None:
-                    continue
-                try:
-                    answer = await after(req, resp) if awaits else after(req, resp)
-                    if answer is not None:
-                        resp.accept(answer)
-                except Exception as error:
-                    on_after_error(req, resp, error)
+        # After a cancellation too, when the client has left or the server stops: what a before has begun, its after
+        # ends.
+        for after, awaits in reversed(ways_out[:entered]):
+            if after is None:
+                continue
+            try:
+                answer = await after(req, resp) if awaits else after(req, resp)
+                if answer is not None:
+                    resp.accept(answer)
+            except BaseException as error:
+                if _is_of_child(error, pid):
+                    raise
+                on_after_error(req, resp, error)
 
     return endpoint
+
+
+def _is_of_child(error: BaseException, pid: int) -> bool:
+    """Whether it is to end a process that the handler has forked from `pid`, the server's: its exit code, say."""
+    return not isinstance(error, Exception) and os.getpid() != pid
 
 
 def _awaits(function: Handler | None) -> bool:
