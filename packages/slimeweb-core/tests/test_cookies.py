@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from http.cookies import SimpleCookie
 from typing import Any
@@ -223,3 +223,64 @@ def test_a_signature_ages() -> None:
     assert unsign("a", signed, ["secret"], max_age=10, now=1010) == "b"
     assert unsign("a", signed, ["secret"], max_age=10, now=1011) is None
     assert unsign("a", signed, ["secret"], now=10**9) == "b"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"max_age": float("nan")}, "max_age=nan: give a number of seconds"),
+        ({"max_age": float("inf")}, "max_age=inf: give a number of seconds"),
+        ({"max_age": "soon"}, "max_age='soon': give a number of seconds"),
+        ({"max_age": True}, "max_age=True: give a number of seconds"),
+        ({"expires": True}, "expires=True is no moment"),
+        ({"expires": 1e20}, "is no moment"),
+        ({"expires": float("nan")}, "expires=nan is no moment"),
+        ({"expires": timedelta(days=9_999_999)}, "is no moment"),
+        ({"expires": [1]}, "is no moment"),
+        ({"domain": ""}, "is not the name of a host"),
+        ({"domain": "example.com:80"}, "is not the name of a host"),
+        ({"domain": "https://example.com"}, "is not the name of a host"),
+        ({"domain": "a b"}, "is not the name of a host"),
+        ({"domain": "münchen.de"}, "in its ASCII form"),
+        ({"path": ""}, "does not begin with '/'"),
+        ({"path": "shop"}, "does not begin with '/'"),
+        ({"path": "/ä"}, "percent-encoded"),
+        ({"path": 5}, "path=5 is not text"),
+        ({"domain": 5}, "domain=5 is not text"),
+        ({"same_site": True}, "same_site=True is not text"),
+        ({"secure": "false"}, "secure='false': give True or False"),
+        ({"http_only": "no"}, "http_only='no': give True or False"),
+        ({"partitioned": "no"}, "partitioned='no': give True or False"),
+    ],
+)
+def test_what_browsers_would_ignore_or_read_otherwise_is_refused(attributes: dict[str, Any], message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=f"cookie 'a': .*{message}"):
+        format_cookie("a", "b", **attributes)
+
+
+@pytest.mark.parametrize(("value", "advice"), [(5, "'5'"), (b"x", "'x'"), (None, "'None'")])
+def test_a_value_that_is_no_text_is_refused_with_what_to_type(value: Any, advice: str) -> None:
+    with pytest.raises(TypeError, match=f"cookie 'a': the value is .*, not text: give {advice}"):
+        format_cookie("a", value)
+    with pytest.raises(TypeError, match="a cookie's name is text, not 5"):
+        format_cookie(5, "b")  # type: ignore[arg-type]
+
+
+def test_a_part_of_a_second_does_not_delete_a_cookie() -> None:
+    assert "Max-Age=1;" in format_cookie("a", "b", max_age=0.2)
+    assert "Max-Age=1;" in format_cookie("a", "b", max_age=timedelta(milliseconds=1))
+    assert "Max-Age=0;" in format_cookie("a", "b", max_age=0)
+
+
+def test_a_cookie_may_end_with_a_day() -> None:
+    assert "Expires=Wed, 02 Jan 2030 00:00:00 GMT" in format_cookie("a", "b", expires=date(2030, 1, 2))
+
+
+@pytest.mark.parametrize("name", ["__Http-a", "__http-a", "__Host-Http-a"])
+def test_a_cookie_that_scripts_must_not_have_set_is_for_http_only(name: str) -> None:
+    with pytest.raises(ValueError, match="without http_only=True"):
+        format_cookie(name, "b", secure=True, http_only=False)
+    with pytest.raises(ValueError, match="without secure=True"):
+        format_cookie(name, "b")
+    assert format_cookie(name, "b", secure=True).startswith(f"{name}=b; Path=/; Secure; HttpOnly")
+    assert format_deletion(name).startswith(f"{name}=; Path=/; Max-Age=0")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import json
 import logging
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -274,3 +275,35 @@ def test_an_attribute_that_nothing_brings() -> None:
     with TestClient(app) as client:
         assert client.get("/").status_code == 204
     assert seen == ["SlimeRequest has no attribute 'nonsense'", "SlimeResponse has no attribute 'nonsense'"]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda resp: resp.set_cookie("a", "b", samesite="Lax"),
+            r"set_cookie\(\) .* 'samesite': did you mean 'same_site'",
+        ),
+        (lambda resp: resp.set_cookie("a", "b", httponly=True), "did you mean 'http_only'"),
+        (lambda resp: resp.set_cookie("a", "b", maxage=5), "did you mean 'max_age'"),
+        (lambda resp: resp.delete_cookie("a", samesite="Lax"), r"delete_cookie\(\) .* did you mean 'same_site'"),
+        (lambda resp: resp.set_sign_cookie("a", "b", Secure=True), r"set_sign_cookie\(\) .* did you mean 'secure'"),
+        (lambda resp: resp.set_cookie("a", "b", colour="red"), "there are path, domain"),
+        (lambda resp: resp.set_sign_cookie("a", 5), "is 5, not text: give '5'"),
+    ],
+)
+def test_a_cookie_attribute_that_is_mistyped_is_told_with_the_right_one(call: Any, message: str) -> None:
+    app = Slime(__file__)
+    told = []
+
+    @app.route("/")
+    def home(req: SlimeRequest, resp: SlimeResponse) -> None:
+        try:
+            call(resp)
+        except TypeError as error:
+            told.append(str(error))
+
+    with TestClient(app) as client:
+        client.get("/")
+    (text,) = told
+    assert re.search(message, text)

@@ -3,7 +3,7 @@
 from asyncio import AbstractEventLoop
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextvars import Context
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from os import PathLike
 from pathlib import Path
 from socket import socket
@@ -157,7 +157,7 @@ class SlimeResponse:
         path: str = "/",
         domain: str | None = None,
         max_age: float | timedelta | None = None,
-        expires: datetime | timedelta | float | str | None = None,
+        expires: datetime | date | timedelta | float | str | None = None,
         secure: bool = False,
         http_only: bool = True,
         same_site: str | None = "Lax",

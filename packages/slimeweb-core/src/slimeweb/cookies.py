@@ -5,17 +5,20 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import math
 import re
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from hashlib import sha256
+from typing import Any
 
 __all__ = ["Expires", "cookie_identity", "format_cookie", "format_deletion", "parse_cookies", "sign", "unsign"]
 
-Expires = datetime | timedelta | float | str
-"""A moment (naive means UTC), a time from now, seconds since the epoch, or an HTTP date (RFC 9110, section 5.6.7)."""
+Expires = datetime | date | timedelta | float | str
+"""A moment (naive means UTC), a day (its first moment), a time from now, seconds since the epoch, or an HTTP date (RFC
+9110, section 5.6.7)."""
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _OCTETS = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")
@@ -25,7 +28,8 @@ _ATTRIBUTE = re.compile(r"[\x20-\x3a\x3c-\x7e]*")
 _SAME_SITE = {"lax": "Lax", "strict": "Strict", "none": "None"}
 # How http.cookies and others write what cannot stand in a cookie: an octal code, or the character behind a backslash.
 _ESCAPE = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))", re.DOTALL)
-_PREFIXES = ("__host-", "__secure-")
+_PREFIXES = ("__host-http-", "__host-", "__http-", "__secure-")
+_HOST = re.compile(r"\.?[0-9A-Za-z_](?:[0-9A-Za-z_.-]*[0-9A-Za-z_])?|[0-9A-Fa-f:.]+")
 _MOST = 4096
 """Bytes that a cookie may have with its name and attributes: what every client has to keep (RFC 6265, section 6.1)."""
 _SIGNATURE_CONTEXT = b"slimeweb cookie 1"
@@ -49,20 +53,25 @@ def format_cookie(
     `max_age` is in seconds, or a timedelta; `expires` is a datetime (naive means UTC), a timedelta from now, seconds
     since the epoch, or an HTTP date as text. `partitioned` keeps a cookie of embedded content apart for each site that
     embeds it. A name that begins with `__Secure-` needs `secure=True`, one with `__Host-` also `path="/"` and no
-    `domain` (RFC 6265bis, section 4.1.3). Name, value and attributes have at most 4096 bytes together.
+    `domain` (RFC 6265bis, section 4.1.3), `__Http-` and `__Host-Http-` also `http_only=True`. Name, value and
+    attributes have at most 4096 bytes together.
     """
+    _check_types(key, value, path=path, domain=domain, same_site=same_site)
+    for name, flag in (("secure", secure), ("http_only", http_only), ("partitioned", partitioned)):
+        if not isinstance(flag, int):
+            raise TypeError(f"cookie {key!r}: {name}={flag!r}: give True or False")
     if not _TOKEN.fullmatch(key):
         raise ValueError(f"{key!r} is not a cookie name: use letters, digits and !#$%&'*+-.^_`|~")
-    _check_prefix(key, path=path, domain=domain, secure=secure)
+    _check_prefix(key, path=path, domain=domain, secure=bool(secure), http_only=bool(http_only))
     parts = [f"{key}={_quoted(key, value)}"]
-    for name, text in (("Path", path), ("Domain", domain)):
-        if text is not None:
-            if not _ATTRIBUTE.fullmatch(text):
-                raise ValueError(f"cookie {key!r}: {name.lower()}={text!r} holds a ';' or a control character")
-            parts.append(f"{name}={text}")
+    if path is not None:
+        _check_path(key, path)
+        parts.append(f"Path={path}")
+    if domain is not None:
+        _check_domain(key, domain)
+        parts.append(f"Domain={domain}")
     if max_age is not None:
-        seconds = max_age.total_seconds() if isinstance(max_age, timedelta) else max_age
-        parts.append(f"Max-Age={int(seconds)}")
+        parts.append(f"Max-Age={_seconds(key, max_age)}")
     if expires is not None:
         parts.append(f"Expires={_date(key, expires)}")
     if secure:
@@ -104,9 +113,8 @@ def format_deletion(
     """The value of a Set-Cookie header that makes browsers forget a cookie: the one that was set with this `path`,
     `domain` and `partitioned`. `secure` is implied where the cookie cannot have been set without it.
     """
-    needs_secure = (
-        key.lower().startswith(("__host-", "__secure-")) or partitioned or (same_site or "").lower() == "none"
-    )
+    _check_types(key, "")
+    needs_secure = key.lower().startswith(_PREFIXES) or partitioned or (same_site or "").lower() == "none"
     return format_cookie(
         key,
         "",
@@ -134,12 +142,60 @@ def cookie_identity(line: str) -> tuple[str, str, str, bool]:
     return pair.partition("=")[0].strip(), domain, found.get("path", ""), "partitioned" in found
 
 
-def _check_prefix(key: str, *, path: str | None, domain: str | None, secure: bool) -> None:
+def _check_types(key: object, value: object, **texts: object) -> None:
+    if not isinstance(key, str):
+        raise TypeError(f"a cookie's name is text, not {key!r}")
+    if not isinstance(value, str):
+        example = repr(value.decode(errors="replace")) if isinstance(value, bytes) else repr(str(value))
+        raise TypeError(f"cookie {key!r}: the value is {_short(value)}, not text: give {_short(example, quote=False)}")
+    for name, text in texts.items():
+        if text is not None and not isinstance(text, str):
+            raise TypeError(f"cookie {key!r}: {name}={text!r} is not text")
+
+
+def _short(value: object, *, quote: bool = True) -> str:
+    text = repr(value) if quote else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _check_path(key: str, path: str) -> None:
+    if not path.startswith("/"):
+        raise ValueError(f"cookie {key!r}: path={path!r}: browsers ignore a path that does not begin with '/'")
+    if not _ATTRIBUTE.fullmatch(path):
+        raise ValueError(
+            f"cookie {key!r}: path={path!r} holds a ';', a control character or one outside ASCII: give it as it is in "
+            "addresses, percent-encoded"
+        )
+
+
+def _check_domain(key: str, domain: str) -> None:
+    if not _HOST.fullmatch(domain):
+        advice = "in its ASCII form, such as 'xn--mnchen-3ya.de'" if not domain.isascii() else "such as 'example.com'"
+        raise ValueError(
+            f"cookie {key!r}: domain={domain!r} is not the name of a host: give one {advice}, or leave domain out"
+        )
+
+
+def _seconds(key: str, age: Any) -> int:
+    """Whole seconds. A part of one counts as one: rounded down it would delete the cookie."""
+    seconds = age.total_seconds() if isinstance(age, timedelta) else age
+    try:
+        if isinstance(seconds, bool):
+            raise TypeError
+        return math.ceil(float(seconds))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"cookie {key!r}: max_age={age!r}: give a number of seconds, or a timedelta") from error
+
+
+def _check_prefix(key: str, *, path: str | None, domain: str | None, secure: bool, http_only: bool) -> None:
     if not key.lower().startswith(_PREFIXES):
         return
-    rule = f"cookie {key!r}: browsers drop a name that begins with {key[: key.index('-') + 1]!r}"
+    prefix = next(each for each in _PREFIXES if key.lower().startswith(each))
+    rule = f"cookie {key!r}: browsers drop a name that begins with {key[: len(prefix)]!r}"
     if not secure:
         raise ValueError(f"{rule} without secure=True")
+    if not http_only and key.lower().startswith(("__http-", "__host-http-")):
+        raise ValueError(f"{rule} without http_only=True")
     if key.lower().startswith("__host-"):
         if path != "/":
             raise ValueError(f"{rule} unless its path is '/', not {path!r}")
@@ -153,12 +209,12 @@ def _quoted(key: str, value: str) -> str:
     if _QUOTABLE.fullmatch(value):
         return f'"{value}"'
     raise ValueError(
-        f'cookie {key!r}: the value {value!r} holds what a cookie cannot carry (a control character, ", ;, \\ or '
+        f'cookie {key!r}: the value {_short(value)} holds what a cookie cannot carry (a control character, ", ;, \\ or '
         "one outside ASCII): encode it, for example with urllib.parse.quote, or use set_sign_cookie, which does"
     )
 
 
-def _date(key: str, moment: Expires) -> str:
+def _date(key: str, moment: Any) -> str:
     if isinstance(moment, str):
         try:
             moment = parsedate_to_datetime(moment)
@@ -166,13 +222,23 @@ def _date(key: str, moment: Expires) -> str:
             raise ValueError(
                 f"cookie {key!r}: expires={moment!r} is no date: use 'Wed, 02 Jan 2030 01:04:05 GMT' or a datetime"
             ) from error
-    elif isinstance(moment, timedelta):
-        moment = datetime.now(UTC) + moment
-    if not isinstance(moment, datetime):
-        moment = datetime.fromtimestamp(moment, UTC)
-    elif moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return format_datetime(moment.astimezone(UTC), usegmt=True)
+    try:
+        if isinstance(moment, timedelta):
+            moment = datetime.now(UTC) + moment
+        elif isinstance(moment, date) and not isinstance(moment, datetime):
+            moment = datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
+        elif isinstance(moment, bool):
+            raise TypeError
+        elif not isinstance(moment, datetime):
+            moment = datetime.fromtimestamp(moment, UTC)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return format_datetime(moment.astimezone(UTC), usegmt=True)
+    except (TypeError, ValueError, OverflowError, OSError) as error:
+        raise ValueError(
+            f"cookie {key!r}: expires={moment!r} is no moment: give a datetime, a timedelta from now, seconds since "
+            "the epoch, or a date as text, until the year 9999"
+        ) from error
 
 
 def parse_cookies(header: str) -> dict[str, str]:

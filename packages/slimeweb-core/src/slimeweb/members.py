@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -65,6 +66,7 @@ def response_members(app: Slime, plugins: Plugins, core: type) -> Members:
         """Sets a cookie. `ValueError` for what a cookie cannot hold; the attributes are those of `format_cookie`. Of a
         cookie that is set twice the last counts.
         """
+        _check_names("set_cookie", attributes)
         _put_cookie(resp, format_cookie(key, value, **attributes))
 
     def delete_cookie(
@@ -73,6 +75,7 @@ def response_members(app: Slime, plugins: Plugins, core: type) -> Members:
         """Makes browsers forget a cookie that was set with this `path` and `domain`; the attributes are those of
         `format_deletion`.
         """
+        _check_names("delete_cookie", attributes)
         _put_cookie(resp, format_deletion(key, path=path, domain=domain, **attributes))
 
     def set_sign_cookie(
@@ -81,10 +84,26 @@ def response_members(app: Slime, plugins: Plugins, core: type) -> Members:
         """Sets a cookie that only this application can have set: signed with `secret`, or with the application's
         key.
         """
+        if not isinstance(value, str):
+            raise TypeError(f"set_sign_cookie: the value of {key!r} is {value!r}, not text: give {str(value)!r}")
+        _check_names("set_sign_cookie", attributes)
         set_cookie(resp, key, sign(key, value, secret or app.secret_keys[0]), **attributes)
 
     own = {function.__name__: function for function in (set_cookie, set_sign_cookie, delete_cookie)}
     return _joined(own, plugins, "slime_response_members", core, app)
+
+
+_ATTRIBUTES = ("path", "domain", "max_age", "expires", "secure", "http_only", "same_site", "partitioned")
+
+
+def _check_names(method: str, attributes: Mapping[str, Any]) -> None:
+    """`TypeError` for an attribute that cookies do not have, with what may be meant."""
+    for name in attributes:
+        if name not in _ATTRIBUTES:
+            plain = {each.replace("_", ""): each for each in _ATTRIBUTES}
+            meant = difflib.get_close_matches(name.lower().replace("_", "").replace("-", ""), plain, n=1)
+            advice = f"did you mean {plain[meant[0]]!r}?" if meant else f"there are {', '.join(_ATTRIBUTES)}"
+            raise TypeError(f"{method}() has no argument {name!r}: {advice}")
 
 
 def _put_cookie(resp: SlimeResponse, line: str) -> None:

@@ -19,6 +19,8 @@ _ORIGIN = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<wildcard>\*\.)?(?P<host>[^\s/:@?#*\[\]\\%,]+|\[[0-9A-Fa-f:.]+\])"
     r"(?::(?P<port>[0-9]{1,5}))?"
 )
+# Origins that no pattern which names its hosts can match.
+_ANYBODY = ("null", "https://4f1c9d02.invalid", "http://4f1c9d02.invalid")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
@@ -73,8 +75,16 @@ class Cors(SlimeMiddleware):
                     "Cors(credentials=True) needs exact names in expose, where '*' would have no effect: "
                     "Cors(expose=['X-Total'], …)"
                 )
+        for flag, value in (("credentials", credentials), ("allow_private_network", allow_private_network)):
+            if not isinstance(value, bool):
+                raise ValueError(f"Cors({flag}={value!r}): give True or False")
         self._any = "*" in listed
         patterns = [] if origin_pattern is None else [_compiled(origin_pattern)]
+        if credentials and any(pattern.fullmatch(probe) for pattern in patterns for probe in _ANYBODY):
+            raise ValueError(
+                f"Cors(origin_pattern={origin_pattern!r}, credentials=True) lets pages of anybody in, who could act as "
+                "the user: name the hosts in the pattern"
+            )
         exact = set()
         for origin in listed:
             if origin in ("*", "null"):
@@ -184,8 +194,8 @@ def _normal(origin: str) -> tuple[str, bool]:
         except UnicodeError as error:
             raise ValueError(f"Cors: {origin!r} has a host that cannot be: {error}") from error
     port = None if match["port"] is None else int(match["port"])
-    if port is not None and port > 65535:
-        raise ValueError(f"Cors: {origin!r} has a port that cannot be: ports end at 65535")
+    if port is not None and not 0 < port <= 65535:
+        raise ValueError(f"Cors: {origin!r} has a port that cannot be: ports are 1 to 65535")
     suffix = "" if port is None or port == _DEFAULT_PORTS.get(scheme) else f":{port}"
     return f"{scheme}://{host}{suffix}", match["wildcard"] is not None
 
