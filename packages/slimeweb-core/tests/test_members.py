@@ -282,7 +282,7 @@ def test_an_attribute_that_nothing_brings() -> None:
     [
         (
             lambda resp: resp.set_cookie("a", "b", samesite="Lax"),
-            r"set_cookie\(\) .* 'samesite': did you mean 'same_site'",
+            r"set_cookie\(\) .*'samesite': did you mean 'same_site'",
         ),
         (lambda resp: resp.set_cookie("a", "b", httponly=True), "did you mean 'http_only'"),
         (lambda resp: resp.set_cookie("a", "b", maxage=5), "did you mean 'max_age'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -210,7 +211,18 @@ class Nothing(SlimeMiddleware):
 
 def guard_with(*names: str) -> SlimeMiddleware:
     """A guard whose methods have these names."""
-    return type("Guard", (SlimeMiddleware,), dict.fromkeys(names, home))()
+    kind: type[SlimeMiddleware] = type("Guard", (SlimeMiddleware,), dict.fromkeys(names, staticmethod(home)))
+    return kind()
+
+
+def guard_of(before: Any) -> SlimeMiddleware:
+    """A guard with this method."""
+    kind: type[SlimeMiddleware] = type("Guard", (SlimeMiddleware,), {"middle_before": before})
+    return kind()
+
+
+def generating(self: object, req: SlimeRequest, resp: SlimeResponse) -> Iterator[None]:
+    yield
 
 
 @pytest.mark.parametrize(
@@ -224,6 +236,12 @@ def guard_with(*names: str) -> SlimeMiddleware:
         (guard_with("middleBefore"), "Guard.middleBefore would never run: name it middle_before"),
         (guard_with("middleware_before"), "Guard.middleware_before would never run: name it middle_before"),
         (guard_with("on_after"), "Guard.on_after would never run: name it middle_after"),
+        (guard_with("middle_after", "before_middle"), "Guard.before_middle would never run: name it middle_before"),
+        (guard_with("middle_after", "_middle_before"), "Guard._middle_before would never run: name it middle_before"),
+        (guard_of(lambda self, req: None), "Guard.middle_before needs a function of two arguments"),
+        (guard_of(lambda self, req, resp, error: None), "Guard.middle_before needs a function of two arguments"),
+        (guard_of(generating), "Guard.middle_before .* is a generator"),
+        (guard_of(None), "Guard.middle_before needs a function of two arguments .*, not None"),
         (guard_with("middle_after", "middle_befor"), "Guard.middle_befor would never run: name it middle_before"),
     ],
 )

@@ -42,6 +42,9 @@ def test_parameters_are_found_in_order(text: str, params: list[tuple[str, str]])
         ("/{a}/{a}", "occurs twice"),
         ("/{*rest}/more", "has to come last"),
         ("/{p:path}/more", "has to come last"),
+        ("/users/<id>", "a parameter is written {name}"),
+        ("/users/<int:id>", "a parameter is written {name}"),
+        ("/files/*", "written {\\*rest}"),
         ("/x{*rest}", "text cannot be beside it"),
     ],
 )

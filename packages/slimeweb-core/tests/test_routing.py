@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from slimeweb import Slime
+from slimeweb import Slime, SlimeRequest, SlimeResponse
 from slimeweb.errors import InvalidHandler, MethodException, MultipleRouteException
 from slimeweb.methods import covers, overlap, parse_methods
 from slimeweb.routing import RouteSpec, RouteTable, is_coroutine_function
+from slimeweb.testing import TestClient
 
 
 def handler(req: Any, resp: Any) -> None:
@@ -23,6 +24,11 @@ async def coroutine(req: Any, resp: Any) -> None: ...
 
 class Callable:
     async def __call__(self, req: Any, resp: Any) -> None: ...
+
+
+class Generating:
+    def __call__(self, req: Any, resp: Any) -> Iterator[int]:
+        yield 1
 
 
 def generator(req: Any, resp: Any) -> Iterator[int]:
@@ -43,10 +49,24 @@ def test_methods_are_case_insensitive(given: str | list[str], methods: tuple[str
     assert parse_methods(given) == methods
 
 
-@pytest.mark.parametrize("given", [[], "", "GET POST", [""], ["GET", 1], "CONNECT", "GÉT"])
+@pytest.mark.parametrize("given", [[], "", "GET POST", [""], ["GET", 1], "CONNECT", "GÉT", None, 5, b"GET"])
 def test_what_is_not_a_method_is_refused(given: Any) -> None:
     with pytest.raises(MethodException):
         parse_methods(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [("GTE", "GET"), ("PSOT", "POST"), ("PATHC", "PATCH"), ("delet", "DELETE"), ("OPTION", "OPTIONS")],
+)
+def test_a_mistyped_method_is_refused_with_the_one_that_is_meant(given: str, meant: str) -> None:
+    with pytest.raises(MethodException, match=f"did you mean '{meant}'"):
+        parse_methods(["GET", given])
+
+
+@pytest.mark.parametrize("given", ["BREW", "QUERY", "PROPPATCH", "PURGE", "REPORT", "UPDATE", "COPY", "TRACE"])
+def test_methods_of_the_applications_own_are_taken(given: str) -> None:
+    assert parse_methods(given) == (given,)
 
 
 def test_any_method_overlaps_and_covers_all() -> None:
@@ -89,6 +109,8 @@ def test_colour(function: Any, asynchronous: bool) -> None:
         (lambda: None, "takes \\(\\)"),
         (lambda req, resp, more: None, "takes \\(req, resp, more\\)"),
         (generator, "is a generator"),
+        (Generating(), "is a generator"),
+        (Callable, "not the class .*Callable: give one of its methods, or an instance"),
     ],
 )
 def test_a_handler_takes_two_arguments(function: Any, reason: str) -> None:
@@ -96,7 +118,19 @@ def test_a_handler_takes_two_arguments(function: Any, reason: str) -> None:
         RouteSpec.declare("/", function)
 
 
-@pytest.mark.parametrize("arguments", [{"body_size": -1}, {"body_size": "1"}, {"body_size": True}, {"blocking": "no"}])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"body_size": -1},
+        {"body_size": "1"},
+        {"body_size": True},
+        {"body_size": 2**63},
+        {"blocking": "no"},
+        {"blocking": 1},
+        {"stream_body": "no"},
+        {"stream_body": 1},
+    ],
+)
 def test_bad_arguments_are_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(arguments))):
         RouteSpec.declare("/", handler, **arguments)
@@ -156,3 +190,44 @@ def test_start_and_end_take_no_arguments() -> None:
     for name in ("start", "end"):
         with pytest.raises(TypeError, match=rf"app.{name}\(\) takes no arguments, not 5"):
             getattr(Slime(__file__), name)(5)
+
+
+def test_a_wrapped_handler_is_called_as_its_wrapper_says() -> None:
+    def with_database(function: Any) -> Any:
+        @functools.wraps(function)
+        def wrapper(req: SlimeRequest, resp: SlimeResponse) -> Any:
+            return function(req, resp, "database")
+
+        return wrapper
+
+    app = Slime(__file__)
+
+    @app.route("/")
+    @with_database
+    def home(req: SlimeRequest, resp: SlimeResponse, database: str) -> str:
+        return database
+
+    @app.error(404)
+    @with_database
+    def missing(req: SlimeRequest, resp: SlimeResponse, database: str) -> str:
+        return f"not in the {database}"
+
+    with TestClient(app) as client:
+        assert client.get("/").text == "database"
+        assert client.get("/nowhere").text == "not in the database"
+
+
+def test_a_coroutine_that_nobody_awaits_is_told_as_one(caplog: pytest.LogCaptureFixture) -> None:
+    app = Slime(__file__)
+
+    @app.route("/")
+    @lambda function: lambda req, resp: function(req, resp)
+    async def home(req: SlimeRequest, resp: SlimeResponse) -> str:
+        return "home"
+
+    app.route("/pair")(lambda req, resp: ("text", 201))
+    with TestClient(app) as client:
+        assert client.get("/").status_code == 500
+        assert "the handler or its decorator is a plain def: make it async def" in caplog.text
+        assert client.get("/pair").status_code == 500
+        assert "resp.plain(…, status=201)" in caplog.text

@@ -185,6 +185,19 @@ def test_an_end_function_that_fails_does_not_keep_others_from_running(caplog: py
     assert "ZeroDivisionError" in caplog.text
 
 
+def test_an_end_function_that_exits_does_so_after_the_others() -> None:
+    app = Slime(__file__)
+    ends: list[str] = []
+    app.end()(lambda error: sys.exit(3))
+    app.end()(lambda error: ends.append("second"))
+    with pytest.raises(SystemExit), TestClient(app):
+        pass
+    assert ends == ["second"]
+    with pytest.raises(SystemExit), TestClient(app):
+        # It can be served again.
+        pass
+
+
 def test_end_functions_are_plain_and_take_the_error() -> None:
     app = Slime(__file__)
 

@@ -57,6 +57,8 @@ def test_files_have_the_headers_of_their_route(app: Slime) -> None:
         ({"X-A": 1}, "1 cannot be the header X-A"),
         ({"Content-Length": "1"}, "Content-Length is the server's own"),
         ({"etag": "1"}, "etag is the server's own"),
+        ([("X-A", "1")], "is no dict"),
+        (None, "None is no dict"),
     ],
 )
 def test_headers_that_will_not_do_are_refused_at_the_declaration(app: Slime, headers: Any, message: str) -> None:

@@ -11,7 +11,7 @@ use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyMemoryView, PyString};
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyMemoryView, PyString, PyTuple};
 use slimeweb_http::Body;
 
 use crate::lanes::pool::Work;
@@ -227,10 +227,7 @@ impl SlimeResponse {
         } else if value.is_instance_of::<Self>() {
             Err(PyTypeError::new_err("the handler returned another request's response: return the one it was given"))
         } else {
-            Err(PyTypeError::new_err(format!(
-                "the handler returned {}: return resp.plain(…) or the like, str, bytes, dict, list, a dataclass, a pydantic model or None",
-                describe(value)
-            )))
+            Err(unusable(value))
         }
     }
 
@@ -429,6 +426,23 @@ fn is_model(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     let py = value.py();
     let kind = value.get_type();
     Ok(kind.hasattr(intern!(py, "__dataclass_fields__"))? || kind.hasattr(intern!(py, "model_dump"))?)
+}
+
+/// Why a handler's return value is no answer, and what to do instead.
+#[cold]
+fn unusable(value: &Bound<'_, PyAny>) -> PyErr {
+    let advice = if value.hasattr(intern!(value.py(), "cr_await")).unwrap_or(false) {
+        // Nobody awaits it any more, which Python would complain of.
+        if let Err(error) = value.call_method0(intern!(value.py(), "close")) {
+            error.write_unraisable(value.py(), Some(value));
+        }
+        "nobody awaits it, since the handler or its decorator is a plain def: make it async def, and await what it wraps"
+    } else if value.is_instance_of::<PyTuple>() {
+        "a status goes into the response, as in resp.plain(…, status=201), and a tuple as JSON is resp.json(…)"
+    } else {
+        "return resp.plain(…) or the like, str, bytes, dict, list, a dataclass, a pydantic model or None"
+    };
+    PyTypeError::new_err(format!("the handler returned {}: {advice}", describe(value)))
 }
 
 fn describe(value: &Bound<'_, PyAny>) -> String {

@@ -227,7 +227,8 @@ class Slime:
         The response's status is set when it is called. The exception's own class counts before its status, the status
         before base classes. An `HttpError` that it raises is the answer, anything else reaches the handler of 500.
         """
-        check_parentheses("app.error", key, "app.error(404)")
+        if not isinstance(key, type):
+            check_parentheses("app.error", key, "app.error(404)")
 
         def declare(handler: H) -> H:
             self._declaring("an error handler")

@@ -89,7 +89,7 @@ def _must_be_sync(handler: Handler) -> str:
 
 def _takes(handler: Handler, count: int) -> bool:
     try:
-        inspect.signature(handler).bind(*range(count))
+        inspect.signature(handler, follow_wrapped=False).bind(*range(count))
     except TypeError:
         return False
     except ValueError:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from slimeweb.dev_page import dev_page
 from slimeweb.error_handlers import ErrorHandler, ErrorHandlers
 from slimeweb.errors import ClientDisconnected, HttpError, phrase
+from slimeweb.fold import is_own_cancellation
 from slimeweb.loops import STOPPING
 from slimeweb.plugins import Plugins
 
@@ -51,7 +52,7 @@ class Failures:
             if resp.started:
                 # Cutting it is all that is left to tell the client.
                 resp.abort()
-                if not (isinstance(exc, ClientDisconnected) or _is_own_cancellation(exc)):
+                if not (isinstance(exc, ClientDisconnected) or is_own_cancellation(exc)):
                     _log("unhandled error after the response had started", req, exc)
             elif _is_stopping(exc):
                 # Nothing went wrong in the handler. A `ClientDisconnected` before the start is of another connection.
@@ -67,7 +68,7 @@ class Failures:
     def on_after_error(self, req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> None:
         """Like `on_error`, for what a middleware raised after the handler: a body that is complete stays so."""
         if resp.started:
-            if _is_own_cancellation(exc):
+            if is_own_cancellation(exc):
                 return
             _logger.warning(
                 "middleware failed in %s %s after the response had started (request %s): %s",
@@ -188,17 +189,6 @@ def _is_stopping(exc: BaseException) -> bool:
     what is being sent.
     """
     return isinstance(exc, asyncio.CancelledError) and STOPPING in exc.args
-
-
-def _is_own_cancellation(exc: BaseException) -> bool:
-    """Whether the running task itself has been cancelled: by the server, when the client leaves or it stops."""
-    if not isinstance(exc, asyncio.CancelledError):
-        return False
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:
-        return False
-    return task is not None and task.cancelling() > 0
 
 
 def _printable(path: str) -> str:

@@ -8,6 +8,7 @@ its like included; either turns it into a response, which the rest of the way ou
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from slimeweb.routing import Handler, is_coroutine_function
 if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest, SlimeResponse
 
-__all__ = ["Layer", "OnError", "fold"]
+__all__ = ["Layer", "OnError", "fold", "is_own_cancellation"]
 
 OnError = Callable[["SlimeRequest", "SlimeResponse", BaseException], None]
 
@@ -96,6 +97,7 @@ def _fold_async(layers: tuple[Layer, ...], handler: Handler, on_error: OnError, 
 
     async def endpoint(req: SlimeRequest, resp: SlimeResponse) -> None:
         entered = 0
+        cancelled: BaseException | None = None
         try:
             for before, awaits in ways_in:
                 answer: Any = None
@@ -114,7 +116,10 @@ def _fold_async(layers: tuple[Layer, ...], handler: Handler, on_error: OnError, 
         except BaseException as error:
             if _is_of_child(error, pid):
                 raise
-            on_error(req, resp, error)
+            if is_own_cancellation(error):
+                cancelled = error
+            else:
+                on_error(req, resp, error)
         # After a cancellation too, when the client has left or the server stops: what a before has begun, its after
         # ends.
         for after, awaits in reversed(ways_out[:entered]):
@@ -127,9 +132,27 @@ def _fold_async(layers: tuple[Layer, ...], handler: Handler, on_error: OnError, 
             except BaseException as error:
                 if _is_of_child(error, pid):
                     raise
-                on_after_error(req, resp, error)
+                if is_own_cancellation(error):
+                    cancelled = error
+                else:
+                    on_after_error(req, resp, error)
+        if cancelled is not None:
+            raise cancelled
 
     return endpoint
+
+
+def is_own_cancellation(error: BaseException) -> bool:
+    """Whether the running task itself has been cancelled: by the server, when the client leaves or it stops. Otherwise
+    a `CancelledError` is of something that the task has awaited.
+    """
+    if not isinstance(error, asyncio.CancelledError):
+        return False
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return False
+    return task is not None and task.cancelling() > 0
 
 
 def _is_of_child(error: BaseException, pid: int) -> bool:

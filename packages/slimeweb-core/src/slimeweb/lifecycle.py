@@ -48,9 +48,16 @@ class Lifecycle:
                 function()
 
     def end(self, error: BaseException | None) -> None:
-        """Runs every end function with `error`. One that raises is logged and does not keep the others from running."""
+        """Runs every end function with `error`. One that raises is logged and does not keep the others from running;
+        `SystemExit` and its like are raised after the last.
+        """
+        ending: BaseException | None = None
         for function in self._ends:
             try:
                 function(error)
             except Exception:
                 _logger.exception("app.end: %s failed", describe(function))
+            except BaseException as raised:
+                ending = ending or raised
+        if ending is not None:
+            raise ending

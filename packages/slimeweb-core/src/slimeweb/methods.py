@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable
 
@@ -10,11 +11,16 @@ from slimeweb.errors import MethodException
 __all__ = ["ANY", "covers", "overlap", "parse_methods"]
 
 ANY = "*"
+_COMMON = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+# What is registered beside them (RFC 9110, section 16.1.2) or widely used, and looks like one of them.
+_REGISTERED = frozenset({*_COMMON, "ORDERPATCH", "PROPPATCH"})
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
 def parse_methods(method: str | Iterable[str]) -> tuple[str, ...]:
     """Methods in capitals, in order, each once; `("*",)` for any. `MethodException` for what is not a method."""
+    if isinstance(method, bytes) or not isinstance(method, Iterable):
+        raise MethodException(f"method={method!r}: give 'GET', 'POST' and the like, a list of them, or '*' for any")
     given = (method,) if isinstance(method, str) else tuple(method)
     if not given:
         raise MethodException("method is empty: give at least one, such as 'GET', or '*' for any")
@@ -24,6 +30,9 @@ def parse_methods(method: str | Iterable[str]) -> tuple[str, ...]:
             raise MethodException(
                 f"{name!r} is not an HTTP method: use 'GET', 'POST' and the like, a list of them, or '*' for any"
             )
+        meant = _meant(name.upper())
+        if meant is not None:
+            raise MethodException(f"{name!r} is not an HTTP method: did you mean {meant!r}?")
         if name.upper() not in methods:
             methods.append(name.upper())
     if ANY in methods:
@@ -33,6 +42,17 @@ def parse_methods(method: str | Iterable[str]) -> tuple[str, ...]:
             "CONNECT asks for a tunnel (RFC 9110, section 9.3.6), not for a path: it cannot be routed"
         )
     return tuple(methods)
+
+
+def _meant(name: str) -> str | None:
+    """The common method that an unknown one is a slip of the fingers of. Others may be the application's own."""
+    if name in _REGISTERED:
+        return None
+    for common in _COMMON:
+        if sorted(common) == sorted(name):
+            return common
+    close = difflib.get_close_matches(name, _COMMON, n=1, cutoff=0.85)
+    return close[0] if close else None
 
 
 def overlap(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:

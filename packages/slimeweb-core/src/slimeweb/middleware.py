@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import inspect
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from slimeweb.errors import InvalidMiddlewareHandlerType, RouteHandlerNotFoundException
+from slimeweb.errors import InvalidHandler, InvalidMiddlewareHandlerType, RouteHandlerNotFoundException
 from slimeweb.fold import Layer
 from slimeweb.methods import ANY, covers, overlap
 from slimeweb.pattern import PathPattern
-from slimeweb.routing import Handler, RouteSpec, RouteTable, describe, is_coroutine_function
+from slimeweb.routing import Handler, RouteSpec, RouteTable, check_handler, describe, is_coroutine_function
 
 if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest, SlimeResponse
@@ -36,6 +36,8 @@ _SHORT = {name: method for method in _METHODS for name in (method[7:], f"on_{met
     "after_response": "middle_after"
 }
 """What the methods are called elsewhere."""
+_REORDERED = [sorted(pair) for each in ("before", "after") for pair in ((each, "middle"), (each, "middleware"))]
+"""The words of a method's name, in whatever order they were put."""
 
 
 class SlimeMiddleware:
@@ -157,7 +159,7 @@ def as_middleware(plugin: object) -> tuple[SlimeMiddleware, ...]:
     """One middleware or a list of them, as a tuple. `InvalidMiddlewareHandlerType` for anything else."""
     if plugin is None:
         return ()
-    listed = tuple(plugin) if isinstance(plugin, Iterable) and not isinstance(plugin, str) else (plugin,)
+    listed = tuple(plugin) if isinstance(plugin, Iterable) and not isinstance(plugin, str | Mapping) else (plugin,)
     for each in listed:
         if isinstance(each, type):
             raise InvalidMiddlewareHandlerType(f"{each.__name__} is a class: give an instance, {each.__name__}()")
@@ -175,15 +177,24 @@ def check_methods(middleware: SlimeMiddleware) -> None:
     """
     kind = type(middleware)
     missing = [name for name in _METHODS if getattr(kind, name) is getattr(SlimeMiddleware, name)]
+    for name in _METHODS:
+        if name not in missing:
+            try:
+                check_handler(getattr(middleware, name), f"{kind.__qualname__}.{name}")
+            except InvalidHandler as error:
+                raise InvalidMiddlewareHandlerType(str(error)) from error
     if not missing or middleware.only_declares:
         return
     has_none = len(missing) == len(_METHODS)
-    own = [name for name in dir(kind) if not name.startswith("_") and not hasattr(SlimeMiddleware, name)]
+    own = [name for name in dir(kind) if not name.startswith("__") and not hasattr(SlimeMiddleware, name)]
     for name in own:
-        meant = _SHORT.get(name.lower()) if has_none else None
-        close = (
-            [meant] if meant else difflib.get_close_matches(name.lower(), missing, n=1, cutoff=0.7 if has_none else 0.9)
-        )
+        plain = name.lower().strip("_")
+        meant = _SHORT.get(plain) if has_none else None
+        if meant is None and sorted(re.findall("after|before|middle(?:ware)?|mw", plain)) in _REORDERED:
+            meant = f"middle_{'before' if 'before' in plain else 'after'}"
+        close = [meant] if meant in missing else []
+        if not close:
+            close = difflib.get_close_matches(plain, missing, n=1, cutoff=0.7 if has_none else 0.9)
         if close and callable(getattr(kind, name)):
             raise InvalidMiddlewareHandlerType(
                 f"{kind.__qualname__}.{name} would never run: name it {close[0]} (the methods of middleware are "
@@ -198,9 +209,7 @@ def check_methods(middleware: SlimeMiddleware) -> None:
 
 def check_colour(middleware: SlimeMiddleware, route: RouteSpec) -> None:
     """`InvalidMiddlewareHandlerType` for asynchronous middleware around a synchronous handler."""
-    asynchronous = [
-        name for name in ("middle_before", "middle_after") if inspect.iscoroutinefunction(getattr(middleware, name))
-    ]
+    asynchronous = [name for name in _METHODS if is_coroutine_function(getattr(middleware, name))]
     if asynchronous and not route.is_async:
         raise InvalidMiddlewareHandlerType(
             f"{type(middleware).__name__}.{asynchronous[0]} is async def and cannot serve the plain def {route}: "

@@ -41,6 +41,10 @@ class PathPattern:
             raise InvalidHandler(
                 f"path {text!r} holds a query or a fragment: a route is matched by its path alone, see req.query"
             )
+        if "<" in text or ">" in text:
+            raise InvalidHandler(f"path {text!r}: a parameter is written {{name}} or {{name:int}}, not <name>")
+        if text.endswith("/*"):
+            raise InvalidHandler(f"path {text!r}: what is left of a path is written {{*rest}}, not *")
         params: list[PathParam] = []
         shape: list[str] = []
         segments = text.split("/")[1:]

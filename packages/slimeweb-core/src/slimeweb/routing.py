@@ -68,9 +68,13 @@ class RouteSpec:
         """
         pattern = PathPattern.parse(path)
         check_handler(handler, f"the route {path}")
-        if body_size is not None and (isinstance(body_size, bool) or not isinstance(body_size, int) or body_size < 0):
+        if body_size is not None and (
+            isinstance(body_size, bool) or not isinstance(body_size, int) or not 0 <= body_size < 2**63
+        ):
             raise ValueError(f"the route {path}: body_size={body_size!r} has to be a number of bytes, 0 or more")
-        if blocking not in (None, True, False):
+        if not isinstance(stream_body, bool):
+            raise ValueError(f"the route {path}: stream_body={stream_body!r} has to be True or False")
+        if blocking is not None and not isinstance(blocking, bool):
             raise ValueError(
                 f"the route {path}: blocking={blocking!r} has to be True, False or None (let the server find out)"
             )
@@ -80,7 +84,7 @@ class RouteSpec:
             handler=handler,
             is_async=is_coroutine_function(handler),
             body_size=body_size,
-            stream_body=bool(stream_body),
+            stream_body=stream_body,
             blocking=blocking,
             middleware=tuple(middleware),
             options=MappingProxyType(dict(options or {})),
@@ -155,12 +159,16 @@ def check_handler(handler: object, role: str, arguments: tuple[str, ...] = ("req
     wanted = f"{role} needs a function of {_counted(arguments)}"
     if not callable(handler):
         raise InvalidHandler(f"{wanted}, not {handler!r}")
-    if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
+    if isinstance(handler, type):
+        raise InvalidHandler(f"{wanted}, not the class {describe(handler)}: give one of its methods, or an instance")
+    called = handler if inspect.isroutine(handler) else getattr(handler, "__call__")  # noqa: B004, B009
+    if any(inspect.isgeneratorfunction(each) or inspect.isasyncgenfunction(each) for each in (handler, called)):
         raise InvalidHandler(
             f"{wanted} that returns its answer; {describe(handler)} is a generator: remove its 'yield'"
         )
     try:
-        signature = inspect.signature(handler)
+        # Its own, not that of a function it is wrapped around (functools.wraps), which it may call with more.
+        signature = inspect.signature(handler, follow_wrapped=False)
     except ValueError:
         # Some built-in callables do not tell; calling them will.
         return

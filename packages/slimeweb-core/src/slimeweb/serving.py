@@ -119,8 +119,10 @@ class Serving:
         """Ends what is left, runs the end functions with `error`, then the plugins', and closes the event loops."""
         self._server.stop()
         try:
-            self._lifecycle.end(error)
-            self._plugins.tell("slime_shutdown", app=self._app, error=error)
+            try:
+                self._lifecycle.end(error)
+            finally:
+                self._plugins.tell("slime_shutdown", app=self._app, error=error)
         finally:
             if self._loops is not None:
                 self._loops.stop()

@@ -46,7 +46,7 @@ class StaticMounts:
         self, prefix: str, directory: str | os.PathLike[str], headers: Mapping[str, str] = MappingProxyType({})
     ) -> None:
         """Declares a directory. `ConfigError` when it does not exist, or for a prefix or a header that will not do."""
-        if not prefix.startswith("/") or any(mark in prefix for mark in "{}?#"):
+        if not isinstance(prefix, str) or not prefix.startswith("/") or any(mark in prefix for mark in "{}?#"):
             raise ConfigError(
                 f"static_route({prefix!r}): the prefix has to be a path that starts with '/', such as '/assets'"
             )
@@ -54,6 +54,8 @@ class StaticMounts:
         if any(mount.prefix == prefix for mount in self._mounts):
             raise ConfigError(f"static_route({prefix!r}): this prefix has a directory already")
         role = f"static_route({prefix!r})"
+        if not isinstance(headers, Mapping):
+            raise ConfigError(f"{role}: headers={headers!r} is no dict: give {{'Access-Control-Allow-Origin': '*'}}")
         for name, value in headers.items():
             _check_header(role, name, value)
         self._mounts = (*self._mounts, StaticMount(prefix, self._existing(role, directory), tuple(headers.items())))
@@ -74,6 +76,8 @@ class StaticMounts:
         return (*self._mounts, StaticMount(_PREFIX, directory))
 
     def _existing(self, role: str, directory: str | os.PathLike[str]) -> str:
+        if not isinstance(directory, str | os.PathLike):
+            raise ConfigError(f"{role}: {directory!r} is no directory: give its path")
         for candidate in (self._root / directory, Path(directory).absolute()):
             if candidate.is_dir():
                 return str(candidate)
