@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from slimeweb import Slime, SlimeRequest, SlimeResponse, SlimeTls
+from slimeweb.testing import TestClient
 from support.certificate import self_signed
 from support.condition import eventually
 from support.process import TOUR, ServerProcess
@@ -162,3 +164,20 @@ def test_a_key_that_is_none_is_found_before_the_application_starts(
         assert server.wait() != 0
         assert str(key) in server.output
         assert "tour: started" not in server.output
+
+
+def test_the_test_client_speaks_tls_and_unix_sockets(certificate: tuple[Path, Path], tmp_path: Path) -> None:
+    app = Slime(__file__)
+
+    @app.route("/")
+    def home(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
+        return resp.redirect("/scheme")
+
+    @app.route("/scheme")
+    def scheme(req: SlimeRequest, resp: SlimeResponse) -> str:
+        return f"{req.scheme} {req.client}"
+
+    with TestClient(app, https=SlimeTls(*certificate)) as client:
+        assert client.get("/", follow_redirects=True).text == "https 127.0.0.1"
+    with TestClient(app, unix_socket=tmp_path / "socket") as client:
+        assert client.get("/", follow_redirects=True).text == "http unix"

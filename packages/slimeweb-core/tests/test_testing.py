@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import select
 import socket
 import threading
@@ -181,10 +182,122 @@ def test_a_path_is_percent_encoded_where_it_has_to_be(client: TestClient) -> Non
 
 def test_a_request_that_cannot_be_sent_leaves_the_next_one_alone(client: TestClient) -> None:
     with pytest.raises(TypeError, match=r"headers: 'x-a' is \[1\]: give text"):
-        client.get("/echo", headers={"X-A": [1]})  # type: ignore[dict-item]
+        client.get("/echo", headers={"X-A": [[1]]})
     with pytest.raises(ValueError, match="Invalid header value"):
         client.get("/echo", headers={"X-A": "a\nb"})
     assert client.get("/echo").status_code == 200
+
+
+def test_headers_may_come_as_pairs_or_lists(client: TestClient) -> None:
+    pairs: Any
+    for pairs in ([("X-Name", "a"), ("x-name", "b")], {"X-Name": ["a", "b"]}):
+        assert client.get("/header", headers=pairs).text == "a, b"
+    for wrong in ("x", {5: "x"}, [("a",)], 5):
+        with pytest.raises(TypeError, match=r"give {'name': 'value'} or \[\('name', 'value'\)\]"):
+            client.get("/header", headers=wrong)
+
+
+def test_the_headers_of_an_answer_are_found_in_any_case(client: TestClient) -> None:
+    headers = client.get("/echo").headers
+    assert headers["X-Method"] == headers["x-method"] == headers.get("X-METHOD") == "GET"
+    assert "X-Method" in headers
+    assert "X-Other" not in headers
+    assert list(headers) == [name.lower() for name in headers]
+
+
+def test_a_body_may_come_in_pieces(client: TestClient) -> None:
+    content: Any
+    for content in (iter([b"some ", "te", b"", b"xt"]), (each for each in (b"some text",)), io.BytesIO(b"some text")):
+        assert client.post("/echo", content=content).json()["text"] == "some text"
+    with pytest.raises(TypeError, match="give bytes or text, or pieces"):
+        client.post("/echo", content=[5])
+
+
+def test_a_method_is_sent_in_capitals(client: TestClient) -> None:
+    assert client.request("get", "/echo").json()["method"] == "GET"
+    wrong: Any
+    for wrong in ("G T", "", None):
+        with pytest.raises(ValueError, match="is not an HTTP method"):
+            client.request(wrong, "/echo")
+
+
+@pytest.mark.parametrize("params", [{"a": {"b": 1}}, 5, b"a=1", {"a": {1, 2}}])
+def test_what_is_no_query_is_refused(client: TestClient, params: Any) -> None:
+    with pytest.raises(TypeError, match="params"):
+        client.get("/echo", params=params)
+
+
+def test_a_query_leaves_out_what_is_none(client: TestClient) -> None:
+    assert client.get("/echo", params={"a": None, "b": [1, None]}).json()["query"] == {"b": ["1"]}
+    assert client.get("/echo", params="?a=1").json()["query"] == {"a": ["1"]}
+
+
+def test_json_that_json_does_not_have_is_not_sent(client: TestClient) -> None:
+    with pytest.raises(ValueError, match="Out of range float"):
+        client.post("/echo", json={"a": float("nan")})
+
+
+def test_the_address_of_an_answer_is_what_was_asked_for(client: TestClient) -> None:
+    assert client.get("/echo?a=1#part").url == f"{client.url}/echo?a=1"
+    assert client.get("//echo").url == f"{client.url}//echo"
+
+
+@pytest.mark.parametrize("location", ["http://", "http://[bad", "http://127.0.0.1:99999/", "mailto:me"])
+def test_a_redirect_to_no_address_is_returned(client: TestClient, location: str) -> None:
+    response = client.get("/leave", params={"to": location}, follow_redirects=True)
+    assert (response.status_code, response.headers["location"]) == (302, location)
+
+
+def test_cookies_that_browsers_drop_are_not_kept() -> None:
+    app = Slime(__file__)
+
+    @app.route("/")
+    def home(req: SlimeRequest, resp: SlimeResponse) -> str:
+        resp.add_header("Set-Cookie", req.query["cookie"])
+        return ""
+
+    with TestClient(app) as client:
+        for cookie in (
+            "__Host-a=1; Path=/",
+            "__Host-a=1; Secure; Path=/x",
+            "__Secure-a=1",
+            "__Http-a=1; Secure",
+            "a=1; SameSite=None",
+            "a=1; Partitioned",
+        ):
+            client.get("/", params={"cookie": cookie})
+            assert client.cookies == {}, cookie
+        client.get("/", params={"cookie": "__Host-a=1; Secure; Path=/"})
+        assert client.cookies == {"__Host-a": "1"}
+        with pytest.raises(ValueError, match="is no cookie"):
+            client.cookies["a"] = "b; admin=1"
+
+
+def test_a_process_that_a_test_forks_has_connections_of_its_own(client: TestClient) -> None:
+    client.get("/echo")
+    ours = {connection.sock.getsockname() for connection in client._connections.values()}
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            status = client.get("/echo").status_code
+            theirs = {connection.sock.getsockname() for connection in client._connections.values()}
+            os.write(writing, b"%d %d" % (status, len(theirs - ours)))
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(reading, 100) == b"200 1"
+    os.close(reading)
+    os.close(writing)
+    assert client.get("/echo").status_code == 200
+
+
+def test_what_is_no_application_or_no_time_is_refused() -> None:
+    with pytest.raises(TypeError, match="give the application"):
+        TestClient("main:app")  # type: ignore[arg-type]
+    for timeout in (0, -1, "5", True, float("nan")):
+        with pytest.raises(ValueError, match="give a number of seconds"):
+            TestClient(Slime(__file__), timeout=timeout)  # type: ignore[arg-type]
 
 
 def test_a_header_beyond_latin_1_is_sent_as_utf_8(client: TestClient) -> None:
@@ -363,7 +476,7 @@ def test_the_connection_of_a_thread_that_has_ended_is_closed() -> None:
             thread.start()
             thread.join()
         client.get("/")
-        assert list(client._connections) == [threading.current_thread()]
+        assert [thread for _, thread in client._connections] == [threading.current_thread()]
     assert not client._connections
 
 

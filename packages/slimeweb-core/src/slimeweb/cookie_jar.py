@@ -89,6 +89,8 @@ class CookieJar(MutableMapping[str, str]):
         if domain and not _is_within(host, domain):
             # Another site's: browsers refuse it too.
             return
+        if not _is_taken(cookie):
+            return
         where = cookie.attributes.get("path", "")
         if not where.startswith("/"):
             where = path.rpartition("/")[0] or "/"
@@ -122,6 +124,9 @@ class CookieJar(MutableMapping[str, str]):
         return self._shown()[name]
 
     def __setitem__(self, name: str, value: str) -> None:
+        for text in (name, value):
+            if not isinstance(text, str) or re.search(r"[\x00-\x1f\x7f;]", text):
+                raise ValueError(f"{name!r}={value!r} is no cookie: give text without ';' and control characters")
         self._forget(name)
         self._kept[name, "", "/"] = _Kept(value)
 
@@ -151,6 +156,21 @@ class CookieJar(MutableMapping[str, str]):
         for key in keys:
             del self._kept[key]
         return bool(keys)
+
+
+def _is_taken(cookie: SetCookie) -> bool:
+    """Whether browsers would keep it (RFC 6265bis, section 5.7), whoever it is from."""
+    attributes, name = cookie.attributes, cookie.name.lower()
+    needs_secure = (
+        name.startswith(("__host-", "__secure-", "__http-"))
+        or attributes.get("samesite", "").lower() == "none"
+        or "partitioned" in attributes
+    )
+    if needs_secure and "secure" not in attributes:
+        return False
+    if name.startswith(("__http-", "__host-http-")) and "httponly" not in attributes:
+        return False
+    return not name.startswith("__host-") or (attributes.get("path") == "/" and not attributes.get("domain"))
 
 
 def _is_within(host: str, domain: str) -> bool:

@@ -19,6 +19,10 @@ FilePart = FileContent | Path | tuple[str | None, FileContent] | tuple[str | Non
 Files = Mapping[str, FilePart | Sequence[FilePart]] | Iterable[tuple[str, FilePart]]
 Fields = Mapping[str, Any] | Iterable[tuple[str, Any]]
 
+_FIELDS = {
+    "data": "a form's fields: {'name': value} or [('name', value)]; a body as it is: content=…",
+    "params": "{'name': value}, [('name', value)], or a query as text",
+}
 _FORMS = 'b"…", "text", an open file, a Path, ("name.txt", b"…") or ("name.txt", b"…", "text/plain")'
 
 
@@ -30,7 +34,7 @@ def encode_multipart(fields: Fields, files: Files) -> tuple[bytes, str]:
     boundary = f"slimeweb-{token_hex(16)}"
     parts = []
     for name, value in field_pairs(fields):
-        parts.append(_part(boundary, f'form-data; name="{_escaped(name)}"', None, str(value).encode()))
+        parts.append(_part(boundary, f'form-data; name="{_escaped(name)}"', None, _text(value)))
     for name, part in _file_pairs(files):
         filename, content, content_type = _file(name, part)
         disposition = f'form-data; name="{_escaped(name)}"'
@@ -40,10 +44,20 @@ def encode_multipart(fields: Fields, files: Files) -> tuple[bytes, str]:
     return b"".join(parts) + f"--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"
 
 
-def field_pairs(fields: Fields) -> list[tuple[str, Any]]:
-    """The fields of a form, one pair for each value. `TypeError` for what is not a form."""
-    pairs = _pairs("data", fields, "a form's fields: {'name': value} or [('name', value)]; a body as it is: content=…")
-    return [(name, each) for name, value in pairs for each in (value if isinstance(value, list | tuple) else (value,))]
+def field_pairs(fields: Fields, argument: str = "data") -> list[tuple[str, Any]]:
+    """The fields of a form or a query, one pair for each value; `None` is left out. `TypeError` for what is none."""
+    pairs = _pairs(argument, fields, _FIELDS[argument])
+    listed = [
+        (name, each) for name, value in pairs for each in (value if isinstance(value, list | tuple) else (value,))
+    ]
+    for name, value in listed:
+        if isinstance(value, Mapping | set | frozenset):
+            raise TypeError(f"{argument}: {name!r} is {_shown(value)}; give text, a number, or a list of such")
+    return [(name, value) for name, value in listed if value is not None]
+
+
+def _text(value: Any) -> bytes:
+    return bytes(value) if isinstance(value, bytes | bytearray | memoryview) else str(value).encode()
 
 
 def _file_pairs(files: Files) -> list[tuple[str, Any]]:
