@@ -224,3 +224,10 @@ def test_what_the_server_answers_without_a_request_is_logged(server: ServerProce
         wire.send_until_refused(sent)
         assert wire.answer().status == status
     server.wait_for_output(rf"slimeweb.access: \S+ - - {status} 0B")
+
+
+def test_a_request_that_names_no_path_is_logged_with_a_dash(server: ServerProcess) -> None:
+    with server.wire() as wire:
+        wire.socket.sendall(b"CONNECT example.com:80 HTTP/1.1\r\nHost: example.com:80\r\n\r\n")
+        assert wire.answer(to="GET").status == 400
+    server.wait_for_output(r"slimeweb.access: \S+ CONNECT - 400 \d+B")

@@ -98,11 +98,13 @@ def test_a_file_that_is_missing_is_told_in_dev(
 def test_a_response_knows_its_file(tmp_path: Path) -> None:
     app = Slime(__file__)
     seen: list[Path | None] = []
+    path = tmp_path / "there.txt"
+    path.write_text("here")
 
     @app.route("/")
     def home(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
         seen.append(resp.file_path)
-        resp.file(tmp_path)
+        resp.file(path)
         seen.append(resp.file_path)
         resp.plain("hello")
         seen.append(resp.file_path)
@@ -110,7 +112,7 @@ def test_a_response_knows_its_file(tmp_path: Path) -> None:
 
     with TestClient(app) as client:
         client.get("/")
-    assert seen == [None, tmp_path, None]
+    assert seen == [None, path, None]
 
 
 def test_an_application_without_routes_says_so_in_dev(caplog: pytest.LogCaptureFixture) -> None:

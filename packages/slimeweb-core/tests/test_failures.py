@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -518,3 +519,48 @@ def test_an_http_error_whose_class_has_the_status_is_its_answer() -> None:
 def test_an_http_error_that_cannot_be_sent_is_refused_where_it_is_made(make: Callable[[], Any], message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         make()
+
+
+@pytest.mark.parametrize("name", ["missing.txt", "", "x" * 300, "a\0b", "there.txt/beyond"])
+@pytest.mark.parametrize("later", [False, True])
+def test_a_file_that_is_missing_is_a_404_of_the_applications_own(name: str, later: bool, tmp_path: Path) -> None:
+    app = Slime(__file__)
+    (tmp_path / "there.txt").write_text("here")
+    seen: list[int] = []
+
+    if later:
+
+        @app.route("/")
+        async def fetch_later(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
+            return resp.file(tmp_path / name, filename="report.txt")
+
+    else:
+
+        @app.route("/")
+        def fetch(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
+            return resp.file(tmp_path / name, filename="report.txt")
+
+    @app.error(404)
+    def missing(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
+        return resp.plain("my 404")
+
+    class Seen(SlimeMiddleware):
+        def middle_before(self, req: SlimeRequest, resp: SlimeResponse) -> None:
+            resp.set_header("X-Before", "yes")
+
+        def middle_after(self, req: SlimeRequest, resp: SlimeResponse) -> None:
+            seen.append(resp.status)
+
+    app.use(Seen())
+    with TestClient(app) as client:
+        response = client.get("/")
+    assert (response.status_code, response.text, seen) == (404, "my 404", [404])
+    assert response.headers["x-before"] == "yes"
+    assert "content-disposition" not in response.headers
+
+
+def test_an_error_page_that_is_missing_is_the_error_handlers_failure(caplog: pytest.LogCaptureFixture) -> None:
+    app = failing(OutOfStock("no umbrellas"))
+    app.error(LookupError)(lambda req, resp: resp.file("/no/such/page.html"))
+    assert ask(app) == (500, "Internal Server Error")
+    assert "the handler of an error failed" in caplog.text

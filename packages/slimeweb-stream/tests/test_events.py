@@ -1,5 +1,7 @@
 """The wire format of server-sent events."""
 
+from typing import Any
+
 import pytest
 
 from slimeweb_stream.events import format_comment, format_event
@@ -35,3 +37,15 @@ def test_a_field_that_would_break_the_stream_is_refused(
 
 def test_a_comment_cannot_become_an_event() -> None:
     assert format_comment("a\ndata: b") == b": a\n: data: b\n\n"
+
+
+@pytest.mark.parametrize(("event", "event_id"), [(5, None), (None, 5), (b"x", None), (None, b"1")])
+def test_a_field_that_is_not_text_is_told_with_what_to_type(event: Any, event_id: Any) -> None:
+    with pytest.raises(TypeError, match=r"has to be text: give '|has to be text: give \"b'"):
+        format_event("data", event, event_id, None)
+
+
+@pytest.mark.parametrize("text", [None, 5, b"x"])
+def test_a_comment_that_is_not_text_is_told(text: Any) -> None:
+    with pytest.raises(TypeError, match="give text"):
+        format_comment(text)

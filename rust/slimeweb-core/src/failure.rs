@@ -1,5 +1,7 @@
 //! Rust's failures in the words of `slimeweb.errors`.
 
+use std::path::Path;
+
 use http::StatusCode;
 use pyo3::import_exception;
 use pyo3::prelude::*;
@@ -7,6 +9,7 @@ use pyo3::prelude::*;
 use crate::json::DecodeError;
 
 import_exception!(slimeweb.errors, ClientDisconnected);
+import_exception!(slimeweb.errors, FileMissing);
 import_exception!(slimeweb.errors, FormError);
 import_exception!(slimeweb.errors, HttpError);
 import_exception!(slimeweb.errors, JsonError);
@@ -19,6 +22,11 @@ pub(crate) fn disconnected() -> PyErr {
 /// What becomes a response with that status when nobody catches it.
 pub(crate) fn http_error(status: StatusCode, detail: String) -> PyErr {
     HttpError::new_err((status.as_u16(), detail))
+}
+
+/// What becomes a 404, since there is no such file.
+pub(crate) fn file_missing(path: &Path) -> PyErr {
+    FileMissing::new_err((path.to_owned(),))
 }
 
 pub(crate) fn json_error(error: DecodeError) -> PyErr {

@@ -1,6 +1,6 @@
 //! `SlimeResponse`: the answer to one request, until it is sent.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -20,7 +20,7 @@ use crate::request::SlimeRequest;
 use crate::site::Member;
 use crate::tunnel::Candidate;
 use crate::writer::BodyWriter;
-use crate::{disposition, headers, json};
+use crate::{disposition, failure, headers, json};
 
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
@@ -421,6 +421,17 @@ fn octets(value: &Bound<'_, PyAny>) -> PyResult<Bytes> {
     Ok(Bytes::copy_from_slice(copy.cast::<PyBytes>()?.as_bytes()))
 }
 
+/// An error for a file that is not there, or not a file: here and not when it is sent, so that error handlers and middleware see it.
+fn check_file(py: Python<'_>, path: &Path) -> PyResult<()> {
+    // The file system may take its time.
+    match py.detach(|| path.metadata()) {
+        Ok(found) if found.is_file() => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Err(error.into()),
+        // Whatever else is wrong with the path (too long, a NUL, through a file), there is nothing at it.
+        _ => Err(failure::file_missing(path)),
+    }
+}
+
 /// A dataclass or a pydantic model: known by what they carry, so that neither has to be imported.
 fn is_model(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     let py = value.py();
@@ -606,7 +617,7 @@ impl SlimeResponse {
 
     /// Answers with a file: in parts (Range) and only if changed (ETag, Last-Modified) where the client asks so.
     ///
-    /// `filename` makes it a download of that name. A file that is not there is a 404.
+    /// `filename` makes it a download of that name. A file that is not there raises what becomes a 404.
     #[pyo3(signature = (path, filename=None, content_type=None))]
     fn file<'py>(
         slf: Bound<'py, Self>,
@@ -616,6 +627,7 @@ impl SlimeResponse {
     ) -> PyResult<Bound<'py, Self>> {
         let kind = content_type.map(|kind| header_value("Content-Type", kind)).transpose()?;
         let disposition = filename.map(disposition::attachment).transpose()?;
+        check_file(slf.py(), &path)?;
         slf.get().set(Content::File(path), kind, None)?;
         if let Some(value) = disposition {
             slf.get().change_headers(|headers| headers.insert(CONTENT_DISPOSITION, value))?;

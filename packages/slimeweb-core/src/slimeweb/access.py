@@ -18,7 +18,8 @@ def log_access(client: str, method: str, path: str, status: int, size: int, seco
     """
     # The path is the client's own bytes: quoted, it cannot forge a second line.
     line = "%s %s %s %d %dB %.1fms aborted" if aborted else "%s %s %s %d %dB %.1fms"
-    _logger.info(line, client, method, _printable(path), status, size, seconds * 1000)
+    # CONNECT has no path.
+    _logger.info(line, client, method, _printable(path) or "-", status, size, seconds * 1000)
 
 
 def _printable(text: str) -> str:

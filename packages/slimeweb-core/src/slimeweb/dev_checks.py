@@ -6,6 +6,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
+from slimeweb.errors import FileMissing
 from slimeweb.routing import Handler, RouteSpec, describe
 
 if TYPE_CHECKING:
@@ -40,26 +41,34 @@ def watched(handler: Handler, route: RouteSpec) -> Handler:
                 route.path,
                 describe(handler),
             )
-        path = resp.file_path
-        if path is not None and not path.is_file():
-            _logger.warning(
-                "%s %s: %s answers with the file %s, which does not exist (the working directory is %s)",
-                ",".join(route.methods),
-                route.path,
-                describe(handler),
-                ascii(os.fspath(path)),
-                ascii(os.getcwd()),
-            )
+
+    def tell(missing: FileMissing) -> None:
+        _logger.warning(
+            "%s %s: %s answers with the file %s, which does not exist (the working directory is %s)",
+            ",".join(route.methods),
+            route.path,
+            describe(handler),
+            ascii(os.fspath(missing.path)),
+            ascii(os.getcwd()),
+        )
 
     def run(req: SlimeRequest, resp: SlimeResponse) -> Any:
         before = _head(resp)
-        result = handler(req, resp)
+        try:
+            result = handler(req, resp)
+        except FileMissing as missing:
+            tell(missing)
+            raise
         check(resp, before, result)
         return result
 
     async def run_async(req: SlimeRequest, resp: SlimeResponse) -> Any:
         before = _head(resp)
-        result = await handler(req, resp)
+        try:
+            result = await handler(req, resp)
+        except FileMissing as missing:
+            tell(missing)
+            raise
         check(resp, before, result)
         return result
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 __all__ = [
     "ClientDisconnected",
     "ConfigError",
+    "FileMissing",
     "FormError",
     "HttpError",
     "InvalidHandler",
@@ -117,6 +119,14 @@ def _checked(headers: Mapping[str, str] | None) -> dict[str, str]:
                 "its value has no line breaks or other control characters"
             )
     return fields
+
+
+class FileMissing(HttpError):
+    """`resp.file` was given the path of no file: a 404 that does not tell the client which."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(404)
+        self.path = path
 
 
 class JsonError(HttpError):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from slimeweb.dev_page import dev_page
 from slimeweb.error_handlers import ErrorHandler, ErrorHandlers
-from slimeweb.errors import ClientDisconnected, HttpError, phrase
+from slimeweb.errors import ClientDisconnected, FileMissing, HttpError, phrase
 from slimeweb.fold import is_own_cancellation
 from slimeweb.loops import STOPPING
 from slimeweb.plugins import Plugins
@@ -93,7 +93,8 @@ class Failures:
         if failure is not exc and failure.__context__ is None:
             # The handler was not called within an `except`: the log is to show what it was called for.
             failure.__context__ = exc
-        is_answer = isinstance(failure, HttpError) and not resp.started
+        # A page that is missing is the handler's own failure, not that of what the client asked for.
+        is_answer = isinstance(failure, HttpError) and not (isinstance(failure, FileMissing) or resp.started)
         if not is_answer:
             _log("the handler of an error failed", req, failure)
         found = self._handlers.find(exc)

@@ -15,6 +15,9 @@ COMMENT = b":\n\n"
 def format_event(data: Any, event: str | None, event_id: str | None, retry: int | None) -> bytes:
     """One event. `data` that is not text goes as JSON. `ValueError` where a field could not be sent as it is."""
     lines = []
+    for name, field in (("event", event), ("id", event_id)):
+        if field is not None and not isinstance(field, str):
+            raise TypeError(f"{name}={field!r} has to be text: give {str(field)!r}")
     if event is not None:
         lines.append(f"event: {_one_line('event', event)}")
     if event_id is not None:
@@ -31,7 +34,9 @@ def format_event(data: Any, event: str | None, event_id: str | None, retry: int 
 
 
 def format_comment(text: str) -> bytes:
-    """A comment, line by line."""
+    """A comment, line by line. `TypeError` for what is not text."""
+    if not isinstance(text, str):
+        raise TypeError(f"send_comment({text!r}): give text")
     return ("\n".join(f": {line}" if line else ":" for line in _split(text)) + "\n\n").encode()
 
 
