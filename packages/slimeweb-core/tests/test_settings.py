@@ -105,6 +105,11 @@ def test_a_bad_variable_is_named_with_its_value(variable: str, text: str) -> Non
         {"app_state": [1]},
         {"https": ("cert", "key")},
         {"head_timeout": None, "body_timeout": "soon"},
+        {"body_size": 2**63},
+        {"max_connections": 10**30},
+        {"worker_queue_size": 10**30},
+        {"idle_timeout": 1e30},
+        {"shutdown_grace": 1e30},
     ],
 )
 def test_a_bad_argument_is_named(arguments: dict[str, Any]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
+import re
 import socket
 import struct
 import threading
@@ -251,3 +253,44 @@ def test_a_client_that_leaves_before_the_connection_is_open_ends_it_once(
     # It holds up nobody, and is not told of twice.
     assert app.room("all").broadcast("x" * (1 << 20), policy="block", queue_size=1) == 0
     assert closes == [1006]
+
+
+@pytest.mark.parametrize("end", ["close", "abort", "stop"])
+def test_the_access_log_has_one_line_at_the_end(app, connect_to, end, caplog):
+    caplog.set_level(logging.INFO, "slimeweb.access")
+    lines: queue.Queue[str] = queue.Queue()
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.put(record.getMessage())
+    logging.getLogger("slimeweb.access").addHandler(handler)
+
+    @app.websocket(path="/")
+    def route(req, resp):
+        resp.on_message(resp.send)
+
+    @app.route(path="/other")
+    def other(req, resp):
+        return "other"
+
+    try:
+        with TestClient(app, access_log=True) as http:
+            client = connect_to(http.port)
+            client.send("hello")
+            assert client.message() == "hello"
+            http.get("/other")
+            assert " GET /other 200 5B " in lines.get(timeout=10)
+            assert lines.empty()
+            if end == "close":
+                client.frame(CLOSE, struct.pack(">H", 1000))
+                client.at_end()
+            elif end == "abort":
+                client.abort()
+            if end != "stop":
+                line = lines.get(timeout=10)
+        if end == "stop":
+            line = lines.get(timeout=10)
+        # A frame's head and "hello", and a close frame where one was sent.
+        size = {"close": 7 + 4, "abort": 7}.get(end, r"\d+")
+        assert re.search(rf" GET / 101 {size}B [\d.]+ms$", line)
+        assert lines.empty()
+    finally:
+        logging.getLogger("slimeweb.access").removeHandler(handler)

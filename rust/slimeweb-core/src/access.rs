@@ -30,6 +30,9 @@ pub(crate) struct Access {
     pub(crate) aborted: bool,
 }
 
+/// Where the line of a connection that leaves HTTP waits for its end.
+pub(crate) type Switched = Arc<Mutex<Option<Entry>>>;
+
 /// A line to come: written when it is told of the end, or dropped, which is what happens when the client leaves.
 pub(crate) struct Entry {
     log: Arc<AccessLog>,
@@ -48,6 +51,12 @@ impl Entry {
         let status = response.status();
         let Some(access) = &mut self.access else { return response };
         access.status = status.as_u16();
+        if status == StatusCode::SWITCHING_PROTOCOLS
+            && let Some(switched) = response.extensions().get::<Switched>().cloned()
+        {
+            *switched.lock() = Some(self);
+            return response;
+        }
         let is_bodiless = access.method == "HEAD"
             || matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED);
         if is_bodiless || response.body().is_end_stream() {
@@ -57,7 +66,8 @@ impl Entry {
         response.map(|body| body.watched(move |size, complete| self.end(size, complete)))
     }
 
-    fn end(&mut self, size: u64, complete: bool) {
+    /// Writes the line. Later calls do nothing.
+    pub(crate) fn end(&mut self, size: u64, complete: bool) {
         let Some(access) = self.access.take() else { return };
         let seconds = self.started.elapsed().as_secs_f64();
         self.log.record(Access { size, seconds, aborted: !complete, ..access });

@@ -12,7 +12,7 @@ use slimeweb_http::router::Found;
 use slimeweb_http::{Body, BodyError, ConnectionInfo, Exchange, OnUpgrade, RequestBody, Service};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::access::{AccessLog, Entry};
+use crate::access::{AccessLog, Entry, Switched};
 use crate::job::Job;
 use crate::payload::{ChunkReceiver, Payload, Refused};
 use crate::reply::{FileReply, Reply, SwitchReply};
@@ -311,13 +311,21 @@ fn switch_protocol(reply: SwitchReply, upgrade: Option<Box<Upgrade>>) -> Respons
     };
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     let Upgrade { io, worker, connection } = *upgrade;
+    let mut response = Response::new(Body::empty());
+    let switched = site.access.is_some().then(Switched::default);
+    if let Some(switched) = &switched {
+        response.extensions_mut().insert(Arc::clone(switched));
+    }
     site.lanes.port(worker).spawner().clone().spawn(async move {
         // An error: the client left before the 101 was out.
         if let Ok(io) = io.await {
-            tunnel::run(io, candidate, plan, site, worker, connection).await;
+            let written = tunnel::run(io, candidate, plan, site, worker, connection).await;
+            let entry = switched.and_then(|switched| switched.lock().take());
+            if let Some(mut entry) = entry {
+                entry.end(written, true);
+            }
         }
     });
-    let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     *response.headers_mut() = headers;
     response

@@ -6,7 +6,7 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -48,6 +48,8 @@ pub(crate) struct Tunnel {
     out: Mutex<Outgoing>,
     /// There is something to write, or the end has come.
     writable: Notify,
+    /// Bytes that the connection has taken.
+    written: AtomicU64,
     /// Bytes on their way to the protocol.
     unseen: AtomicUsize,
     reading_paused: AtomicBool,
@@ -210,6 +212,7 @@ impl Tunnel {
                         written = write_all(&mut io, &data, self.site.send_timeout) => written?,
                         () = aborted => return Ok(()),
                     }
+                    self.written.fetch_add(data.len() as u64, Ordering::Relaxed);
                     self.relieved();
                 }
             }
@@ -352,7 +355,7 @@ pub(crate) async fn run(
     site: Arc<Site>,
     worker: usize,
     connection: Arc<ConnectionInfo>,
-) {
+) -> u64 {
     let protocol = candidate.take();
     let tunnel = Arc::new(Tunnel {
         site,
@@ -362,6 +365,7 @@ pub(crate) async fn run(
         plan,
         out: Mutex::new(Outgoing { buffer: BytesMut::new(), end: End::Open, high: HIGH, low: LOW, paused: false }),
         writable: Notify::new(),
+        written: AtomicU64::new(0),
         unseen: AtomicUsize::new(0),
         reading_paused: AtomicBool::new(false),
         readable: Notify::new(),
@@ -394,4 +398,5 @@ pub(crate) async fn run(
     } else {
         goodbye.say(error).await;
     }
+    tunnel.written.load(Ordering::Relaxed)
 }

@@ -14,7 +14,8 @@ def log_access(client: str, method: str, path: str, status: int, size: int, seco
 
     `size` is the bytes of body that the connection has taken, `seconds` the time from the head's arrival to the body's
     end. `aborted`: the body was cut short, by the client or by an error; a client that left before there was a status
-    has 499. What was no request has neither method nor path, but `-`.
+    has 499. A connection that left HTTP has 101, and its line comes when it is over. What was no request has neither
+    method nor path, but `-`.
     """
     # The path is the client's own bytes: quoted, it cannot forge a second line.
     line = "%s %s %s %d %dB %.1fms aborted" if aborted else "%s %s %s %d %dB %.1fms"

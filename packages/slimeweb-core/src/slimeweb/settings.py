@@ -36,6 +36,10 @@ class Launch:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+_MOST = 2**63 - 1
+_LONGEST = 1_000_000_000
+
+
 class _Invalid(Exception):
     """A value that will not do, and what would."""
 
@@ -57,21 +61,19 @@ def _flag(value: Any) -> bool:
     raise _Invalid("True or False (as a variable: 1 or 0)")
 
 
-def _whole(lowest: int, highest: int | None = None, unit: str = "") -> Reader:
-    allowed = f"a whole number{unit}, {lowest} " + (f"to {highest}" if highest is not None else "or more")
+def _whole(lowest: int, highest: int = _MOST, unit: str = "") -> Reader:
+    allowed = f"a whole number{unit}, {lowest} " + ("or more" if highest == _MOST else f"to {highest}")
+    too_many = f"a whole number{unit} below 2**63" if highest == _MOST else allowed
 
     def read(value: Any) -> int:
         try:
             number = int(value) if isinstance(value, str) else value
         except ValueError as error:
             raise _Invalid(allowed) from error
-        if (
-            isinstance(number, bool)
-            or not isinstance(number, int)
-            or number < lowest
-            or (highest is not None and number > highest)
-        ):
+        if isinstance(number, bool) or not isinstance(number, int) or number < lowest:
             raise _Invalid(allowed)
+        if number > highest:
+            raise _Invalid(too_many)
         return number
 
     return read
@@ -84,6 +86,8 @@ def _seconds(value: Any) -> float:
         raise _Invalid("a number of seconds above 0") from error
     if isinstance(value, bool) or not math.isfinite(number) or number <= 0:
         raise _Invalid("a number of seconds above 0")
+    if number > _LONGEST:
+        raise _Invalid(f"a number of seconds up to {_LONGEST}, which is some thirty years")
     return number
 
 
