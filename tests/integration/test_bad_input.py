@@ -82,6 +82,11 @@ HOSTS = [
     Row("Host with a bad port", get("Host: t:http"), 400),
     Row("Host with an open bracket", get("Host: [::1"), 400),
     Row("Host that differs from the absolute target", get("Host: a b", target="http://t/ping"), 400),
+    Row("user in an absolute target", get(HOST, target="http://u:p@t/ping"), 400, OPEN),
+    Row("bad host in an absolute target", get(HOST, target="http://t:123456/ping"), 400, OPEN),
+    Row("absolute target of another scheme", get(HOST, target="ftp://t/ping"), 400, OPEN),
+    Row("CONNECT to a path", b"CONNECT /ping HTTP/1.1\r\nHost: t\r\n\r\n", 400, OPEN),
+    Row("CONNECT to an absolute target", b"CONNECT http://t/ping HTTP/1.1\r\nHost: t\r\n\r\n", 400, OPEN),
 ]
 
 FIELDS = [
@@ -200,6 +205,7 @@ TABLE = [*REQUEST_LINE, *HOSTS, *FIELDS, *LENGTHS, *CODINGS, *CHUNKS, *SLOW, *CO
 
 ODD_BUT_GOOD = [
     Row("absolute target", get(HOST, target="http://t/ping"), 200, OPEN),
+    Row("absolute target in capitals", get(HOST, target="HTTPS://T:443/ping"), 200, OPEN),
     Row("empty lines before the request", b"\r\n\r\n" + get(HOST), 200, OPEN),
     Row("fifty fields", get(HOST, *(f"X-{n}: 1" for n in range(50))), 200, OPEN),
     Row("value that is not ASCII", get(HOST, "X: \xe9"), 200, OPEN),

@@ -123,6 +123,29 @@ def test_a_form_that_is_not_utf_8_reads_as_queries_do(tour: ServerProcess, body:
     assert seen == {"name": "a\N{REPLACEMENT CHARACTER}b", "n\N{REPLACEMENT CHARACTER}": ""}
 
 
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/x-www-form-urlencoded; charset=iso-8859-1", b"name=a%E9+%2B\xe9&n%E9"),
+        ('application/x-www-form-urlencoded; Charset="Latin1"', b"_charset_=utf-8&name=a%E9+%2B\xe9&n%E9"),
+        ("application/x-www-form-urlencoded", b"name=a%E9+%2B\xe9&n%E9&_charset_=windows-1252"),
+        ("application/x-www-form-urlencoded; charset=nonsense", b"name=a%C3%A9+%2B\xc3\xa9&n%C3%A9"),
+        ("application/x-www-form-urlencoded; charset=utf-16", b"&&name=a%C3%A9+%2B\xc3\xa9&n%C3%A9"),
+    ],
+)
+def test_a_form_is_in_its_charset(tour: ServerProcess, content_type: str, body: bytes) -> None:
+    """That of its Content-Type, or of its field `_charset_`, as a multipart form's is."""
+    seen = tour.ask("/form", "POST", headers={"Content-Type": content_type}, body=body).json()["form"]
+    seen.pop("_charset_", None)
+    assert seen == {"name": "aé +é", "né": ""}
+
+
+def test_a_form_of_another_charset_has_a_limit_on_its_fields_too(tour: ServerProcess) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded; charset=iso-8859-1"}
+    answer = tour.ask("/form", "POST", headers=headers, body=b"a&" * 10_001)
+    assert (answer.status, "form_fields" in answer.text) == (400, True)
+
+
 def test_a_multipart_field_is_in_its_charset(tour: ServerProcess) -> None:
     """RFC 7578, sections 4.4 and 4.6; what is not in its charset is U+FFFD, as browsers have it."""
     own = "Content-Disposition: form-data; name=own\r\nContent-Type: text/plain; charset=windows-1252"
@@ -146,6 +169,8 @@ def test_a_multipart_field_is_in_its_charset(tour: ServerProcess) -> None:
         ('filename="../../etc/passwd"', "passwd"),
         ('filename="C:\\dir\\x.txt"', "x.txt"),
         ('filename=".."', ""),
+        ("filename*=UTF-8''a%00b.txt", "a"),
+        ("filename*=%e2%82%ac.txt", "%e2%82%ac.txt"),
     ],
 )
 def test_the_clients_filename_is_decoded_and_leads_nowhere(tour: ServerProcess, sent: str, original: str) -> None:

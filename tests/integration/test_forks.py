@@ -125,6 +125,11 @@ async def coroutine(req, resp):
     return resp.json(KINDS[req.params["kind"]](req))
 
 
+@app.route("/thread/{kind}")
+async def thread(req, resp):
+    return resp.json(await asyncio.to_thread(KINDS[req.params["kind"]], req))
+
+
 @app.route("/ok")
 def ok(req, resp):
     return "ok"
@@ -165,7 +170,7 @@ def ask(server: ServerProcess, target: str, version: str = "1.1") -> object:
 
 
 sides = [
-    pytest.mark.parametrize("lane", ["plain", "coroutine"]),
+    pytest.mark.parametrize("lane", ["plain", "coroutine", "thread"]),
     pytest.mark.parametrize("version", ["1.1", "2"]),
 ]
 

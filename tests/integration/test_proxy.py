@@ -159,7 +159,8 @@ def trusting() -> Iterator[ServerProcess]:
         ("ws", "http"),
         ("gopher", "http"),
         ("", "http"),
-        (", https", "http"),
+        (", https", "https"),
+        (", ,http, https", "http"),
     ],
 )
 def test_the_scheme_is_the_one_that_the_first_proxy_was_asked_by(
@@ -177,6 +178,8 @@ def test_the_scheme_is_the_one_that_the_first_proxy_was_asked_by(
         '"203.0.113.7"',
         "::ffff:203.0.113.7",
         '"[::ffff:203.0.113.7]:80"',
+        "203.0.113.7, ",
+        ",, 203.0.113.7,, 127.0.0.1, ,",
     ],
 )
 def test_an_address_is_taken_however_proxies_write_it(trusting: ServerProcess, sent: str) -> None:
@@ -188,6 +191,15 @@ def test_only_the_part_that_trusted_proxies_added_counts(start_tour: StartTour) 
     server = start_tour(SLIME_TRUSTED_PROXIES="127.0.0.1,10.0.0.0/8")
     seen = server.ask("/whoami", headers={"X-Forwarded-For": "1.2.3.4, 203.0.113.7, 10.1.2.3"}).json()
     assert seen["client"] == "203.0.113.7"
+
+
+@pytest.mark.parametrize("garbage", [b"\xff", b"\xc3\xa9", b"unknown", b"_hidden"])
+def test_what_stands_before_garbage_is_hearsay(trusting: ServerProcess, garbage: bytes) -> None:
+    """Also where several fields make up the list."""
+    with trusting.wire() as wire:
+        lines = [b"GET /whoami HTTP/1.1", b"Host: t", b"X-Forwarded-For: 203.0.113.7", b"X-Forwarded-For: " + garbage]
+        wire.send(b"\r\n".join([*lines, b"", b""]))
+        assert wire.answer().json()["client"] == "127.0.0.1"
 
 
 @pytest.mark.parametrize("value", ["", ",", "garbage", "999.1.1.1", "1.2.3.4, garbage", "é", "a" * 5_000])

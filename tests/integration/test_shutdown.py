@@ -169,11 +169,15 @@ BUSY = (
     "    while True:\n        time.sleep(0.001)\n"
     "@app.route('/acount')\nasync def acount(req, resp):\n    print('busy', flush=True)\n"
     "    while True:\n        pass\n"
+    "@app.route('/thread')\nasync def thread(req, resp):\n    print('busy', flush=True)\n"
+    "    await asyncio.to_thread(time.sleep, 600)\n"
+    "@app.route('/lookup')\nasync def lookup(req, resp):\n    print('busy', flush=True)\n"
+    "    await asyncio.get_running_loop().run_in_executor(None, rest, req, resp)\n"
     "@app.end()\ndef end(error):\n    print('ended', flush=True)\n"
 )
 
 
-@pytest.mark.parametrize("target", ["/count", "/rest", "/acount"])
+@pytest.mark.parametrize("target", ["/count", "/rest", "/acount", "/thread", "/lookup"])
 def test_a_handler_that_never_ends_does_not_change_how_the_process_does(tmp_path: Path, target: str) -> None:
     """Nor its exit code, which is the application's."""
     script = write_app(tmp_path, BUSY)

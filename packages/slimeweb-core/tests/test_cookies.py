@@ -168,6 +168,19 @@ def test_quoted_values_read_as_http_cookies_reads_them(value: str, read: str) ->
     assert parse_cookies(f"a={value}") == {"a": read}
 
 
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        (b"a=\xc3\xa9; b=1", {"a": "é", "b": "1"}),
+        (b"a=\xe9; b=\xc3\xa9", {"a": "é", "b": "é"}),
+        ('a="€"; é=日本'.encode(), {"a": "€", "é": "日本"}),
+        (b"a=\xc3", {"a": "\xc3"}),
+    ],
+)
+def test_what_is_beyond_ascii_is_utf_8_as_scripts_write_it(sent: bytes, read: dict[str, str]) -> None:
+    assert parse_cookies(sent.decode("latin-1")) == read
+
+
 @given(st.text(st.characters(max_codepoint=255)))
 def test_what_http_cookies_writes_reads_back(value: str) -> None:
     coded = SimpleCookie().value_encode(value)[1]

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use crate::failure::http_error;
 
 /// The `charset` parameter of a media type (RFC 9110, section 8.3.2), unquoted.
-fn parameter(content_type: &str) -> Option<&str> {
+pub(crate) fn parameter(content_type: &str) -> Option<&str> {
     content_type.split(';').skip(1).find_map(|part| {
         let (name, value) = part.split_once('=')?;
         name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))

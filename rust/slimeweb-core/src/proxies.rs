@@ -63,8 +63,13 @@ impl TrustedProxies {
         }
         let mut client = peer;
         let hops = headers.get_all("x-forwarded-for").into_iter().rev();
-        for hop in hops.filter_map(|value| value.to_str().ok()).flat_map(|list| list.rsplit(',')) {
-            let Some(address) = hop_address(hop.trim()) else { break };
+        for hop in hops.flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b',')).map(<[u8]>::trim_ascii) {
+            // An empty element of a list is none (RFC 9110, section 5.6.1).
+            if hop.is_empty() {
+                continue;
+            }
+            // What is no address ends the walk: who stands before it is hearsay.
+            let Some(address) = std::str::from_utf8(hop).ok().and_then(hop_address) else { break };
             client = address.to_string();
             if !self.trusts(address) {
                 break;
@@ -86,8 +91,9 @@ impl TrustedProxies {
 
 /// The scheme that the client used: of several, the first, since each proxy appends the one that it was asked by.
 fn forwarded_scheme(headers: &HeaderMap) -> Option<&'static str> {
-    let value = headers.get("x-forwarded-proto")?.as_bytes();
-    let first = value.split(|byte| *byte == b',').next().unwrap_or_default().trim_ascii();
+    let values = headers.get_all("x-forwarded-proto").into_iter();
+    let mut schemes = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    let first = schemes.find(|scheme| !scheme.is_empty())?;
     let first = first.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(first);
     let is = |name: &[u8]| first.eq_ignore_ascii_case(name);
     if is(b"https") || is(b"wss") {

@@ -112,7 +112,7 @@ impl SlimeRequest {
         }
         self.parsed.form_pairs.get_or_try_init(py, || match self.content_type().map(media_type) {
             Some(kind) if kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") => {
-                pairs::form(self.bytes_of_body(py)?, self.site.form_fields)
+                pairs::form(self.bytes_of_body(py)?, self.content_type(), self.site.form_fields)
             }
             _ => Ok(Pairs::new()),
         })

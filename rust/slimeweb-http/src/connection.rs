@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, COOKIE, HOST};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -239,16 +239,17 @@ impl<S: Service> Desk<S> {
     ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + Send + use<S> {
         let (in_flight, index) = InFlight::begin(&self.pulse);
         let asked = Asked::by(request.method());
-        let call = match self.fault(&request, index) {
+        let call = match self.fault(&request, index, asked) {
             Some(fault) => self.refuse(request, fault),
             None => self.call(request),
         };
         Answering { call, desk: Arc::clone(self), in_flight: Some(in_flight), index, asked }
     }
 
-    fn fault(&self, request: &Request<Incoming>, index: u64) -> Option<Fault> {
+    fn fault(&self, request: &Request<Incoming>, index: u64, asked: Asked) -> Option<Fault> {
         if !self.multiplexed {
-            return self.pulse.fault(index);
+            let names_host = request.uri().scheme().is_some() || asked == Asked::Connect;
+            return self.pulse.fault(index).or_else(|| names_host.then(|| http1_fault(request.uri(), asked)).flatten());
         }
         let limit = self.floor.config.limits.header_count;
         if request.headers().len() > limit && fields(request.headers()) > limit {
@@ -349,32 +350,61 @@ impl<S: Service, F: Future<Output = Response<Body>> + Unpin> Future for Answerin
     }
 }
 
+/// What is wrong with a target in absolute form, or with that of CONNECT (RFC 9112, section 3.2).
+#[cold]
+fn http1_fault(uri: &Uri, asked: Asked) -> Option<Fault> {
+    if asked == Asked::Connect {
+        return (!uri.path().is_empty()).then_some(Fault::BadTarget);
+    }
+    if !is_http(uri) {
+        return Some(Fault::BadScheme);
+    }
+    // Without user information (RFC 9110, section 4.2.4).
+    uri.authority().is_some_and(|authority| !wire::is_host(authority.as_str().as_bytes())).then_some(Fault::BadHost)
+}
+
+fn is_http(uri: &Uri) -> bool {
+    // Of any case (RFC 3986, section 3.1).
+    uri.scheme_str().is_none_or(|scheme| ["http", "https"].iter().any(|name| scheme.eq_ignore_ascii_case(name)))
+}
+
 /// What is wrong with the target of an HTTP/2 request, by the rules that HTTP/1.1 has for its own (RFC 9113, section 8.3.1).
 fn http2_fault(request: &Request<Incoming>) -> Option<Fault> {
-    if request.uri().scheme_str().is_some_and(|scheme| !matches!(scheme, "http" | "https")) {
+    let uri = request.uri();
+    if !is_http(uri) {
         return Some(Fault::BadScheme);
+    }
+    if uri.path_and_query().is_some_and(|target| target.as_str().starts_with('?')) {
+        return Some(Fault::BadTarget);
     }
     let mut hosts = request.headers().get_all(HOST).iter();
     let host = hosts.next().map(HeaderValue::as_bytes);
     if hosts.next().is_some() {
         return Some(Fault::SeveralHosts);
     }
-    let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
+    let authority = uri.authority().map(|authority| authority.as_str().as_bytes());
     if [host, authority].into_iter().flatten().any(|value| !wire::is_host(value)) {
         return Some(Fault::BadHost);
     }
     match (host, authority) {
         (None, None) => Some(Fault::NoHost),
-        (Some(host), Some(authority)) if !without_port(host).eq_ignore_ascii_case(without_port(authority)) => {
-            Some(Fault::HostIsNotAuthority)
+        (Some(host), Some(authority)) => {
+            let port = default_port(uri);
+            let (host, authority) = (without_port(host, port), without_port(authority, port));
+            (!host.eq_ignore_ascii_case(authority)).then_some(Fault::HostIsNotAuthority)
         }
         _ => None,
     }
 }
 
-/// A host without the default port of HTTPS, which is what HTTP/2 is spoken over here.
-fn without_port(host: &[u8]) -> &[u8] {
-    host.strip_suffix(b":443").unwrap_or(host)
+/// The port that a host may be without: that of the scheme, as the end of a host.
+fn default_port(uri: &Uri) -> &'static [u8] {
+    if uri.scheme_str().is_some_and(|scheme| scheme.eq_ignore_ascii_case("http")) { b":80" } else { b":443" }
+}
+
+/// A host without that port, or without an empty one (RFC 3986, section 6.2.3).
+fn without_port<'a>(host: &'a [u8], port: &[u8]) -> &'a [u8] {
+    host.strip_suffix(port).or_else(|| host.strip_suffix(b":")).unwrap_or(host)
 }
 
 /// The fields of a head, as HTTP/1.1 would have sent them: HTTP/2 lets a client send each cookie apart (RFC 9113,

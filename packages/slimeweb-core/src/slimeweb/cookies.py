@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hmac
 import math
 import re
@@ -244,10 +245,14 @@ def _date(key: str, moment: Any) -> str:
 def parse_cookies(header: str) -> dict[str, str]:
     """The cookies of a Cookie header. Of several with one name the first counts: browsers send the most specific path
     first. Quoted values are read as `http.cookies` reads them; a pair without a name is a cookie whose name is empty,
-    as browsers have it (RFC 6265bis, section 5.7).
+    as browsers have it (RFC 6265bis, section 5.7). What is beyond ASCII is UTF-8, as scripts in a browser write it, or
+    Latin-1, which header fields are read in, where it cannot be UTF-8.
     """
     cookies: dict[str, str] = {}
     for pair in header.split(";"):
+        if not pair.isascii():
+            with contextlib.suppress(UnicodeError):
+                pair = pair.encode("latin-1").decode()
         name, found, value = pair.partition("=")
         name, value = name.strip(" \t"), value.strip(" \t")
         if not found:

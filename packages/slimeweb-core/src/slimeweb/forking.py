@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import stat
+import sys
 import threading
+import traceback
 import weakref
 from collections.abc import Callable, Sequence, Set
 from types import MethodType
+from typing import NoReturn
 
-__all__ = ["close_sockets", "in_children"]
+__all__ = ["close_sockets", "end_child", "in_children"]
 
 
 def in_children(forget: Callable[[], None], signals: Set[signal.Signals] = frozenset()) -> None:
@@ -59,6 +63,21 @@ def close_sockets(addresses: Sequence[str]) -> None:
                 os.dup2(null, fd, inheritable=False)
     finally:
         os.close(null)
+
+
+def end_child(error: BaseException | None = None) -> NoReturn:
+    """Ends a forked child that has come back from what forked it, with the exit code that a program would have."""
+    code = 0
+    if isinstance(error, SystemExit):
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    elif error is not None:
+        traceback.print_exception(error)
+        code = 1
+    for file in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            file.flush()
+    # Nothing of the server's is to be run here: it lives on in the parent.
+    os._exit(code)
 
 
 def _descriptors() -> list[int]:

@@ -9,10 +9,11 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 from slimeweb._core import LoopSocket
+from slimeweb.executor import LoopExecutor
 
 if TYPE_CHECKING:
     from contextvars import Context
@@ -141,8 +142,10 @@ class WorkerLoop(asyncio.SelectorEventLoop):
     sits in the selector, kept by a plain handler there.
     """
 
-    def __init__(self, port: LoopPort, selector: PortSelector) -> None:
+    def __init__(self, port: LoopPort, selector: PortSelector, name: str) -> None:
         self._port = port
+        self._executor = LoopExecutor(f"{name}-thread")
+        self._has_executor_of_its_own = True
         super().__init__(selector)
         # What each task and future asks for is in the object, and not Python: a method of the class takes longer than
         # all the rest of making one.
@@ -172,6 +175,22 @@ class WorkerLoop(asyncio.SelectorEventLoop):
         """As of any loop."""
         self._port.rouse()
         return super().call_at(when, callback, *args, context=context)
+
+    def run_in_executor(self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
+        """As of any loop. Its own threads, which are there for `None`, do not keep the process from ending."""
+        if executor is None and self._has_executor_of_its_own:
+            executor = self._executor
+        return super().run_in_executor(executor, func, *args)
+
+    def set_default_executor(self, executor: ThreadPoolExecutor) -> None:  # type: ignore[override]
+        """As of any loop."""
+        super().set_default_executor(executor)
+        self._has_executor_of_its_own = False
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """As of any loop, but for `timeout`: who waits for the loop's thread does not wait for ever."""
+        await super().shutdown_default_executor()
+        await self._executor.ended()
 
     def stop(self) -> None:
         """As of any loop."""
@@ -226,7 +245,7 @@ class LoopThread:
         """Starts the thread and returns once its loop runs."""
         self._port = port
         selector = PortSelector(port)
-        self._loop = WorkerLoop(port, selector)
+        self._loop = WorkerLoop(port, selector, name)
         selector.attach(self._loop, self._substitute)
         self._running = threading.Event()
         self._unsubstituted = threading.Event()

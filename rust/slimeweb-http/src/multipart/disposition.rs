@@ -35,8 +35,11 @@ fn disposition(value: &str) -> Result<(Option<String>, Option<String>), &'static
         match key.to_ascii_lowercase().as_str() {
             "name" => name = Some(unescape(value)),
             "filename" => filename = Some(unescape(value)),
-            // RFC 8187. RFC 7578 forbids it here, yet some clients send it.
-            "filename*" => extended = extended_value(&value),
+            // RFC 8187. RFC 7578 forbids it here, yet some clients send it. One that cannot be read still says that this is a file.
+            "filename*" => {
+                extended = extended_value(&value);
+                filename = filename.or(Some(value));
+            }
             _ => {}
         }
     }
@@ -44,7 +47,7 @@ fn disposition(value: &str) -> Result<(Option<String>, Option<String>), &'static
 }
 
 /// The next `key=value` and what follows it.
-fn parameter(text: &str) -> Result<Option<(&str, String, &str)>, &'static str> {
+pub(super) fn parameter(text: &str) -> Result<Option<(&str, String, &str)>, &'static str> {
     let text = text.trim_start_matches([' ', '\t', ';']);
     if text.is_empty() {
         return Ok(None);
@@ -115,6 +118,8 @@ pub(super) fn charset(content_type: &str) -> Option<&'static Encoding> {
 
 /// What of a client's filename is no directory, whichever system wrote it: nothing that could lead anywhere.
 pub(super) fn base_name(filename: &str) -> &str {
+    // The system ends a name at a NUL.
+    let filename = filename.split('\0').next().unwrap_or_default();
     match filename.rsplit(['/', '\\']).next().unwrap_or_default() {
         "." | ".." => "",
         name => name,
@@ -155,6 +160,9 @@ mod tests {
         assert_eq!(latin, Ok(Some("naïve.txt".to_owned())));
         let unknown = head("form-data; name=a; filename=b; filename*=x-none''c").map(|(_, filename)| filename);
         assert_eq!(unknown, Ok(Some("b".to_owned())));
+        for alone in ["form-data; name=a; filename*=b", "form-data; name=a; filename*=b; filename*=x''c; filename=b"] {
+            assert_eq!(head(alone).map(|(_, filename)| filename), Ok(Some("b".to_owned())), "{alone}");
+        }
     }
 
     #[test]
@@ -168,6 +176,7 @@ mod tests {
             (".", ""),
             ("a/", ""),
             ("..a", "..a"),
+            ("a.txt\0.png", "a.txt"),
         ] {
             assert_eq!(base_name(given), base, "{given}");
         }

@@ -79,8 +79,7 @@ pub enum Content {
 /// # Errors
 /// [`FormError`]; nothing stays on the disk then.
 pub async fn read(mut body: RequestBody, content_type: &HeaderValue, limits: &FormLimits) -> Result<Form, FormError> {
-    let content_type = content_type.to_str().map_err(|_| FormError::Malformed("its Content-Type is not ASCII"))?;
-    let boundary = boundary(content_type)?;
+    let boundary = boundary(&String::from_utf8_lossy(content_type.as_bytes()))?;
     body.set_limit(limits.body);
     gather(body, &boundary, limits).await
 }

@@ -18,10 +18,11 @@ pub(crate) enum Fault {
     Framing,
     TooManyFields,
     BadScheme,
+    BadTarget,
 }
 
 impl Fault {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::LengthAndCoding,
         Self::SeveralCodings,
         Self::UnknownCoding,
@@ -34,6 +35,7 @@ impl Fault {
         Self::Framing,
         Self::TooManyFields,
         Self::BadScheme,
+        Self::BadTarget,
     ];
 
     pub(super) fn from_code(code: u8) -> Option<Self> {
@@ -64,6 +66,9 @@ impl Fault {
             Self::HostIsNotAuthority => "the Host field and :authority differ (RFC 9113, section 8.3.1)\n",
             Self::TooManyFields => "the request has more header fields than header_count allows\n",
             Self::BadScheme => "the scheme must be http or https\n",
+            Self::BadTarget => {
+                "the request target must begin with a slash, that of CONNECT be a host (RFC 9112, section 3.2)\n"
+            }
             Self::Framing => "the request before this one was malformed\n",
         }
     }
