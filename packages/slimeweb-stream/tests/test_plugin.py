@@ -24,3 +24,9 @@ def test_a_content_type_that_is_none_is_refused_at_the_declaration(value: object
 
 def test_the_package_is_typed() -> None:
     assert files("slimeweb_stream").joinpath("py.typed").is_file()
+
+
+@pytest.mark.parametrize("name", ["contnt", "content_type", "stream"])
+def test_a_mistyped_content_is_told(name: str) -> None:
+    with pytest.raises(TypeError, match=f"has no option '{name}': did you mean 'content'"):
+        Slime(__file__).stream("/", **{name: "text/plain"})

@@ -7,13 +7,17 @@ import contextvars
 import pytest
 
 from slimeweb import SlimeMiddleware
-from slimeweb.errors import InvalidHandler
+from slimeweb.errors import InvalidHandler, MethodException
 from slimeweb_ws.handshake import accept_key
 
 
 @pytest.fixture
 def served(app, serve):
-    @app.websocket(path="/open", subprotocols=["chat.v2", "chat.v1"], origins=["https://Good.example"])
+    @app.websocket(
+        path="/open",
+        subprotocols=["chat.v2", "chat.v1"],
+        origins=["https://Good.example:443", "https://*.many.example"],
+    )
     def opened(req, resp):
         resp.send(resp.subprotocol)
 
@@ -36,6 +40,26 @@ def served(app, serve):
         raise RuntimeError("secret")
 
     return serve(app)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"origins": ["shop.example"]}, "'shop.example' is not an origin"),
+        ({"origins": ["https://shop.example/"]}, "is not an origin"),
+        ({"origins": ["*"]}, "leave origins out to let everyone in"),
+        ({"origins": []}, "lets nobody in"),
+        ({"deflate": "no"}, "has to be True or False"),
+        ({"context_takeover": 1}, "has to be True or False"),
+        ({"max_message_size": 10**30}, "at most"),
+        ({"pinginterval": 5}, r"app.websocket\(\) has no option 'pinginterval': did you mean 'ping_interval'"),
+        ({"origin": ["https://shop.example"]}, "did you mean 'origins'"),
+        ({"method": "POST"}, "opened by GET"),
+    ],
+)
+def test_options_that_would_have_no_effect_are_refused(app, options, message):
+    with pytest.raises((TypeError, ValueError, MethodException), match=message):
+        app.websocket(path="/", **options)
 
 
 def test_the_key_of_the_rfc():
@@ -66,6 +90,12 @@ def test_an_upgrade(served):
         ({"Sec_WebSocket_Key": "MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg=="}, 400),
         ({"Origin": "https://evil.example"}, 403),
         ({"Origin": "https://good.example"}, 101),
+        ({"Origin": "https://a.many.example"}, 101),
+        ({"Origin": "https://a.b.many.example"}, 101),
+        ({"Origin": "https://many.example"}, 403),
+        ({"Origin": "https://amany.example"}, 403),
+        ({"Origin": "http://good.example"}, 403),
+        ({"Origin": "null"}, 403),
     ],
 )
 def test_what_is_refused(served, headers, status):

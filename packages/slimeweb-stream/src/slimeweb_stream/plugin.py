@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from slimeweb import RouteKind, RouteOption, RouteSpec, Slime, hookimpl
@@ -35,6 +36,9 @@ class StreamPlugin:
         ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             """Declares a route that streams its answer: `app.route` with `stream=content`."""
             check_parentheses("app.stream", path, 'app.stream(path="/")')
+            for name in options:
+                if name in ("content_type", "stream", "media_type", "mimetype") or get_close_matches(name, ["content"]):
+                    raise TypeError(f"app.stream() has no option {name!r}: did you mean 'content'?")
             return app.route(path=path, method=method, stream=content, **options)
 
         return {"stream": stream}

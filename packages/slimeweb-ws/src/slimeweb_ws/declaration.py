@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable
+from dataclasses import fields
 from typing import Any, Protocol, TypeVar
 
 from slimeweb import Slime
+from slimeweb.errors import MethodException
+from slimeweb.methods import covers, parse_methods
 from slimeweb.routing import check_parentheses
 from slimeweb_ws.options import WebSocketOptions
 
@@ -13,7 +17,7 @@ __all__ = ["Declare", "websocket"]
 
 H = TypeVar("H", bound=Callable[..., Any])
 
-_OPTIONS = frozenset(WebSocketOptions.__dataclass_fields__)
+_OPTIONS = frozenset(field.name for field in fields(WebSocketOptions) if field.init)
 
 
 class Declare(Protocol):
@@ -35,6 +39,14 @@ def websocket(app: Slime) -> Declare:
         check_parentheses("app.websocket", path, 'app.websocket(path="/")')
         ours = {name: value for name, value in options.items() if name in _OPTIONS}
         others = {name: value for name, value in options.items() if name not in _OPTIONS}
+        for name in others:
+            close = difflib.get_close_matches(name, _OPTIONS, n=1, cutoff=0.75)
+            if close and close[0] != name:
+                raise TypeError(f"app.websocket() has no option {name!r}: did you mean {close[0]!r}?")
+        if not covers(parse_methods(method), "GET"):
+            raise MethodException(
+                f"app.websocket(method={method!r}): WebSocket connections are opened by GET; leave it out"
+            )
         return app.route(path=path, method=method, ws=WebSocketOptions(**ours), **others)
 
     return declare

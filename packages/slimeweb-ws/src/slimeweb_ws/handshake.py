@@ -71,11 +71,11 @@ def _key(req: SlimeRequest) -> str:
 
 
 def _check_origin(req: SlimeRequest, options: WebSocketOptions) -> None:
-    if options.origins is None:
+    if options.allowed is None:
         return
     origin = req.header.get("origin")
     # Who sends none is not a browser, and has no visitor's cookies to abuse.
-    if origin is not None and origin.lower() not in options.origins:
+    if origin is not None and origin.lower() not in options.allowed:
         raise HttpError(403, "this origin is not let in")
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from slimeweb.origins import Origins
 
 __all__ = ["WebSocketOptions", "validate_ws"]
 
@@ -20,8 +22,9 @@ class WebSocketOptions:
     - `max_message_size`: how long a message may be, all its fragments together and decompressed. `None`: the route's
       `body_size`. A longer one closes the connection with 1009.
     - `subprotocols`: those the application speaks; the client's first that is among them is chosen.
-    - `origins`: the values of `Origin` that are let in, others get a 403. `None` lets everyone in: a page of any site
-      can then open a connection with its visitor's cookies.
+    - `origins`: those whose pages are let in, as `https://example.com`, or `https://*.example.com` for every host below
+      one; others get a 403. `None` lets everyone in: a page of any site can then open a connection with its visitor's
+      cookies.
     - `ping_interval`: a client that has been silent so long is sent a ping; `None`: never.
     - `ping_timeout`: one that stays silent so long after it is cut off; `None`: never.
     - `idle_timeout`: a connection without a message for so long is closed with 1001; `None`: never.
@@ -44,12 +47,23 @@ class WebSocketOptions:
     deflate_level: int = 1
     deflate_threshold: int = 1024
     context_takeover: bool = False
+    allowed: Origins | None = field(default=None, init=False, repr=False, compare=False)
+    """What `origins` stand for."""
 
     def __post_init__(self) -> None:
         """`ValueError` or `TypeError` for a value that will not do. Lists become what the fields say."""
         object.__setattr__(self, "subprotocols", _names("subprotocols", self.subprotocols))
         if self.origins is not None:
-            object.__setattr__(self, "origins", frozenset(map(str.lower, _names("origins", self.origins))))
+            origins = frozenset(_names("origins", self.origins))
+            if "*" in origins:
+                raise ValueError("origins: '*' would match nothing: leave origins out to let everyone in")
+            if not origins:
+                raise ValueError("origins=[] lets nobody in: name an origin, such as 'https://example.com'")
+            object.__setattr__(self, "origins", origins)
+            object.__setattr__(self, "allowed", Origins("origins", origins))
+        for name in ("deflate", "context_takeover"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name}={getattr(self, name)!r} has to be True or False")
         for name in self.subprotocols:
             if not _TOKEN.fullmatch(name):
                 raise ValueError(f"subprotocols: {name!r} is not a name: use letters, digits and punctuation like '.'")
@@ -85,9 +99,9 @@ def _names(option: str, value: Iterable[str]) -> tuple[str, ...]:
     return names
 
 
-def _whole(option: str, value: object, least: int, most: float = math.inf) -> None:
+def _whole(option: str, value: object, least: int, most: int = 2**62) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        upper = "" if most == math.inf else f" and at most {most}"
+        upper = "" if most == 2**62 and (not isinstance(value, int) or value < most) else f" and at most {most}"
         raise ValueError(f"{option}={value!r} has to be a whole number, at least {least}{upper}")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from slimeweb.methods import ANY, parse_methods
 from slimeweb.middleware import SlimeMiddleware
+from slimeweb.origins import Origins
 
 if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest, SlimeResponse
@@ -15,13 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["Cors"]
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-_ORIGIN = re.compile(
-    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<wildcard>\*\.)?(?P<host>[^\s/:@?#*\[\]\\%,]+|\[[0-9A-Fa-f:.]+\])"
-    r"(?::(?P<port>[0-9]{1,5}))?"
-)
 # Origins that no pattern which names its hosts can match.
 _ANYBODY = ("null", "https://4f1c9d02.invalid", "http://4f1c9d02.invalid")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
@@ -85,19 +81,8 @@ class Cors(SlimeMiddleware):
                 f"Cors(origin_pattern={origin_pattern!r}, credentials=True) lets pages of anybody in, who could act as "
                 "the user: name the hosts in the pattern"
             )
-        exact = set()
-        for origin in listed:
-            if origin in ("*", "null"):
-                exact.add(origin)
-                continue
-            normal, is_wildcard = _normal(origin)
-            if is_wildcard:
-                scheme, _, host = normal.partition("://")
-                patterns.append(re.compile(f"{re.escape(scheme)}://(?:[a-z0-9_-]+\\.)+{re.escape(host)}"))
-            else:
-                exact.add(normal)
-        self._origins = frozenset(exact)
-        self._patterns = tuple(patterns)
+        ones = (origin for origin in listed if origin != "*")
+        self._origins = Origins("Cors", ones, patterns, "; origin_pattern=… takes a regular expression")
         allowed = parse_methods(_names("methods", methods))
         self._methods = None if ANY in allowed else ", ".join(allowed)
         named = _names("headers", headers)
@@ -118,7 +103,7 @@ class Cors(SlimeMiddleware):
             resp.add_header("Vary", "Origin")
         if origin is None:
             return None
-        allowed = self._any or self._allows(origin)
+        allowed = self._any or origin in self._origins
         if allowed:
             resp.set_header("Access-Control-Allow-Origin", "*" if self._any else origin)
             if self._credentials:
@@ -135,9 +120,6 @@ class Cors(SlimeMiddleware):
         """Puts `Vary: Origin` back where a handler has set another Vary."""
         if not self._any and not resp.started and not _names_origin(resp.header_all("Vary")):
             resp.add_header("Vary", "Origin")
-
-    def _allows(self, origin: str) -> bool:
-        return origin in self._origins or any(pattern.fullmatch(origin) for pattern in self._patterns)
 
     def _permit(self, req: SlimeRequest, resp: SlimeResponse, requested: str) -> None:
         methods = self._methods
@@ -177,27 +159,6 @@ def _names(argument: str, given: object) -> list[str]:
                 f"Cors({argument}=…): {name!r} is not a name: give names such as 'X-Total', or a list of them"
             )
     return names
-
-
-def _normal(origin: str) -> tuple[str, bool]:
-    """An origin as browsers send it (RFC 6454, section 6.2), without its wildcard, and whether it had one."""
-    match = _ORIGIN.fullmatch(origin)
-    if match is None:
-        raise ValueError(
-            f"Cors: {origin!r} is not an origin: give scheme, host and port alone, like 'https://example.com', or "
-            "'https://*.example.com' for every host below one; origin_pattern=… takes a regular expression"
-        )
-    scheme, host = match["scheme"].lower(), match["host"].lower()
-    if not host.isascii():
-        try:
-            host = host.encode("idna").decode()
-        except UnicodeError as error:
-            raise ValueError(f"Cors: {origin!r} has a host that cannot be: {error}") from error
-    port = None if match["port"] is None else int(match["port"])
-    if port is not None and not 0 < port <= 65535:
-        raise ValueError(f"Cors: {origin!r} has a port that cannot be: ports are 1 to 65535")
-    suffix = "" if port is None or port == _DEFAULT_PORTS.get(scheme) else f":{port}"
-    return f"{scheme}://{host}{suffix}", match["wildcard"] is not None
 
 
 def _compiled(pattern: Any) -> re.Pattern[str]:
