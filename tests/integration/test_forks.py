@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -130,6 +131,36 @@ async def thread(req, resp):
     return resp.json(await asyncio.to_thread(KINDS[req.params["kind"]], req))
 
 
+@app.route("/callback/{kind}")
+async def callback(req, resp):
+    loop = asyncio.get_running_loop()
+    done = loop.create_future()
+    loop.call_later(0.001, lambda: done.set_result(KINDS[req.params["kind"]](req)))
+    return resp.json(await done)
+
+
+@app.route("/task/{kind}")
+async def task(req, resp):
+    async def work():
+        await asyncio.sleep(0)
+        return KINDS[req.params["kind"]](req)
+
+    return resp.json(await asyncio.create_task(work()))
+
+
+@app.websocket("/chat/plain")
+def chat(req, resp):
+    resp.on_message(lambda kind: resp.send(KINDS[kind](req)))
+
+
+@app.websocket("/chat/coroutine")
+async def async_chat(req, resp):
+    async def answer(kind):
+        await resp.send(KINDS[kind](req))
+
+    resp.on_message(answer)
+
+
 @app.route("/ok")
 def ok(req, resp):
     return "ok"
@@ -215,6 +246,31 @@ def test_a_child_that_comes_back_from_its_handler_ends(
     # More than once: later requests run where they are cheapest, on the worker's own thread too.
     for _ in range(3):
         assert ask(server, f"/{lane}/{kind}", version) == {"status": code}
+
+
+@pytest.mark.parametrize("lane", ["callback", "task"])
+@pytest.mark.parametrize(("kind", "code"), [("exit", 3), ("return", 0)])
+def test_a_child_that_comes_back_from_a_callback_of_the_loop_ends(
+    server: ServerProcess, lane: str, kind: str, code: int
+) -> None:
+    assert ask(server, f"/{lane}/{kind}", "1.1") == {"status": code}
+    assert server.ask("/ok").text == "ok"
+
+
+@pytest.mark.parametrize("lane", ["plain", "coroutine"])
+@pytest.mark.parametrize(("kind", "code"), [("exit", 3), ("return", 0)])
+def test_a_child_that_comes_back_from_a_websocket_callback_ends(
+    server: ServerProcess, lane: str, kind: str, code: int
+) -> None:
+    with server.wire() as wire:
+        key = {"Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==", "Sec-WebSocket-Version": "13"}
+        wire.request("GET", f"/chat/{lane}", headers={"Connection": "Upgrade", "Upgrade": "websocket", **key})
+        assert wire.answer().status == 101
+        for _ in range(3):
+            wire.send(bytes([0x81, 0x80 | len(kind), 0, 0, 0, 0]) + kind.encode())
+            _, length = wire.exactly(2)
+            # An exit is for the callback to answer: whoever catches it, the child ends.
+            assert json.loads(wire.exactly(length))["status"] in (code, 0)
 
 
 @on_all_sides

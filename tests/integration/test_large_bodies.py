@@ -53,9 +53,27 @@ def chunks(req, resp):
 DATA = bytes(range(256)) * 40_960
 
 
-@app.route(path="/big")
+TEXTS = {"ascii": "0123456789abcdef" * 655_360, "utf-8": "é" * 5_242_880}
+
+
+@app.route(path="/big/bytes")
 def big(req, resp):
     return resp.bytes(DATA)
+
+
+@app.route(path="/big/plain/{name}")
+def big_text(req, resp):
+    return resp.plain(TEXTS[req.params["name"]])
+
+
+@app.route(path="/big/html/{name}")
+async def big_page(req, resp):
+    return resp.html(TEXTS[req.params["name"]])
+
+
+@app.route(path="/big/returned/{name}")
+def returned(req, resp):
+    return TEXTS[req.params["name"]]
 
 
 @app.route(path="/small", method="POST", body_size=300 * 1024)
@@ -107,26 +125,27 @@ def test_what_was_kept_for_a_client_that_left_is_given_back(server: ServerProces
     eventually(lambda: resident_memory(server.pid) < before + 80 * 1024 * KIB)
 
 
-def read_heads(server: ServerProcess, version: str) -> ExitStack:
+def read_heads(server: ServerProcess, version: str, target: str) -> ExitStack:
     """200 clients that read the head of a response of 10 MB, and nothing of its body."""
     stack = ExitStack()
     if version == "2":
         connection = stack.enter_context(server.http2(reads=False))
-        streams = [connection.begin("GET", "/big") for _ in range(200)]
+        streams = [connection.begin("GET", target) for _ in range(200)]
         assert {connection.head(stream) for stream in streams} == {200}
         return stack
     for _ in range(200):
         wire = stack.enter_context(server.wire())
-        wire.request("GET", "/big")
+        wire.request("GET", target)
         assert wire.exactly(12) == b"HTTP/1.1 200"
     return stack
 
 
 @pytest.mark.parametrize("version", ["1.1", "2"])
-def test_responses_that_are_not_read_share_one_bytes_object(server: ServerProcess, version: str) -> None:
-    assert len(server.ask("/big", version=version).body) == 10 * 1024 * KIB
+@pytest.mark.parametrize("target", ["/big/bytes", "/big/plain/ascii", "/big/html/utf-8", "/big/returned/ascii"])
+def test_responses_that_are_not_read_share_one_object(server: ServerProcess, version: str, target: str) -> None:
+    assert len(server.ask(target, version=version).body) == 10 * 1024 * KIB
     before = resident_memory(server.pid)
-    with read_heads(server, version):
+    with read_heads(server, version, target):
         assert resident_memory(server.pid) < before + 100 * 1024 * KIB
 
 

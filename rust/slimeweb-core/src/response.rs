@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedBytes;
+use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyMemoryView, PyString, PyTuple};
 use slimeweb_http::Body;
 
@@ -233,7 +233,13 @@ impl SlimeResponse {
 
     fn set_text(&self, data: &Bound<'_, PyString>, content_type: HeaderValue, status: Option<u16>) -> PyResult<()> {
         let text = data.to_str()?;
-        self.set(Content::Bytes(Bytes::copy_from_slice(text.as_bytes())), Some(content_type), status)
+        let bytes = if text.len() < SHARED {
+            Bytes::copy_from_slice(text.as_bytes())
+        } else {
+            // As `octets` does: a text keeps its UTF-8 once it has been asked for.
+            Bytes::from_owner(Utf8(PyBackedStr::try_from(data.clone())?))
+        };
+        self.set(Content::Bytes(bytes), Some(content_type), status)
     }
 
     fn set_json(&self, data: &Bound<'_, PyAny>, status: Option<u16>) -> PyResult<()> {
@@ -406,8 +412,17 @@ pub(crate) fn header_value(name: &str, value: &str) -> PyResult<HeaderValue> {
     })
 }
 
-/// From this length on a `bytes` object is sent as it is instead of a copy, in bytes.
+/// From this length on a `bytes` object or a text is sent as it is instead of a copy, in bytes.
 const SHARED: usize = 64 * 1024;
+
+/// The UTF-8 of a text.
+struct Utf8(PyBackedStr);
+
+impl AsRef<[u8]> for Utf8 {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
 
 fn octets(value: &Bound<'_, PyAny>) -> PyResult<Bytes> {
     if let Ok(bytes) = value.cast::<PyBytes>() {

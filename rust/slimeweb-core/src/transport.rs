@@ -26,7 +26,11 @@ impl Transport {
 }
 
 fn run(py: Python<'_>, callback: &Py<PyAny>, args: &Py<PyTuple>) {
-    if let Err(error) = guarded::apply(callback.bind(py), args.bind(py)) {
+    let result = guarded::apply(callback.bind(py), args.bind(py));
+    if guarded::is_child() {
+        guarded::end_child(py, result.err());
+    }
+    if let Err(error) = result {
         error.write_unraisable(py, Some(callback.bind(py)));
     }
 }

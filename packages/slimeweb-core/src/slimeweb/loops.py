@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import selectors
 import socket
 import threading
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 from slimeweb._core import LoopSocket
 from slimeweb.executor import LoopExecutor
+from slimeweb.forking import end_child
 
 if TYPE_CHECKING:
     from contextvars import Context
@@ -318,10 +320,13 @@ class LoopThread:
             self._unsubstituted.set()
 
     def _keep_running(self, run: Callable[[], None], is_over: Callable[[], bool]) -> None:
+        pid = os.getpid()
         while not is_over():
             try:
                 run()
-            except BaseException:
+            except BaseException as error:
+                if os.getpid() != pid:
+                    end_child(error)
                 # SystemExit in a task, say. It is not that task's to end everybody's connections.
                 _logger.exception("%s: the application has tried to end its event loop", self._thread.name)
 

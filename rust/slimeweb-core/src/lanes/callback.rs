@@ -45,9 +45,11 @@ impl Handle {
         };
         let Call::Due(callback, args) = call else { return Ok(()) };
         let (callback, args) = (callback.bind(py), args.bind(py));
-        let Err(error) = context::within(this.context.bind(py), || guarded::apply(callback, args)) else {
-            return Ok(());
-        };
+        let result = context::within(this.context.bind(py), || guarded::apply(callback, args));
+        if guarded::is_child() {
+            guarded::end_child(py, result.err());
+        }
+        let Err(error) = result else { return Ok(()) };
         if error.is_instance_of::<PySystemExit>(py) || error.is_instance_of::<PyKeyboardInterrupt>(py) {
             return Err(error);
         }

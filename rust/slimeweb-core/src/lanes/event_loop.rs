@@ -32,6 +32,7 @@ use super::pool::Pool;
 use super::rescue::Watch;
 use super::running::Running;
 use super::waiting;
+use crate::guarded;
 use crate::job::{self, Job};
 use crate::plan::Plan;
 
@@ -535,6 +536,10 @@ impl LoopPort {
     /// the loop may have something to do.
     #[pyo3(signature = (timeout))]
     fn select(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
+        if guarded::is_child() {
+            // Forked in a callback that has come back: the loop is the parent's.
+            guarded::end_child(py, None);
+        }
         let patience = match timeout {
             None => Patience::Endless,
             Some(seconds) => match Duration::try_from_secs_f64(seconds) {
