@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from support.certificate import self_signed
+from support.condition import eventually
 from support.process import ServerProcess
 
 APP = """
@@ -58,6 +60,11 @@ async def endless(req, resp):
     resp.start_stream()
     while True:
         await resp.send("0" * 10_000)
+
+
+@app.route("/large")
+def large(req, resp):
+    return bytes(20_000_000)
 
 
 @app.route("/hello", method=["GET", "POST"])
@@ -201,6 +208,24 @@ def test_a_client_that_leaves_a_stream_is_logged_as_aborted(server: ServerProces
         wire.exactly(100_000)
     size = int(server.wait_for_output(r"GET /endless 200 (\d+)B [\d.]+ms aborted\n")[1])
     assert size >= 90_000
+
+
+@version
+def test_a_client_that_leaves_a_large_answer_is_logged_with_what_it_has_taken(
+    server: ServerProcess, version: str
+) -> None:
+    start = len(server.output)
+    if version == "2":
+        with server.http2(reads=False) as connection:
+            assert connection.head(connection.begin("GET", "/large")) == 200
+    else:
+        with server.wire() as wire:
+            wire.request("GET", "/large")
+            wire.exactly(1000)
+    eventually(lambda: " aborted\n" in server.output[start:])
+    size = re.search(r"GET /large 200 (\d+)B [\d.]+ms aborted\n", server.output[start:])
+    assert size is not None
+    assert int(size[1]) < 15_000_000
 
 
 def test_a_client_that_leaves_before_the_answer_is_logged_as_499(server: ServerProcess) -> None:

@@ -85,7 +85,9 @@ impl Body {
 
     /// Calls `end` when the connection is done with the body: with the bytes that it has taken, and whether that was all.
     #[must_use]
-    pub fn watched(self, end: impl FnOnce(u64, bool) + Send + Sync + 'static) -> Self {
+    pub fn watched(mut self, end: impl FnOnce(u64, bool) + Send + Sync + 'static) -> Self {
+        // As a whole it would count as taken before the client has seen any of it.
+        self.cut_up();
         Self(Kind::Watched(Box::new(Watched { body: self, size: 0, ended: false, end: Some(Box::new(end)) })))
     }
 
