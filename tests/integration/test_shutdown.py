@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from support.certificate import self_signed
 from support.condition import eventually
 from support.process import TOUR, ServerProcess, StartTour
 from support.tools import tool
+from support.websocket import open_websocket
 from support.wire import Wire
 
 
@@ -80,15 +83,106 @@ def test_the_grace_time_is_the_longest_that_a_request_can_hold_the_end(start_tou
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
-def test_a_second_signal_ends_at_once(start_tour: StartTour, number: signal.Signals) -> None:
+@pytest.mark.parametrize("route", ["sleep", "nap"])
+def test_a_second_signal_cuts_what_is_in_flight_and_app_end_runs(
+    start_tour: StartTour, number: signal.Signals, route: str
+) -> None:
     server = start_tour(SLIME_SHUTDOWN_GRACE="60")
-    with sleeping(server, 30), server.wire() as probe:
+    with sleeping(server, 30, route) as busy, server.wire() as probe:
         server.send_signal(number)
         assert probe.is_closed_by_server(), "the first signal has been taken in"
         start = time.monotonic()
         server.send_signal(number)
+        assert busy.is_closed_by_server()
         assert server.wait(10) == 128 + number
         assert time.monotonic() - start < 5
+    assert server.output.count("tour: ended, error=None") == 1
+    assert "Traceback" not in server.output
+
+
+STUCK_END = (
+    "import threading\n@app.end()\ndef end(error):\n    print('ending', flush=True)\n    threading.Event().wait()\n"
+)
+
+
+def test_a_signal_while_the_end_functions_run_ends_the_process_at_once(tmp_path: Path) -> None:
+    with ServerProcess(write_app(tmp_path, STUCK_END)) as server:
+        server.wait_until_serving()
+        server.send_signal(signal.SIGTERM)
+        server.wait_for_output("ending")
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(10) == 128 + signal.SIGTERM
+
+
+WAITED_FOR = (
+    "import asyncio, threading, time\n"
+    "release = threading.Event()\n"
+    "@app.route('/slow')\ndef slow(req, resp):\n    print('slow', flush=True)\n    release.wait()\n    return 'done'\n"
+    "@app.route('/nap/{seconds:int}', method=['GET', 'POST'])\n"
+    "async def nap(req, resp):\n    print('nap', flush=True)\n"
+    "    while not release.is_set():\n        await asyncio.sleep(0.01)\n    return 'done'\n"
+    "@app.stream('/rows', content='text/csv')\ndef rows(req, resp):\n    resp.start_stream()\n    resp.send('row')\n"
+    "    print('rows', flush=True)\n    release.wait()\n"
+    "@app.websocket('/talk')\ndef talk(req, resp):\n    resp.on_open(lambda: print('talk', flush=True))\n"
+    "@app.route('/quick')\ndef quick(req, resp):\n    return 'quick'\n"
+    "@app.end()\ndef end(error):\n    print('ended', flush=True)\n"
+    "import signal\nsignal.signal(signal.SIGUSR1, lambda *_: release.set())\n"
+)
+
+
+@pytest.mark.parametrize("version", ["1.1", "2"])
+def test_the_log_says_what_a_shutdown_waits_for(tmp_path: Path, version: str) -> None:
+    """And nothing of what is over, or idle: such as the connection that has asked for /quick."""
+    cert, key = self_signed(tmp_path)
+    env = {"SLIME_SHUTDOWN_GRACE": "60", "SLIME_TLS_CERT": str(cert), "SLIME_TLS_KEY": str(key)}
+    with ServerProcess(write_app(tmp_path, WAITED_FOR), env=env) as server, ExitStack() as clients:
+        server.wait_until_serving()
+        idle = clients.enter_context(server.wire())
+        idle.request("GET", "/quick")
+        assert idle.answer().text == "quick"
+        for target, what in (("/slow", "slow"), ("/slow", "slow(.|\n)*slow"), ("/nap/5", "nap"), ("/rows", "rows")):
+            if version == "2":
+                clients.enter_context(server.http2()).begin("GET", target)
+            else:
+                clients.enter_context(server.wire()).request("GET", target)
+            server.wait_for_output(what)
+        # It does not answer the goodbye.
+        open_websocket(clients.enter_context(server.wire()), "/talk")
+        server.wait_for_output("talk")
+        server.send_signal(signal.SIGTERM)
+        line = server.wait_for_output("stopping: .*")[0]
+        assert re.fullmatch(
+            r"stopping: waiting for 3 requests, 1 stream and 1 switched connection "
+            r"\(GET /slow: 2, GET /rows: 1, GET /talk: 1, GET,POST /nap/\{seconds:int\}: 1\), (60|59) s at most; "
+            r"a second signal ends them at once",
+            line,
+        ), line
+        server.send_signal(signal.SIGUSR1)
+        assert server.wait() == 0, server.output
+    assert server.output.count("stopping:") == 1
+
+
+def test_the_log_names_handlers_that_are_left_behind(tmp_path: Path) -> None:
+    with ServerProcess(write_app(tmp_path, BUSY), env={"SLIME_SHUTDOWN_GRACE": "0.2"}) as server:
+        server.wait_until_serving()
+        with server.wire() as wire:
+            wire.request("GET", "/rest")
+            server.wait_for_output("busy")
+            assert server.stop() == 0
+    assert "stopping: handlers are still busy, and are left where they are (GET /rest: 1)" in server.output
+
+
+@pytest.mark.parametrize(("grace", "least"), [(None, 1.9), ("0.2", 0.2)], ids=["by default", "as set"])
+def test_in_development_the_grace_time_is_short(tmp_path: Path, grace: str | None, least: float) -> None:
+    env = {"SLIME_DEV": "1"} | ({"SLIME_SHUTDOWN_GRACE": grace} if grace else {})
+    with ServerProcess(write_app(tmp_path, BUSY), env=env) as server:
+        server.wait_until_serving()
+        with server.wire() as wire:
+            wire.request("GET", "/rest")
+            server.wait_for_output("busy")
+            start = time.monotonic()
+            assert server.stop() == 0
+            assert least <= time.monotonic() - start < least + 5
 
 
 def test_a_port_in_use_is_one_clear_line_before_anything_starts() -> None:

@@ -6,9 +6,10 @@ import socket
 import ssl
 from collections.abc import Mapping
 from types import TracebackType
+from typing import Any
 
 from h2.config import H2Configuration
-from h2.connection import H2Connection
+from h2.connection import ConnectionState, H2Connection
 from h2.errors import ErrorCodes
 from h2.events import (
     ConnectionTerminated,
@@ -20,10 +21,11 @@ from h2.events import (
     StreamReset,
     WindowUpdated,
 )
+from hyperframe.frame import GoAwayFrame
 
 from support.wire import Answer
 
-__all__ = ["Http2", "Reset", "tls_to"]
+__all__ = ["Http2", "PatientConnection", "Reset", "tls_to"]
 
 
 class Reset(Exception):
@@ -49,6 +51,18 @@ def tls_to(host: str, port: int, protocols: list[str], *, timeout: float = 15.0)
     return context.wrap_socket(sock, server_hostname="localhost")
 
 
+class PatientConnection(H2Connection):
+    """To the h2 library a connection is over when GOAWAY comes. Its streams go on (RFC 9113, section 6.8)."""
+
+    def _receive_goaway_frame(self, frame: GoAwayFrame) -> Any:
+        unsent = self._data_to_send.copy()
+        received = super()._receive_goaway_frame(frame)
+        if not frame.error_code:
+            self._data_to_send[:0] = unsent
+            self.state_machine.state = ConnectionState.CLIENT_OPEN
+        return received
+
+
 class Http2:
     """Sends requests and reads responses. Every wait ends with TimeoutError after `timeout` seconds.
 
@@ -65,7 +79,7 @@ class Http2:
             validate_outbound_headers=validate,
             normalize_outbound_headers=validate,
         )
-        self.h2 = H2Connection(config)
+        self.h2 = PatientConnection(config)
         self.h2.initiate_connection()
         self.flush()
         self.events: dict[int, list[Event]] = {}

@@ -66,6 +66,9 @@ def test_the_defaults() -> None:
     assert (launch.body_size, launch.access_log, launch.secret_key) == (10 * 1024 * 1024, False, None)
     assert resolve({"dev": True}, {}).server.workers == 1
     assert resolve({"dev": True}, {}).access_log is True
+    assert resolve({"dev": True}, {}).server.shutdown_grace == 2.0
+    assert resolve({"dev": True}, {"SLIME_SHUTDOWN_GRACE": "7"}).server.shutdown_grace == 7.0
+    assert resolve({"dev": False}, {}).server.shutdown_grace == 30.0
     assert resolve({"dev": True, "access_log": False}, {}).access_log is False
 
 

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use parking_lot::Mutex;
 use slimeweb_http::multipart::{self, Form, FormError, FormLimits};
 use slimeweb_http::router::Found;
-use slimeweb_http::{Body, BodyError, ConnectionInfo, Exchange, OnUpgrade, RequestBody, Service};
+use slimeweb_http::{Body, BodyError, ConnectionInfo, Exchange, OnUpgrade, RequestBody, Service, is_exhausted};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::access::{AccessLog, Entry, Switched};
@@ -219,11 +219,20 @@ impl Bridge {
     ) -> Answer {
         let this = Arc::clone(self);
         Answer::Later(Box::pin(async move {
-            if let Some(response) = this.file(&head).await {
-                body.discard();
-                return response;
-            }
-            this.refuse(Draft::refusal(StatusCode::NOT_FOUND, None), head, body, connection).await
+            let status = match this.file(&head).await {
+                Ok(Some(response)) => {
+                    body.discard();
+                    return response;
+                }
+                Ok(None) => StatusCode::NOT_FOUND,
+                Err(error) => {
+                    let asked = format!("{} {}", head.method, head.uri.path());
+                    let status = StatusCode::SERVICE_UNAVAILABLE;
+                    log_unread(&this.site, this.worker, &asked, status, &"a static file", &error);
+                    status
+                }
+            };
+            this.refuse(Draft::refusal(status, None), head, body, connection).await
         }))
     }
 
@@ -252,8 +261,10 @@ impl Bridge {
     fn unstored(&self, job: &Job, error: FormError) -> Refusal {
         if let FormError::DiskFull(cause) | FormError::Storage(cause) = &error {
             let reason = cause.to_string();
-            let what = format!("{} {}: {}", job.head.method, job.head.uri.path(), error.status().as_u16());
-            self.site.lanes.in_loop(self.worker, move |py| failure::log_unstored(py, &what, &reason));
+            let status = error.status().as_u16();
+            let what =
+                format!("{} {}: {status}, an uploaded file could not be stored", job.head.method, job.head.uri.path());
+            self.site.lanes.in_loop(self.worker, move |py| failure::log_system(py, &what, &reason));
         }
         Refusal::Form(error)
     }
@@ -282,17 +293,18 @@ impl Bridge {
         receiver
     }
 
-    async fn file(&self, head: &http::request::Parts) -> Option<Response<Body>> {
+    /// The file that a static route has for a request, if one has any. An error says that it cannot be known for now.
+    async fn file(&self, head: &http::request::Parts) -> std::io::Result<Option<Response<Body>>> {
         for (mount, fields) in &self.site.mounts {
-            if let Some(mut response) = mount.serve(&head.method, &head.headers, head.uri.path()).await {
+            if let Some(mut response) = mount.serve(&head.method, &head.headers, head.uri.path()).await? {
                 for (name, value) in fields {
                     // Vary and the like stay beside what the file's own answer says there.
                     response.headers_mut().append(name, value.clone());
                 }
-                return Some(response);
+                return Ok(Some(response));
             }
         }
-        None
+        Ok(None)
     }
 }
 
@@ -367,6 +379,13 @@ impl Service for Bridge {
         let nothing = || "-".to_owned();
         drop(Entry::new(log, client, nothing(), nothing()).follow(text(status, "")));
     }
+
+    fn unaccepted(self: &Arc<Self>, error: &std::io::Error) {
+        let reason = error.to_string();
+        self.site.lanes.in_loop(self.worker, move |py| {
+            failure::log_system(py, "connections cannot be accepted for now, and wait", &reason);
+        });
+    }
 }
 
 impl Bridge {
@@ -417,7 +436,8 @@ fn is_multipart(kind: &HeaderValue) -> bool {
 }
 
 async fn send_file(file: FileReply) -> Response<Body> {
-    let FileReply { path, status, headers, mut method, mut conditions } = file;
+    let FileReply { site, worker, uri, path, status, headers, mut method, mut conditions } = file;
+    let asked = method.clone();
     // Conditions and ranges are about a successful GET or HEAD (RFC 9110, sections 13.2.1 and 14.2).
     let is_selected = status == StatusCode::OK && matches!(method, Method::GET | Method::HEAD);
     if !is_selected {
@@ -439,8 +459,30 @@ async fn send_file(file: FileReply) -> Response<Body> {
             response
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => text(StatusCode::NOT_FOUND, "Not Found"),
-        Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+        Err(error) => {
+            let (status, said) = if is_exhausted(&error) {
+                (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
+            } else {
+                (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+            };
+            log_unread(&site, worker, &format!("{asked} {}", uri.path()), status, &path.display(), &error);
+            text(status, said)
+        }
     }
+}
+
+/// Says in the log why a file was not sent.
+fn log_unread(
+    site: &Site,
+    worker: usize,
+    asked: &str,
+    status: StatusCode,
+    file: &dyn std::fmt::Display,
+    error: &std::io::Error,
+) {
+    let what = format!("{asked}: {}, {file} could not be read", status.as_u16());
+    let reason = error.to_string();
+    site.lanes.in_loop(worker, move |py| failure::log_system(py, &what, &reason));
 }
 
 /// The answer when there is no thread to be had.

@@ -36,11 +36,11 @@ pub(crate) fn json_error(error: DecodeError) -> PyErr {
     }
 }
 
-/// Says in the log that an upload could not be stored, and why, in the system's words.
-pub(crate) fn log_unstored(py: Python<'_>, what: &str, reason: &str) {
+/// Says in the log what could not be done, and why, in the system's words.
+pub(crate) fn log_system(py: Python<'_>, what: &str, reason: &str) {
     let said = || {
         let logger = py.import("logging")?.call_method1("getLogger", ("slimeweb",))?;
-        logger.call_method1("error", ("%s, an uploaded file could not be stored: OSError: %s", what, reason))
+        logger.call_method1("error", ("%s: OSError: %s", what, reason))
     };
     if let Err(error) = said() {
         error.write_unraisable(py, None);

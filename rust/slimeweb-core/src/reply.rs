@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, Response, StatusCode};
+use http::{HeaderMap, Method, Response, StatusCode, Uri};
 use slimeweb_http::Body;
 use tokio::sync::oneshot;
 
@@ -22,6 +22,9 @@ pub(crate) enum Reply {
 }
 
 pub(crate) struct FileReply {
+    pub(crate) site: Arc<Site>,
+    pub(crate) worker: usize,
+    pub(crate) uri: Uri,
     pub(crate) path: PathBuf,
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,

@@ -346,6 +346,9 @@ impl SlimeResponse {
             Content::File(path) => {
                 let request = self.request.get();
                 Reply::File(Box::new(FileReply {
+                    site: Arc::clone(&request.site),
+                    worker: request.worker,
+                    uri: request.head.uri.clone(),
                     path,
                     status: status.unwrap_or(StatusCode::OK),
                     headers,

@@ -1,7 +1,9 @@
 //! `Server`: what `app.serve()` starts and stops.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::{Duration, Instant};
 
 use http::Method;
 use parking_lot::Mutex;
@@ -22,7 +24,7 @@ use crate::lanes::rescue::Watch;
 use crate::plan::{Mount, Plan};
 use crate::proxies::TrustedProxies;
 use crate::settings::Settings;
-use crate::site::{Site, frozen};
+use crate::site::{Counters, Site, frozen};
 
 /// Listens from construction on; serves from `start` until `shutdown`.
 #[pyclass(frozen, module = "slimeweb._core")]
@@ -33,7 +35,38 @@ pub(crate) struct Server {
     proxies: TrustedProxies,
     addresses: Vec<Address>,
     lanes: Arc<Lanes>,
+    counters: Arc<Counters>,
+    /// Set when it starts.
+    routes: OnceLock<Vec<Watched>>,
     phase: Mutex<Phase>,
+}
+
+/// A route of one worker, and how often its plan is held while nobody is at it. Whatever a request is at holds it once more,
+/// which is a count that costs requests nothing.
+struct Watched {
+    plan: Weak<Plan>,
+    at_rest: usize,
+}
+
+impl Watched {
+    fn all(sites: &[Arc<Site>]) -> Vec<Self> {
+        let plans = sites.iter().flat_map(|site| site.router.values().chain(&site.fallback));
+        let mut watched = Vec::<Self>::new();
+        for plan in plans {
+            let plan = Arc::downgrade(plan);
+            if !watched.iter().any(|other| other.plan.ptr_eq(&plan)) {
+                watched.push(Self { at_rest: plan.strong_count(), plan });
+            }
+        }
+        watched
+    }
+
+    /// Its name, and by how much it is used now, where it is.
+    fn used(&self) -> Option<(String, usize)> {
+        let count = self.plan.strong_count().checked_sub(self.at_rest).filter(|count| *count > 0)?;
+        let plan = self.plan.upgrade()?;
+        (!plan.pattern.is_empty()).then(|| (format!("{} {}", plan.methods.join(","), plan.pattern), count))
+    }
 }
 
 enum Phase {
@@ -98,6 +131,8 @@ impl Server {
             app,
             addresses: vec![listener.address().clone()],
             lanes: Arc::new(Lanes { pool, ports, watch: Arc::default() }),
+            counters: Arc::default(),
+            routes: OnceLock::new(),
             phase: Mutex::new(Phase::Bound(vec![listener])),
             settings,
             config,
@@ -142,7 +177,7 @@ impl Server {
         let access = access.map(AccessLog::start).transpose()?.map(Arc::new);
         // What it answers has no route, and says so.
         let fallback = fallback.map(|plan| Plan { pattern: String::new(), ..plan });
-        let (uploads, counters) = (Arc::new(UploadDir::new(settings.upload_dir.clone())), Arc::default());
+        let uploads = Arc::new(UploadDir::new(settings.upload_dir.clone()));
         py.detach(|| uploads.clear_abandoned());
         let member = |module: &str, name: &str| PyResult::Ok(py.import(module)?.getattr(name)?.unbind());
         let site = || {
@@ -167,7 +202,7 @@ impl Server {
                 form_fields: settings.form_fields,
                 send_timeout: self.config.limits.send_timeout,
                 access: access.clone(),
-                counters: Arc::clone(&counters),
+                counters: Arc::clone(&self.counters),
             }))
         };
         let sites = self.lanes.ports.iter().map(|_| site()).collect::<PyResult<Vec<_>>>()?;
@@ -179,6 +214,7 @@ impl Server {
                 return Err(PyRuntimeError::new_err("this server has been started before: make a new one"));
             }
         };
+        let _ = self.routes.set(Watched::all(&sites));
         Watch::start(&self.lanes)?;
         let stations = self.lanes.ports.iter().map(|port| port.spawner().clone()).collect::<Vec<_>>();
         let bridge = |worker: usize| Bridge::new(Arc::clone(&sites[worker]), worker);
@@ -196,6 +232,25 @@ impl Server {
         }
     }
 
+    /// Drops every connection, whatever is in flight, so that `wait` ends. Returns at once.
+    fn cut(&self) {
+        if let Some(handle) = self.handle() {
+            handle.stop();
+        }
+    }
+
+    /// What is going on: requests whose answer is not a stream, streams, connections that have switched protocols, and what of it
+    /// each route has.
+    fn pending(&self) -> (usize, usize, usize, BTreeMap<String, usize>) {
+        let (requests, streams) = self.handle().map_or((0, 0), |handle| handle.in_flight());
+        let tunnels = self.counters.tunnels.load(Ordering::Relaxed);
+        let mut routes = BTreeMap::new();
+        for (name, count) in self.routes.get().into_iter().flatten().filter_map(Watched::used) {
+            *routes.entry(name).or_default() += count;
+        }
+        (requests.saturating_sub(streams), streams, tunnels, routes)
+    }
+
     /// Waits until the server has stopped, at most `timeout` seconds: true when it has.
     #[pyo3(signature = (timeout=None))]
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
@@ -209,23 +264,25 @@ impl Server {
         Ok(py.detach(|| handle.wait(timeout)))
     }
 
-    /// Ends everything that is left, at once; gives handlers `timeout` seconds. True when every thread has ended.
+    /// Ends everything that is left, at once; gives handlers `timeout` seconds in all. True when every thread has ended.
     #[pyo3(signature = (timeout=1.0))]
     fn stop(&self, py: Python<'_>, timeout: f64) -> PyResult<bool> {
         let timeout = Duration::try_from_secs_f64(timeout)
             .map_err(|_| PyValueError::new_err("timeout must be seconds, zero or more"))?;
         let phase = std::mem::replace(&mut *self.phase.lock(), Phase::Ended);
         Ok(py.detach(|| {
+            let deadline = Instant::now() + timeout;
+            let left = || deadline.saturating_duration_since(Instant::now());
             let (served, written) = match &phase {
                 Phase::Serving(handle, access) => {
                     handle.stop();
-                    let served = handle.wait(Some(timeout));
+                    let served = handle.wait(Some(left()));
                     // After the last answer, so that its line is written as well.
-                    (served, access.as_ref().is_none_or(|access| access.close(timeout)))
+                    (served, access.as_ref().is_none_or(|access| access.close(left())))
                 }
                 Phase::Bound(_) | Phase::Ended => (true, true),
             };
-            self.lanes.pool.close(timeout) & self.lanes.watch.close(&self.lanes, timeout) & served & written
+            self.lanes.pool.close(left()) & self.lanes.watch.close(&self.lanes, left()) & served & written
         }))
     }
 }

@@ -4,7 +4,7 @@
 //! that several cores write to costs each of them more than most of what else is done for a request.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -55,6 +55,8 @@ pub(crate) struct Site {
 pub(crate) struct Counters {
     requests: AtomicU64,
     files: AtomicU64,
+    /// Connections that have switched protocols and are open.
+    pub(crate) tunnels: AtomicUsize,
 }
 
 /// Which object a member is looked up for.

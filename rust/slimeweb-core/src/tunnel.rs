@@ -23,7 +23,7 @@ use tokio::time::Sleep;
 
 use crate::lanes::event_loop::{Port, Turn};
 use crate::plan::Plan;
-use crate::site::Site;
+use crate::site::{Counters, Site};
 use crate::transport::Transport;
 
 /// Bytes read that the protocol has not seen yet, at most (and one read's worth more).
@@ -347,6 +347,22 @@ async fn linger(mut io: impl AsyncRead + Unpin) {
     let _ = tokio::time::timeout(PARTING, drained).await;
 }
 
+/// One open tunnel among those that the site counts.
+struct Counted(Arc<Counters>);
+
+impl Counted {
+    fn new(site: &Site) -> Self {
+        site.counters.tunnels.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(&site.counters))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.tunnels.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Carries one switched connection to its end.
 pub(crate) async fn run(
     io: impl AsyncRead + AsyncWrite + Unpin,
@@ -357,6 +373,7 @@ pub(crate) async fn run(
     connection: Arc<ConnectionInfo>,
 ) -> u64 {
     let protocol = candidate.take();
+    let _counted = Counted::new(&site);
     let tunnel = Arc::new(Tunnel {
         site,
         worker,

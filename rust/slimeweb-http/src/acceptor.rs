@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 #[cfg(unix)]
@@ -15,9 +15,19 @@ use crate::handle::Running;
 #[cfg(unix)]
 use crate::listener::SocketFile;
 use crate::listener::{Listener, ListeningSocket};
+use crate::worker::Roster;
 
 /// How long to wait when the system cannot give a connection (too many open files, no memory).
 const BACK_OFF: Duration = Duration::from_millis(50);
+/// That the system cannot is said so often at most.
+const SAID_EVERY: Duration = Duration::from_secs(10);
+
+/// What the thread that accepts has for a worker.
+pub(crate) enum News {
+    Arrival(Arrival),
+    /// Connections wait in the system's backlog that cannot be accepted.
+    Unaccepted(io::Error),
+}
 
 /// A connection that nobody has read from yet.
 pub(crate) struct Arrival {
@@ -41,6 +51,8 @@ pub(crate) struct Load {
     connections: AtomicUsize,
     /// Told when the last connection ends.
     pub(crate) none_left: Notify,
+    /// Those of them that speak HTTP.
+    pub(crate) roster: Arc<Roster>,
 }
 
 impl Load {
@@ -74,7 +86,7 @@ impl Drop for Permit {
 /// Where connections go.
 #[derive(Clone)]
 pub(crate) struct Desk {
-    pub(crate) workers: Arc<[(mpsc::UnboundedSender<Arrival>, Arc<Load>)]>,
+    pub(crate) workers: Arc<[(mpsc::UnboundedSender<News>, Arc<Load>)]>,
     pub(crate) room: Arc<Semaphore>,
     pub(crate) ids: Arc<AtomicU64>,
 }
@@ -85,7 +97,14 @@ impl Desk {
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
         let permit = Permit::new(Arc::clone(load), room);
         // A worker that is gone leaves its connections closed.
-        let _ = worker.send(Arrival { socket, peer, local, id, permit });
+        let _ = worker.send(News::Arrival(Arrival { socket, peer, local, id, permit }));
+    }
+
+    /// One worker is enough to say it.
+    fn complain(&self, error: io::Error) {
+        if let Some((worker, _)) = self.workers.first() {
+            let _ = worker.send(News::Unaccepted(error));
+        }
     }
 }
 
@@ -98,8 +117,9 @@ pub(crate) async fn run(listeners: Vec<Listener>, desk: Desk, running: Running) 
         gates.spawn(async move {
             tokio::select! {
                 () = running.shutting_down() => {}
-                () = gate.run(desk) => {}
+                () = gate.run(&desk) => {}
             }
+            gate.finish(&desk).await;
         });
     }
     while gates.join_next().await.is_some() {}
@@ -135,14 +155,38 @@ impl Gate {
         Ok(Self { address, socket })
     }
 
-    async fn run(self, desk: Desk) {
+    async fn run(&self, desk: &Desk) {
+        let mut said: Option<Instant> = None;
         loop {
             // Room first: a connection that there is no room for waits in the backlog. The semaphore is never closed.
             let Ok(room) = Arc::clone(&desk.room).acquire_owned().await else { return };
             match self.accept().await {
                 Ok((socket, peer, local)) => desk.hand_over(socket, peer, local, room),
                 Err(error) if is_the_clients(&error) => {}
-                Err(_) => tokio::time::sleep(BACK_OFF).await,
+                Err(error) => {
+                    if said.is_none_or(|said| said.elapsed() >= SAID_EVERY) {
+                        said = Some(Instant::now());
+                        desk.complain(error);
+                    }
+                    tokio::time::sleep(BACK_OFF).await;
+                }
+            }
+        }
+    }
+
+    /// Takes what has been connected by now: the system resets what nobody has accepted when the listener is closed, and with it
+    /// requests that have been sent already.
+    async fn finish(&self, desk: &Desk) {
+        while let Ok(room) = Arc::clone(&desk.room).try_acquire_owned() {
+            let accepted = tokio::select! {
+                biased;
+                accepted = self.accept() => accepted,
+                () = tokio::task::yield_now() => return,
+            };
+            match accepted {
+                Ok((socket, peer, local)) => desk.hand_over(socket, peer, local, room),
+                Err(error) if is_the_clients(&error) => {}
+                Err(_) => return,
             }
         }
     }

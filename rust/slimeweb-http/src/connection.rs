@@ -292,12 +292,12 @@ impl<S: Service> Desk<S> {
     ) -> Response<Answer> {
         let promised = framing::settle(&mut response, asked, self.multiplexed);
         let upgrades = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        if response.body().size_hint().exact().is_none() {
+            in_flight.begin_stream();
+        }
         if !self.multiplexed {
             if self.info.tls {
                 response.body_mut().cut_up();
-            }
-            if response.body().size_hint().exact().is_none() {
-                in_flight.begin_stream();
             }
             if upgrades || (asked == Asked::Connect && response.status().is_success()) {
                 self.pulse.become_tunnel();

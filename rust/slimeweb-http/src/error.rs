@@ -52,6 +52,21 @@ impl Error {
     }
 }
 
+/// Whether the system has run out of something that is free again later: file descriptors (of the process or of all), memory.
+#[must_use]
+pub fn is_exhausted(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::io::Errno;
+        let number = error.raw_os_error();
+        [Errno::MFILE, Errno::NFILE, Errno::NOMEM].into_iter().any(|errno| number == Some(errno.raw_os_error()))
+    }
+    #[cfg(not(unix))]
+    {
+        error.kind() == io::ErrorKind::OutOfMemory
+    }
+}
+
 /// Why a body ended before its time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

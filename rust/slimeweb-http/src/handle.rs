@@ -91,6 +91,13 @@ impl Handle {
         self.loads.iter().map(|load| load.connections()).sum()
     }
 
+    /// Requests in flight now, and how many of them are answered by a body of unknown length.
+    #[must_use]
+    pub fn in_flight(&self) -> (usize, usize) {
+        let counts = self.loads.iter().map(|load| load.roster.in_flight());
+        counts.fold((0, 0), |sum, each| (sum.0 + each.0, sum.1 + each.1))
+    }
+
     /// Whether the server has begun to stop.
     #[must_use]
     pub fn is_shutting_down(&self) -> bool {

@@ -39,7 +39,7 @@ pub use address::{Address, Bind, Peer};
 pub use body::{Body, BodySender, Closed};
 pub use collected::Collected;
 pub use config::{Config, Limits};
-pub use error::{BodyError, Error};
+pub use error::{BodyError, Error, is_exhausted};
 pub use handle::Handle;
 pub use listener::Listener;
 pub use request_body::RequestBody;

@@ -45,6 +45,12 @@ pub trait Service: Send + Sync + 'static {
     fn answered(self: &Arc<Self>, connection: &ConnectionInfo, status: StatusCode) {
         let _ = (connection, status);
     }
+
+    /// Hears, from time to time, that connections cannot be accepted, such as for want of file descriptors. They wait in the
+    /// system's backlog, and are accepted as soon as that is possible.
+    fn unaccepted(self: &Arc<Self>, error: &io::Error) {
+        let _ = error;
+    }
 }
 
 /// A short plain answer.

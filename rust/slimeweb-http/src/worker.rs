@@ -7,7 +7,7 @@ use std::task::Waker;
 
 use tokio::sync::mpsc;
 
-use crate::acceptor::{Arrival, Load};
+use crate::acceptor::{Load, News};
 use crate::config::Config;
 use crate::connection;
 use crate::handle::Running;
@@ -31,14 +31,24 @@ pub(crate) struct Floor<S> {
     pub(crate) spawner: Spawner,
 }
 
+impl<S: Service> Floor<S> {
+    fn hear(self: &Arc<Self>, news: News) {
+        match news {
+            News::Arrival(arrival) => self.spawner.spawn(connection::run(Arc::clone(self), arrival)),
+            News::Unaccepted(error) => self.service.unaccepted(&error),
+        }
+    }
+}
+
 /// The worker's HTTP connections, for those who give them orders.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Roster {
     entries: Mutex<HashMap<u64, Entry>>,
     /// Since when, in milliseconds of the clock; 0 while the server serves.
     draining_since: AtomicU64,
 }
 
+#[derive(Debug)]
 struct Entry {
     pulse: Arc<Pulse>,
     waker: Option<Waker>,
@@ -82,6 +92,12 @@ impl Roster {
         told.into_iter().for_each(Waker::wake);
     }
 
+    /// Requests in flight, and how many of them are answered by a stream.
+    pub(crate) fn in_flight(&self) -> (usize, usize) {
+        let counts = self.entries().values().map(|entry| entry.pulse.in_flight()).collect::<Vec<_>>();
+        counts.into_iter().fold((0, 0), |sum, each| (sum.0 + each.0, sum.1 + each.1))
+    }
+
     fn drain(&self, now: u64) {
         self.draining_since.store(now.max(1), Ordering::Relaxed);
         self.command(|_| Some(Order::Drain));
@@ -111,12 +127,13 @@ impl Drop for Entered {
 
 impl<S: Service> Worker<S> {
     pub(crate) fn new(service: S, config: Arc<Config>, load: Arc<Load>, spawner: Spawner) -> Self {
-        let floor = Floor { service: Arc::new(service), config, clock: Clock::new(), roster: Arc::default(), spawner };
+        let roster = Arc::clone(&load.roster);
+        let floor = Floor { service: Arc::new(service), config, clock: Clock::new(), roster, spawner };
         Self { floor: Arc::new(floor), load }
     }
 
     /// Serves until the server stops, or has shut down; what is left then is dropped.
-    pub(crate) async fn run(self, mut arrivals: mpsc::UnboundedReceiver<Arrival>, running: Running) {
+    pub(crate) async fn run(self, mut arrivals: mpsc::UnboundedReceiver<News>, running: Running) {
         let Self { floor, load } = self;
         let limits = &floor.config.limits;
         floor.spawner.spawn(reaper::run(Arc::clone(&floor.roster), Arc::clone(&floor.clock), limits.clone()));
@@ -124,9 +141,9 @@ impl<S: Service> Worker<S> {
             tokio::select! {
                 () = running.shutting_down() => {}
                 () = async {
-                    while let Some(arrival) = arrivals.recv().await {
+                    while let Some(news) = arrivals.recv().await {
                         floor.clock.update();
-                        floor.spawner.spawn(connection::run(Arc::clone(&floor), arrival));
+                        floor.hear(news);
                     }
                 } => {}
             }
@@ -134,8 +151,8 @@ impl<S: Service> Worker<S> {
             // The acceptor may still be handing over what it had accepted: that is served like others in flight, and the
             // channel ends when the acceptor has.
             let emptied = async {
-                while let Some(arrival) = arrivals.recv().await {
-                    floor.spawner.spawn(connection::run(Arc::clone(&floor), arrival));
+                while let Some(news) = arrivals.recv().await {
+                    floor.hear(news);
                 }
                 while load.connections() > 0 {
                     load.none_left.notified().await;

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import logging
 import os
 import sys
 import threading
@@ -40,8 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["Slime"]
 
 H = TypeVar("H", bound=Handler)
-
-_logger = logging.getLogger("slimeweb")
 
 
 class Slime:
@@ -317,7 +314,8 @@ class Slime:
         shutdown_grace: float | None = None,
         **options: Any,
     ) -> None:
-        """Serves the application until SIGINT or SIGTERM, then returns. A second signal ends the process at once.
+        """Serves the application until SIGINT or SIGTERM, then returns. A second signal cuts what is in flight, and
+        ends in `SystemExit` with 128 plus its number.
 
         What is not given comes from the variable `SLIME_` and the name in capitals (`SLIME_WORKER` for `workers`),
         else from the defaults: http://127.0.0.1:3000, one worker per CPU or one with `dev`. Sizes are in bytes, times
@@ -335,7 +333,7 @@ class Slime:
             where = launch.server.unix_socket or f"{launch.server.host}:{launch.server.port}"
             print(f"slimeweb cannot listen on {where}: {error.strerror or error}", file=sys.stderr)
             raise SystemExit(1) from error
-        run_in_foreground(serving, lambda: _announce(serving, launch))
+        run_in_foreground(serving, lambda: _describe(serving, launch))
 
     def launch(self, arguments: Mapping[str, Any], environ: Mapping[str, str]) -> Launch:
         """What `serve()` with these arguments, in this environment, would do. `TypeError` for an unknown argument,
@@ -465,12 +463,11 @@ def _unknown(function: str, kind: str, name: str, known: Sequence[str]) -> str:
     return f"{function}() has no option {name!r}: {advice}"
 
 
-def _announce(serving: Serving, launch: Launch) -> None:
+def _describe(serving: Serving, launch: Launch) -> list[str]:
     from slimeweb._core import __version__
 
     workers = launch.server.workers
     count = f"{workers} worker{'' if workers == 1 else 's'}"
-    _logger.info("slimeweb %s serving on %s (%s, %s)", __version__, ", ".join(serving.urls), count, describe_gil())
+    line = f"slimeweb {__version__} serving on {', '.join(serving.urls)} ({count}, {describe_gil()})"
     advice = gil_advice()
-    if advice:
-        _logger.info("%s", advice)
+    return [line, advice] if advice else [line]

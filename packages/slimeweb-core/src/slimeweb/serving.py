@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,15 @@ if TYPE_CHECKING:
     from slimeweb.plan import Plan, StaticMount
 
 __all__ = ["Compiled", "Serving"]
+
+# What handlers get to end once their clients are gone, in seconds: less where they have had the grace time.
+_HANDLERS, _LATE_HANDLERS = 1.0, 0.5
+# What tasks get to end that have been cancelled, in seconds: less where a second signal has cut the rest.
+_TASKS, _CUT_TASKS = 5.0, 1.0
+# Routes that a line in the log names, those with the most requests first.
+_NAMED = 5
+
+_logger = logging.getLogger("slimeweb")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +72,10 @@ class Serving:
         self._lock = threading.Lock()
         self._serving = False
         self._stopping = False
+        self._told_to_stop = threading.Event()
+        self._stopped_at = 0.0
+        self._is_cut = False
+        self._is_finishing = False
         self._loops: Loops | None = None
         self._server: Server = Server(app, launch.server)
         self._is_over = False
@@ -82,9 +97,19 @@ class Serving:
         """Starts the event loops, runs the start functions, then serves. Raises what a start function or a plugin
         raised.
         """
+        self.get_ready()
+        self.open()
+
+    def get_ready(self) -> None:
+        """The first half of `start`: all but to serve."""
         self._loops = Loops(self._server.ports())
         self._plugins.call("slime_startup", app=self._app)
         self._lifecycle.start(self._loops.first)
+
+    def open(self) -> None:
+        """The second half: connections are accepted from here on. They may take all file descriptors that there are, so
+        what needs one is done before.
+        """
         compiled = self._compiled
         with self._lock:
             if self._stopping:
@@ -106,10 +131,44 @@ class Serving:
         """
         with self._lock:
             first, self._stopping = not self._stopping, True
-        if not (first and self._serving):
+        if not first:
             return
-        self._server.shutdown()
-        self._plugins.tell("slime_stopping", app=self._app)
+        self._stopped_at = time.monotonic()
+        if self._serving:
+            self._server.shutdown()
+            self._plugins.tell("slime_stopping", app=self._app)
+        self._told_to_stop.set()
+
+    def cut(self) -> bool:
+        """Drops what is in flight, so that `wait` returns at once. False where there is nothing to drop any more: it
+        has been done, or the end functions are running.
+        """
+        if self._is_cut or self._is_finishing or not self._serving:
+            return False
+        self._is_cut = True
+        self._server.cut()
+        return True
+
+    def wait_for_stop(self) -> None:
+        """Waits until the server has begun to stop."""
+        self._told_to_stop.wait()
+
+    def tell_pending(self) -> None:
+        """Says in the log what the server waits for, if it does."""
+        requests, streams, switched, routes = self._server.pending()
+        counts = [
+            f"{count} {name}{'' if count == 1 else 's'}"
+            for count, name in ((requests, "request"), (streams, "stream"), (switched, "switched connection"))
+            if count
+        ]
+        if counts:
+            left = max(0.0, self._stopped_at + self._launch.server.shutdown_grace - time.monotonic())
+            _logger.info(
+                "stopping: waiting for %s%s, %.0f s at most; a second signal ends them at once",
+                " and ".join([", ".join(counts[:-1]), counts[-1]] if counts[1:] else counts),
+                _named(routes),
+                left,
+            )
 
     def wait(self, timeout: float | None = None) -> bool:
         """Waits until the server has stopped, at most `timeout` seconds: true when it has."""
@@ -117,7 +176,13 @@ class Serving:
 
     def finish(self, error: BaseException | None = None) -> None:
         """Ends what is left, runs the end functions with `error`, then the plugins', and closes the event loops."""
-        self._server.stop()
+        self._is_finishing = True
+        grace = self._launch.server.shutdown_grace
+        late = self._is_cut or (self._stopping and time.monotonic() >= self._stopped_at + grace)
+        ended = self._server.stop(_LATE_HANDLERS if late else _HANDLERS)
+        routes = {} if ended else self._server.pending()[3]
+        if routes:
+            _logger.warning("stopping: handlers are still busy, and are left where they are%s", _named(routes))
         try:
             try:
                 self._lifecycle.end(error)
@@ -125,7 +190,7 @@ class Serving:
                 self._plugins.tell("slime_shutdown", app=self._app, error=error)
         finally:
             if self._loops is not None:
-                self._loops.stop()
+                self._loops.stop(_CUT_TASKS if self._is_cut else _TASKS)
             self._is_over = True
             self._on_finished()
 
@@ -137,3 +202,12 @@ class Serving:
             close_sockets(self._server.addresses)
             if self._serving:
                 forget_server()
+
+
+def _named(routes: Mapping[str, int]) -> str:
+    """` (GET /a: 3, GET /b: 1)`: what each route has to do with it."""
+    most = sorted(routes.items(), key=lambda route: (-route[1], route[0]))
+    named = [f"{route}: {count}" for route, count in most[:_NAMED]]
+    if len(most) > _NAMED:
+        named.append(f"{len(most) - _NAMED} more routes")
+    return f" ({', '.join(named)})" if named else ""

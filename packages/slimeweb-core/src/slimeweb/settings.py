@@ -119,6 +119,9 @@ def _keys(value: Any) -> str | tuple[str, ...]:
     return value if isinstance(value, str) else keys
 
 
+DEV_GRACE = 2.0
+"""The grace time with `dev`, in seconds: who develops waits for the end."""
+
 _BYTES = " of bytes"
 
 # Each argument with its variable and how it is read, whether it comes from the one or from the other.
@@ -175,6 +178,8 @@ def resolve(
     tls = _tls(arguments.get("https"), environ)
     dev = found.get("dev", False)
     found.setdefault("workers", 1 if dev else usable_cpus())
+    if dev:
+        found.setdefault("shutdown_grace", DEV_GRACE)
     app_state = arguments.get("app_state") or {}
     if not isinstance(app_state, Mapping):
         raise ConfigError(f"serve(app_state={app_state!r}): use a dict")

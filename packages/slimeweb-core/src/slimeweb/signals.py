@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -16,17 +17,23 @@ from slimeweb.serving import Serving
 
 __all__ = ["TerminationSignals", "run_in_foreground"]
 
+_logger = logging.getLogger("slimeweb")
+
 _NUMBERS = (signal.SIGINT, signal.SIGTERM)
+# What ends by itself within so many seconds is not spoken of.
+_TELL_AFTER = 0.4
 
 
 class _Stopped(BaseException):
     """A signal came while the start functions were running."""
 
 
-def run_in_foreground(serving: Serving, announce: Callable[[], None]) -> None:
-    """Runs a bound server until a signal, or something else, ends it; `announce` is called once it serves.
+def run_in_foreground(serving: Serving, describe: Callable[[], Sequence[str]]) -> None:
+    """Runs a bound server until a signal, or something else, ends it. Once it serves the log says so, in the lines that
+    `describe` gives when the start functions have run.
 
-    Raises what a start function raised, after the end functions have been told of it.
+    Raises what a start function raised, after the end functions have been told of it. `SystemExit` after a second
+    signal, with 128 + its number.
     """
     started = False
     error: BaseException | None = None
@@ -36,12 +43,16 @@ def run_in_foreground(serving: Serving, announce: Callable[[], None]) -> None:
             raise _Stopped
         serving.shutdown()
 
-    with TerminationSignals(on_first):
+    # Before there are connections, which may take all file descriptors that there are.
+    with _Bell() as bell, TerminationSignals(on_first, serving.cut) as signals:
         try:
-            serving.start()
+            serving.get_ready()
+            lines = describe()
+            serving.open()
             started = True
-            announce()
-            _wait_interruptibly(serving)
+            for line in lines:
+                _logger.info("%s", line)
+            _wait_interruptibly(serving, bell)
         except _Stopped:
             pass
         except BaseException as failure:
@@ -49,18 +60,24 @@ def run_in_foreground(serving: Serving, announce: Callable[[], None]) -> None:
             raise
         finally:
             serving.finish(error)
+    if signals.exit_code is not None:
+        raise SystemExit(signals.exit_code)
 
 
 class TerminationSignals:
-    """While entered, SIGINT and SIGTERM call `on_first`; a second one ends the process at once, with 128 + its number.
+    """While entered, the first SIGINT or SIGTERM calls `on_first`, the second `on_second`. Where that says False, and
+    at each further one, the process ends at once, with 128 + the signal's number.
 
     Does nothing outside of the main thread, where Python lets nobody handle signals. Restores what was there before.
     """
 
-    def __init__(self, on_first: Callable[[], None]) -> None:
+    def __init__(self, on_first: Callable[[], None], on_second: Callable[[], bool]) -> None:
         self._on_first = on_first
-        self._came = False
+        self._on_second = on_second
+        self._came = 0
         self._before: list[tuple[signal.Signals, Any]] = []
+        self.exit_code: int | None = None
+        """128 + the number of the second signal, once it has come."""
 
     def __enter__(self) -> TerminationSignals:
         if threading.current_thread() is threading.main_thread():
@@ -86,40 +103,66 @@ class TerminationSignals:
             self._restore()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self._came:
+        self._came += 1
+        if self._came == 1:
+            self._on_first()
+        elif self._came == 2 and self._on_second():
+            self.exit_code = 128 + number
+        else:
             os._exit(128 + number)
-        self._came = True
-        self._on_first()
 
 
-def _wait_interruptibly(serving: Serving) -> None:
-    """Waits for the end of a server in such a way that Python's signal handlers run meanwhile.
+class _Bell:
+    """Wakes the main thread, in which Python's signal handlers run, between two of its instructions. The interpreter
+    writes a byte to a socket for each signal, and so does whoever else has something for that thread.
 
-    Handlers run in the main thread, between two of its instructions: it has to be woken for them. The interpreter
-    writes a byte to a socket for each signal, and so does a thread that waits for the server.
+    Does nothing outside of the main thread.
     """
-    if threading.current_thread() is not threading.main_thread():
+
+    def __enter__(self) -> _Bell:
+        self.is_there = threading.current_thread() is threading.main_thread()
+        if self.is_there:
+            self._reader, self._writer = socket.socketpair()
+            self._writer.setblocking(False)
+            self._before = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.is_there:
+            signal.set_wakeup_fd(self._before)
+            self._reader.close()
+            self._writer.close()
+
+    def wait(self) -> None:
+        """Waits until it rings."""
+        self._reader.recv(64)
+
+    def ring(self) -> None:
+        """From any thread."""
+        # A full socket wakes as well. A closed one has nobody left to wake.
+        with contextlib.suppress(OSError):
+            self._writer.send(b"\0")
+
+
+def _wait_interruptibly(serving: Serving, bell: _Bell) -> None:
+    """Waits for the end of a server in such a way that Python's signal handlers run meanwhile."""
+    if not bell.is_there:
         serving.wait()
         return
-    reader, writer = socket.socketpair()
-    with reader, writer:
-        writer.setblocking(False)
-        before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-        ended = threading.Event()
+    ended = threading.Event()
 
-        def watch() -> None:
-            serving.wait()
-            ended.set()
-            # A full socket wakes as well.
-            with contextlib.suppress(BlockingIOError):
-                writer.send(b"\0")
+    def watch() -> None:
+        serving.wait_for_stop()
+        if not serving.wait(_TELL_AFTER):
+            serving.tell_pending()
+        serving.wait()
+        ended.set()
+        bell.ring()
 
-        watcher = threading.Thread(target=watch, name="slime-watch", daemon=True)
-        try:
-            watcher.start()
-            while not ended.is_set():
-                reader.recv(64)
-        finally:
-            signal.set_wakeup_fd(before)
-            if ended.is_set():
-                watcher.join()
+    watcher = threading.Thread(target=watch, name="slime-end", daemon=True)
+    watcher.start()
+    while not ended.is_set():
+        bell.wait()
+    watcher.join()

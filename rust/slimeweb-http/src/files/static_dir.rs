@@ -12,6 +12,7 @@ use super::cached::{Directory, Miss};
 use super::negotiation::{ENCODINGS, Encoding, wanted};
 use super::response::{Opened, method_not_allowed, off_thread, respond};
 use crate::body::Body;
+use crate::error::is_exhausted;
 
 const INDEX: &str = "index.html";
 
@@ -53,24 +54,28 @@ impl StaticDir {
 
     /// Answers for `path`, a whole request path as it came; none where there is nothing for it. 405 for other methods than
     /// GET and HEAD.
-    pub async fn serve(&self, method: &Method, headers: &HeaderMap, path: &str) -> Option<Response<Body>> {
-        let tail = path.strip_prefix(&self.prefix)?;
-        let relative = relative(tail.strip_prefix('/').or(tail.is_empty().then_some(""))?)?;
+    ///
+    /// # Errors
+    /// [`is_exhausted`] is true of it: whether there is something cannot be known for now.
+    pub async fn serve(&self, method: &Method, headers: &HeaderMap, path: &str) -> io::Result<Option<Response<Body>>> {
+        let Some(relative) = self.relative(path) else { return Ok(None) };
         let slash = path.ends_with('/');
         let target = match find_at_once(&self.root, &relative, headers, slash) {
             Ok(target) => target,
-            Err(Miss::Absent) => return None,
+            Err(Miss::Absent) => return Ok(None),
             Err(Miss::Unknown) => {
                 let (root, accepts) = (self.root.clone(), headers.clone());
-                // Whatever cannot be read is not there.
-                off_thread(move || find(&root, &relative, &accepts, slash)).await.ok()?
+                match off_thread(move || find(&root, &relative, &accepts, slash)).await {
+                    Ok(target) => target,
+                    Err(error) => return absent_unless_exhausted(error),
+                }
             }
         };
         if *method != Method::GET && *method != Method::HEAD {
-            return Some(method_not_allowed());
+            return Ok(Some(method_not_allowed()));
         }
         match target {
-            Target::Slash => redirect(path),
+            Target::Slash => Ok(redirect(path)),
             Target::File { opened, name, encoding, varies } => {
                 let mut extra = HeaderMap::new();
                 if varies {
@@ -79,10 +84,21 @@ impl StaticDir {
                 if let Some(encoding) = encoding {
                     extra.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding.name));
                 }
-                respond(method, headers, opened, &name, extra).await.ok()
+                respond(method, headers, opened, &name, extra).await.map(Some).or_else(absent_unless_exhausted)
             }
         }
     }
+
+    /// What a request path names below the prefix, if anything.
+    fn relative(&self, path: &str) -> Option<PathBuf> {
+        let tail = path.strip_prefix(&self.prefix)?;
+        relative(tail.strip_prefix('/').or(tail.is_empty().then_some(""))?)
+    }
+}
+
+/// Whatever cannot be read is not there, but for what may be read later.
+fn absent_unless_exhausted(error: io::Error) -> io::Result<Option<Response<Body>>> {
+    if is_exhausted(&error) { Err(error) } else { Ok(None) }
 }
 
 fn redirect(path: &str) -> Option<Response<Body>> {

@@ -4,7 +4,7 @@ use std::io;
 
 use http::StatusCode;
 
-use crate::error::BodyError;
+use crate::error::{BodyError, is_exhausted};
 
 /// Why a form was not read. What had been stored of it is gone. No message holds anything of this machine's.
 #[derive(Debug, thiserror::Error)]
@@ -37,13 +37,14 @@ pub enum FormError {
 }
 
 impl FormError {
-    /// The status that answers it: 400, 408 (too slow), 507 (disk full) or 500.
+    /// The status that answers it: 400, 408 (too slow), 507 (disk full), 503 (no file to be had for now) or 500.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Body(error) => error.status(),
             Self::Malformed(_) | Self::TooManyParts { .. } | Self::FieldsTooLarge { .. } => StatusCode::BAD_REQUEST,
             Self::DiskFull(_) => StatusCode::INSUFFICIENT_STORAGE,
+            Self::Storage(error) if is_exhausted(error) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -8,6 +8,8 @@ use std::sync::{Mutex, PoisonError};
 
 use tempfile::{NamedTempFile, TempDir};
 
+use crate::error::is_exhausted;
+
 /// How the names of these directories begin, and those of the files in them.
 const DIRECTORY: &str = "slimeweb-uploads-";
 const FILE: &str = "upload-";
@@ -106,8 +108,16 @@ impl UploadDir {
     }
 
     fn file_in(directory: &Path) -> io::Result<NamedTempFile> {
-        // 0600 is what tempfile makes anyway.
-        tempfile::Builder::new().prefix(FILE).tempfile_in(directory)
+        let mut options = fs::OpenOptions::new();
+        options.read(true).write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut exhausted = None;
+        let file = tempfile::Builder::new().prefix(FILE).make_in(directory, |path| {
+            options.open(path).inspect_err(|error| exhausted = error.raw_os_error().filter(|_| is_exhausted(error)))
+        });
+        // tempfile names the path, which is not what such an error is about, and keeps its number back.
+        file.map_err(|error| exhausted.map_or(error, io::Error::from_raw_os_error))
     }
 }
 

@@ -71,6 +71,13 @@ impl<T> fmt::Debug for Router<T> {
     }
 }
 
+impl<T> Router<T> {
+    /// What was added, once for each method.
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.leaves.iter().flat_map(|leaf| leaf.routes.iter().chain(&leaf.any)).map(|route| &route.value)
+    }
+}
+
 /// One shape of path, with the routes for its methods.
 struct Leaf<T> {
     pattern: String,

@@ -59,8 +59,8 @@ pub(crate) struct Pulse {
     /// The index of the head to refuse, times 256, plus the fault's code; 0 for none.
     fault: AtomicU64,
     tunnel: AtomicBool,
-    /// A response whose length is not known is being sent.
-    streaming: AtomicBool,
+    /// Responses that are being sent whose length is not known.
+    streams: AtomicU32,
     /// The connection's task.
     task: OnceLock<Waker>,
     /// Whether anybody waits until all that was written before is out.
@@ -85,7 +85,7 @@ impl Pulse {
             taken_at: AtomicU64::new(0),
             fault: AtomicU64::new(0),
             tunnel: AtomicBool::new(false),
-            streaming: AtomicBool::new(false),
+            streams: AtomicU32::new(0),
             task: OnceLock::new(),
             flush_awaited: AtomicBool::new(false),
             flush_waiters: Mutex::default(),
@@ -187,7 +187,14 @@ impl Pulse {
 
     /// A response whose length is not known is being sent.
     pub(super) fn is_streaming(&self) -> bool {
-        self.streaming.load(Ordering::Relaxed)
+        self.streams.load(Ordering::Relaxed) > 0
+    }
+
+    /// Requests in flight, and how many of them are answered by a stream.
+    pub(crate) fn in_flight(&self) -> (usize, usize) {
+        let requests = self.in_flight.load(Ordering::Relaxed);
+        let streams = self.streams.load(Ordering::Relaxed).min(requests);
+        (requests as usize, streams as usize)
     }
 
     /// There is a request whose answer is not complete.
@@ -254,7 +261,7 @@ impl InFlight {
     /// Says that the response has a body whose length is not known.
     pub(crate) fn begin_stream(&mut self) {
         self.streams = true;
-        self.pulse.streaming.store(true, Ordering::Relaxed);
+        self.pulse.streams.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn pulse(&self) -> &Pulse {
@@ -275,7 +282,7 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         self.set_untaken(false);
         if self.streams {
-            self.pulse.streaming.store(false, Ordering::Relaxed);
+            self.pulse.streams.fetch_sub(1, Ordering::Relaxed);
         }
         self.pulse.idle_since.store(self.pulse.clock.now(), Ordering::Relaxed);
         self.pulse.in_flight.fetch_sub(1, Ordering::Relaxed);
