@@ -289,6 +289,21 @@ def test_a_handler_that_never_ends_does_not_change_how_the_process_does(tmp_path
     assert "FATAL" not in server.output
 
 
+@pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01"], ids=["nothing", "half a record"])
+def test_a_handshake_that_does_not_go_on_does_not_hold_up_the_end(tmp_path: Path, sent: bytes) -> None:
+    cert, key = self_signed(tmp_path)
+    env = {"SLIME_SHUTDOWN_GRACE": "60", "SLIME_HEAD_TIMEOUT": "60", "SLIME_TLS_CERT": str(cert)}
+    with ServerProcess(TOUR, env={**env, "SLIME_TLS_KEY": str(key)}) as server:
+        server.wait_until_serving()
+        with Wire.tcp(server.host, server.port, timeout=30) as wire:
+            wire.send(sent)
+            # A connection that came later has been accepted: so has the first.
+            assert server.ask("/ping").text == "pong"
+            server.send_signal(signal.SIGTERM)
+            assert wire.is_closed_by_server()
+            assert server.wait(30) == 0, server.output
+
+
 STREAMS = (
     "import asyncio, threading, time\n"
     "@app.stream('/plain', content='text/event-stream')\n"

@@ -59,9 +59,13 @@ pub(crate) async fn run<S: Service>(floor: Arc<Floor<S>>, arrival: Arrival) {
     let transport = match tls {
         None => Transport::Plain(socket),
         Some(tls) => {
-            let handshake = TlsAcceptor::from(tls.0).accept(socket);
-            match Box::pin(tokio::time::timeout(floor.config.limits.head_timeout, handshake)).await {
-                Ok(Ok(stream)) => Transport::Tls(Box::new(stream)),
+            // In the roster as a connection that has not asked yet: for so long a handshake may take, and so soon it is given up
+            // when the server stops.
+            let pulse = Pulse::new(Arc::clone(&floor.clock));
+            let entered = floor.roster.enter(id, Arc::clone(&pulse));
+            let mut handshake = Box::pin(TlsAcceptor::from(tls.0).accept(socket));
+            match drive(Pin::new(&mut handshake), &pulse, &entered, |_| {}).await {
+                Some(Ok(stream)) => Transport::Tls(Box::new(stream)),
                 _ => return,
             }
         }
