@@ -2,6 +2,7 @@
 
 use http::header::{COOKIE, HeaderMap, HeaderName, HeaderValue};
 use pyo3::exceptions::PyKeyError;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyIterator, PyList, PyString};
 
@@ -75,6 +76,10 @@ fn names<'py>(py: Python<'py>, map: &HeaderMap) -> PyResult<Bound<'py, PyList>> 
 
 #[pymethods]
 impl Headers {
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.request)
+    }
+
     fn __getitem__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyString>> {
         joined(py, self.map(), name).ok_or_else(|| PyKeyError::new_err(name.to_owned()))
     }

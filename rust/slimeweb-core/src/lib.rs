@@ -4,6 +4,7 @@
 //! There [`request`] and [`response`] become Python objects, the handler runs, and the [`reply`] goes back to the server.
 
 mod access;
+mod attributes;
 mod bridge;
 mod charset;
 mod coroutine;

@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 /// A Python object that is made when it is first asked for.
@@ -13,6 +14,16 @@ pub(crate) struct Once<T>(OnceLock<Py<T>>);
 impl<T> Once<T> {
     pub(crate) const fn new() -> Self {
         Self(OnceLock::new())
+    }
+
+    /// Shows the object, if it has been made, to the garbage collector.
+    pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(self.0.get())
+    }
+
+    /// The object, if it has been made.
+    pub(crate) fn get<'py>(&self, py: Python<'py>) -> Option<&Bound<'py, T>> {
+        self.0.get().map(|object| object.bind(py))
     }
 
     /// The object, from `make` if there is none yet. An error of `make` is passed on, and leaves room for another try.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{StatusCode, Version};
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyAttributeError, PyRuntimeError};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::sync::PyOnceLock;
@@ -14,6 +15,7 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 use pyo3::{intern, types::PyFloat};
 use slimeweb_http::router::ParamKind;
 
+use crate::attributes::Attributes;
 use crate::failure::{self, http_error};
 use crate::file::SlimeFile;
 use crate::headers::{self, Headers};
@@ -26,7 +28,7 @@ use crate::site::Member;
 use crate::{charset, json};
 
 /// One request, as its handler sees it. Everything is parsed when first asked for, once.
-#[pyclass(frozen, dict, weakref, module = "slimeweb")]
+#[pyclass(frozen, weakref, module = "slimeweb")]
 pub(crate) struct SlimeRequest(Box<Job>);
 
 impl Deref for SlimeRequest {
@@ -37,8 +39,9 @@ impl Deref for SlimeRequest {
     }
 }
 
-/// What has been asked for so far.
+/// What has been asked for so far, and what has been set.
 pub(crate) struct Parsed {
+    attributes: Attributes,
     id: Once<PyString>,
     query: Once<PyDict>,
     params: Once<PyDict>,
@@ -54,6 +57,7 @@ pub(crate) struct Parsed {
 impl Parsed {
     pub(crate) fn new() -> Self {
         Self {
+            attributes: Attributes::new(),
             id: Once::new(),
             query: Once::new(),
             params: Once::new(),
@@ -156,6 +160,20 @@ fn is_json(content_type: &str) -> bool {
 
 #[pymethods]
 impl SlimeRequest {
+    /// Shows the garbage collector what a cycle can lead through: the containers that have been made. It can empty each of them, so
+    /// there is no `__clear__`.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let parsed = &self.parsed;
+        parsed.attributes.visit(&visit)?;
+        parsed.query.visit(&visit)?;
+        parsed.params.visit(&visit)?;
+        parsed.json.visit(&visit)?;
+        parsed.form.visit(&visit)?;
+        // SAFETY: the collector runs in an attached thread. Nothing is done with Python but to read the cell.
+        let py = unsafe { Python::assume_attached() };
+        visit.call(parsed.files.get(py))
+    }
+
     /// A name for this request, unique in this process, for logs.
     #[getter]
     fn id<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyString>> {
@@ -352,9 +370,31 @@ impl SlimeRequest {
         }
     }
 
-    /// Members that plugins, and slimeweb's own Python half, add.
-    fn __getattr__<'py>(slf: &Bound<'py, Self>, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
-        slf.get().site.member(Member::Request, slf.as_any(), name)
+    /// What the class has, then what was set, then the members that plugins, and slimeweb's own Python half, add.
+    fn __getattribute__<'py>(slf: &Bound<'py, Self>, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+        if let Some(found) = slf.get().parsed.attributes.get(slf, name)? {
+            return Ok(found);
+        }
+        slf.get().site.member(Member::Request, slf, name)?.ok_or_else(|| PyAttributeError::new_err(()))
+    }
+
+    /// What `__getattribute__` has not found.
+    fn __getattr__(&self, name: &Bound<'_, PyString>) -> PyResult<()> {
+        Err(self.site.missing(Member::Request, name))
+    }
+
+    fn __setattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyString>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        slf.get().parsed.attributes.set(slf, name, Some(value))
+    }
+
+    fn __delattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyString>) -> PyResult<()> {
+        slf.get().parsed.attributes.set(slf, name, None)
+    }
+
+    /// What was set.
+    #[getter]
+    fn __dict__<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyDict>> {
+        self.parsed.attributes.dict(py)
     }
 
     fn __repr__(&self) -> String {

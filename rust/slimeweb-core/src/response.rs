@@ -7,13 +7,15 @@ use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use parking_lot::Mutex;
-use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyAttributeError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyMemoryView, PyString, PyTuple};
 use slimeweb_http::Body;
 
+use crate::attributes::Attributes;
 use crate::lanes::pool::Work;
 use crate::reply::{FileReply, Reply, ReplySender, SwitchReply};
 use crate::request::SlimeRequest;
@@ -27,12 +29,13 @@ const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The answer to one request. Its body methods return the response itself, so `return resp.plain(…)` reads well.
-#[pyclass(frozen, dict, weakref, module = "slimeweb")]
+#[pyclass(frozen, weakref, module = "slimeweb")]
 pub(crate) struct SlimeResponse {
     request: Py<SlimeRequest>,
     draft: Mutex<Draft>,
     reply: Mutex<Option<ReplySender>>,
     task: OnceLock<Task>,
+    attributes: Attributes,
 }
 
 /// A task, while it works on an answer.
@@ -77,7 +80,13 @@ impl Draft {
 impl SlimeResponse {
     pub(crate) fn new(request: Py<SlimeRequest>, draft: Option<Box<Draft>>, reply: Option<ReplySender>) -> Self {
         let draft = draft.map_or_else(|| Draft::new(None), |draft| *draft);
-        Self { request, draft: Mutex::new(draft), reply: Mutex::new(reply), task: OnceLock::new() }
+        Self {
+            request,
+            draft: Mutex::new(draft),
+            reply: Mutex::new(reply),
+            task: OnceLock::new(),
+            attributes: Attributes::new(),
+        }
     }
 
     /// Where the task that works on the answer is, where one does.
@@ -484,6 +493,24 @@ fn describe(value: &Bound<'_, PyAny>) -> String {
 
 #[pymethods]
 impl SlimeResponse {
+    /// Shows the garbage collector what a cycle can lead through. The task is left out: until the request ends, it is kept even where
+    /// nothing else refers to it.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.attributes.visit(&visit)?;
+        visit.call(&self.request)?;
+        match self.draft.try_lock().as_deref() {
+            Some(Draft { body: Content::Written(writer), .. }) => visit.call(writer),
+            // Whoever has the lock is at work on the response: that is no garbage.
+            _ => Ok(()),
+        }
+    }
+
+    fn __clear__(&self) {
+        let body = self.draft.try_lock().map(|mut draft| std::mem::replace(&mut draft.body, Content::Sent));
+        // After the lock: dropping it may run Python.
+        drop(body);
+    }
+
     /// The status as it stands: 200 until something sets another, 101 for a protocol switch.
     #[getter]
     fn status(&self) -> u16 {
@@ -714,9 +741,32 @@ impl SlimeResponse {
         })
     }
 
-    /// Members that plugins, and slimeweb's own Python half, add.
-    fn __getattr__<'py>(slf: &Bound<'py, Self>, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
-        slf.get().request.get().site.member(Member::Response, slf.as_any(), name)
+    /// What the class has, then what was set, then the members that plugins, and slimeweb's own Python half, add.
+    fn __getattribute__<'py>(slf: &Bound<'py, Self>, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+        let this = slf.get();
+        if let Some(found) = this.attributes.get(slf, name)? {
+            return Ok(found);
+        }
+        this.request.get().site.member(Member::Response, slf, name)?.ok_or_else(|| PyAttributeError::new_err(()))
+    }
+
+    /// What `__getattribute__` has not found.
+    fn __getattr__(&self, name: &Bound<'_, PyString>) -> PyResult<()> {
+        Err(self.request.get().site.missing(Member::Response, name))
+    }
+
+    fn __setattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyString>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        slf.get().attributes.set(slf, name, Some(value))
+    }
+
+    fn __delattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyString>) -> PyResult<()> {
+        slf.get().attributes.set(slf, name, None)
+    }
+
+    /// What was set.
+    #[getter]
+    fn __dict__<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyDict>> {
+        self.attributes.dict(py)
     }
 
     fn __repr__(&self) -> String {

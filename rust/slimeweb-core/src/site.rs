@@ -83,27 +83,32 @@ pub(crate) fn frozen(mapping: &Bound<'_, PyMapping>) -> PyResult<Py<PyDict>> {
 }
 
 impl Site {
-    /// The member `name` of `owner`, bound to it as a method is.
+    /// The member `name` of `owner`, bound to it as a method is. None where there is none.
     pub(crate) fn member<'py>(
         &self,
         kind: Member,
         owner: &Bound<'py, PyAny>,
         name: &Bound<'py, PyString>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = owner.py();
         let table = match kind {
             Member::Request => &self.request_members,
             Member::Response => &self.response_members,
         };
-        if let Some(function) = table.bind(py).get_item(name)? {
-            return self.method.bind(py).call1((function, owner));
-        }
-        if name.to_str()?.starts_with("__") {
+        let function = table.bind(py).get_item(name)?;
+        function.map(|function| self.method.bind(py).call1((function, owner))).transpose()
+    }
+
+    /// The error for a name that nothing brings.
+    pub(crate) fn missing(&self, kind: Member, name: &Bound<'_, PyString>) -> PyErr {
+        let explain = || {
             // Protocols are probed by name all the time: nothing to explain there.
-            return Err(PyAttributeError::new_err(name.clone().unbind()));
-        }
-        let error = self.missing.bind(py).call1((kind.owner(), name))?;
-        Err(PyErr::from_value(error))
+            if name.to_str()?.starts_with("__") {
+                return Ok(PyAttributeError::new_err(name.clone().unbind()));
+            }
+            self.missing.bind(name.py()).call1((kind.owner(), name)).map(PyErr::from_value)
+        };
+        explain().unwrap_or_else(|error| error)
     }
 
     pub(crate) fn next_request_id(&self) -> String {

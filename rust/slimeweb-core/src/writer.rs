@@ -8,6 +8,7 @@ use http::Response;
 use http::header::CONTENT_LENGTH;
 use parking_lot::{Condvar, Mutex};
 use pyo3::exceptions::PyRuntimeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
@@ -268,6 +269,13 @@ fn octets<'a>(data: &'a Bound<'_, PyAny>) -> PyResult<&'a [u8]> {
 
 #[pymethods]
 impl BodyWriter {
+    /// A cycle ends where the response, or an encoder, is cleared.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.response)?;
+        let encoders = self.filters.get().map(|filters| &filters.encoders);
+        encoders.into_iter().flatten().try_for_each(|encoder| visit.call(encoder))
+    }
+
     /// Sends status and headers. `RuntimeError` when that has been done.
     fn start(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (this, py) = (slf.get(), slf.py());
