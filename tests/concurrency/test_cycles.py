@@ -5,13 +5,19 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-from slimeweb import Slime, SlimeRequest, SlimeResponse
+import slimeweb_compress._native
+import slimeweb_ws._native
+from slimeweb import Slime, SlimeRequest, SlimeResponse, _core
 from slimeweb.testing import TestClient
 from support.condition import eventually
+from support.process import ServerProcess
 
 REQUESTS = 20
 MEGABYTE = b'{"data": "' + b"x" * 1_000_000 + b'"}'
@@ -207,3 +213,83 @@ def test_an_attribute_leaves_nothing_to_collect(watched: Watched, client: TestCl
         counts.append(int(client.get("/count").text))
     # Each thread may keep up to 512 to itself before it adds them to the count.
     assert max(counts) - min(counts) < requests, counts
+
+
+@pytest.mark.parametrize("module", [_core, slimeweb_ws._native, slimeweb_compress._native])
+def test_nothing_is_allocated_between_an_object_and_what_is_in_it(module: ModuleType) -> None:
+    """CPython 3.11 and 3.12 make the instance dictionary of a class that has room for one, which may start a
+    collection, while the collector knows the object already and Rust has not written anything to it yet.
+    """
+    classes = [each for each in vars(module).values() if isinstance(each, type) and each.__module__ != "builtins"]
+    native = [each for each in classes if not issubclass(each, BaseException)]
+    assert native
+    assert [each for each in native if each.__dictoffset__ != 0] == []
+
+
+COLLECTING = """
+import gc, threading, time
+from slimeweb import Slime
+
+app = Slime(__file__)
+gc.set_threshold(1, 1000, 1000)
+
+
+def collect():
+    while True:
+        gc.collect(0)
+        time.sleep(0.001)
+
+
+class Visitor:
+    def __init__(self, req):
+        self.req = req
+
+
+def tie(req, resp):
+    req.visitor = Visitor(req)
+    req.page = lambda: resp
+    req.params["me"] = req
+    resp.fields = req.header
+    return resp.plain(str(len(req.params)))
+
+
+@app.route("/plain/{name}")
+def plain(req, resp):
+    return tie(req, resp)
+
+
+@app.route("/pool/{name}", blocking=True)
+def pool(req, resp):
+    return tie(req, resp)
+
+
+@app.route("/coroutine/{name}")
+async def coroutine(req, resp):
+    return tie(req, resp)
+
+
+@app.route("/stream/{name}")
+def stream(req, resp):
+    req.writer = resp.writer()
+    req.writer.start()
+    req.writer.write(tie.__name__)
+
+
+threading.Thread(target=collect, daemon=True).start()
+app.serve()
+"""
+
+
+def test_collections_at_every_moment_find_only_whole_objects(tmp_path: Path) -> None:
+    script = tmp_path / "collecting.py"
+    script.write_text(COLLECTING, "utf-8")
+    with ServerProcess(script) as server:
+        server.wait_until_serving()
+
+        def ask(number: int) -> None:
+            kind = ("plain", "pool", "coroutine", "stream")[number % 4]
+            answer = server.ask(f"/{kind}/a")
+            assert (answer.status, answer.text) == (200, "tie" if kind == "stream" else "2")
+
+        with ThreadPoolExecutor(8) as crew:
+            list(crew.map(ask, range(400)))

@@ -6,6 +6,7 @@ import enum
 import json
 import logging
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -307,3 +308,75 @@ def test_a_cookie_attribute_that_is_mistyped_is_told_with_the_right_one(call: An
         client.get("/")
     (text,) = told
     assert re.search(message, text)
+
+
+def _in_a_handler(look: Callable[[Any], None]) -> None:
+    """Calls `look` with a request and with a response, and passes on what it raises."""
+    app = Slime(__file__)
+    failed: list[BaseException] = []
+
+    @app.route("/")
+    def home(req: SlimeRequest, resp: SlimeResponse) -> None:
+        for owner in (req, resp):
+            try:
+                look(owner)
+            except BaseException as error:
+                failed.append(error)
+
+    with TestClient(app) as client:
+        assert client.get("/").status_code == 204
+    if failed:
+        raise failed[0]
+
+
+def test_an_attribute_can_be_set_changed_and_deleted() -> None:
+    def look(owner: Any) -> None:
+        assert not hasattr(owner, "user")
+        owner.user = "ada"
+        owner.user = "grace"
+        assert owner.user == "grace"
+        del owner.user
+        assert not hasattr(owner, "user")
+        with pytest.raises(AttributeError, match="user"):
+            del owner.user
+
+    _in_a_handler(look)
+
+
+def test_what_is_read_only_cannot_be_set_or_deleted() -> None:
+    def look(owner: Any) -> None:
+        name = "path" if isinstance(owner, SlimeRequest) else "is_set"
+        before = getattr(owner, name)
+        with pytest.raises(AttributeError, match=name):
+            setattr(owner, name, "other")
+        with pytest.raises(AttributeError, match=name):
+            delattr(owner, name)
+        owner.__dict__[name] = "other"
+        assert getattr(owner, name) == before
+
+    _in_a_handler(look)
+
+
+def test_an_attribute_goes_before_a_method_and_before_what_plugins_add() -> None:
+    def look(owner: Any) -> None:
+        names = ("header_all", "get_cookies") if isinstance(owner, SlimeRequest) else ("plain", "set_cookie")
+        for name in names:
+            assert callable(getattr(owner, name))
+            setattr(owner, name, "mine")
+            assert getattr(owner, name) == "mine"
+            delattr(owner, name)
+            assert callable(getattr(owner, name))
+
+    _in_a_handler(look)
+
+
+def test_attributes_are_in_vars_and_dir() -> None:
+    def look(owner: Any) -> None:
+        assert vars(owner) == {}
+        owner.user = "ada"
+        assert vars(owner) == {"user": "ada"}
+        assert {"user", "__class__"} <= set(dir(owner))
+        vars(owner)["role"] = "admin"
+        assert owner.role == "admin"
+
+    _in_a_handler(look)
