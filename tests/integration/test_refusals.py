@@ -65,6 +65,9 @@ async def endless(req, resp):
 @app.route("/large")
 def large(req, resp):
     return bytes(20_000_000)
+@app.route("/hello/again")
+async def hello_again(req, resp):
+    return "hello"
 
 
 @app.route("/hello", method=["GET", "POST"])
@@ -85,6 +88,43 @@ async def release(req, resp):
     return "released"
 
 
+@app.route("/held", blocking=True)
+def held(req, resp):
+    print("a handler is held", flush=True)
+    released.wait(30)
+    return "late"
+
+
+@app.route("/missing/plain")
+def missing(req, resp):
+    return resp.file("no-such-file.txt")
+
+
+@app.route("/missing/coroutine")
+async def missing_async(req, resp):
+    return resp.file("no-such-file.txt")
+
+
+class Protocol:
+    def connection_made(self, transport): ...
+    def data_received(self, data): ...
+    def eof_received(self): ...
+    def pause_writing(self): ...
+    def resume_writing(self): ...
+    def connection_lost(self, exc):
+        print("the protocol has lost", flush=True)
+
+
+@app.route("/switch/plain")
+def switch(req, resp):
+    resp.switch_protocol(Protocol(), [("Upgrade", "toy/1")])
+
+
+@app.route("/switch/coroutine")
+async def switch_async(req, resp):
+    resp.switch_protocol(Protocol(), [("Upgrade", "toy/1")])
+
+
 app.use(Cors(origins=["https://a.example"]))
 app.serve()
 """
@@ -98,6 +138,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     directory = tmp_path_factory.mktemp("refusals")
     script = directory / "main.py"
     script.write_text(APP)
+    (directory / "static").mkdir()
+    (directory / "static" / "there.txt").write_text("there")
     certificate, key = self_signed(directory)
     env = {
         "SLIME_TLS_CERT": str(certificate),
@@ -157,6 +199,73 @@ def test_a_body_that_stops_arriving_goes_through_error_handlers_and_middleware(
 
 
 @version
+@pytest.mark.parametrize(
+    ("method", "target", "status"),
+    [
+        ("GET", "/none", 404),
+        ("HEAD", "/none", 404),
+        ("GET", "/static/none.txt", 404),
+        ("POST", "/static/there.txt", 405),
+        ("DELETE", "/hello", 405),
+        ("GET", "/missing/plain", 404),
+        ("GET", "/missing/coroutine", 404),
+        ("HEAD", "/missing/coroutine", 404),
+        ("GET", "/switch/plain", 426),
+        ("GET", "/switch/coroutine", 426),
+    ],
+)
+def test_refusals_have_the_answer_of_the_application_and_a_line_in_the_access_log(
+    server: ServerProcess, method: str, target: str, status: int, version: str
+) -> None:
+    target_now = f"{target}?{version}"
+    answer = server.ask(target_now, method, headers=ORIGIN, version=version)
+    assert answer.status == status
+    assert answer.header("access-control-allow-origin") == "https://a.example"
+    if method == "HEAD":
+        assert answer.body == b""
+    else:
+        assert (answer.json()["status"], answer.json()["path"]) == (status, target)
+    if status == 405:
+        assert answer.header("allow")
+    if status == 426:
+        assert answer.header("upgrade") == ("toy/1" if version == "1.1" else None)
+    server.wait_for_output(rf"{method} {target} {status} {len(answer.body)}B")
+
+
+@version
+def test_overload_goes_through_error_handlers_and_middleware(tmp_path: Path, version: str) -> None:
+    script = tmp_path / "main.py"
+    script.write_text(APP)
+    certificate, key = self_signed(tmp_path)
+    env = {
+        "SLIME_TLS_CERT": str(certificate),
+        "SLIME_TLS_KEY": str(key),
+        "SLIME_ACCESS_LOG": "1",
+        "SLIME_POOL_THREADS": "1",
+        "SLIME_WORKER_QUEUE_SIZE": "1",
+    }
+    with ServerProcess(script, env=env, workers=1) as server:
+        server.wait_until_serving()
+        with server.wire() as first, server.wire() as second:
+            first.request("GET", "/held")
+            server.wait_for_output("a handler is held")
+            second.request("GET", "/held")
+            refused = None
+            while refused is None:
+                # The second may not be in the queue yet: then this one is, and the next one is refused.
+                try:
+                    refused = server.ask("/held", headers=ORIGIN, version=version, timeout=2)
+                except TimeoutError:
+                    continue
+            assert (refused.status, refused.json()["status"]) == (503, 503)
+            assert refused.header("retry-after") == "1"
+            assert refused.header("access-control-allow-origin") == "https://a.example"
+            server.wait_for_output(rf"GET /held 503 {len(refused.body)}B")
+            assert server.ask("/release").status == 200
+            assert first.answer().text == "late"
+
+
+@version
 def test_a_path_that_cannot_be_decoded_goes_through_error_handlers(server: ServerProcess, version: str) -> None:
     answer = server.ask("/%ff", headers=ORIGIN, version=version)
     assert (answer.status, answer.json()["status"]) == (400, 400)
@@ -197,9 +306,10 @@ def test_a_stream_is_logged_at_its_end_with_its_bytes(server: ServerProcess, ver
     server.wait_for_output(r"GET /stream 200 100B [\d.]+ms\n")
 
 
-def test_head_is_logged_without_bytes(server: ServerProcess) -> None:
-    assert server.ask("/hello", "HEAD").status == 200
-    server.wait_for_output(r"HEAD /hello 200 0B [\d.]+ms\n")
+@pytest.mark.parametrize(("version", "path"), [("1.1", "/hello"), ("2", "/hello/again")])
+def test_head_is_logged_without_bytes(server: ServerProcess, version: str, path: str) -> None:
+    assert server.ask(path, "HEAD", version=version).status == 200
+    server.wait_for_output(rf"HEAD {path} 200 0B [\d.]+ms\n")
 
 
 def test_a_client_that_leaves_a_stream_is_logged_as_aborted(server: ServerProcess) -> None:

@@ -220,6 +220,10 @@ impl Bridge {
         let this = Arc::clone(self);
         Answer::Later(Box::pin(async move {
             let status = match this.file(&head).await {
+                Ok(Some(response)) if response.status() == StatusCode::METHOD_NOT_ALLOWED => {
+                    let draft = Draft::refusal(response.status(), response.headers().get(ALLOW).cloned());
+                    return this.refuse(draft, head, body, connection).await;
+                }
                 Ok(Some(response)) => {
                     body.discard();
                     return response;
@@ -485,9 +489,12 @@ fn log_unread(
     site.lanes.in_loop(worker, move |py| failure::log_system(py, &what, &reason));
 }
 
+/// What a 503 says when there is no thread to be had.
+pub(crate) const OVERLOADED: &str = "Service Unavailable: too many requests are waiting";
+
 /// The answer when there is no thread to be had.
 pub(crate) fn overloaded() -> Response<Body> {
-    let mut response = text(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable: too many requests are waiting");
+    let mut response = text(StatusCode::SERVICE_UNAVAILABLE, OVERLOADED);
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }

@@ -1,8 +1,10 @@
 //! Rust's failures in the words of `slimeweb.errors`.
 
+use std::collections::HashMap;
 use std::path::Path;
 
-use http::StatusCode;
+use http::header::UPGRADE;
+use http::{HeaderName, HeaderValue, StatusCode};
 use pyo3::import_exception;
 use pyo3::prelude::*;
 
@@ -27,6 +29,19 @@ pub(crate) fn http_error(status: StatusCode, detail: String) -> PyErr {
 /// What becomes a 404, since there is no such file.
 pub(crate) fn file_missing(path: &Path) -> PyErr {
     FileMissing::new_err((path.to_owned(),))
+}
+
+/// A 426 for a request that cannot switch, with the protocol that the `Upgrade` among `fields` names.
+pub(crate) fn upgrade_required(fields: &[(HeaderName, HeaderValue)]) -> PyErr {
+    let status = StatusCode::UPGRADE_REQUIRED.as_u16();
+    let upgrade = fields.iter().find(|(name, _)| *name == UPGRADE).and_then(|(_, value)| value.to_str().ok());
+    match upgrade {
+        None => HttpError::new_err((status,)),
+        Some(protocol) => {
+            let headers = HashMap::from([("Upgrade", protocol.to_owned()), ("Connection", "Upgrade".to_owned())]);
+            HttpError::new_err((status, "", headers))
+        }
+    }
 }
 
 pub(crate) fn json_error(error: DecodeError) -> PyErr {

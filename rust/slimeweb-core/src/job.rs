@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
+use http::StatusCode;
 use http::request::Parts;
 use pyo3::prelude::*;
 use slimeweb_http::ConnectionInfo;
 use slimeweb_http::router::Params;
 
-use crate::bridge::overloaded;
+use crate::bridge::{OVERLOADED, overloaded};
 use crate::coroutine::HandlerCoroutine;
 use crate::guarded;
 use crate::lanes::context;
+use crate::lanes::event_loop::Turn;
 use crate::lanes::running::Running;
-use crate::payload::Payload;
+use crate::payload::{Payload, Refused};
 use crate::plan::Plan;
 use crate::reply::{Reply, ReplySender};
 use crate::request::{Parsed, SlimeRequest};
@@ -61,8 +63,25 @@ impl Job {
         })
     }
 
-    /// Answers for a handler that there is no thread for.
-    pub(crate) fn refuse(self: Box<Self>) {
+    /// Answers for a handler that there is no thread for: through the route's middleware and the application's error handlers, on the
+    /// worker's thread, where these have not kept it waiting before.
+    #[cold]
+    pub(crate) fn refuse(mut self: Box<Self>) {
+        let port = Arc::clone(self.site.lanes.port(self.worker));
+        let is_first = self.draft.is_none();
+        if let Some(plan) = self.plan.refusal.clone()
+            && is_first
+            && plan.pace.trust()
+            && !port.is_relieved()
+            && !port.is_rescued()
+        {
+            self.plan = plan;
+            self.draft = Some(Box::new(Draft::overloaded()));
+            let detail = OVERLOADED.to_owned();
+            self.payload = Payload::Refused(Box::new(Refused { status: StatusCode::SERVICE_UNAVAILABLE, detail }));
+            port.post(Turn::Inline(self));
+            return;
+        }
         // Without a receiver the client has gone.
         if let Some(reply) = self.reply {
             let _ = reply.send(Reply::Response(overloaded()));

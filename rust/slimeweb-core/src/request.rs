@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, UPGRADE};
 use http::{StatusCode, Version};
 use pyo3::exceptions::{PyAttributeError, PyRuntimeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -125,6 +125,11 @@ impl SlimeRequest {
     /// Whether the caller is the thread that reads and writes for this request's connection.
     pub(crate) fn is_on_worker(&self) -> bool {
         self.site.lanes.port(self.worker).is_here()
+    }
+
+    /// Whether the connection can leave HTTP for this request: HTTP/1.1, and the client asks for it (RFC 9110, section 7.8).
+    pub(crate) fn can_switch(&self) -> bool {
+        self.head.version == Version::HTTP_11 && self.head.headers.contains_key(UPGRADE)
     }
 
     fn files(&self, py: Python<'_>) -> PyResult<&Py<PyList>> {

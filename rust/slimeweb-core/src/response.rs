@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use http::header::{ALLOW, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyAttributeError, PyRuntimeError, PyTypeError, PyValueError};
@@ -73,6 +73,13 @@ impl Draft {
         if let Some(allow) = allow {
             draft.headers.insert(ALLOW, allow);
         }
+        draft
+    }
+
+    /// A 503 for a handler that there is no thread for.
+    pub(crate) fn overloaded() -> Self {
+        let mut draft = Self::new(Some(StatusCode::SERVICE_UNAVAILABLE));
+        draft.headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         draft
     }
 }
@@ -666,6 +673,7 @@ impl SlimeResponse {
     #[pyo3(signature = (path, filename=None, content_type=None))]
     fn file<'py>(
         slf: Bound<'py, Self>,
+        py: Python<'py>,
         path: PathBuf,
         filename: Option<&str>,
         content_type: Option<&str>,
@@ -733,6 +741,10 @@ impl SlimeResponse {
         let request = self.request.get();
         // From here on it hears of its end, whatever becomes of the response.
         let candidate = Candidate::new(protocol, Arc::clone(&request.site), request.worker);
+        if !request.can_switch() {
+            drop(candidate);
+            return Err(failure::upgrade_required(&fields));
+        }
         self.set(Content::Switched(candidate), None, None)?;
         self.change_headers(|map| {
             for (name, value) in fields {

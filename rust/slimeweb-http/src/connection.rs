@@ -5,8 +5,9 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -44,6 +45,9 @@ const LINGER_PAUSE: Duration = Duration::from_secs(2);
 /// handler that does not read holds up no other stream.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = STREAMS * STREAM_WINDOW;
+
+/// Instead of a number of flushes: what came before an error is not written yet.
+const NOT_PASSED: u64 = u64::MAX;
 
 const TOO_SLOW: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\n\
@@ -311,7 +315,14 @@ impl<S: Service> Desk<S> {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
         }
-        response.map(|body| Answer { body, in_flight, multiplexed: self.multiplexed, failure: None, promised })
+        response.map(|body| Answer {
+            body,
+            in_flight,
+            multiplexed: self.multiplexed,
+            failure: None,
+            promised,
+            mark: None,
+        })
     }
 }
 
@@ -441,12 +452,70 @@ struct Answer {
     failure: Option<Box<(BodyError, u64)>>,
     /// Bytes that are still to come of a stream that has said how many there will be.
     promised: Option<u64>,
+    /// HTTP/2: whether what came before the error is with the client as far as flow control goes.
+    mark: Option<Arc<Mark>>,
+}
+
+/// Whether a frame that carries nothing has left h2's queue, and with it all data before it on its stream: h2 drops it then.
+#[derive(Default)]
+struct Mark {
+    passed: AtomicBool,
+    waker: Mutex<Option<Waker>>,
+}
+
+/// The content of that frame.
+struct Carried(Arc<Mark>);
+
+impl AsRef<[u8]> for Carried {
+    fn as_ref(&self) -> &[u8] {
+        &[]
+    }
+}
+
+impl Drop for Carried {
+    fn drop(&mut self) {
+        self.0.passed.store(true, Ordering::Release);
+        let waker = self.0.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl Mark {
+    fn poll_passed(&self, cx: &Context<'_>) -> Poll<()> {
+        if !self.passed.load(Ordering::Acquire) {
+            *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
+            if !self.passed.load(Ordering::Acquire) {
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(())
+    }
 }
 
 impl Answer {
-    /// hyper and h2 drop what they have not written yet when they are given an error: what came before is to be out. (HTTP/2: as far as the
-    /// client's windows have room for it.)
+    /// hyper and h2 drop what they have not written yet when they are given an error: what came before is to be out. A client whose
+    /// window has no room for it has the send timeout to make some.
     fn poll_failure(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.multiplexed && self.failure.is_some() {
+            match &self.mark {
+                None => {
+                    let mark = Arc::<Mark>::default();
+                    self.mark = Some(Arc::clone(&mark));
+                    self.in_flight.set_untaken(true);
+                    return Poll::Ready(Some(Ok(Frame::data(Bytes::from_owner(Carried(mark))))));
+                }
+                Some(mark) => ready!(mark.poll_passed(cx)),
+            }
+            self.in_flight.set_untaken(false);
+            let flushes = self.in_flight.pulse().flushes();
+            if let Some(failure) = &mut self.failure
+                && failure.1 == NOT_PASSED
+            {
+                failure.1 = flushes;
+            }
+        }
         let pulse = self.in_flight.pulse();
         match &self.failure {
             // HTTP/2 flushes in between as well: then the rest is still blocked, or out before its task rests.
@@ -498,14 +567,16 @@ impl http_body::Body for Answer {
             self.in_flight.set_untaken(untaken);
         }
         if let Poll::Ready(Some(Err(error))) = frame {
-            self.failure = Some(Box::new((error, self.in_flight.pulse().flushes())));
+            let since = if self.multiplexed { NOT_PASSED } else { self.in_flight.pulse().flushes() };
+            self.failure = Some(Box::new((error, since)));
             return self.poll_failure(cx);
         }
         frame
     }
 
     fn is_end_stream(&self) -> bool {
-        self.promised.unwrap_or_default() == 0 && self.body.is_end_stream()
+        // An error is not an end, also where the body has nothing more to say.
+        self.failure.is_none() && self.promised.unwrap_or_default() == 0 && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

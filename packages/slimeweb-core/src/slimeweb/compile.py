@@ -102,8 +102,10 @@ class Compiler:
             )
 
     def _refusal(self, route: RouteSpec, methods: tuple[str, ...], layers: Sequence[Layer]) -> Plan | None:
-        """The plan for a request of the route whose body is not taken; `None` when the server can answer it alone."""
-        if route.stream_body or not (layers or self.failures.is_customised):
+        """The plan for a request that does not get to the handler, since its body is not taken or there is no thread for
+        it; `None` when the server can answer it alone.
+        """
+        if not (layers or self.failures.is_customised):
             return None
         endpoint = self._fold(layers, self._refuse(route.is_async), is_async=route.is_async)
         return Plan(
@@ -112,7 +114,8 @@ class Compiler:
             endpoint=endpoint,
             is_async=route.is_async,
             body_size=self.body_size,
-            blocking=route.blocking,
+            # What blocks in the route is its handler, which is not called.
+            blocking=False if route.blocking is False else None,
         )
 
     def _refuse(self, is_async: bool) -> Handler:

@@ -57,7 +57,8 @@ class Failures:
             elif _is_stopping(exc):
                 # Nothing went wrong in the handler. A `ClientDisconnected` before the start is of another connection.
                 _logger.debug("%s %s ended early: %r (request %s)", req.method, _printable(req.path), exc, req.id)
-                _answer_text(resp, 503)
+                _drop_lost(resp)
+                self._answer_known(req, resp, HttpError(503))
             else:
                 _drop_lost(resp)
                 self._answer(req, resp, exc)

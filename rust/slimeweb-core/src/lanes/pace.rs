@@ -46,6 +46,14 @@ impl Pace {
         self.inline.load(Ordering::Relaxed)
     }
 
+    /// Whether a call that has not been tried may run on a worker's thread: it is trusted until it disappoints.
+    pub(crate) fn trust(&self) -> bool {
+        if !self.settled && self.strikes.load(Ordering::Relaxed) == 0 && !self.inline.swap(true, Ordering::Relaxed) {
+            self.trusted.store(self.now(), Ordering::Relaxed);
+        }
+        self.is_inline()
+    }
+
     /// A call on a worker's thread has blocked, or taken too long.
     pub(crate) fn disappoint(&self) {
         if !self.settled && self.inline.swap(false, Ordering::Relaxed) {
