@@ -166,6 +166,27 @@ def test_a_body_over_the_limit_goes_through_error_handlers_and_middleware(
     server.wait_for_output(rf"POST {path} {answer.status} {len(answer.body)}B")
 
 
+@pytest.mark.parametrize(
+    ("method", "target", "length", "status"),
+    [
+        ("POST", "/none", 200_000_000, 404),
+        ("DELETE", "/hello", 200_000_000, 405),
+        ("POST", "/static/there.txt", 200_000_000, 405),
+        ("POST", "/plain", 200_000_000, 400),
+        ("POST", "/coroutine", 200_000_000, 400),
+        ("POST", "/reading", 200_000_000, 400),
+    ],
+)
+def test_what_is_refused_by_its_head_is_not_asked_for_its_body(
+    server: ServerProcess, method: str, target: str, length: int, status: int
+) -> None:
+    with server.wire() as wire:
+        wire.request(method, target, headers={**ORIGIN, "Expect": "100-continue", "Content-Length": str(length)})
+        answer = wire.next_answer()
+        assert (answer.status, answer.json()["status"]) == (status, status)
+        assert answer.header("access-control-allow-origin") == "https://a.example"
+
+
 @version
 @path
 def test_a_malformed_form_goes_through_error_handlers_and_middleware(

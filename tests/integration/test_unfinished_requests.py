@@ -93,12 +93,13 @@ def server(script: Path) -> Iterator[ServerProcess]:
     ("path", "status"), [("/plain", "400"), ("/coroutine", "400"), ("/none", "404"), ("/get", "405")]
 )
 @pytest.mark.parametrize("option", ["--http1.1", "--http2"])
+@pytest.mark.parametrize("rounds", [5, pytest.param(20, marks=pytest.mark.slow)])
 def test_a_client_that_still_sends_sees_why_it_was_refused(
-    secure: ServerProcess, tmp_path: Path, option: str, path: str, status: str
+    secure: ServerProcess, tmp_path: Path, rounds: int, option: str, path: str, status: str
 ) -> None:
     body = tmp_path / "body"
     body.write_bytes(bytes(30 * MIB))
-    for _ in range(5):
+    for _ in range(rounds):
         command = [tool("curl"), "-sSk", option, "--max-time", "30", "-H", "Expect:", "--data-binary", f"@{body}"]
         done = subprocess.run(
             [*command, "-o", "/dev/null", "-w", "%{http_code}", secure.url + path],

@@ -67,7 +67,7 @@ def test_what_a_failing_stream_sent_beyond_the_window_arrives_before_the_reset(
     with server.http2(reads=False) as connection:
         stream = connection.begin("GET", path)
         while len(received(connection, stream)) < 65_535:
-            connection._more()
+            connection.wait()
         server.wait_for_output("broken")
         connection.h2.increment_flow_control_window(100_000)
         connection.h2.increment_flow_control_window(100_000, stream)

@@ -192,6 +192,10 @@ class Http2:
             self.send(stream, body, end=True)
         return self.answer(stream)
 
+    def wait(self) -> None:
+        """Waits for something to come."""
+        self._more()
+
     def _ended(self, stream: int) -> bool:
         if any(isinstance(event, (StreamEnded, StreamReset)) for event in self.events[stream]):
             return True

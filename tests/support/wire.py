@@ -83,11 +83,12 @@ class Wire:
     def answer(self, *, to: str = "GET") -> Answer:
         """The next response. `to` is the method that it answers: one to HEAD has no body (RFC 9112, section 6.3)."""
         while True:
-            answer = self._one_answer(to)
+            answer = self.next_answer(to=to)
             if answer.status >= 200 or answer.status == 101:
                 return answer
 
-    def _one_answer(self, to: str) -> Answer:
+    def next_answer(self, *, to: str = "GET") -> Answer:
+        """As `answer`, but interim ones such as 100 count too."""
         head = self._until(b"\r\n\r\n")
         status_line, *lines = head.decode("latin-1").split("\r\n")[:-2]
         version, _, rest = status_line.partition(" ")

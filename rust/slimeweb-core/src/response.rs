@@ -673,7 +673,6 @@ impl SlimeResponse {
     #[pyo3(signature = (path, filename=None, content_type=None))]
     fn file<'py>(
         slf: Bound<'py, Self>,
-        py: Python<'py>,
         path: PathBuf,
         filename: Option<&str>,
         content_type: Option<&str>,

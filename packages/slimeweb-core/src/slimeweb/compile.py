@@ -102,8 +102,8 @@ class Compiler:
             )
 
     def _refusal(self, route: RouteSpec, methods: tuple[str, ...], layers: Sequence[Layer]) -> Plan | None:
-        """The plan for a request that does not get to the handler, since its body is not taken or there is no thread for
-        it; `None` when the server can answer it alone.
+        """The plan for a request that does not get to the handler, since its body is not taken or there is no thread
+        for it; `None` when the server can answer it alone.
         """
         if not (layers or self.failures.is_customised):
             return None
