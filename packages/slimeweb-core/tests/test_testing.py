@@ -273,6 +273,7 @@ def test_cookies_that_browsers_drop_are_not_kept() -> None:
             client.cookies["a"] = "b; admin=1"
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_process_that_a_test_forks_has_connections_of_its_own(client: TestClient) -> None:
     client.get("/echo")
     ours = {connection.sock.getsockname() for connection in client._connections.values()}
