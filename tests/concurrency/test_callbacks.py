@@ -210,3 +210,26 @@ def test_a_loop_that_is_closed_takes_none() -> None:
     for ask in (loop.call_soon, loop.call_soon_threadsafe):
         with pytest.raises(RuntimeError, match="closed"):
             ask(print, "never")
+
+
+def test_a_handle_that_its_own_context_keeps_is_collected() -> None:
+    kept: contextvars.ContextVar[Any] = contextvars.ContextVar("kept")
+
+    class Keeper:
+        handle: asyncio.Handle
+
+    async def body(loop: asyncio.AbstractEventLoop) -> int:
+        def keep(mark: Callable[[], object]) -> weakref.ref[Keeper]:
+            keeper = Keeper()
+            kept.set(keeper)
+            keeper.handle = loop.call_soon(mark)
+            return weakref.ref(keeper)
+
+        called: list[int] = []
+        seen = [contextvars.copy_context().run(keep, lambda: called.append(1)) for _ in range(10)]
+        await asyncio.sleep(0)
+        assert len(called) == len(seen)
+        gc.collect()
+        return sum(ref() is not None for ref in seen)
+
+    assert on_a_worker(body) == 0

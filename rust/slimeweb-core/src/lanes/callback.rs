@@ -2,6 +2,7 @@
 
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -63,6 +64,25 @@ impl Handle {
 
 #[pymethods]
 impl Handle {
+    /// A context keeps what was set in it, which may keep the handle.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.context)?;
+        match self.call.try_lock().as_deref() {
+            Some(Call::Due(callback, args)) => {
+                visit.call(callback)?;
+                visit.call(args)
+            }
+            // Whoever has the lock is at work on the handle: that is no garbage.
+            _ => Ok(()),
+        }
+    }
+
+    fn __clear__(&self) {
+        let call = self.call.try_lock().map(|mut call| std::mem::replace(&mut *call, Call::Cancelled));
+        // After the lock, as for `cancel`.
+        drop(call);
+    }
+
     /// Sees to it that the call is not made, unless it has been.
     pub(crate) fn cancel(&self) {
         // What was to be called goes after the lock: its end may run Python.
