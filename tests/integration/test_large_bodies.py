@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -112,6 +113,26 @@ def test_one_that_is_larger_than_its_route_allows_is_refused(server: ServerProce
     answer = server.ask("/small", "POST", headers=with_length, body=b"x" * (300 * KIB + 1), version=version)
     assert answer.status == 400
     assert server.ask("/small", "POST", body=b"x" * 300 * KIB, version=version).json()["length"] == 300 * KIB
+
+
+@pytest.mark.parametrize("sent", [0, 100, 700 * KIB])
+@pytest.mark.parametrize("route", ["/plain", "/coroutine"])
+def test_clients_that_pause_in_a_large_body_keep_no_other_one_from_being_read(
+    server: ServerProcess, route: str, sent: int
+) -> None:
+    body = os.urandom(1024 * KIB)
+    head = f"POST {route} HTTP/1.1\r\nHost: t\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with ExitStack() as stack:
+        paused = [stack.enter_context(server.wire()) for _ in range(20)]
+        for wire in paused:
+            wire.send(head + body[:sent])
+        for version in ("1.1", "2"):
+            for _ in range(4):
+                assert server.ask(route, "POST", body=body, version=version).json()["length"] == len(body)
+        for wire in paused:
+            wire.send(body[sent:])
+        for wire in paused:
+            assert wire.answer().json()["sha256"] == hashlib.sha256(body).hexdigest()
 
 
 def test_what_was_kept_for_a_client_that_left_is_given_back(server: ServerProcess) -> None:

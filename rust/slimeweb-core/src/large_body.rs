@@ -4,14 +4,16 @@
 //! then. So where a body's length is known and large, its object is made first, by the worker's thread the next time that it runs
 //! Python, and each piece is copied there while it is hot.
 
+use std::mem::MaybeUninit;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use slimeweb_http::{BodyError, RequestBody};
-use tokio::sync::oneshot;
+use slimeweb_http::{BodyError, RequestBody, Room};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::lanes::Lanes;
 
@@ -26,6 +28,19 @@ pub(crate) struct Buffer {
     start: *mut u8,
     length: usize,
     written: usize,
+    /// Held while the body is read that is there already.
+    turn: Option<OwnedSemaphorePermit>,
+}
+
+impl Room for Buffer {
+    fn bytes(&mut self) -> &mut [MaybeUninit<u8>] {
+        // SAFETY: the object has that many bytes there, and nobody else looks at them.
+        unsafe { std::slice::from_raw_parts_mut(self.start.cast(), self.length) }
+    }
+
+    fn stalled(&mut self) {
+        self.turn = None;
+    }
 }
 
 // SAFETY: `start` points into `object`, which lives as long and does not move. Until `finish` nobody else has it, and writing to
@@ -42,7 +57,7 @@ impl Buffer {
         };
         // SAFETY: it is a `bytes` object.
         let start = unsafe { ffi::PyBytes_AsString(object.as_ptr()) }.cast::<u8>();
-        Ok(Self { object: object.unbind(), start, length, written: 0 })
+        Ok(Self { object: object.unbind(), start, length, written: 0, turn: None })
     }
 
     /// Appends a piece. False when there is no room for it.
@@ -79,20 +94,22 @@ pub(crate) fn concatenated<'py>(py: Python<'py>, pieces: &[Bytes], length: usize
 pub(crate) async fn buffer_for(body: &RequestBody, limit: u64, lanes: &Lanes, worker: usize) -> Option<Buffer> {
     let length = body.content_length().filter(|length| WORTHWHILE.contains(length) && *length <= limit)?;
     let length = usize::try_from(length).ok()?;
+    let port = lanes.port(worker);
+    let turn = Arc::clone(&port.large_bodies).acquire_owned().await.ok()?;
+    if port.is_relieved() {
+        return None;
+    }
     let (sender, receiver) = oneshot::channel();
     lanes.in_loop(worker, move |py| {
         // No memory is no error here: the pieces may still find room.
         let _ = sender.send(Buffer::new(py, length).ok());
     });
-    tokio::time::timeout(PATIENCE, receiver).await.ok()?.ok()?
+    let mut buffer = tokio::time::timeout(PATIENCE, receiver).await.ok()?.ok()??;
+    buffer.turn = Some(turn);
+    Some(buffer)
 }
 
 /// Reads a body of the length that the buffer was made for.
-pub(crate) async fn read_into(mut buffer: Buffer, mut body: RequestBody) -> Result<Py<PyBytes>, BodyError> {
-    while let Some(piece) = body.chunk().await.transpose()? {
-        if !buffer.push(&piece) {
-            return Err(BodyError::Malformed);
-        }
-    }
-    buffer.finish().ok_or(BodyError::Disconnected)
+pub(crate) async fn read_into(buffer: Buffer, body: RequestBody) -> Result<Py<PyBytes>, BodyError> {
+    Ok(body.read_into(buffer).await?.object)
 }

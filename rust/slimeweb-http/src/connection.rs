@@ -249,7 +249,7 @@ impl<S: Service> Desk<S> {
         let asked = Asked::by(request.method());
         let call = match self.fault(&request, index, asked) {
             Some(fault) => self.refuse(request, fault),
-            None => self.call(request),
+            None => self.call(request, index),
         };
         Answering { call, desk: Arc::clone(self), in_flight: Some(in_flight), index, asked }
     }
@@ -266,10 +266,17 @@ impl<S: Service> Desk<S> {
         http2_fault(request)
     }
 
-    fn call(&self, request: Request<Incoming>) -> Call<impl Future<Output = Response<Body>> + Send + Unpin + use<S>> {
+    fn call(
+        &self,
+        request: Request<Incoming>,
+        index: u64,
+    ) -> Call<impl Future<Output = Response<Body>> + Send + Unpin + use<S>> {
         let (head, incoming) = request.into_parts();
         let limits = &self.floor.config.limits;
-        let body = RequestBody::new(incoming, &head.headers, limits.body_timeout, limits.body_rate);
+        let mut body = RequestBody::new(incoming, &head.headers, limits.body_timeout, limits.body_rate);
+        if !self.multiplexed {
+            body.on_wire(&self.pulse, index);
+        }
         let exchange = Exchange { head, body, connection: Arc::clone(&self.info) };
         // The service is not looked at again after a panic but for the next request, which it has to be ready for anyway.
         match catch_unwind(AssertUnwindSafe(|| self.floor.service.call(exchange))) {

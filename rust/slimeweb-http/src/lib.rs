@@ -47,3 +47,4 @@ pub use server::Server;
 pub use service::{ConnectionInfo, Exchange, OnUpgrade, Service, Upgraded};
 pub use station::{Spawner, Station};
 pub use tls::TlsConfig;
+pub use wire::Room;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -15,11 +16,31 @@ use tokio::time::{Instant, Sleep};
 
 use crate::collected::{Collected, Collector};
 use crate::error::BodyError;
+use crate::wire::{Place, Pulse, Room, lock};
 
 /// For how long a body is read that nobody wants, altogether and between two pieces, so that a client that sends on gets to read the
 /// answer: what nginx calls a lingering close.
 const DISCARD_TIME: Duration = Duration::from_secs(30);
 const DISCARD_PAUSE: Duration = Duration::from_secs(2);
+
+/// From this length on, in bytes, a body may be read past hyper.
+const WORTH_A_PLACE: u64 = 256 * 1024;
+
+/// Until this is dropped, a connection's wire reads to a place.
+struct Landing(Arc<Pulse>);
+
+impl Landing {
+    fn begin(pulse: Arc<Pulse>, place: Arc<Mutex<Place<dyn Room>>>) -> Self {
+        pulse.set_landing(Some(place));
+        Self(pulse)
+    }
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        self.0.set_landing(None);
+    }
+}
 
 /// A request body that is still on its way.
 pub struct RequestBody {
@@ -40,6 +61,8 @@ pub struct RequestBody {
     ended: bool,
     /// It is read in the background: when that ends, it ends.
     discarded: bool,
+    /// The connection, and the request's index on it, where the body can be read past hyper.
+    wire: Option<(Arc<Pulse>, u64)>,
 }
 
 impl fmt::Debug for RequestBody {
@@ -65,6 +88,14 @@ impl RequestBody {
             awaits_continue,
             ended: false,
             discarded: false,
+            wire: None,
+        }
+    }
+
+    /// Says on which connection this is the body of the request of that index, over HTTP/1.1.
+    pub(crate) fn on_wire(&mut self, pulse: &Arc<Pulse>, index: u64) {
+        if self.length.is_some_and(|length| length >= WORTH_A_PLACE) {
+            self.wire = Some((Arc::clone(pulse), index));
         }
     }
 
@@ -99,6 +130,41 @@ impl RequestBody {
             }
         }
         Ok(collector.finish(Some(last)))
+    }
+
+    /// Reads the whole body to `room`, which is as long as [`content_length`](Self::content_length) says, and gives it back once all of it
+    /// has been written. Over HTTP/1.1, what has not come yet is read there from the socket, without a copy.
+    ///
+    /// # Errors
+    /// [`BodyError`].
+    pub async fn read_into<R: Room>(mut self, room: R) -> Result<R, BodyError> {
+        let wire = self.wire.take();
+        let place = Place::new(wire.as_ref().map_or(0, |(_, index)| *index), room);
+        let landing = wire.map(|(pulse, _)| Landing::begin(pulse, place.clone()));
+        if landing.is_none() {
+            // It is not known how much of it is there.
+            lock(&place).stalled();
+        }
+        // hyper may have looked for the body before there was a place for it, and would look again only when more comes.
+        let mut looked = landing.is_none();
+        loop {
+            let at = self.taken;
+            let piece = poll_fn(|cx| {
+                let piece = self.poll_chunk(cx);
+                if piece.is_pending() && !std::mem::replace(&mut looked, true) {
+                    cx.waker().wake_by_ref();
+                }
+                piece
+            });
+            let Some(piece) = piece.await.transpose()? else { break };
+            let at = usize::try_from(at).map_err(|_| BodyError::Malformed)?;
+            if !lock(&place).place(at, &piece) {
+                return Err(BodyError::Malformed);
+            }
+        }
+        drop(landing);
+        let place = Arc::into_inner(place).and_then(|place| place.into_inner().ok());
+        place.and_then(Place::finish).ok_or(BodyError::Disconnected)
     }
 
     /// The next piece as it came, never an empty one; none at the end. After an error there is nothing more.
@@ -193,6 +259,7 @@ impl Drop for RequestBody {
             awaits_continue: false,
             ended: false,
             discarded: true,
+            wire: None,
         };
         runtime.spawn(async move {
             let deadline = Instant::now() + DISCARD_TIME;

@@ -22,6 +22,7 @@ use pyo3::types::PyTuple;
 use slimeweb_http::{Spawner, Station};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{self, Interest};
+use tokio::sync::Semaphore;
 use tokio::time::Sleep;
 
 use super::Lanes;
@@ -102,6 +103,8 @@ pub(crate) struct Port {
     ended: AtomicBool,
     /// The files that the loop watches, all in one.
     files: Mutex<Option<AsyncFd<Files>>>,
+    /// Lets one large body at a time be read, so that the memory of one serves the next while the caches still have it.
+    pub(crate) large_bodies: Arc<Semaphore>,
 }
 
 /// Why a worker's thread stops to wait.
@@ -141,6 +144,7 @@ impl Port {
             abandoned: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             files: Mutex::default(),
+            large_bodies: Arc::new(Semaphore::new(1)),
         }))
     }
 

@@ -2,6 +2,7 @@
 
 mod fault;
 mod host;
+mod landing;
 mod observer;
 mod pulse;
 mod stream;
@@ -9,6 +10,8 @@ mod transport;
 
 pub(crate) use fault::Fault;
 pub(crate) use host::is_valid as is_host;
+pub use landing::Room;
+pub(crate) use landing::{Place, lock};
 pub(crate) use pulse::{Clock, InFlight, Order, Pulse};
 pub(crate) use stream::{Parting, Wire};
 pub(crate) use transport::{Socket, Transport};

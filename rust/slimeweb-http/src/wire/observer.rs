@@ -82,6 +82,11 @@ impl Observer {
         self.state == State::Between
     }
 
+    /// The index of the request whose body is to come next, which has a length, and how much of it.
+    pub(super) fn body(&self) -> Option<(u64, u64)> {
+        if let State::Length(left) = self.state { Some((self.heads - 1, left)) } else { None }
+    }
+
     /// Where in the bytes that were fed last a query holds what has to be percent-encoded before hyper sees it, or a trailer ends in
     /// a bare line feed, which hyper has to be shown as an error. In order.
     pub(super) fn take_raw(&mut self) -> Vec<usize> {

@@ -6,6 +6,7 @@ use std::task::Waker;
 use std::time::Instant;
 
 use super::fault::Fault;
+use super::landing::{self, Landing};
 
 /// A worker's time in milliseconds, as exact as the reaper's tick: reading it costs nothing.
 #[derive(Debug)]
@@ -68,6 +69,9 @@ pub(crate) struct Pulse {
     flush_waiters: Mutex<Vec<Waker>>,
     /// Flushes that somebody has waited for.
     flushes: AtomicU64,
+    /// Where the body that is being read goes, if not to hyper.
+    landing: Mutex<Option<Landing>>,
+    has_landing: AtomicBool,
 }
 
 impl Pulse {
@@ -90,6 +94,8 @@ impl Pulse {
             flush_awaited: AtomicBool::new(false),
             flush_waiters: Mutex::default(),
             flushes: AtomicU64::new(0),
+            landing: Mutex::default(),
+            has_landing: AtomicBool::new(false),
         })
     }
 
@@ -173,6 +179,16 @@ impl Pulse {
     }
 
     /// The connection speaks another protocol from now on.
+    /// Lets the wire read a body to a place.
+    pub(crate) fn set_landing(&self, landing: Option<Landing>) {
+        self.has_landing.store(landing.is_some(), Ordering::Relaxed);
+        *landing::lock(&self.landing) = landing;
+    }
+
+    pub(super) fn landing(&self) -> Option<Landing> {
+        if self.has_landing.load(Ordering::Relaxed) { landing::lock(&self.landing).clone() } else { None }
+    }
+
     pub(crate) fn become_tunnel(&self) {
         self.tunnel.store(true, Ordering::Relaxed);
     }

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::landing::{Place, Room, lock};
 use super::observer::{Event, Observer};
 use super::pulse::{Order, Pulse};
 use super::transport::Transport;
@@ -138,6 +139,31 @@ impl Wire {
         outcome.and(if has_left { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) })
     }
 
+    /// Reads what comes of a body to its place, and as many zeroes to `buf`; to `buf` what is not of that body.
+    fn land(
+        &mut self,
+        landing: &Mutex<Place<dyn Room>>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let body = self.observer.as_ref().and_then(Observer::body);
+        let mut place = lock(landing);
+        let Some((from, rest)) = body.and_then(|(head, left)| place.rest(head, left)) else {
+            return self.transport()?.poll_read(cx, buf);
+        };
+        let most = rest.len().min(buf.remaining());
+        let mut piece = ReadBuf::uninit(rest.get_mut(..most).unwrap_or_default());
+        if self.transport()?.poll_read(cx, &mut piece)?.is_pending() {
+            place.stalled();
+            return Poll::Pending;
+        }
+        let count = piece.filled().len();
+        place.landed(from, count);
+        buf.initialize_unfilled_to(count);
+        buf.advance(count);
+        Poll::Ready(Ok(()))
+    }
+
     /// Whether the client may still be sending what nobody will read.
     fn is_talking(&self) -> bool {
         let unread = self.observer.is_some() && !self.is_between();
@@ -193,7 +219,10 @@ impl AsyncRead for Wire {
             this.encode_queries(buf, before);
             return Poll::Ready(Ok(()));
         }
-        let outcome = ready!(this.transport()?.poll_read(cx, buf));
+        let outcome = match this.pulse.landing() {
+            Some(landing) => ready!(this.land(&landing, cx, buf)),
+            None => ready!(this.transport()?.poll_read(cx, buf)),
+        };
         match &outcome {
             Ok(()) => {
                 this.observe(buf.filled().get(before..).unwrap_or_default());
