@@ -143,6 +143,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "SLIME_HOST": ("localhost", None),
     "SLIME_PORT": ("8080", 8080),
     "SLIME_UNIX_SOCKET": ("/run/app.sock", None),
+    "SLIME_UNIX_SOCKET_MODE": ("660", 0o660),
     "SLIME_DEV": ("1", True),
     "SLIME_WORKER": ("7", 7),
     "SLIME_SECRET_KEY": ("hunter2", None),

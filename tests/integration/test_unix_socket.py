@@ -41,3 +41,9 @@ def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
         assert server.wait() == 1
         assert "Traceback" not in server.output
     assert path.read_text() == "precious"
+
+
+def test_the_socket_has_the_mode_of_the_setting(start_tour: StartTour, tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    start_tour(SLIME_UNIX_SOCKET=str(path), SLIME_UNIX_SOCKET_MODE="606")
+    assert path.stat().st_mode & 0o777 == 0o606

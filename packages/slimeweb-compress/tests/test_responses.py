@@ -378,3 +378,22 @@ def test_compress_for_the_whole_application(decode: Decode) -> None:
         assert get(client, "/", method="HEAD").headers["content-encoding"] == "gzip"
         assert "content-encoding" not in get(client, "/", method="POST").headers
         assert "vary" not in get(client, "/off").headers
+
+
+def test_a_304_without_a_body_has_the_vary_of_the_whole_answer() -> None:
+    app = Slime(__file__)
+
+    @app.route("/plain", compression=SlimeCompression.All)
+    def plain(req: SlimeRequest, resp: SlimeResponse) -> None:
+        resp.set_status(304)
+
+    @app.route("/coroutine", compression=SlimeCompression.All)
+    async def coroutine(req: SlimeRequest, resp: SlimeResponse) -> None:
+        resp.set_status(304)
+
+    with TestClient(app) as client:
+        for path in ("/plain", "/coroutine"):
+            answer = client.get(path, headers={"Accept-Encoding": "gzip"})
+            assert (answer.status_code, answer.content) == (304, b"")
+            assert "accept-encoding" in [value.lower() for value in answer.header_all("vary")]
+            assert "content-encoding" not in answer.headers

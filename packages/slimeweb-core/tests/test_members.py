@@ -380,3 +380,99 @@ def test_attributes_are_in_vars_and_dir() -> None:
         assert owner.role == "admin"
 
     _in_a_handler(look)
+
+
+class Markup:
+    def __html__(self) -> str:
+        return "<b>ä</b>"
+
+
+class MarkupText(str):
+    def __html__(self) -> str:
+        return str(self)
+
+
+class Unmarked:
+    def __html__(self) -> int:
+        return 1
+
+
+@pytest.mark.parametrize("value", [Markup(), MarkupText("<b>ä</b>")])
+def test_a_value_that_knows_its_html_is_answered_as_html(value: Any) -> None:
+    app = Slime(__file__)
+
+    @app.route("/plain")
+    def plain(req: SlimeRequest, resp: SlimeResponse) -> Any:
+        return value
+
+    @app.route("/coroutine")
+    async def coroutine(req: SlimeRequest, resp: SlimeResponse) -> Any:
+        return value
+
+    @app.route("/said")
+    def said(req: SlimeRequest, resp: SlimeResponse) -> Any:
+        return resp.html(value)
+
+    @app.route("/wrong")
+    def wrong(req: SlimeRequest, resp: SlimeResponse) -> Any:
+        with pytest.raises(TypeError, match="has to give a str"):
+            resp.html(Unmarked())  # type: ignore[arg-type]
+        return "told"
+
+    with TestClient(app) as client:
+        for path in ("/plain", "/coroutine", "/said"):
+            answer = client.get(path)
+            assert (answer.text, answer.headers["content-type"]) == ("<b>ä</b>", "text/html; charset=utf-8")
+        assert client.get("/wrong").text == "told"
+
+
+@pytest.mark.parametrize(
+    ("filename", "content_type", "expected"),
+    [
+        ("report.csv", None, "text/csv; charset=utf-8"),
+        ("report.csv", "text/x-report", "text/x-report"),
+        ("report", None, "text/plain; charset=utf-8"),
+        (None, None, "text/plain; charset=utf-8"),
+    ],
+)
+def test_a_file_has_the_type_of_the_name_that_the_client_sees(
+    tmp_path: Path, filename: str | None, content_type: str | None, expected: str
+) -> None:
+    (tmp_path / "stored.txt").write_text("a,b")
+    app = Slime(__file__)
+
+    @app.route("/")
+    def send(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
+        return resp.file(tmp_path / "stored.txt", filename, content_type)
+
+    with TestClient(app) as client:
+        answer = client.get("/")
+        assert (answer.text, answer.header_all("content-type")) == ("a,b", [expected])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda req, resp: resp.set_status("404"), "the status is a str, '404', not a number"),
+        (lambda req, resp: resp.set_status(True), "the status is a bool, True, not a number"),
+        (lambda req, resp: resp.plain("x", status="404"), "the status is a str, '404', not a number"),
+        (lambda req, resp: resp.plain(b"x"), "the body is a bytes, b'x', not a str: decode it, or use resp.bytes"),
+        (lambda req, resp: resp.html({"a": 1}), "not a str: use resp.json"),
+        (lambda req, resp: resp.redirect(1), "resp.redirect: the location is an int, 1, not a str"),
+        (lambda req, resp: resp.remove_header(1), "the name is an int, 1, not a str"),
+        (lambda req, resp: req.header.get(b"a"), "the name is a bytes, b'a', not a str: decode it"),
+        (lambda req, resp: req.header_all(1), "req.header_all: the name is an int, 1, not a str"),
+        (lambda req, resp: req.query_all(1), "req.query_all: the name is an int, 1, not a str"),
+    ],
+)
+def test_arguments_of_the_wrong_type_are_told_with_what_to_write(call: Callable[..., Any], message: str) -> None:
+    app = Slime(__file__)
+
+    @app.route("/")
+    def told(req: SlimeRequest, resp: SlimeResponse) -> str:
+        with pytest.raises(TypeError, match=re.escape(message)):
+            call(req, resp)
+        return "told"
+
+    with TestClient(app) as client:
+        assert client.get("/").text == "told"

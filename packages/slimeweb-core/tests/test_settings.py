@@ -21,6 +21,7 @@ SAMPLES: dict[str, tuple[Any, str, Any]] = {
     "host": ("a.example", "b.example", "b.example"),
     "port": (1, "2", 2),
     "unix_socket": ("/run/a", "/run/b", "/run/b"),
+    "unix_socket_mode": (0o660, "600", 0o600),
     "workers": (3, "4", 4),
     "dev": (True, "yes", True),
     "trusted_proxies": (["10.0.0.1"], "10.0.0.2, 10.1.0.0/16", ("10.0.0.2", "10.1.0.0/16")),
@@ -164,3 +165,9 @@ def test_a_key_that_will_not_do_is_not_shown() -> None:
     with pytest.raises(ConfigError, match="secret_key is a bytes") as caught:
         SecretKeys([b"a-very-secret-key"])  # type: ignore[list-item]
     assert "a-very-secret-key" not in str(caught.value)
+
+
+@pytest.mark.parametrize("given", ["abc", "0o888", "66", 660, 0o440, True, 1.5])
+def test_a_mode_of_a_socket_that_will_not_do_is_refused(given: object) -> None:
+    with pytest.raises(ConfigError, match="permissions in octal, such as 0o660"):
+        resolve({"unix_socket_mode": given}, {})

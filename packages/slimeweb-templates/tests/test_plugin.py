@@ -75,3 +75,24 @@ def test_each_application_has_templates_of_its_own(app: Slime, tmp_path: Path) -
     other = Slime(tmp_path / "other" / "main.py")
     app.templates.globals["site"] = "one"
     assert "site" not in other.templates.globals
+
+
+def test_what_is_rendered_of_html_is_answered_as_html(app: Slime, tmp_path: Path) -> None:
+    (tmp_path / "templates" / "note.txt").write_text("{{ name }}")
+
+    @app.route("/html")
+    def page(req: Any, resp: Any) -> Any:
+        return req.render("hello.html", name="<Ada>")
+
+    @app.route("/text")
+    def text(req: Any, resp: Any) -> Any:
+        return req.render("note.txt", name="<Ada>")
+
+    with TestClient(app) as client:
+        answer = client.get("/html")
+        assert (answer.text, answer.headers["content-type"]) == (
+            "<h1>Hello &lt;Ada&gt;!</h1>",
+            "text/html; charset=utf-8",
+        )
+        answer = client.get("/text")
+        assert (answer.text, answer.headers["content-type"]) == ("<Ada>", "text/plain; charset=utf-8")

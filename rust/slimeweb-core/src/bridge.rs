@@ -226,7 +226,10 @@ impl Bridge {
                 }
                 Ok(Some(response)) => {
                     body.discard();
-                    return response;
+                    let Some(plan) = &this.site.files else { return response };
+                    let mut job = Job::new(&this.site, Arc::clone(plan), this.worker, head, connection);
+                    job.draft = Some(Box::new(Draft::found(response)));
+                    return this.run(job).await;
                 }
                 Ok(None) => StatusCode::NOT_FOUND,
                 Err(error) => {
@@ -300,7 +303,7 @@ impl Bridge {
     /// The file that a static route has for a request, if one has any. An error says that it cannot be known for now.
     async fn file(&self, head: &http::request::Parts) -> std::io::Result<Option<Response<Body>>> {
         for (mount, fields) in &self.site.mounts {
-            if let Some(mut response) = mount.serve(&head.method, &head.headers, head.uri.path()).await? {
+            if let Some(mut response) = mount.serve(&head.method, &head.headers, &head.uri).await? {
                 for (name, value) in fields {
                     // Vary and the like stay beside what the file's own answer says there.
                     response.headers_mut().append(name, value.clone());

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyIterator, PyList, PyString};
 
 use crate::request::SlimeRequest;
+use crate::response::text_of;
 
 /// A case-insensitive, read-only view of header fields (RFC 9110, section 5).
 ///
@@ -80,7 +81,8 @@ impl Headers {
         visit.call(&self.request)
     }
 
-    fn __getitem__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyString>> {
+    fn __getitem__<'py>(&self, py: Python<'py>, name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
+        let name = text_of("req.header[…]", "name", name)?.to_str()?;
         joined(py, self.map(), name).ok_or_else(|| PyKeyError::new_err(name.to_owned()))
     }
 
@@ -108,8 +110,14 @@ impl Headers {
 
     /// The value of the field `key`, else `default`.
     #[pyo3(signature = (key, default=None))]
-    fn get<'py>(&self, py: Python<'py>, key: &str, default: Option<Bound<'py, PyAny>>) -> Option<Bound<'py, PyAny>> {
-        joined(py, self.map(), key).map(Bound::into_any).or(default)
+    fn get<'py>(
+        &self,
+        py: Python<'py>,
+        key: &Bound<'py, PyAny>,
+        default: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let key = text_of("req.header.get", "name", key)?.to_str()?;
+        Ok(joined(py, self.map(), key).map(Bound::into_any).or(default))
     }
 
     fn keys<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {

@@ -24,6 +24,7 @@ use crate::large_body::concatenated;
 use crate::once::Once;
 use crate::pairs::{self, Pairs};
 use crate::payload::{BodyChunks, Payload};
+use crate::response::text_of;
 use crate::site::Member;
 use crate::{charset, json};
 
@@ -261,7 +262,8 @@ impl SlimeRequest {
     }
 
     /// Every line of one header field, in the order they came.
-    fn header_all<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyList>> {
+    fn header_all<'py>(&self, py: Python<'py>, name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+        let name = text_of("req.header_all", "name", name)?.to_str()?;
         headers::all(py, &self.head.headers, name)
     }
 
@@ -272,7 +274,8 @@ impl SlimeRequest {
     }
 
     /// Every value of one query parameter.
-    fn query_all<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyList>> {
+    fn query_all<'py>(&self, py: Python<'py>, name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+        let name = text_of("req.query_all", "name", name)?.to_str()?;
         pairs::all(py, pairs::query(self.query_string()), name)
     }
 
@@ -331,7 +334,8 @@ impl SlimeRequest {
     }
 
     /// Every value of one form field.
-    fn form_all<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyList>> {
+    fn form_all<'py>(&self, py: Python<'py>, name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+        let name = text_of("req.form_all", "name", name)?.to_str()?;
         pairs::all(py, pairs::borrowed(self.form_pairs(py)?), name)
     }
 

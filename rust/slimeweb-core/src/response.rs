@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use http::header::{
+    ACCEPT_RANGES, ALLOW, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+    LAST_MODIFIED, LOCATION, RETRY_AFTER,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyAttributeError, PyRuntimeError, PyTypeError, PyValueError};
@@ -12,8 +15,9 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
-use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyMemoryView, PyString, PyTuple};
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyInt, PyList, PyMemoryView, PyString, PyTuple};
 use slimeweb_http::Body;
+use slimeweb_http::files::content_type_of;
 
 use crate::attributes::Attributes;
 use crate::lanes::pool::Work;
@@ -57,6 +61,8 @@ enum Content {
     Empty,
     Bytes(Bytes),
     File(PathBuf),
+    /// A static file that the server has found, sent unless something else becomes the body.
+    Found(Body),
     Written(Py<BodyWriter>),
     Switched(Candidate),
     Sent,
@@ -80,6 +86,15 @@ impl Draft {
     pub(crate) fn overloaded() -> Self {
         let mut draft = Self::new(Some(StatusCode::SERVICE_UNAVAILABLE));
         draft.headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        draft
+    }
+
+    /// A static file, for middleware to add to.
+    pub(crate) fn found(response: Response<Body>) -> Self {
+        let (head, body) = response.into_parts();
+        let mut draft = Self::new(Some(head.status));
+        draft.headers = head.headers;
+        draft.body = Content::Found(body);
         draft
     }
 }
@@ -134,8 +149,7 @@ impl SlimeResponse {
         self.reply.lock().take()
     }
 
-    fn set(&self, body: Content, content_type: Option<HeaderValue>, status: Option<u16>) -> PyResult<()> {
-        let status = status.map(status_code).transpose()?;
+    fn set(&self, body: Content, content_type: Option<HeaderValue>, status: Option<Status>) -> PyResult<()> {
         let mut draft = self.draft.lock();
         // A writer that has not started and a switch that has not been answered yet can still give way, to an error page say.
         match &draft.body {
@@ -143,14 +157,17 @@ impl SlimeResponse {
             Content::Sent => return Err(begun("it has been sent")),
             _ => {}
         }
+        if matches!(draft.body, Content::File(_) | Content::Found(_)) {
+            drop_file(&mut draft);
+        }
         if let Some(value) = content_type {
             let is_typed = std::mem::replace(&mut draft.is_typed, false);
             if !(is_typed && (value == PLAIN || value == HTML || value == JSON)) {
                 draft.headers.insert(CONTENT_TYPE, value);
             }
         }
-        if status.is_some() {
-            draft.status = status;
+        if let Some(Status(status)) = status {
+            draft.status = Some(status);
         }
         // What the body was before goes after the lock: dropping it may run Python.
         let old = std::mem::replace(&mut draft.body, body);
@@ -167,10 +184,8 @@ impl SlimeResponse {
         value: &Bound<'_, PyAny>,
     ) -> PyResult<Option<(HeaderName, HeaderValue)>> {
         let py = key.py();
-        let (Ok(key), Ok(value)) = (key.cast::<PyString>(), value.cast::<PyString>()) else {
-            return Err(not_text(call, key, value));
-        };
-        let key = key.to_str()?;
+        let key = text_of(call, "name", key)?.to_str()?;
+        let value = text_of(call, "value", value)?;
         let (name, value) = (header_name(key)?, header_value(key, value.to_str()?)?);
         match name.as_str() {
             "content-length" => self.draft.lock().has_length = true,
@@ -231,13 +246,19 @@ impl SlimeResponse {
             return Ok(());
         }
         let this = slf.get();
-        if let Ok(text) = value.cast::<PyString>() {
+        if let Ok(text) = value.cast_exact::<PyString>() {
             this.set_text(text, PLAIN, None)
         } else if value.is_instance_of::<PyBytes>()
             || value.is_instance_of::<PyByteArray>()
             || value.is_instance_of::<PyMemoryView>()
         {
             this.set(Content::Bytes(octets(value)?), this.default_type("application/octet-stream"), None)
+        } else if value.is_exact_instance_of::<PyDict>() || value.is_exact_instance_of::<PyList>() {
+            this.set_json(value, None)
+        } else if let Some(markup) = markup(value)? {
+            this.set_text(&markup, HTML, None)
+        } else if let Ok(text) = value.cast::<PyString>() {
+            this.set_text(text, PLAIN, None)
         } else if value.is_instance_of::<PyDict>() || value.is_instance_of::<PyList>() || is_model(value)? {
             this.set_json(value, None)
         } else if value.is_instance_of::<Self>() {
@@ -247,7 +268,7 @@ impl SlimeResponse {
         }
     }
 
-    fn set_text(&self, data: &Bound<'_, PyString>, content_type: HeaderValue, status: Option<u16>) -> PyResult<()> {
+    fn set_text(&self, data: &Bound<'_, PyString>, content_type: HeaderValue, status: Option<Status>) -> PyResult<()> {
         let text = data.to_str()?;
         let bytes = if text.len() < SHARED {
             Bytes::copy_from_slice(text.as_bytes())
@@ -258,10 +279,26 @@ impl SlimeResponse {
         self.set(Content::Bytes(bytes), Some(content_type), status)
     }
 
-    fn set_json(&self, data: &Bound<'_, PyAny>, status: Option<u16>) -> PyResult<()> {
+    fn set_json(&self, data: &Bound<'_, PyAny>, status: Option<Status>) -> PyResult<()> {
         let default = self.request.get().site.json_default.bind(data.py());
         let bytes = json::dumps(data, Some(default))?;
         self.set(Content::Bytes(bytes.into()), Some(JSON), status)
+    }
+
+    /// A file as the body. A type that is given counts, then one that was set by name, then that of the file's name for the client.
+    fn set_file(&self, path: PathBuf, kind: Option<HeaderValue>, filename: Option<&str>) -> PyResult<()> {
+        let is_typed = kind.is_none() && self.draft.lock().is_typed;
+        self.set(Content::File(path), None, None)?;
+        if is_typed {
+            return Ok(());
+        }
+        let kind = kind.or_else(|| content_type_of(Path::new(filename?)));
+        self.change_headers(|headers| match kind {
+            Some(kind) => headers.insert(CONTENT_TYPE, kind),
+            // That of another body.
+            None => headers.remove(CONTENT_TYPE),
+        })?;
+        Ok(())
     }
 
     /// The type given, unless one has been set already.
@@ -278,7 +315,7 @@ impl SlimeResponse {
             let length = match &this.draft.lock().body {
                 Content::Bytes(bytes) => Some(bytes.len()),
                 // No body, but what a filter says in the headers belongs to this answer as well.
-                Content::Empty => Some(0),
+                Content::Empty | Content::Unset => Some(0),
                 _ => None,
             };
             match length {
@@ -317,7 +354,7 @@ impl SlimeResponse {
         for filter in &request.get().plan.filters {
             let (body, empty) = match &this.draft.lock().body {
                 Content::Bytes(bytes) => (bytes.clone(), false),
-                Content::Empty => (Bytes::new(), true),
+                Content::Empty | Content::Unset => (Bytes::new(), true),
                 _ => return Ok(()),
             };
             let encoder = filter.bind(py).call_method1(intern!(py, "begin"), (request, slf, body.len()))?;
@@ -355,6 +392,7 @@ impl SlimeResponse {
         let reply = match body {
             Content::Bytes(bytes) => head(status.unwrap_or(StatusCode::OK), headers, Body::full(bytes)),
             Content::Empty => head(status.unwrap_or(StatusCode::NO_CONTENT), headers, Body::empty()),
+            Content::Found(body) => head(status.unwrap_or(StatusCode::OK), headers, body),
             Content::Unset => {
                 // The handler said nothing about a body: no status either means there is none to have.
                 head(status.unwrap_or(StatusCode::NO_CONTENT), headers, Body::empty())
@@ -402,19 +440,63 @@ fn begun(why: &str) -> PyErr {
     PyRuntimeError::new_err(format!("the response cannot be changed any more: {why}"))
 }
 
+/// Removes what is about a file that is not sent after all.
 #[cold]
-fn not_text(call: &str, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyErr {
-    let (what, wrong) = if key.is_instance_of::<PyString>() { ("value", value) } else { ("name", key) };
+fn drop_file(draft: &mut Draft) {
+    draft.headers.remove(CONTENT_DISPOSITION);
+    if matches!(draft.body, Content::Found(_)) {
+        for name in [ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED]
+        {
+            draft.headers.remove(name);
+        }
+    }
+}
+
+/// An argument that has to be text. `TypeError` with what to write instead.
+pub(crate) fn text_of<'a, 'py>(
+    call: &str,
+    what: &str,
+    value: &'a Bound<'py, PyAny>,
+) -> PyResult<&'a Bound<'py, PyString>> {
+    value.cast::<PyString>().map_err(|_| not_text(call, what, value))
+}
+
+#[cold]
+fn not_text(call: &str, what: &str, wrong: &Bound<'_, PyAny>) -> PyErr {
     let shown = wrong.repr().map(|repr| repr.to_string()).unwrap_or_default();
-    let advice = if wrong.is_instance_of::<PyBytes>() { "decode it" } else { "write it as text, such as str(…)" };
+    // All of a large value would hide what is wrong with it.
+    let shown = match shown.char_indices().nth(80) {
+        Some((end, _)) => format!("{}…", shown.get(..end).unwrap_or_default()),
+        None => shown,
+    };
+    let is_body = what == "body";
+    let advice = if wrong.is_instance_of::<PyBytes>() {
+        if is_body { "decode it, or use resp.bytes(…)" } else { "decode it" }
+    } else if is_body && (wrong.is_instance_of::<PyDict>() || wrong.is_instance_of::<PyList>()) {
+        "use resp.json(…)"
+    } else {
+        "write it as text, such as str(…)"
+    };
     PyTypeError::new_err(format!("{call}: the {what} is {}, {shown}, not a str: {advice}", describe(wrong)))
 }
 
-fn status_code(status: u16) -> PyResult<StatusCode> {
-    // 1xx are the server's own, and nothing above 599 is defined (RFC 9110, section 15).
-    (200..600).contains(&status).then(|| StatusCode::from_u16(status).ok()).flatten().ok_or_else(|| {
-        PyValueError::new_err(format!("{status} is not a status that a response can have: use 200 to 599"))
-    })
+/// A status as an argument. `TypeError` for what is no whole number, `ValueError` for what no response can have.
+struct Status(StatusCode);
+
+impl<'py> FromPyObject<'_, 'py> for Status {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if !value.is_instance_of::<PyInt>() || value.is_instance_of::<PyBool>() {
+            let (kind, repr) = (describe(&value), value.repr()?);
+            return Err(PyTypeError::new_err(format!("the status is {kind}, {repr}, not a number: write it like 404")));
+        }
+        // 1xx are the server's own, and nothing above 599 is defined (RFC 9110, section 15).
+        let status = value.extract().ok().filter(|status| (200..600).contains(status));
+        status.and_then(|status: u16| StatusCode::from_u16(status).ok()).map(Self).ok_or_else(|| {
+            PyValueError::new_err(format!("{} is not a status that a response can have: use 200 to 599", &*value))
+        })
+    }
 }
 
 pub(crate) fn header_name(name: &str) -> PyResult<HeaderName> {
@@ -464,6 +546,27 @@ fn check_file(py: Python<'_>, path: &Path) -> PyResult<()> {
         // Whatever else is wrong with the path (too long, a NUL, through a file), there is nothing at it.
         _ => Err(failure::file_missing(path)),
     }
+}
+
+/// What `markup` gives for what is no text.
+fn markup_unless_text<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyString>>> {
+    if value.is_instance_of::<PyString>() { Ok(None) } else { markup(value) }
+}
+
+/// The HTML of a value that knows its own (`__html__`, as libraries for markup have it); none for any other.
+fn markup<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyString>>> {
+    let name = intern!(value.py(), "__html__");
+    // Looked up on the type, as Python does for special methods.
+    if !value.get_type().hasattr(name)? {
+        return Ok(None);
+    }
+    let html = value.call_method0(name)?;
+    html.cast_into::<PyString>().map(Some).map_err(|error| {
+        let (owner, html) = (describe(value), describe(&error.into_inner()));
+        PyTypeError::new_err(format!(
+            "{owner} was to be the body, and its __html__() gave {html}: it has to give a str"
+        ))
+    })
 }
 
 /// A dataclass or a pydantic model: known by what they carry, so that neither has to be imported.
@@ -532,7 +635,7 @@ impl SlimeResponse {
     /// Whether the response has a body, so that nothing else needs to answer.
     #[getter]
     fn is_set(&self) -> bool {
-        !matches!(self.draft.lock().body, Content::Unset)
+        !matches!(self.draft.lock().body, Content::Unset | Content::Found(_))
     }
 
     /// The path of the file that is to be sent; `None` where the body is not a file.
@@ -570,10 +673,9 @@ impl SlimeResponse {
     }
 
     /// Sets the status, 200 to 599. `ValueError` for any other.
-    fn set_status(&self, status_id: u16) -> PyResult<()> {
-        let status = status_code(status_id)?;
+    fn set_status(&self, status_id: Status) -> PyResult<()> {
         self.change_headers(|_| ())?;
-        self.draft.lock().status = Some(status);
+        self.draft.lock().status = Some(status_id.0);
         Ok(())
     }
 
@@ -597,8 +699,8 @@ impl SlimeResponse {
     }
 
     /// Removes every header of that name.
-    fn remove_header(&self, key: &str) -> PyResult<()> {
-        let name = header_name(key)?;
+    fn remove_header(&self, key: &Bound<'_, PyAny>) -> PyResult<()> {
+        let name = header_name(text_of("remove_header", "name", key)?.to_str()?)?;
         if name == CONTENT_TYPE {
             self.draft.lock().is_typed = false;
         }
@@ -608,7 +710,8 @@ impl SlimeResponse {
     }
 
     /// Every value that a header has so far, in order.
-    fn header_all<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyList>> {
+    fn header_all<'py>(&self, py: Python<'py>, name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+        let name = text_of("header_all", "name", name)?.to_str()?;
         let map = self.draft.lock().headers.clone();
         headers::all(py, &map, name)
     }
@@ -617,27 +720,34 @@ impl SlimeResponse {
     #[pyo3(signature = (data, status=None))]
     fn plain<'py>(
         slf: Bound<'py, Self>,
-        data: &Bound<'py, PyString>,
-        status: Option<u16>,
+        data: &Bound<'py, PyAny>,
+        status: Option<Status>,
     ) -> PyResult<Bound<'py, Self>> {
-        slf.get().set_text(data, PLAIN, status)?;
+        slf.get().set_text(text_of("resp.plain", "body", data)?, PLAIN, status)?;
         Ok(slf)
     }
 
-    /// Answers with HTML.
+    /// Answers with HTML: text, or a value with `__html__()`.
     #[pyo3(signature = (data, status=None))]
     fn html<'py>(
         slf: Bound<'py, Self>,
-        data: &Bound<'py, PyString>,
-        status: Option<u16>,
+        data: &Bound<'py, PyAny>,
+        status: Option<Status>,
     ) -> PyResult<Bound<'py, Self>> {
-        slf.get().set_text(data, HTML, status)?;
+        match markup_unless_text(data)? {
+            Some(html) => slf.get().set_text(&html, HTML, status)?,
+            None => slf.get().set_text(text_of("resp.html", "body", data)?, HTML, status)?,
+        }
         Ok(slf)
     }
 
     /// Answers with JSON: what `json.dumps` takes, dataclasses, pydantic models, dates, UUIDs and the like.
     #[pyo3(signature = (data, status=None))]
-    fn json<'py>(slf: Bound<'py, Self>, data: &Bound<'py, PyAny>, status: Option<u16>) -> PyResult<Bound<'py, Self>> {
+    fn json<'py>(
+        slf: Bound<'py, Self>,
+        data: &Bound<'py, PyAny>,
+        status: Option<Status>,
+    ) -> PyResult<Bound<'py, Self>> {
         slf.get().set_json(data, status)?;
         Ok(slf)
     }
@@ -647,7 +757,7 @@ impl SlimeResponse {
     fn bytes<'py>(
         slf: Bound<'py, Self>,
         data: &Bound<'py, PyAny>,
-        status: Option<u16>,
+        status: Option<Status>,
         content_type: &str,
     ) -> PyResult<Bound<'py, Self>> {
         let kind = header_value("Content-Type", content_type)?;
@@ -656,12 +766,17 @@ impl SlimeResponse {
     }
 
     /// Sends the client elsewhere. `ValueError` for a status that does not redirect.
-    #[pyo3(signature = (location, status=302))]
-    fn redirect<'py>(slf: Bound<'py, Self>, location: &str, status: u16) -> PyResult<Bound<'py, Self>> {
-        if !matches!(status, 301 | 302 | 303 | 307 | 308) {
-            return Err(PyValueError::new_err(format!("{status} does not redirect: use 301, 302, 303, 307 or 308")));
+    #[pyo3(signature = (location, status=Status(StatusCode::FOUND)), text_signature = "($self, location, status=302)")]
+    fn redirect<'py>(
+        slf: Bound<'py, Self>,
+        location: &Bound<'py, PyAny>,
+        status: Status,
+    ) -> PyResult<Bound<'py, Self>> {
+        let code = status.0.as_u16();
+        if !matches!(code, 301 | 302 | 303 | 307 | 308) {
+            return Err(PyValueError::new_err(format!("{code} does not redirect: use 301, 302, 303, 307 or 308")));
         }
-        let location = disposition::location(location)?;
+        let location = disposition::location(text_of("resp.redirect", "location", location)?.to_str()?)?;
         slf.get().set(Content::Empty, None, Some(status))?;
         slf.get().change_headers(|headers| headers.insert(LOCATION, location))?;
         Ok(slf)
@@ -669,7 +784,8 @@ impl SlimeResponse {
 
     /// Answers with a file: in parts (Range) and only if changed (ETag, Last-Modified) where the client asks so.
     ///
-    /// `filename` makes it a download of that name. A file that is not there raises what becomes a 404.
+    /// `filename` makes it a download of that name, which also says of what type it is unless `content_type` or a header
+    /// does. A file that is not there raises what becomes a 404.
     #[pyo3(signature = (path, filename=None, content_type=None))]
     fn file<'py>(
         slf: Bound<'py, Self>,
@@ -680,7 +796,7 @@ impl SlimeResponse {
         let kind = content_type.map(|kind| header_value("Content-Type", kind)).transpose()?;
         let disposition = filename.map(disposition::attachment).transpose()?;
         check_file(slf.py(), &path)?;
-        slf.get().set(Content::File(path), kind, None)?;
+        slf.get().set_file(path, kind, filename)?;
         if let Some(value) = disposition {
             slf.get().change_headers(|headers| headers.insert(CONTENT_DISPOSITION, value))?;
         }
@@ -688,8 +804,8 @@ impl SlimeResponse {
     }
 
     /// Answers without a body.
-    #[pyo3(signature = (status=204))]
-    fn empty<'py>(slf: Bound<'py, Self>, status: u16) -> PyResult<Bound<'py, Self>> {
+    #[pyo3(signature = (status=Status(StatusCode::NO_CONTENT)), text_signature = "($self, status=204)")]
+    fn empty<'py>(slf: Bound<'py, Self>, status: Status) -> PyResult<Bound<'py, Self>> {
         slf.get().set(Content::Empty, None, Some(status))?;
         Ok(slf)
     }

@@ -168,6 +168,7 @@ impl Server {
         plans: Vec<Plan>,
         mounts: Vec<Mount>,
         fallback: Option<Plan>,
+        files: Option<Plan>,
         on_error: Py<PyAny>,
         request_members: &Bound<'_, PyMapping>,
         response_members: &Bound<'_, PyMapping>,
@@ -175,8 +176,9 @@ impl Server {
     ) -> PyResult<()> {
         let settings = &self.settings;
         let access = access.map(AccessLog::start).transpose()?.map(Arc::new);
-        // What it answers has no route, and says so.
-        let fallback = fallback.map(|plan| Plan { pattern: String::new(), ..plan });
+        // What they answer has no route, and says so.
+        let unrouted = |plan: Plan| Plan { pattern: String::new(), ..plan };
+        let (fallback, files) = (fallback.map(unrouted), files.map(unrouted));
         let uploads = Arc::new(UploadDir::new(settings.upload_dir.clone()));
         py.detach(|| uploads.clear_abandoned());
         let member = |module: &str, name: &str| PyResult::Ok(py.import(module)?.getattr(name)?.unbind());
@@ -189,6 +191,7 @@ impl Server {
                     .map(|mount| Ok((StaticDir::new(&mount.directory, &mount.prefix), mount.fields()?)))
                     .collect::<PyResult<_>>()?,
                 fallback: fallback.as_ref().map(|plan| Arc::new(plan.clone_ref(py))),
+                files: files.as_ref().map(|plan| Arc::new(plan.clone_ref(py))),
                 on_error: on_error.clone_ref(py),
                 json_default: member("slimeweb.encoding", "default")?,
                 method: member("types", "MethodType")?,

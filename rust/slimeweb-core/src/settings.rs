@@ -15,6 +15,7 @@ pub(crate) struct Settings {
     host: String,
     port: u16,
     unix_socket: Option<PathBuf>,
+    unix_socket_mode: Option<u32>,
     pub(crate) workers: usize,
     pub(crate) tls_cert: Option<PathBuf>,
     pub(crate) tls_key: Option<PathBuf>,
@@ -41,7 +42,7 @@ pub(crate) struct Settings {
 impl Settings {
     pub(crate) fn bind(&self) -> Bind {
         match &self.unix_socket {
-            Some(path) => Bind::Unix { path: path.clone() },
+            Some(path) => Bind::Unix { path: path.clone(), mode: self.unix_socket_mode },
             None => Bind::Tcp { host: self.host.clone(), port: self.port },
         }
     }

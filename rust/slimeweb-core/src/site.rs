@@ -28,6 +28,8 @@ pub(crate) struct Site {
     pub(crate) mounts: Vec<(StaticDir, HeaderMap)>,
     /// Answers what no route does, where somebody wants a say in it.
     pub(crate) fallback: Option<Arc<Plan>>,
+    /// Answers for static files, where middleware covers them.
+    pub(crate) files: Option<Arc<Plan>>,
     pub(crate) on_error: Py<PyAny>,
     /// `slimeweb.encoding.default`: what JSON does not know, in terms that it does.
     pub(crate) json_default: Py<PyAny>,

@@ -18,6 +18,8 @@ pub enum Bind {
     Unix {
         /// Where its file is made.
         path: PathBuf,
+        /// The permissions of its file, such as 0o660; none leaves them to the umask.
+        mode: Option<u32>,
     },
 }
 

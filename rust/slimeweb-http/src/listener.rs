@@ -35,9 +35,8 @@ impl Listener {
             Bind::Tcp { host, port } => {
                 bind_tcp(host, *port).map_err(|source| Error::Bind { address: format!("{host}:{port}"), source })
             }
-            Bind::Unix { path } => {
-                bind_unix(path).map_err(|source| Error::Bind { address: format!("unix:{}", path.display()), source })
-            }
+            Bind::Unix { path, mode } => bind_unix(path, *mode)
+                .map_err(|source| Error::Bind { address: format!("unix:{}", path.display()), source }),
         }
     }
 
@@ -110,8 +109,8 @@ impl Drop for SocketFile {
 }
 
 #[cfg(unix)]
-fn bind_unix(path: &std::path::Path) -> io::Result<Listener> {
-    use std::os::unix::fs::FileTypeExt;
+fn bind_unix(path: &std::path::Path, mode: Option<u32>) -> io::Result<Listener> {
+    use std::os::unix::fs::{FileTypeExt, PermissionsExt};
     use std::os::unix::net::UnixStream;
 
     if std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket()) {
@@ -125,13 +124,17 @@ fn bind_unix(path: &std::path::Path) -> io::Result<Listener> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.bind(&socket2::SockAddr::unix(path)?)?;
     let file = SocketFile::new(path)?;
+    if let Some(mode) = mode {
+        // Before it listens: until then nobody can connect, whatever the umask allows.
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+    }
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok(Listener { address: Address::Unix(path.to_owned()), socket: ListeningSocket::Unix(socket.into(), file) })
 }
 
 #[cfg(not(unix))]
-fn bind_unix(_: &std::path::Path) -> io::Result<Listener> {
+fn bind_unix(_: &std::path::Path, _: Option<u32>) -> io::Result<Listener> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no Unix domain sockets; bind a host and a port"))
 }
 
@@ -168,7 +171,7 @@ mod tests {
     #[test]
     fn a_stale_socket_is_replaced_a_live_one_is_not() {
         let directory = tempfile::tempdir().unwrap();
-        let bind = Bind::Unix { path: directory.path().join("s") };
+        let bind = Bind::Unix { path: directory.path().join("s"), mode: None };
         let first = Listener::bind(&bind).unwrap();
         assert!(Listener::bind(&bind).is_err());
         drop(first);
@@ -181,11 +184,24 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
+    fn a_socket_has_the_mode_that_it_is_given() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        for mode in [0o600, 0o660, 0o666] {
+            let _listener = Listener::bind(&Bind::Unix { path: path.clone(), mode: Some(mode) }).unwrap();
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
     fn a_file_in_the_way_is_left_alone() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("s");
         std::fs::write(&path, "precious").unwrap();
-        assert!(Listener::bind(&Bind::Unix { path: path.clone() }).is_err());
+        assert!(Listener::bind(&Bind::Unix { path: path.clone(), mode: None }).is_err());
         assert_eq!(std::fs::read(path).unwrap(), b"precious");
     }
 }

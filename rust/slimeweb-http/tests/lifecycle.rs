@@ -295,7 +295,12 @@ fn unix_sockets() {
 
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket");
-    let site = serve_on(Bind::Unix { path: path.clone() }, Config { limits: limits(), ..Config::default() }, 1, echo);
+    let site = serve_on(
+        Bind::Unix { path: path.clone(), mode: None },
+        Config { limits: limits(), ..Config::default() },
+        1,
+        echo,
+    );
     assert_eq!(site.address.to_string(), format!("unix:{}", path.display()));
     let mut stream = std::os::unix::net::UnixStream::connect(&path).unwrap();
     stream.write_all(b"GET /u HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();

@@ -18,7 +18,7 @@ fn site(root: &Path) -> Site {
         let directory = directory.clone();
         async move {
             let head = &exchange.head;
-            directory.serve(&head.method, &head.headers, head.uri.path()).await.unwrap().unwrap_or_else(|| {
+            directory.serve(&head.method, &head.headers, &head.uri).await.unwrap().unwrap_or_else(|| {
                 let mut response = Response::new(Body::empty());
                 *response.status_mut() = http::StatusCode::NOT_FOUND;
                 response

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from os import PathLike
 from pathlib import Path
 from socket import socket
-from typing import Any, final
+from typing import Any, Protocol, final
 
 from _typeshed import ReadableBuffer, WriteableBuffer
 
@@ -37,6 +37,9 @@ __all__ = [
 ]
 
 __version__: str
+
+class _Markup(Protocol):
+    def __html__(self) -> str: ...
 
 @final
 class Headers(Mapping[str, str]):
@@ -134,7 +137,7 @@ class SlimeResponse:
     def remove_header(self, key: str) -> None: ...
     def header_all(self, name: str) -> list[str]: ...
     def plain(self, data: str, status: int | None = None) -> SlimeResponse: ...
-    def html(self, data: str, status: int | None = None) -> SlimeResponse: ...
+    def html(self, data: str | _Markup, status: int | None = None) -> SlimeResponse: ...
     def json(self, data: Any, status: int | None = None) -> SlimeResponse: ...
     def bytes(self, data: bytes, status: int | None = None, content_type: str = ...) -> SlimeResponse: ...
     def redirect(self, location: str, status: int = 302) -> SlimeResponse: ...
@@ -261,6 +264,7 @@ class Server:
         plans: Sequence[Plan],
         mounts: Sequence[StaticMount],
         fallback: Plan | None,
+        files: Plan | None,
         on_error: Callable[[SlimeRequest, SlimeResponse, BaseException], None],
         request_members: Mapping[str, Callable[..., Any]],
         response_members: Mapping[str, Callable[..., Any]],

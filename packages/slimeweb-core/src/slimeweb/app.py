@@ -273,9 +273,9 @@ class Slime:
     ) -> None:
         """Serves the files of a directory (relative to the application's file, or absolute) below a URL prefix.
 
-        Files are served without middleware; every answer has `headers` besides its own, such as
-        `{"Access-Control-Allow-Origin": "*"}` for pages of other origins. `ConfigError` when there is no such
-        directory, the prefix is taken or a header will not do.
+        Files are served without middleware, but for that of the application that covers them, as `Cors` does
+        (`SlimeMiddleware.covers_files`); every answer has `headers` besides its own. `ConfigError` when there is no
+        such directory, the prefix is taken or a header will not do.
         """
         self._declaring("a static route")
         self._mounts.add(prefix, directory, headers)
@@ -292,6 +292,7 @@ class Slime:
         *,
         https: SlimeTls | None = None,
         unix_socket: str | os.PathLike[str] | None = None,
+        unix_socket_mode: int | str | None = None,
         trusted_proxies: Sequence[str] | None = None,
         access_log: bool | None = None,
         body_size: int | None = None,
@@ -396,6 +397,7 @@ class Slime:
             plans=compiler.plans(),
             mounts=mounts,
             fallback=compiler.fallback(bool(self._errors)),
+            files=compiler.files(),
             on_error=failures.on_error,
             request_members=request_members(self, self._plugins, SlimeRequest),
             response_members=response_members(self, self._plugins, SlimeResponse),

@@ -12,7 +12,7 @@ from slimeweb.dev_checks import watched
 from slimeweb.errors import PluginError
 from slimeweb.failures import Failures
 from slimeweb.fold import Layer, fold
-from slimeweb.methods import ANY, overlap
+from slimeweb.methods import ANY, covers, overlap
 from slimeweb.middleware import (
     Registration,
     SlimeMiddleware,
@@ -73,6 +73,25 @@ class Compiler:
         if not everywhere and not has_handlers and not self.around:
             return None
         return self._synthetic("/{*path}", (ANY,), self._layers(everywhere), self.failures.refuse)
+
+    def files(self) -> Plan | None:
+        """The plan for static files; `None` when no middleware covers them, so that the server sends them by itself."""
+        covering = [
+            each
+            for each in self.registrations
+            if each.is_app_wide
+            and each.middleware is not None
+            and each.middleware.covers_files
+            and (covers(each.methods, "GET") or each.answers_options)
+        ]
+        outermost = [middleware for _, middleware in self.around if middleware.covers_files]
+        if not covering and not outermost:
+            return None
+
+        def send(req: SlimeRequest, resp: SlimeResponse) -> None:
+            """The server has found the file."""
+
+        return self._synthetic("/{*path}", (ANY,), self._layers(covering, outermost=outermost), send)
 
     def _route(self, route: RouteSpec, kinds: dict[str, Plugin]) -> Iterable[Plan]:
         body_size = self.body_size if route.body_size is None else route.body_size

@@ -62,6 +62,11 @@ class SlimeMiddleware:
     it and of those derived from that one: what a route says for itself replaces what the application says.
     """
 
+    covers_files: bool = False
+    """Whether it also runs for static files, where it is used for every path. `middle_before` sees the status and the
+    headers that the file is to be sent with, and its answer takes the file's place.
+    """
+
     only_declares: bool = False
     """Whether it has no methods on purpose: a plugin looks for it among `app.registrations` and `route.middleware`."""
 

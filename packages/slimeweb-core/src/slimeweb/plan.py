@@ -48,6 +48,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 3000
     unix_socket: str | None = None
+    unix_socket_mode: int | None = None
     workers: int = 1
     dev: bool = False
     tls_cert: str | None = None

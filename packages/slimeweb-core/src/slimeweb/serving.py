@@ -40,6 +40,7 @@ class Compiled:
     plans: Sequence[Plan]
     mounts: Sequence[StaticMount]
     fallback: Plan | None
+    files: Plan | None
     on_error: Callable[[SlimeRequest, SlimeResponse, BaseException], None]
     request_members: Mapping[str, Callable[..., Any]]
     response_members: Mapping[str, Callable[..., Any]]
@@ -118,6 +119,7 @@ class Serving:
                 compiled.plans,
                 compiled.mounts,
                 compiled.fallback,
+                compiled.files,
                 compiled.on_error,
                 compiled.request_members,
                 compiled.response_members,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -79,6 +80,20 @@ def _whole(lowest: int, highest: int = _MOST, unit: str = "") -> Reader:
     return read
 
 
+def _mode(value: Any) -> int:
+    """Permissions; text is octal, as for chmod."""
+    allowed = "permissions in octal, such as 0o660 (as a variable or text: 660)"
+    if isinstance(value, str):
+        digits = value.strip().removeprefix("0o")
+        if not re.fullmatch("[0-7]{3,4}", digits):
+            raise _Invalid(allowed)
+        value = int(digits, 8)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0o600 <= value <= 0o777 or value & 0o600 != 0o600:
+        # 660 without its 0o is 0o1224.
+        raise _Invalid(f"{allowed}; whoever owns it has to be able to read and write")
+    return value
+
+
 def _seconds(value: Any) -> float:
     try:
         number = float(value)
@@ -130,6 +145,7 @@ _FIELDS: Mapping[str, tuple[str, Reader]] = MappingProxyType(
         "host": ("SLIME_HOST", _text),
         "port": ("SLIME_PORT", _whole(0, 65535)),
         "unix_socket": ("SLIME_UNIX_SOCKET", _text),
+        "unix_socket_mode": ("SLIME_UNIX_SOCKET_MODE", _mode),
         "dev": ("SLIME_DEV", _flag),
         "workers": ("SLIME_WORKER", _whole(1, 1024)),
         "secret_key": ("SLIME_SECRET_KEY", _keys),

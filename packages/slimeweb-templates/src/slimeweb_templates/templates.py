@@ -18,14 +18,30 @@ from jinja2 import (
 
 from slimeweb_templates.errors import MissingTemplate, TemplateMistake
 
-__all__ = ["Templates"]
+__all__ = ["Html", "Templates"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-ESCAPED = (".html", ".htm", ".xhtml", ".xml", ".svg")
-"""Endings whose templates are escaped, with and without one of `SUFFIXES` behind them."""
+HTML = (".html", ".htm", ".xhtml")
+"""Endings whose templates give `Html`, with and without one of `SUFFIXES` behind them."""
+
+ESCAPED = (*HTML, ".xml", ".svg")
+"""Endings whose templates are escaped, likewise."""
 
 SUFFIXES = (".j2", ".jinja", ".jinja2")
+
+
+class Html(str):
+    """What a template for HTML gives: text that slimeweb answers with as HTML, and that templates do not escape again.
+
+    What is made of it, by `+` or `replace`, is plain text.
+    """
+
+    __slots__ = ()
+
+    def __html__(self) -> str:
+        """Its text."""
+        return str(self)
 
 
 class Templates:
@@ -100,7 +116,8 @@ class Templates:
             raise TemplateMistake.of_syntax(error) from error
 
     def render(self, name: str, context: Mapping[str, Any] | None = None, /, **names: Any) -> str:
-        """A template's text with these names filled in; keywords count over `context`.
+        """A template's text with these names filled in, `Html` where its name ends like that; keywords count over
+        `context`.
 
         `MissingTemplate` when it, or one that it includes, is not there; `TemplateMistake` with name and line when it
         fails.
@@ -108,20 +125,25 @@ class Templates:
         template = self.get(name)
         values = {**(context or {}), **names}
         try:
-            return template.render(values)
+            text = template.render(values)
         except TemplateNotFound as error:
             raise MissingTemplate(name, str(error.name or name), self.directory) from error
         except TemplateSyntaxError as error:
             raise TemplateMistake.of_syntax(error) from error
         except Exception as error:
             raise TemplateMistake.of_failure(name, error, self.directory) from error
+        return Html(text) if _bare(name).endswith(HTML) else text
 
 
 def is_escaped(name: str | None) -> bool:
     """Whether values are escaped in a template of that name. A template without a name comes from code: it is."""
     if name is None:
         return True
+    return _bare(name).endswith(ESCAPED)
+
+
+def _bare(name: str) -> str:
     lower = name.lower()
     for suffix in SUFFIXES:
         lower = lower.removesuffix(suffix)
-    return lower.endswith(ESCAPED)
+    return lower

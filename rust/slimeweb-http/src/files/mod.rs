@@ -7,5 +7,5 @@ mod range;
 mod response;
 mod static_dir;
 
-pub use response::serve_file;
+pub use response::{content_type_of, serve_file};
 pub use static_dir::StaticDir;

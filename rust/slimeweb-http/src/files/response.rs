@@ -195,10 +195,16 @@ fn text(ascii: String) -> HeaderValue {
 }
 
 fn content_type(name: &Path) -> HeaderValue {
-    let guess = mime_guess::from_path(name).first_raw().unwrap_or("application/octet-stream");
-    if guess.starts_with("text/") || guess == "application/javascript" {
+    content_type_of(name).unwrap_or(HeaderValue::from_static("application/octet-stream"))
+}
+
+/// The Content-Type of files of that name; none where the name says nothing about it.
+#[must_use]
+pub fn content_type_of(name: &Path) -> Option<HeaderValue> {
+    let guess = mime_guess::from_path(name).first_raw()?;
+    Some(if guess.starts_with("text/") || guess == "application/javascript" {
         text(format!("{guess}; charset=utf-8"))
     } else {
         HeaderValue::from_static(guess)
-    }
+    })
 }

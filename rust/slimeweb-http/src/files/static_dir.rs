@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION, VARY};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
-use percent_encoding::percent_decode_str;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
+use percent_encoding::{CONTROLS, percent_decode_str, utf8_percent_encode};
 
 use super::cached::{Directory, Miss};
 use super::negotiation::{ENCODINGS, Encoding, wanted};
@@ -52,12 +52,12 @@ impl StaticDir {
         &self.prefix
     }
 
-    /// Answers for `path`, a whole request path as it came; none where there is nothing for it. 405 for other methods than
-    /// GET and HEAD.
+    /// Answers for the path of `uri`; none where there is nothing for it. 405 for other methods than GET and HEAD.
     ///
     /// # Errors
     /// [`is_exhausted`] is true of it: whether there is something cannot be known for now.
-    pub async fn serve(&self, method: &Method, headers: &HeaderMap, path: &str) -> io::Result<Option<Response<Body>>> {
+    pub async fn serve(&self, method: &Method, headers: &HeaderMap, uri: &Uri) -> io::Result<Option<Response<Body>>> {
+        let path = uri.path();
         let Some(relative) = self.relative(path) else { return Ok(None) };
         let slash = path.ends_with('/');
         let target = match find_at_once(&self.root, &relative, headers, slash) {
@@ -75,7 +75,7 @@ impl StaticDir {
             return Ok(Some(method_not_allowed()));
         }
         match target {
-            Target::Slash => Ok(redirect(path)),
+            Target::Slash => Ok(redirect(uri)),
             Target::File { opened, name, encoding, varies } => {
                 let mut extra = HeaderMap::new();
                 if varies {
@@ -101,10 +101,17 @@ fn absent_unless_exhausted(error: io::Error) -> io::Result<Option<Response<Body>
     if is_exhausted(&error) { Err(error) } else { Ok(None) }
 }
 
-fn redirect(path: &str) -> Option<Response<Body>> {
+/// To the same with a slash at the end of the path. The query stays.
+fn redirect(uri: &Uri) -> Option<Response<Body>> {
+    let mut location = format!("{}/", uri.path());
+    if let Some(query) = uri.query() {
+        location.push('?');
+        location.push_str(query);
+    }
+    let location = utf8_percent_encode(&location, CONTROLS).to_string();
     let mut response = Response::new(Body::full("Permanent Redirect\n"));
     *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
-    response.headers_mut().insert(LOCATION, HeaderValue::from_str(&format!("{path}/")).ok()?);
+    response.headers_mut().insert(LOCATION, HeaderValue::from_str(&location).ok()?);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     Some(response)
 }

@@ -34,12 +34,14 @@ class Cors(SlimeMiddleware):
     any page on the web could act as the user otherwise. `allow_private_network` lets public pages use this server
     where it is in a private network.
 
-    Of several around a route the innermost counts: a route's own rather than the application's. `ValueError` for what
-    would be unsafe or have no effect.
+    Of several around a route the innermost counts: a route's own rather than the application's. Used for every path, it
+    is for static files as well, but for those of a `static_route` whose `headers` have an Access-Control-Allow-Origin.
+    `ValueError` for what would be unsafe or have no effect.
     """
 
     answers_options = True
     replaces_outer = True
+    covers_files = True
 
     def __init__(
         self,
@@ -96,6 +98,9 @@ class Cors(SlimeMiddleware):
 
     def middle_before(self, req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse | None:
         """Sets the headers before anything is sent, so that streams and errors have them too."""
+        if req.route is None and resp.header_all("Access-Control-Allow-Origin"):
+            # A static route that says itself who may use it.
+            return None
         origin = req.header.get("origin")
         requested = req.header.get("access-control-request-method") if req.method == "OPTIONS" else None
         if not self._any:
@@ -112,6 +117,8 @@ class Cors(SlimeMiddleware):
             if allowed and self._expose:
                 resp.set_header("Access-Control-Expose-Headers", self._expose)
             return None
+        # Of a static file it is the answer to other methods than a page may ask for with it.
+        resp.remove_header("Allow")
         if allowed:
             self._permit(req, resp, requested)
         return resp.empty(204)
