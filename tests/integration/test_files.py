@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from support.certificate import self_signed
 from support.process import REPOSITORY, ServerProcess
 
 REPORT = (REPOSITORY / "examples" / "tour" / "downloads" / "report.csv").read_bytes()
@@ -106,3 +109,77 @@ def test_an_unchanged_file_is_304(tour: ServerProcess) -> None:
 def test_head_of_a_file_has_its_length(tour: ServerProcess) -> None:
     answer = tour.ask("/report", "HEAD")
     assert (answer.status, answer.header("content-length")) == (200, str(len(REPORT)))
+
+
+COVERED = """
+from slimeweb import Slime
+from slimeweb.plugin import Cors
+
+app = Slime(__file__)
+
+
+class Markup:
+    def __html__(self):
+        return "<b>hi</b>"
+
+
+@app.route("/plain")
+def plain(req, resp):
+    return Markup()
+
+
+@app.route("/coroutine")
+async def coroutine(req, resp):
+    return Markup()
+
+
+app.use(Cors("https://shop.example"))
+app.static_route("/files", "files")
+app.serve()
+"""
+LARGE = bytes(range(256)) * 8192
+VERSIONS = pytest.mark.parametrize("version", ["1.1", "2"])
+
+
+@pytest.fixture(scope="module")
+def covered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    directory = tmp_path_factory.mktemp("covered")
+    (directory / "main.py").write_text(COVERED)
+    (directory / "files" / "sub").mkdir(parents=True)
+    (directory / "files" / "large.bin").write_bytes(LARGE)
+    (directory / "files" / "sub" / "index.html").write_text("index")
+    cert, key = self_signed(directory)
+    env = {"SLIME_TLS_CERT": str(cert), "SLIME_TLS_KEY": str(key)}
+    with ServerProcess(directory / "main.py", env=env) as server:
+        yield server.wait_until_serving()
+
+
+@VERSIONS
+def test_static_files_are_sent_as_they_are_with_the_fields_of_cors(covered: ServerProcess, version: str) -> None:
+    origin = {"Origin": "https://shop.example"}
+    size = str(len(LARGE))
+    for method, more, status, body, length in [
+        ("GET", {}, 200, LARGE, size),
+        ("HEAD", {}, 200, b"", size),
+        ("GET", {"Range": "bytes=1-3"}, 206, LARGE[1:4], "3"),
+    ]:
+        answer = covered.ask("/files/large.bin", method, headers={**origin, **more}, version=version)
+        assert (answer.status, answer.body, answer.header("content-length")) == (status, body, length)
+        assert answer.header("access-control-allow-origin") == "https://shop.example"
+    asked = {**origin, "Access-Control-Request-Method": "GET"}
+    preflight = covered.ask("/files/large.bin", "OPTIONS", headers=asked, version=version)
+    assert (preflight.status, preflight.header("allow")) == (204, None)
+    assert preflight.header("access-control-allow-origin") == "https://shop.example"
+
+
+@VERSIONS
+def test_the_redirect_to_the_slash_of_a_directory_keeps_the_query(covered: ServerProcess, version: str) -> None:
+    answer = covered.ask("/files/sub?page=2&q=a%20b", version=version)
+    assert (answer.status, answer.header("location")) == (308, "/files/sub/?page=2&q=a%20b")
+
+
+@VERSIONS
+@pytest.mark.parametrize("kind", ["plain", "coroutine"])
+def test_a_value_that_knows_its_html_is_a_page(covered: ServerProcess, version: str, kind: str) -> None:
+    answer = covered.ask(f"/{kind}", version=version)
+    assert (answer.text, answer.header("content-type")) == ("<b>hi</b>", "text/html; charset=utf-8")
