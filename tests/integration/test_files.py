@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.certificate import self_signed
+from support.certificate import tls_variables
 from support.process import REPOSITORY, ServerProcess
 
 REPORT = (REPOSITORY / "examples" / "tour" / "downloads" / "report.csv").read_bytes()
@@ -148,8 +148,7 @@ def covered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]
     (directory / "files" / "sub").mkdir(parents=True)
     (directory / "files" / "large.bin").write_bytes(LARGE)
     (directory / "files" / "sub" / "index.html").write_text("index")
-    cert, key = self_signed(directory)
-    env = {"SLIME_TLS_CERT": str(cert), "SLIME_TLS_KEY": str(key)}
+    env = tls_variables(directory)
     with ServerProcess(directory / "main.py", env=env) as server:
         yield server.wait_until_serving()
 

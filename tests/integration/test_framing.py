@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.certificate import self_signed
+from support.certificate import tls_variables
 from support.http2 import Reset
 from support.process import ServerProcess
 
@@ -126,8 +126,7 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(script: Path) -> Iterator[ServerProcess]:
-    cert, key = self_signed(script.parent)
-    env = {"SLIME_TLS_CERT": str(cert), "SLIME_TLS_KEY": str(key)}
+    env = tls_variables(script.parent)
     with ServerProcess(script, env=env) as server:
         yield server.wait_until_serving()
 

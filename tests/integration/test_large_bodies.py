@@ -15,7 +15,7 @@ import pytest
 
 from slimeweb import Slime, SlimeRequest, SlimeResponse
 from slimeweb.testing import TestClient
-from support.certificate import self_signed
+from support.certificate import tls_variables
 from support.condition import eventually
 from support.footprint import resident_memory
 from support.process import ServerProcess
@@ -89,10 +89,9 @@ app.serve()
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     folder = tmp_path_factory.mktemp("large")
-    cert, key = self_signed(folder)
     script = folder / "main.py"
     script.write_text(APP)
-    with ServerProcess(script, env={"SLIME_TLS_CERT": str(cert), "SLIME_TLS_KEY": str(key)}) as process:
+    with ServerProcess(script, env=tls_variables(folder)) as process:
         yield process.wait_until_serving()
 
 

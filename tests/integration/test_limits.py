@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support import multipart
-from support.certificate import self_signed
+from support.certificate import tls_variables
 from support.footprint import peak_memory, resident_memory
 from support.process import ServerProcess
 from support.wire import Answer
@@ -42,8 +42,7 @@ kind = pytest.mark.parametrize("kind", ["plain", "coroutine"])
 
 @pytest.fixture(scope="module")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    cert, key = self_signed(tmp_path_factory.mktemp("tls"))
-    return {"SLIME_TLS_CERT": str(cert), "SLIME_TLS_KEY": str(key)}
+    return tls_variables(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.certificate import self_signed
+from support.certificate import tls_variables
 from support.process import ServerProcess
 
 APP = """
@@ -48,8 +48,7 @@ def server(script: Path) -> Iterator[ServerProcess]:
 
 @pytest.fixture(scope="module")
 def secure(script: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    cert, key = self_signed(tmp_path_factory.mktemp("tls"))
-    with ServerProcess(script, env={"SLIME_TLS_CERT": str(cert), "SLIME_TLS_KEY": str(key)}) as server:
+    with ServerProcess(script, env=tls_variables(tmp_path_factory.mktemp("tls"))) as server:
         yield server.wait_until_serving()
 
 

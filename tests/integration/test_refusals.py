@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.certificate import self_signed
+from support.certificate import self_signed, tls_variables
 from support.condition import eventually
 from support.process import ServerProcess
 
@@ -140,10 +140,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     script.write_text(APP)
     (directory / "static").mkdir()
     (directory / "static" / "there.txt").write_text("there")
-    certificate, key = self_signed(directory)
     env = {
-        "SLIME_TLS_CERT": str(certificate),
-        "SLIME_TLS_KEY": str(key),
+        **tls_variables(directory),
         "SLIME_ACCESS_LOG": "1",
         "SLIME_BODY_TIMEOUT": "1",
         "SLIME_HEAD_TIMEOUT": "1",

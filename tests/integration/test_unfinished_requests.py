@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from support.certificate import self_signed
+from support.certificate import tls_variables
 from support.http2 import Reset
 from support.process import ServerProcess
 from support.tools import tool
@@ -77,8 +77,7 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def secure(script: Path) -> Iterator[ServerProcess]:
-    cert, key = self_signed(script.parent)
-    with ServerProcess(script, env={"SLIME_TLS_CERT": str(cert), "SLIME_TLS_KEY": str(key)}, workers=1) as process:
+    with ServerProcess(script, env=tls_variables(script.parent), workers=1) as process:
         yield process.wait_until_serving()
         process.kill()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from support import multipart
-from support.certificate import self_signed
+from support.certificate import tls_variables
 from support.condition import eventually
 from support.process import ServerProcess
 from support.tools import tool
@@ -59,8 +59,7 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    cert, key = self_signed(tmp_path_factory.mktemp("tls"))
-    return {"SLIME_TLS_CERT": str(cert), "SLIME_TLS_KEY": str(key)}
+    return tls_variables(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="module")

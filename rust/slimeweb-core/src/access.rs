@@ -9,7 +9,7 @@ use http::{Response, StatusCode};
 use http_body::Body as _;
 use parking_lot::Mutex;
 use pyo3::prelude::*;
-use slimeweb_http::Body;
+use slimeweb_http::{Body, is_without_content};
 
 /// Lines that may wait to be written; beyond that they are dropped rather than held against the clients.
 const BACKLOG: usize = 8192;
@@ -57,8 +57,7 @@ impl Entry {
             *switched.lock() = Some(self);
             return response;
         }
-        let is_bodiless = access.method == "HEAD"
-            || matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED);
+        let is_bodiless = access.method == "HEAD" || is_without_content(status);
         if is_bodiless || response.body().is_end_stream() {
             self.end(0, true);
             return response;

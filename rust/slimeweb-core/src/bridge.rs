@@ -167,9 +167,7 @@ impl Bridge {
         let refused = refusal.into_refused();
         let response = match job.plan.refusal.clone() {
             Some(plan) if is_client_there => {
-                job.plan = plan;
-                job.draft = Some(Box::new(Draft::refusal(refused.status, None)));
-                job.payload = Payload::Refused(Box::new(refused));
+                job.refused_by(plan, Draft::refusal(refused.status, None), refused);
                 self.run(job).await
             }
             _ => text(refused.status, refused.detail),
@@ -187,8 +185,7 @@ impl Bridge {
     ) -> Answer {
         let Some(plan) = &self.site.fallback else { return Answer::now(text(refused.status, refused.detail)) };
         let mut job = Job::new(&self.site, Arc::clone(plan), self.worker, head, connection);
-        job.draft = Some(Box::new(Draft::refusal(refused.status, None)));
-        job.payload = Payload::Refused(Box::new(refused));
+        job.refused_by(Arc::clone(plan), Draft::refusal(refused.status, None), refused);
         self.run(job)
     }
 

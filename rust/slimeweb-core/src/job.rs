@@ -63,6 +63,13 @@ impl Job {
         })
     }
 
+    /// Makes it the request of a plan that answers instead of a handler: `draft` is the answer that it begins with.
+    pub(crate) fn refused_by(&mut self, plan: Arc<Plan>, draft: Draft, refused: Refused) {
+        self.plan = plan;
+        self.draft = Some(Box::new(draft));
+        self.payload = Payload::Refused(Box::new(refused));
+    }
+
     /// Answers for a handler that there is no thread for: through the route's middleware and the application's error handlers, on the
     /// worker's thread, where these have not kept it waiting before.
     #[cold]
@@ -73,12 +80,9 @@ impl Job {
             && is_first
             && plan.pace.trust()
             && !port.is_relieved()
-            && !port.is_rescued()
         {
-            self.plan = plan;
-            self.draft = Some(Box::new(Draft::overloaded()));
-            let detail = OVERLOADED.to_owned();
-            self.payload = Payload::Refused(Box::new(Refused { status: StatusCode::SERVICE_UNAVAILABLE, detail }));
+            let refused = Refused { status: StatusCode::SERVICE_UNAVAILABLE, detail: OVERLOADED.to_owned() };
+            self.refused_by(plan, Draft::overloaded(), refused);
             port.post(Turn::Inline(self));
             return;
         }

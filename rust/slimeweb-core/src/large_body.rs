@@ -2,7 +2,7 @@
 //!
 //! A body in the pieces that it came in has to be copied when Python asks for it, from memory that has left the processor's caches by
 //! then. So where a body's length is known and large, its object is made first, by the worker's thread the next time that it runs
-//! Python, and each piece is copied there while it is hot.
+//! Python, and what comes is read there from the socket, or copied piece by piece while it is hot.
 
 use std::mem::MaybeUninit;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use slimeweb_http::{BodyError, RequestBody, Room};
+use tokio::io::ReadBuf;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::lanes::Lanes;
@@ -27,7 +28,6 @@ pub(crate) struct Buffer {
     object: Py<PyBytes>,
     start: *mut u8,
     length: usize,
-    written: usize,
     /// Held while the body is read that is there already.
     turn: Option<OwnedSemaphorePermit>,
 }
@@ -43,8 +43,8 @@ impl Room for Buffer {
     }
 }
 
-// SAFETY: `start` points into `object`, which lives as long and does not move. Until `finish` nobody else has it, and writing to
-// it takes `&mut self`.
+// SAFETY: `start` points into `object`, which lives as long and does not move. Until all of it has been written nobody else has it, and
+// writing to it takes `&mut self`.
 unsafe impl Send for Buffer {}
 
 impl Buffer {
@@ -57,37 +57,20 @@ impl Buffer {
         };
         // SAFETY: it is a `bytes` object.
         let start = unsafe { ffi::PyBytes_AsString(object.as_ptr()) }.cast::<u8>();
-        Ok(Self { object: object.unbind(), start, length, written: 0, turn: None })
-    }
-
-    /// Appends a piece. False when there is no room for it.
-    fn push(&mut self, piece: &[u8]) -> bool {
-        if piece.len() > self.length - self.written {
-            return false;
-        }
-        // SAFETY: there is room for it behind what is written, and the two do not overlap, since nobody else has this memory.
-        unsafe { self.start.add(self.written).copy_from_nonoverlapping(piece.as_ptr(), piece.len()) };
-        self.written += piece.len();
-        true
-    }
-
-    /// The object. `None` unless all of it has been written.
-    fn finish(self) -> Option<Py<PyBytes>> {
-        (self.written == self.length).then_some(self.object)
+        Ok(Self { object: object.unbind(), start, length, turn: None })
     }
 }
 
-/// A `bytes` object made of pieces that are `length` bytes together.
-pub(crate) fn concatenated<'py>(py: Python<'py>, pieces: &[Bytes], length: usize) -> PyResult<Bound<'py, PyBytes>> {
+/// A `bytes` object made of pieces.
+pub(crate) fn concatenated<'py>(py: Python<'py>, pieces: &[Bytes]) -> PyResult<Bound<'py, PyBytes>> {
     if let [whole] = pieces {
         return Ok(PyBytes::new(py, whole));
     }
-    let mut buffer = Buffer::new(py, length)?;
-    let fits = pieces.iter().all(|piece| buffer.push(piece));
-    match buffer.finish() {
-        Some(object) if fits => Ok(object.into_bound(py)),
-        _ => Ok(PyBytes::new(py, &pieces.concat())),
-    }
+    // So long that all of it is written.
+    let mut buffer = Buffer::new(py, pieces.iter().map(Bytes::len).sum())?;
+    let mut room = ReadBuf::uninit(buffer.bytes());
+    pieces.iter().for_each(|piece| room.put_slice(piece));
+    Ok(buffer.object.into_bound(py))
 }
 
 /// A buffer for all of a body, where that is worth it and can be had soon.

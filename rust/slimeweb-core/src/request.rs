@@ -295,7 +295,7 @@ impl SlimeRequest {
     #[getter]
     fn body<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyBytes>> {
         self.parsed.body.get_or_make(py, || match &self.payload {
-            Payload::Whole(body) => concatenated(py, body.pieces(), body.len()),
+            Payload::Whole(body) => concatenated(py, body.pieces()),
             Payload::Object(body) => Ok(body.bind(py).clone()),
             _ => Ok(PyBytes::new(py, self.bytes_of_body(py)?)),
         })

@@ -52,8 +52,9 @@ pub(crate) fn settle(response: &mut Response<Body>, asked: Asked, multiplexed: b
     settle_fields(response, asked, multiplexed)
 }
 
-/// RFC 9110, sections 15.2, 15.3.5, 15.3.6 and 15.4.5.
-fn is_without_content(status: StatusCode) -> bool {
+/// Whether responses of that status have no content (RFC 9110, sections 15.2, 15.3.5, 15.3.6 and 15.4.5).
+#[must_use]
+pub fn is_without_content(status: StatusCode) -> bool {
     matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
         || status.is_informational()
 }

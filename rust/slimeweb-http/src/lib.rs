@@ -40,6 +40,7 @@ pub use body::{Body, BodySender, Closed};
 pub use collected::Collected;
 pub use config::{Config, Limits};
 pub use error::{BodyError, Error, is_exhausted};
+pub use framing::is_without_content;
 pub use handle::Handle;
 pub use listener::Listener;
 pub use request_body::RequestBody;

@@ -15,13 +15,14 @@ from email.utils import format_datetime, parsedate_to_datetime
 from hashlib import sha256
 from typing import Any
 
+from slimeweb.tokens import TOKEN
+
 __all__ = ["Expires", "cookie_identity", "format_cookie", "format_deletion", "parse_cookies", "sign", "unsign"]
 
 Expires = datetime | date | timedelta | float | str
 """A moment (naive means UTC), a day (its first moment), a time from now, seconds since the epoch, or an HTTP date (RFC
 9110, section 5.6.7)."""
 
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _OCTETS = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")
 # A space or a comma survives between double quotes; nothing makes the rest safe.
 _QUOTABLE = re.compile(r"[\x20\x21\x23-\x3a\x3c-\x5b\x5d-\x7e]*")
@@ -61,7 +62,7 @@ def format_cookie(
     for name, flag in (("secure", secure), ("http_only", http_only), ("partitioned", partitioned)):
         if not isinstance(flag, int):
             raise TypeError(f"cookie {key!r}: {name}={flag!r}: give True or False")
-    if not _TOKEN.fullmatch(key):
+    if not TOKEN.fullmatch(key):
         raise ValueError(f"{key!r} is not a cookie name: use letters, digits and !#$%&'*+-.^_`|~")
     _check_prefix(key, path=path, domain=domain, secure=bool(secure), http_only=bool(http_only))
     parts = [f"{key}={_quoted(key, value)}"]

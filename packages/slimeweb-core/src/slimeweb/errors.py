@@ -9,6 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from slimeweb.tokens import TOKEN
+
 __all__ = [
     "ClientDisconnected",
     "ConfigError",
@@ -27,7 +29,6 @@ __all__ = [
 ]
 
 
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _FIELD = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
@@ -113,7 +114,7 @@ def _checked(headers: Mapping[str, str] | None) -> dict[str, str]:
             raise TypeError(
                 f"HttpError(headers={{{name!r}: {value!r}}}): give text, such as {{{str(name)!r}: {str(value)!r}}}"
             )
-        if not _TOKEN.fullmatch(name) or not _FIELD.fullmatch(value):
+        if not TOKEN.fullmatch(name) or not _FIELD.fullmatch(value):
             raise ValueError(
                 f"HttpError(headers={{{name!r}: {value!r}}}): a header's name is letters, digits and '-', "
                 "its value has no line breaks or other control characters"

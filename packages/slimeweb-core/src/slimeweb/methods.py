@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable
 
 from slimeweb.errors import MethodException
+from slimeweb.tokens import TOKEN
 
 __all__ = ["ANY", "covers", "overlap", "parse_methods"]
 
@@ -14,7 +14,6 @@ ANY = "*"
 _COMMON = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 # What is registered beside them (RFC 9110, section 16.1.2) or widely used, and looks like one of them.
 _REGISTERED = frozenset({*_COMMON, "ORDERPATCH", "PROPPATCH"})
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
 def parse_methods(method: str | Iterable[str]) -> tuple[str, ...]:
@@ -26,7 +25,7 @@ def parse_methods(method: str | Iterable[str]) -> tuple[str, ...]:
         raise MethodException("method is empty: give at least one, such as 'GET', or '*' for any")
     methods: list[str] = []
     for name in given:
-        if not isinstance(name, str) or not _TOKEN.fullmatch(name):
+        if not isinstance(name, str) or not TOKEN.fullmatch(name):
             raise MethodException(
                 f"{name!r} is not an HTTP method: use 'GET', 'POST' and the like, a list of them, or '*' for any"
             )

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from slimeweb.errors import ConfigError
 from slimeweb.plan import StaticMount
+from slimeweb.tokens import TOKEN
 
 __all__ = ["StaticMounts"]
 
@@ -85,7 +86,7 @@ class StaticMounts:
 
 
 def _check_header(role: str, name: object, value: object) -> None:
-    if not isinstance(name, str) or not re.fullmatch(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", name):
+    if not isinstance(name, str) or not TOKEN.fullmatch(name):
         raise ConfigError(f"{role}: {name!r} is not a header name: use one such as 'Access-Control-Allow-Origin'")
     if not isinstance(value, str) or not re.fullmatch(r"[\t -~]*", value):
         raise ConfigError(f"{role}: {value!r} cannot be the header {name}: use printable text without line breaks")

@@ -20,6 +20,7 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from slimeweb.cookie_jar import CookieJar, SetCookie
 from slimeweb.multipart import Fields, Files, encode_multipart, field_pairs
+from slimeweb.tokens import TOKEN
 
 if TYPE_CHECKING:
     from slimeweb.app import Slime
@@ -36,7 +37,6 @@ _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
 HeaderFields = Mapping[str, str | bytes | Sequence[str | bytes]] | Iterable[tuple[str, str | bytes]]
 Content = bytes | bytearray | memoryview | str | IO[bytes] | IO[str] | Iterable[bytes | str]
 
-_METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
 
@@ -226,7 +226,7 @@ class TestClient:
         returned. `TooManyRedirects` after 20. `ConnectionResetError` (`http.client.RemoteDisconnected` is one) when the
         server ends the connection without an answer; a request that may change something is never sent twice.
         """
-        if not isinstance(method, str) or not _METHOD.fullmatch(method):
+        if not isinstance(method, str) or not TOKEN.fullmatch(method):
             raise ValueError(f"{method!r} is not an HTTP method: give 'GET', 'POST' and the like")
         method = method.upper()
         target = _target(path)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from slimeweb.methods import ANY, parse_methods
 from slimeweb.middleware import SlimeMiddleware
 from slimeweb.origins import Origins
+from slimeweb.tokens import TOKEN
 
 if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest, SlimeResponse
@@ -18,7 +19,6 @@ __all__ = ["Cors"]
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 # Origins that no pattern which names its hosts can match.
 _ANYBODY = ("null", "https://4f1c9d02.invalid", "http://4f1c9d02.invalid")
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
 class Cors(SlimeMiddleware):
@@ -161,7 +161,7 @@ def _listed(argument: str, given: object) -> list[str]:
 def _names(argument: str, given: object) -> list[str]:
     names = [] if given == "" else _listed(argument, given)
     for name in names:
-        if not _TOKEN.fullmatch(name):
+        if not TOKEN.fullmatch(name):
             raise ValueError(
                 f"Cors({argument}=…): {name!r} is not a name: give names such as 'X-Total', or a list of them"
             )
@@ -180,7 +180,7 @@ def _compiled(pattern: Any) -> re.Pattern[str]:
 
 def _is_list(methods: str) -> bool:
     """Whether it can go into a header: a client may ask for anything."""
-    return all(_TOKEN.fullmatch(name) for name in methods.split(", "))
+    return all(TOKEN.fullmatch(name) for name in methods.split(", "))
 
 
 def _names_origin(values: list[str]) -> bool:
