@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slimeweb.commands import Commands
+from slimeweb_cli import program
 from slimeweb_cli.interpreter import Interpreter
 from slimeweb_cli.supervisor import Supervisor
 from slimeweb_cli.target import Target
@@ -36,7 +37,9 @@ class Launch:
                 file=sys.stderr,
                 flush=True,
             )
-        return cls((str(interpreter.path), *target.arguments, *arguments), interpreter.environment(gil))
+        return cls(
+            (str(interpreter.path), program.__file__, *target.arguments, *arguments), interpreter.environment(gil)
+        )
 
 
 def run(options: argparse.Namespace) -> int:

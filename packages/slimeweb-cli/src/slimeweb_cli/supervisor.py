@@ -30,7 +30,7 @@ PR_SET_PDEATHSIG: Final = 1
 
 
 class Supervisor:
-    """Keeps one child running: starts it anew on a change, and waits for the next change when it has failed.
+    """Keeps one child running: starts it anew on a change, and waits for the next change when it has ended.
 
     SIGINT, SIGTERM and SIGHUP end both, and the child's exit code becomes the command's.
     """
@@ -43,7 +43,7 @@ class Supervisor:
         self._stopping = False
 
     def run(self) -> int:
-        """Run until a child ends well or a signal ends it; give its exit code."""
+        """Run until a signal ends it; give the exit code of the last child."""
         before = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
         try:
             while (code := self._serve()) is None:
@@ -62,15 +62,16 @@ class Supervisor:
         )
         if self._stopping:
             child.terminate()
-        failed = False
+        told = False
         while True:
             code = ended(child, INTERVAL)
             if code is not None:
-                if code == 0 or self._stopping:
+                if self._stopping:
                     return exit_code(code)
-                if not failed:
-                    failed = True
-                    say(f"the application ended with exit code {exit_code(code)}: waiting for a change")
+                if not told:
+                    told = True
+                    how = f" with exit code {exit_code(code)}" if code else ""
+                    say(f"the application ended{how}: waiting for a change")
                 time.sleep(INTERVAL)
             changed = [] if self._stopping else self._tree.changed()
             if changed:

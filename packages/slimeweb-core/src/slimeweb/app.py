@@ -20,6 +20,7 @@ from slimeweb.failures import Failures
 from slimeweb.interpreter import describe_gil, gil_advice
 from slimeweb.lifecycle import Lifecycle
 from slimeweb.log import configure_logging
+from slimeweb.main_module import check_one_module, name_main_module
 from slimeweb.members import request_members, response_members
 from slimeweb.methods import parse_methods
 from slimeweb.middleware import EVERY_PATH, Registration, SlimeMiddleware, as_middleware
@@ -68,12 +69,14 @@ class Slime:
         self._mounts = StaticMounts(self._file.parent)
         self._launch: Launch | None = None
         self._serving: Serving | None = None
+        self._was_served = False
         self._lock = threading.Lock()
         self._members: Mapping[str, Any] = MappingProxyType({})
         self._plugins = Plugins(plugins)
         self._route_options = self._plugins.named("slime_route_options", RouteOption, _taken_by(self.route))
         self._serve_options = self._plugins.named("slime_serve_options", ServeOption, _taken_by(self.serve))
         self._members = self._plugins.table("slime_app_members", _taken_in(Slime), app=self)
+        name_main_module(self._file)
 
     @property
     def name(self) -> str:
@@ -109,6 +112,11 @@ class Slime:
     def dev(self) -> bool:
         """Whether it is served with `dev=True`. False before it starts."""
         return self._launch is not None and self._launch.server.dev
+
+    @property
+    def was_served(self) -> bool:
+        """Whether `serve()` or a `TestClient` has served it, does so, or has tried."""
+        return self._was_served
 
     @property
     def serve_options(self) -> Mapping[str, Any]:
@@ -326,7 +334,9 @@ class Slime:
         do; whatever a start function raises is raised here, after the end functions have been told.
         """
         arguments = {name: value for name, value in locals().items() if name not in ("self", "options")}
+        self._was_served = True
         configure_logging()
+        check_one_module(self)
         launch = self.launch(arguments | options, os.environ)
         try:
             serving = self.prepare(launch)
@@ -353,6 +363,7 @@ class Slime:
         Nothing can be declared from now on until it has finished. `OSError` when the address cannot be had,
         `ConfigError` when the application is being served already, and what `Compiler.plans` raises.
         """
+        self._was_served = True
         with self._lock:
             if self._launch is not None:
                 raise ConfigError("this application is being served already: stop that first, or make another Slime")
