@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from slimeweb import Slime, SlimeRequest, SlimeResponse
+from slimeweb.interpreter import is_gil_enabled
 from slimeweb.testing import TestClient
 from support.condition import eventually
 from support.crew import at_once
@@ -359,8 +360,26 @@ def test_what_belongs_to_one_loop_is_refused_on_another(caplog: pytest.LogCaptur
 
     with TestClient(app, workers=2) as client, caplog.at_level(logging.ERROR):
         statuses = {status for answers in at_once(8, lambda _: [client.get("/wait").status_code]) for status in answers}
-    assert statuses == {200, 500}
-    assert "attached to a different loop" in caplog.text
+    if is_gil_enabled():
+        assert statuses == {200}, "coroutines run on one loop"
+    else:
+        assert statuses == {200, 500}
+        assert "attached to a different loop" in caplog.text
+
+
+def test_with_the_gil_coroutines_of_all_connections_share_a_loop() -> None:
+    app = Slime(__file__)
+    loops: set[asyncio.AbstractEventLoop] = set()
+
+    @app.route("/")
+    async def home(req: SlimeRequest, resp: SlimeResponse) -> str:
+        loops.add(asyncio.get_running_loop())
+        await asyncio.sleep(0)
+        return "pong"
+
+    with TestClient(app, workers=2) as client:
+        ask_all(client.port, ["/"])
+    assert len(loops) == (1 if is_gil_enabled() else 2)
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="tasks start eagerly from 3.12 on")

@@ -130,7 +130,7 @@ impl Server {
         Ok(Self {
             app,
             addresses: vec![listener.address().clone()],
-            lanes: Arc::new(Lanes { pool, ports, watch: Arc::default() }),
+            lanes: Arc::new(Lanes::new(pool, ports)),
             counters: Arc::default(),
             routes: OnceLock::new(),
             phase: Mutex::new(Phase::Bound(vec![listener])),
@@ -208,6 +208,7 @@ impl Server {
                 counters: Arc::clone(&self.counters),
             }))
         };
+        let gil_enabled = member("slimeweb.interpreter", "is_gil_enabled")?.call0(py)?.is_truthy(py)?;
         let sites = self.lanes.ports.iter().map(|_| site()).collect::<PyResult<Vec<_>>>()?;
         let mut phase = self.phase.lock();
         let listeners = match std::mem::replace(&mut *phase, Phase::Ended) {
@@ -218,6 +219,7 @@ impl Server {
             }
         };
         let _ = self.routes.set(Watched::all(&sites));
+        self.lanes.set_gil_enabled(gil_enabled);
         Watch::start(&self.lanes)?;
         let stations = self.lanes.ports.iter().map(|port| port.spawner().clone()).collect::<Vec<_>>();
         let bridge = |worker: usize| Bridge::new(Arc::clone(&sites[worker]), worker);

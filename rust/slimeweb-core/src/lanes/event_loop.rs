@@ -88,6 +88,8 @@ pub(crate) struct Port {
     progress: AtomicU64,
     /// A stand-in has the seat.
     rescued: AtomicBool,
+    /// It has had it for long.
+    stuck: AtomicBool,
     loan: Mutex<Loan>,
     /// Whether there is a loan.
     lent: AtomicBool,
@@ -135,6 +137,7 @@ impl Port {
             inbox: Mutex::default(),
             progress: AtomicU64::new(AWAY),
             rescued: AtomicBool::new(false),
+            stuck: AtomicBool::new(false),
             loan: Mutex::new(Loan::None),
             lent: AtomicBool::new(false),
             returned: Condvar::new(),
@@ -185,6 +188,19 @@ impl Port {
 
     pub(crate) fn is_rescued(&self) -> bool {
         self.rescued.load(Ordering::Acquire)
+    }
+
+    /// Whether its loop has not gone on for a tenth of a second or more.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.stuck.load(Ordering::Acquire)
+    }
+
+    /// Says that the loop is stuck, unless the thread has come back since `progress`.
+    pub(crate) fn set_stuck(&self, progress: u64) {
+        self.stuck.store(true, Ordering::SeqCst);
+        if self.progress() != progress {
+            self.stuck.store(false, Ordering::SeqCst);
+        }
     }
 
     /// Opens the seat to a stand-in, unless the thread has come back since `progress`.
@@ -240,6 +256,7 @@ impl Port {
     /// Sends the stand-in away.
     pub(crate) fn dismiss(&self) {
         self.rescued.store(false, Ordering::SeqCst);
+        self.stuck.store(false, Ordering::SeqCst);
         self.spawner().nudge();
     }
 

@@ -13,6 +13,7 @@ pub(crate) mod socket;
 pub(crate) mod waiting;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::prelude::*;
 
@@ -26,6 +27,9 @@ pub(crate) struct Lanes {
     pub(crate) pool: Arc<Pool>,
     pub(crate) ports: Vec<Arc<Port>>,
     pub(crate) watch: Arc<Watch>,
+    /// Coroutines run on the first worker's loop. With the GIL a second loop adds no parallelism: it halves the number of callbacks
+    /// that are ready at a time, and the two threads hand the GIL to and fro.
+    one_loop: AtomicBool,
 }
 
 impl Drop for Lanes {
@@ -37,12 +41,21 @@ impl Drop for Lanes {
 }
 
 impl Lanes {
-    /// Hands a request to the lane of its route: coroutines and handlers known to be fast to the worker's own thread, everything
-    /// else to the pool.
-    pub(crate) fn dispatch(&self, mut job: Box<Job>) {
+    pub(crate) fn new(pool: Arc<Pool>, ports: Vec<Arc<Port>>) -> Self {
+        Self { pool, ports, watch: Arc::default(), one_loop: AtomicBool::new(false) }
+    }
+
+    /// To be called before the first request: whether the interpreter runs one thread at a time.
+    pub(crate) fn set_gil_enabled(&self, enabled: bool) {
+        self.one_loop.store(enabled, Ordering::Relaxed);
+    }
+
+    /// Hands a request to the lane of its route: coroutines and handlers known to be fast to a worker's thread, everything else
+    /// to the pool.
+    pub(crate) fn dispatch(&self, job: Box<Job>) {
         if job.plan.is_async {
-            job.worker = self.present(job.worker);
-            self.port(job.worker).post(Turn::Handle(job));
+            let preferred = if self.one_loop.load(Ordering::Relaxed) { 0 } else { job.worker };
+            self.start_on(preferred, job);
             return;
         }
         let port = self.port(job.worker);
@@ -73,9 +86,18 @@ impl Lanes {
         self.port(worker).post(Turn::Call(Box::new(call)));
     }
 
-    /// The worker itself, or another one whose thread is not stuck, where there is one.
+    /// Starts a coroutine on a worker's loop, or on another one while that is stuck.
+    fn start_on(&self, preferred: usize, mut job: Box<Job>) {
+        job.worker = self.present(preferred);
+        self.port(job.worker).post(Turn::Handle(job));
+    }
+
+    /// The worker itself, or another one whose thread is there, where there is one. Where one loop is to run all coroutines, it has a
+    /// while to come back: a machine with too much to do is no reason for a second.
     fn present(&self, worker: usize) -> usize {
-        let mut others = (worker..worker + self.ports.len()).filter(|&number| !self.port(number).is_rescued());
+        let one_loop = self.one_loop.load(Ordering::Relaxed);
+        let is_away = |port: &Port| if one_loop { port.is_stuck() } else { port.is_rescued() };
+        let mut others = (worker..worker + self.ports.len()).filter(|&number| !is_away(self.port(number)));
         others.next().unwrap_or(worker)
     }
 
@@ -89,10 +111,7 @@ impl Lanes {
                         self.port(worker).post(Turn::Plain(call));
                     }
                 }
-                Turn::Handle(mut job) => {
-                    job.worker = self.present(worker);
-                    self.port(job.worker).post(Turn::Handle(job));
-                }
+                Turn::Handle(job) => self.start_on(worker, job),
                 turn @ (Turn::Call(_) | Turn::Soon(_)) => self.port(worker).post(turn),
             }
         }

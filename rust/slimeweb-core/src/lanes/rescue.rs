@@ -25,6 +25,9 @@ const TICK: Duration = Duration::from_millis(4);
 /// Looks without anything to see after which the thread rests, until a worker wakes it.
 const BOREDOM: u32 = 250;
 
+/// Looks after which a loop that has not gone on is stuck: with the GIL, coroutines are started on another worker's only then.
+const STUCK: u32 = 25;
+
 /// The thread that looks after the workers, asleep while there is nothing to look at.
 #[derive(Default)]
 pub(crate) struct Watch {
@@ -76,7 +79,8 @@ impl Watch {
 }
 
 fn run(lanes: &Weak<Lanes>) {
-    let mut seen: Vec<u64> = Vec::new();
+    // How far each worker was, and for how many looks it has been there.
+    let mut seen: Vec<(u64, u32)> = Vec::new();
     let mut quiet = 0;
     loop {
         {
@@ -84,22 +88,30 @@ fn run(lanes: &Weak<Lanes>) {
             if lanes.watch.stand_ins.lock().closed {
                 return;
             }
-            seen.resize(lanes.ports.len(), 0);
+            seen.resize(lanes.ports.len(), (0, 0));
             quiet += 1;
-            for (number, (port, seen)) in lanes.ports.iter().zip(&mut seen).enumerate() {
+            for (number, (port, (seen, looks))) in lanes.ports.iter().zip(&mut seen).enumerate() {
                 let progress = port.progress();
                 if progress != *seen {
                     quiet = 0;
-                    *seen = progress;
+                    (*seen, *looks) = (progress, 0);
                 } else if port.is_away(progress) {
                     quiet = 0;
                     rescue(&lanes, number, progress);
+                    *looks = looks.saturating_add(1);
+                    if port.is_rescued() {
+                        if *looks >= STUCK && !port.is_stuck() {
+                            port.set_stuck(progress);
+                        }
+                        // What other threads have posted since, or while no other worker could take it.
+                        lanes.redistribute(number);
+                    }
                 }
             }
             if quiet > BOREDOM {
                 lanes.watch.asleep.store(true, Ordering::SeqCst);
                 // A worker that has left before it could see that nobody looks is seen here.
-                if lanes.ports.iter().zip(&seen).any(|(port, seen)| port.progress() != *seen) {
+                if lanes.ports.iter().zip(&seen).any(|(port, (seen, _))| port.progress() != *seen) {
                     lanes.watch.asleep.store(false, Ordering::SeqCst);
                     quiet = 0;
                 }
