@@ -9,6 +9,7 @@ import re
 import socket
 import struct
 import threading
+import time
 
 import pytest
 
@@ -294,3 +295,60 @@ def test_the_access_log_has_one_line_at_the_end(app, connect_to, end, caplog):
         assert lines.empty()
     finally:
         logging.getLogger("slimeweb.access").removeHandler(handler)
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_what_came_before_the_clients_close_is_answered_before_it(app, serve, ends, is_async):
+    """Though the close frame is here before the callbacks have begun with the first message."""
+    begin = threading.Event()
+
+    @app.websocket(path="/")
+    def route(req, resp):
+        def answer(message):
+            begin.wait(10)
+            resp.send(message.upper())
+
+        async def async_answer(message):
+            await asyncio.to_thread(begin.wait, 10)
+            await resp.send(message.upper())
+
+        resp.on_message(async_answer if is_async else answer)
+        resp.on_close(lambda: ends.put((resp.close_code, resp.close_reason)))
+
+    client = serve(app).connect()
+    for message in ("one", "two", "three"):
+        client.send(message)
+    client.frame(CLOSE, (3000).to_bytes(2, "big"))
+    begin.set()
+    assert [client.message() for _ in range(3)] == ["ONE", "TWO", "THREE"]
+    assert client.closed().close_code == 3000
+    assert ended_once(ends) == (3000, "")
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_callback_that_goes_on_after_the_clients_close_is_told_soon(app, serve, ends, is_async):
+    @app.websocket(path="/")
+    def route(req, resp):
+        def talk(message):
+            while not resp.is_closed():
+                resp.send("tick")
+                time.sleep(0.01)
+
+        async def async_talk(message):
+            while not resp.is_closed():
+                await resp.send("tick")
+                await asyncio.sleep(0.01)
+
+        resp.on_message(async_talk if is_async else talk)
+        resp.on_close(lambda: ends.put((resp.close_code, resp.close_reason)))
+
+    client = serve(app).connect()
+    client.send("go on")
+    assert client.message() == "tick"
+    start = time.monotonic()
+    client.frame(CLOSE, (1000).to_bytes(2, "big"))
+    while (frame := client.read()).opcode != CLOSE:
+        assert frame.payload == b"tick"
+    assert frame.close_code == 1000
+    assert ended_once(ends) == (1000, "")
+    assert time.monotonic() - start < 5

@@ -64,6 +64,9 @@ class Listener:
     def closing(self):
         pass
 
+    def parting(self):
+        pass
+
     def lost(self):
         pass
 

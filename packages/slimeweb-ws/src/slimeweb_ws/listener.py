@@ -36,5 +36,8 @@ class Listener(Protocol):
     def closing(self) -> None:
         """The closing handshake has begun: time it from here."""
 
+    def parting(self) -> None:
+        """The client has closed while callbacks are behind: they may answer what came before, for a while."""
+
     def lost(self) -> None:
         """The connection is gone."""

@@ -22,6 +22,8 @@ _logger = logging.getLogger("slimeweb.ws")
 
 _TURN = 16
 """How many callbacks run in a row before others get the thread, or the loop."""
+_LAST_REPLIES = 1.0
+"""How many seconds callbacks have to answer what came before the client's close."""
 _RETRY = 0.02
 """How many seconds to wait for a place in a full pool."""
 
@@ -40,6 +42,7 @@ class Session:
         "_keep_alive",
         "_loop",
         "_options",
+        "_parting",
         "_task",
         "_transport",
         "_where",
@@ -75,6 +78,7 @@ class Session:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._keep_alive: KeepAlive | None = None
         self._end: asyncio.TimerHandle | None = None
+        self._parting: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
     # What the connection calls, in the loop's thread.
@@ -103,14 +107,20 @@ class Session:
         if self._loop is not None and self._end is None and not self.connection.is_lost:
             self._end = self._loop.call_later(self._options.close_timeout, self.connection.abort)
 
+    def parting(self) -> None:
+        """The client has closed while callbacks are behind: they may answer what came before, for a while."""
+        if self._loop is not None and self._parting is None:
+            self._parting = self._loop.call_later(_LAST_REPLIES, self.connection.say_goodbye)
+
     def lost(self) -> None:
         """The connection is gone, or will never be there."""
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
         if self._keep_alive is not None:
             self._keep_alive.stop()
-        if self._end is not None:
-            self._end.cancel()
+        for timer in (self._end, self._parting):
+            if timer is not None:
+                timer.cancel()
 
     # Running callbacks.
 
@@ -236,6 +246,6 @@ class Session:
     def _let_go(self) -> None:
         """After the last callback: the transport leads back to this session, and only we know that it is over."""
         opened, self._transport = self._transport is not None, None
-        self._keep_alive = self._end = None
+        self._keep_alive = self._end = self._parting = None
         if opened:
             self._connections.ended()

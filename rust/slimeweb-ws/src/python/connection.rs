@@ -29,8 +29,9 @@ const ABNORMAL: u16 = 1006;
 
 /// A WebSocket connection, from its 101 on: a protocol object in the terms of `asyncio.Protocol`.
 ///
-/// `listener` has four methods, called in the transport's loop thread: `opened(transport)`; `ready()` when there is something
-/// to take and nobody is taking; `closing()` when the closing handshake has begun and may be timed from there; `lost()`.
+/// `listener` has five methods, called in the transport's loop thread: `opened(transport)`; `ready()` when there is something
+/// to take and nobody is taking; `closing()` when the closing handshake has begun and may be timed from there; `parting()` when the
+/// client has begun it while callbacks are behind: `say_goodbye` follows when they have caught up, or before; `lost()`.
 #[pyclass(frozen, weakref, module = "slimeweb_ws._native")]
 pub(super) struct Connection {
     shared: Arc<Shared>,
@@ -98,12 +99,15 @@ impl Shared {
         Ok(true)
     }
 
-    /// Keeps what the client's close frame says. Its code, if there is one.
-    pub(super) fn hear_close(&self, close: Option<Close>) -> Option<u16> {
-        let code = close.as_ref().map(|close| close.code);
-        let reason = close.map(|close| close.reason).unwrap_or_default();
-        self.verdict.lock().received = Some((code.unwrap_or(NO_CODE), reason));
-        code
+    /// Keeps what the client's close frame says.
+    pub(super) fn hear_close(&self, close: Option<Close>) {
+        let (code, reason) = close.map_or((NO_CODE, String::new()), |close| (close.code, close.reason));
+        self.verdict.lock().received = Some((code, reason));
+    }
+
+    /// The code of the client's close frame, if it has one.
+    fn received_code(&self) -> Option<u16> {
+        self.verdict.lock().received.as_ref().map(|(code, _)| *code).filter(|code| *code != NO_CODE)
     }
 
     fn listener<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
@@ -231,11 +235,13 @@ impl Connection {
             }
             Event::Pong(_) => Ok(()),
             Event::Close(close) => {
-                let code = self.shared.hear_close(close);
-                self.shared.close(py, code, "", false)?;
-                self.shared.outbox.finish();
-                self.shared.outbox.pump(py);
-                Ok(())
+                self.shared.hear_close(close);
+                // What the client has sent before may still be answered (RFC 6455, section 5.5.1), for a while.
+                if self.shared.outbox.is_open() && self.inbox.wait_with_goodbye() {
+                    self.tell(py, intern!(py, "parting"))
+                } else {
+                    self.say_goodbye(py)
+                }
             }
         }
     }
@@ -425,6 +431,15 @@ impl Connection {
     fn close(&self, py: Python<'_>, code: u16, reason: &str) -> PyResult<bool> {
         check_close(code, reason)?;
         self.shared.close(py, Some(code), reason, false)
+    }
+
+    /// Answers the client's close frame with its code, once, and ends the connection.
+    pub(super) fn say_goodbye(&self, py: Python<'_>) -> PyResult<()> {
+        let code = self.shared.received_code();
+        self.shared.close(py, code, "", false)?;
+        self.shared.outbox.finish();
+        self.shared.outbox.pump(py);
+        Ok(())
     }
 
     /// Ends the connection without a handshake.

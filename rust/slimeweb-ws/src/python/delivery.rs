@@ -60,6 +60,10 @@ fn next(connection: &Bound<'_, Connection>) -> PyResult<Option<Note>> {
         }
         return Ok(match taken {
             None => None,
+            Some(Taken::Note(Note::Goodbye)) => {
+                this.say_goodbye(py)?;
+                continue;
+            }
             Some(Taken::Note(note)) => Some(note),
             Some(Taken::Drained) => match this.inbox.decode(&mut &[][..]) {
                 Step::Event(Event::Message(message)) => Some(Note::Message(message)),
@@ -88,6 +92,8 @@ fn object<'py>(connection: &Bound<'py, Connection>, note: Note) -> PyResult<Boun
             this.close_for(py, &error)?;
             ("error", error.code(), error.to_string()).into_pyobject(py)?.into_any()
         }
+        // It is no callback's: `next` has seen to it.
+        Note::Goodbye => py.None().into_bound(py),
         Note::Lost => {
             this.shared().forget_listener();
             ("close",).into_pyobject(py)?.into_any()

@@ -20,6 +20,8 @@ pub(super) enum Note {
     Open,
     Message(Message),
     Error(Error),
+    /// The client has said goodbye, and hears it from us when what came before has been answered.
+    Goodbye,
     Lost,
 }
 
@@ -81,6 +83,15 @@ impl Inbox {
         state.bytes += note.weight();
         state.notes.push_back(note);
         !std::mem::replace(&mut state.busy, true)
+    }
+
+    /// The client has said goodbye. False: nobody is running callbacks, and nothing waits for one.
+    pub(super) fn wait_with_goodbye(&self) -> bool {
+        let mut state = self.state.lock();
+        if state.busy {
+            state.notes.push_back(Note::Goodbye);
+        }
+        state.busy
     }
 
     /// The connection is gone; that is the last note there will be. True as for [`post`](Self::post).
@@ -179,7 +190,7 @@ impl Note {
     fn weight(&self) -> usize {
         match self {
             Self::Message(message) => message.len() + OVERHEAD,
-            Self::Open | Self::Error(_) | Self::Lost => 0,
+            Self::Open | Self::Error(_) | Self::Goodbye | Self::Lost => 0,
         }
     }
 }
