@@ -19,6 +19,8 @@ from slimeweb.testing import TestClient
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 TIMEOUT = 10.0
 """Seconds after which a test gives up waiting."""
+RECEIVE_BUFFER = 256 * 1024
+"""How many bytes the kernel keeps for a client that does not read, about."""
 
 
 class Frame(NamedTuple):
@@ -51,7 +53,11 @@ class Client:
     """One connection. `status`, `headers` are those of the answer to the opening handshake."""
 
     def __init__(self, port: int, path: str, headers: dict[str, str | None] | None = None) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT)
+        self.socket = socket.socket()
+        # Before connecting: else the kernel may take in tens of MiB for a client that does not read (tcp_rmem).
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        self.socket.settimeout(TIMEOUT)
+        self.socket.connect(("127.0.0.1", port))
         self._unread = b""
         self.socket.sendall(handshake(path, headers))
         while b"\r\n\r\n" not in self._unread:

@@ -16,7 +16,7 @@ from slimeweb_ws import SendQueueFull
 
 CHUNK = b"x" * 100_000
 COUNT = 200
-"""Together more than the kernel's socket buffers ever hold."""
+"""Together more than the kernel's buffers hold: the client's is set in conftest.py, the server's is at most 4 MiB."""
 
 
 def flood_with(resp):

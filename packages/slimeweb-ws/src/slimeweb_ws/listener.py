@@ -37,7 +37,9 @@ class Listener(Protocol):
         """The closing handshake has begun: time it from here."""
 
     def parting(self) -> None:
-        """The client has closed while callbacks are behind: they may answer what came before, for a while."""
+        """The client has closed while callbacks are behind: they may answer what came before, for a while.
+        `say_goodbye` is to follow then.
+        """
 
     def lost(self) -> None:
         """The connection is gone."""

@@ -28,7 +28,8 @@ class WebSocketOptions:
     - `ping_interval`: a client that has been silent so long is sent a ping; `None`: never.
     - `ping_timeout`: one that stays silent so long after it is cut off; `None`: never.
     - `idle_timeout`: a connection without a message for so long is closed with 1001; `None`: never.
-    - `close_timeout`: how long the client may take to answer a close.
+    - `close_timeout`: how long the client may take to answer a close, and callbacks to answer what it sent before it
+      closed.
     - `send_buffer`: how much may wait for a client that reads slower than it is sent to.
     - `deflate`: whether messages are compressed where the client can (RFC 7692), those of at least `deflate_threshold`
       bytes with `deflate_level` 1 to 9. With `context_takeover` messages may refer back to earlier ones: smaller, for

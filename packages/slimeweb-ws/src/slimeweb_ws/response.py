@@ -64,7 +64,7 @@ class WebSocketResponse:
     @property
     def close_code(self) -> int | None:
         """Why the connection is closed (RFC 6455, section 7.4): the client's code, else ours, else 1006 for none at
-        all. 1005: closed without a code. `None`: it is open.
+        all. 1005: closed without a code. `None`: neither has closed it.
         """
         return self._connection.close_code
 

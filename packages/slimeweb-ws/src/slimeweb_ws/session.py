@@ -23,7 +23,7 @@ _logger = logging.getLogger("slimeweb.ws")
 _TURN = 16
 """How many callbacks run in a row before others get the thread, or the loop."""
 _LAST_REPLIES = 1.0
-"""How many seconds callbacks have to answer what came before the client's close."""
+"""How many seconds a callback has to answer what came before the client's close."""
 _RETRY = 0.02
 """How many seconds to wait for a place in a full pool."""
 
@@ -109,8 +109,23 @@ class Session:
 
     def parting(self) -> None:
         """The client has closed while callbacks are behind: they may answer what came before, for a while."""
+        if self._keep_alive is not None:
+            # Nothing comes from the client any more, and it does not answer pings.
+            self._keep_alive.stop()
         if self._loop is not None and self._parting is None:
-            self._parting = self._loop.call_later(_LAST_REPLIES, self.connection.say_goodbye)
+            self._wait_for_replies(self._loop, self._loop.time() + self._options.close_timeout)
+
+    def _wait_for_replies(self, loop: asyncio.AbstractEventLoop, end: float) -> None:
+        """Has the client's close answered when no callback returns for `_LAST_REPLIES`, and at `end` at the latest."""
+        behind = self.connection.behind
+
+        def look() -> None:
+            if self.connection.behind < behind and loop.time() < end:
+                self._wait_for_replies(loop, end)
+            else:
+                self.connection.say_goodbye()
+
+        self._parting = loop.call_later(min(_LAST_REPLIES, max(end - loop.time(), 0)), look)
 
     def lost(self) -> None:
         """The connection is gone, or will never be there."""

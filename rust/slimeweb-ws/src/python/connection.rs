@@ -330,9 +330,9 @@ impl Connection {
         self.decode(py, data)
     }
 
-    /// A WebSocket connection has no half that could stay open.
+    /// A WebSocket connection has no half that could stay open, but for the answers that are still due after the client's close.
     fn eof_received(&self) -> bool {
-        false
+        self.inbox.has_goodbye()
     }
 
     #[pyo3(signature = (exc=None))]
@@ -433,7 +433,7 @@ impl Connection {
         self.shared.close(py, Some(code), reason, false)
     }
 
-    /// Answers the client's close frame with its code, once, and ends the connection.
+    /// Answers the client's close frame with its code, once, and ends the connection when that and all before it is out.
     pub(super) fn say_goodbye(&self, py: Python<'_>) -> PyResult<()> {
         let code = self.shared.received_code();
         self.shared.close(py, code, "", false)?;
@@ -494,6 +494,12 @@ impl Connection {
     #[getter]
     fn is_held(&self) -> bool {
         self.inbox.is_held()
+    }
+
+    /// How many messages and other things wait for callbacks to take them.
+    #[getter]
+    fn behind(&self) -> usize {
+        self.inbox.behind()
     }
 
     /// Seconds since anything arrived.

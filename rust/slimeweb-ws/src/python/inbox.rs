@@ -94,6 +94,16 @@ impl Inbox {
         state.busy
     }
 
+    /// How many notes wait for callbacks.
+    pub(super) fn behind(&self) -> usize {
+        self.state.lock().notes.len()
+    }
+
+    /// Whether the client's goodbye waits for callbacks. It is the last note there can be before the connection is gone.
+    pub(super) fn has_goodbye(&self) -> bool {
+        matches!(self.state.lock().notes.back(), Some(Note::Goodbye))
+    }
+
     /// The connection is gone; that is the last note there will be. True as for [`post`](Self::post).
     pub(super) fn lose(&self) -> bool {
         let mut state = self.state.lock();
