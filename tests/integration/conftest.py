@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from support.certificate import tls_variables
 from support.process import TOUR, ServerProcess, StartTour
 
 
@@ -25,10 +26,37 @@ def uploads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tour(uploads: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """One tour for all tests that leave it as it was. It must end well when they are through."""
+def shared_tour(uploads: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """What `tour` gives."""
     kept = tmp_path_factory.mktemp("kept")
     server = ServerProcess(TOUR, env={"SLIME_UPLOAD_DIR": str(uploads), "TOUR_KEEP": str(kept)})
+    try:
+        yield server.wait_until_serving()
+        assert server.stop() == 0, server.output
+    finally:
+        server.kill()
+
+
+@pytest.fixture(scope="session")
+def tour(shared_tour: ServerProcess) -> ServerProcess:
+    """One tour for all tests that leave it as it was. It must end well when they are through.
+
+    Modules whose tests are about both versions of HTTP have `tour_by_version` in its place.
+    """
+    return shared_tour
+
+
+@pytest.fixture(scope="session", params=["1.1", "2"])
+def tour_by_version(
+    request: pytest.FixtureRequest, uploads: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServerProcess]:
+    """The shared tour, asked by HTTP/1.1, and one with TLS that is asked by HTTP/2."""
+    if request.param == "1.1":
+        yield request.getfixturevalue("shared_tour")
+        return
+    directory = tmp_path_factory.mktemp("tour-http2")
+    env = {**tls_variables(directory), "SLIME_UPLOAD_DIR": str(uploads), "TOUR_KEEP": str(directory)}
+    server = ServerProcess(TOUR, env=env, version=request.param)
     try:
         yield server.wait_until_serving()
         assert server.stop() == 0, server.output

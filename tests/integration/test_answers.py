@@ -10,6 +10,12 @@ import pytest
 from support.process import ServerProcess
 
 
+@pytest.fixture(scope="module")
+def tour(tour_by_version: ServerProcess) -> ServerProcess:
+    """Each test over both versions of HTTP."""
+    return tour_by_version
+
+
 def test_a_plain_answer_names_its_charset(tour: ServerProcess) -> None:
     answer = tour.ask("/")
     assert (answer.status, answer.text) == (200, "Hello World from slime")
@@ -61,8 +67,8 @@ def test_what_no_route_matches_is_404_from_the_error_handler(tour: ServerProcess
 def test_the_star_stands_for_every_method(tour: ServerProcess, method: str) -> None:
     answer = tour.ask("/whoami?x=1", method)
     seen = answer.json()
-    assert (seen["method"], seen["path"], seen["http_version"]) == (method, "/whoami", "1.1")
-    assert (seen["client"], seen["scheme"], seen["host"]) == ("127.0.0.1", "http", "localhost")
+    assert (seen["method"], seen["path"], seen["http_version"]) == (method, "/whoami", tour.version)
+    assert (seen["client"], seen["scheme"], seen["host"]) == ("127.0.0.1", tour.scheme, "localhost")
 
 
 def test_head_is_get_without_the_body(tour: ServerProcess) -> None:

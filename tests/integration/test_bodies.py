@@ -22,6 +22,12 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 MULTIPART = {"Content-Type": multipart.CONTENT_TYPE}
 
 
+@pytest.fixture(scope="module")
+def tour(tour_by_version: ServerProcess) -> ServerProcess:
+    """Each test over both versions of HTTP."""
+    return tour_by_version
+
+
 def upload(server: ServerProcess, *parts: bytes) -> Answer:
     return server.ask("/upload", "POST", headers=MULTIPART, body=multipart.body(parts))
 
@@ -104,6 +110,20 @@ def test_text_honours_its_charset(tour: ServerProcess) -> None:
     assert tour.ask("/text", "POST", body="café".encode()).json() == {"text": "café"}
     latin = tour.ask("/text", "POST", headers={"Content-Type": "text/plain; charset=iso-8859-1"}, body=b"caf\xe9")
     assert latin.json() == {"text": "café"}
+
+
+@pytest.mark.parametrize(
+    ("charset", "body"),
+    [
+        ("utf-16", "\ufeffcafé".encode("utf-16-le")),
+        ("utf-16", "\ufeffcafé".encode("utf-16-be")),
+        ("utf-16le", "café".encode("utf-16-le")),
+        ("UTF-16BE", "café".encode("utf-16-be")),
+    ],
+)
+def test_the_mark_of_utf_16_says_which_and_is_no_text(tour: ServerProcess, charset: str, body: bytes) -> None:
+    headers = {"Content-Type": f"text/plain; charset={charset}"}
+    assert tour.ask("/text", "POST", headers=headers, body=body).json() == {"text": "café"}
 
 
 @pytest.mark.parametrize(

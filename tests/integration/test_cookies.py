@@ -13,6 +13,12 @@ from support.wire import Answer
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
+@pytest.fixture(scope="module")
+def tour(tour_by_version: ServerProcess) -> ServerProcess:
+    """Each test over both versions of HTTP."""
+    return tour_by_version
+
+
 def cookies_set(answer: Answer) -> dict[str, tuple[str, set[str]]]:
     """Name -> (value as sent, attributes in lower case)."""
     found = {}

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from support.process import ServerProcess
+
+
+@pytest.fixture(scope="module")
+def tour(tour_by_version: ServerProcess) -> ServerProcess:
+    """Each test over both versions of HTTP."""
+    return tour_by_version
 
 
 def test_an_unforeseen_error_tells_the_log_and_not_the_client(tour: ServerProcess) -> None:

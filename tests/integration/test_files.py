@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,12 @@ from support.process import REPOSITORY, ServerProcess
 
 REPORT = (REPOSITORY / "examples" / "tour" / "downloads" / "report.csv").read_bytes()
 STYLE = (REPOSITORY / "examples" / "tour" / "static" / "css" / "tour.css").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def tour(tour_by_version: ServerProcess) -> ServerProcess:
+    """Each test over both versions of HTTP."""
+    return tour_by_version
 
 
 def test_a_static_file_beside_the_application(tour: ServerProcess) -> None:
@@ -135,6 +142,7 @@ async def coroutine(req, resp):
 
 app.use(Cors("https://shop.example"))
 app.static_route("/files", "files")
+app.static_route("/open", "files", headers={"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "X-A"})
 app.serve()
 """
 LARGE = bytes(range(256)) * 8192
@@ -148,6 +156,8 @@ def covered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]
     (directory / "files" / "sub").mkdir(parents=True)
     (directory / "files" / "large.bin").write_bytes(LARGE)
     (directory / "files" / "sub" / "index.html").write_text("index")
+    (directory / "files" / "page.txt").write_text("page")
+    (directory / "files" / "page.txt.gz").write_bytes(gzip.compress(b"page"))
     env = tls_variables(directory)
     with ServerProcess(directory / "main.py", env=env) as server:
         yield server.wait_until_serving()
@@ -169,6 +179,38 @@ def test_static_files_are_sent_as_they_are_with_the_fields_of_cors(covered: Serv
     preflight = covered.ask("/files/large.bin", "OPTIONS", headers=asked, version=version)
     assert (preflight.status, preflight.header("allow")) == (204, None)
     assert preflight.header("access-control-allow-origin") == "https://shop.example"
+
+
+@VERSIONS
+@pytest.mark.parametrize("origin", ["https://shop.example", "https://else.example"])
+def test_a_static_route_with_an_origin_of_its_own_answers_preflights_with_that(
+    covered: ServerProcess, version: str, origin: str
+) -> None:
+    asked = {"Origin": origin, "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "x-a"}
+    for method, status in [("OPTIONS", 204), ("GET", 200), ("POST", 405)]:
+        answer = covered.ask("/open/page.txt", method, headers=asked, version=version)
+        assert answer.status == status
+        assert answer.header_all("access-control-allow-origin") == ["*"]
+        assert answer.header_all("access-control-allow-headers") == ["X-A"]
+
+
+@VERSIONS
+def test_a_static_file_says_its_methods(covered: ServerProcess, version: str) -> None:
+    for method, status in [("OPTIONS", 204), ("DELETE", 405)]:
+        answer = covered.ask("/files/page.txt", method, version=version)
+        assert (answer.status, answer.header("allow")) == (status, "GET, HEAD, OPTIONS")
+    assert covered.ask("/files/none.txt", "OPTIONS", version=version).status == 404
+
+
+@VERSIONS
+def test_a_304_says_nothing_of_the_coding_of_what_is_not_sent(covered: ServerProcess, version: str) -> None:
+    accepts = {"Accept-Encoding": "gzip"}
+    whole = covered.ask("/files/page.txt", headers=accepts, version=version)
+    assert whole.header("content-encoding") == "gzip"
+    etag = str(whole.header("etag"))
+    answer = covered.ask("/files/page.txt", headers={**accepts, "If-None-Match": etag}, version=version)
+    assert (answer.status, answer.header("etag"), answer.header("content-encoding")) == (304, etag, None)
+    assert "accept-encoding" in answer.header_all("vary")
 
 
 @VERSIONS

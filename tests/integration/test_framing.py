@@ -18,6 +18,11 @@ app = Slime(__file__)
 
 
 class Late(SlimeMiddleware):
+    def middle_before(self, req, resp):
+        if "lost" in req.path:
+            resp.set_cookie("visitor", "7")
+            resp.set_cookie("theme", "dark")
+
     def middle_after(self, req, resp):
         if req.path.endswith("/replaced"):
             resp.plain("replaced later")
@@ -84,6 +89,7 @@ def raises(req, resp):
 @both("/lost")
 def lost(req, resp):
     resp.set_cookie("session", "secret")
+    resp.set_cookie("theme", "light")
     for name, value in {
         "Access-Control-Allow-Origin": "https://a.example", "Cache-Control": "public", "Content-Encoding": "gzip",
         "Content-Type": "image/png", "ETag": '"1"', "Content-Length": "9",
@@ -92,10 +98,38 @@ def lost(req, resp):
     raise RuntimeError("lost")
 
 
+@both("/lost/after")
+def lost_after(req, resp):
+    resp.set_cookie("session", "secret")
+    return "the after of this path fails"
+
+
+@app.middle_after(path="/plain/lost/after")
+def fails(req, resp):
+    raise RuntimeError("lost")
+
+
+@app.middle_after(path="/coroutine/lost/after")
+async def fails_async(req, resp):
+    raise RuntimeError("lost")
+
+
 @both("/typed")
 def typed(req, resp):
     resp.set_header("Content-Type", "text/csv")
     return resp.plain("a,b")
+
+
+@both("/spaces")
+def spaces(req, resp):
+    resp.set_header("X-Spaces", " \t a b\t ")
+    resp.add_header("X-Spaces", " ")
+    return resp.plain(repr(resp.header_all("X-Spaces")))
+
+
+@both("/upgrade")
+def upgrade(req, resp):
+    raise HttpError(426, headers={"Upgrade": "toy/1"})
 
 
 @both("/wrong")
@@ -176,6 +210,24 @@ def test_some_statuses_have_no_content(
     answer = server.ask(f"/{kind}/status/{status}", method, version=version)
     assert (answer.status, answer.body) == (status, b"")
     assert answer.header("content-length") == ("0" if status == 205 else None)
+    # It would describe the content.
+    assert answer.header("content-type") is None
+
+
+@VERSIONS
+@KINDS
+def test_whitespace_around_a_value_is_not_sent(server: ServerProcess, version: str, kind: str) -> None:
+    answer = server.ask(f"/{kind}/spaces", version=version)
+    assert (answer.status, answer.text) == (200, "['a b', '']")
+    assert answer.header_all("x-spaces") == ["a b", ""]
+
+
+@VERSIONS
+@KINDS
+def test_upgrade_is_said_to_be_for_one_connection(server: ServerProcess, version: str, kind: str) -> None:
+    answer = server.ask(f"/{kind}/upgrade", version=version)
+    fields = (answer.header("upgrade"), answer.header("connection"))
+    assert (answer.status, fields) == (426, ("toy/1", "upgrade") if version == "1.1" else (None, None))
 
 
 @VERSIONS
@@ -252,9 +304,21 @@ def test_an_error_keeps_nothing_that_describes_the_lost_body(server: ServerProce
     answer = server.ask(f"/{kind}/lost", version=version)
     assert (answer.status, answer.text) == (500, "Internal Server Error")
     assert answer.header("content-type") == "text/plain; charset=utf-8"
-    for name in ("cache-control", "content-encoding", "etag", "set-cookie"):
+    for name in ("cache-control", "content-encoding", "etag"):
         assert answer.header(name) is None, name
     assert answer.header("access-control-allow-origin") == "https://a.example"
+
+
+@VERSIONS
+@KINDS
+@pytest.mark.parametrize("path", ["lost", "lost/after"])
+def test_an_error_keeps_the_cookies_of_middleware_and_not_those_of_the_handler(
+    server: ServerProcess, version: str, kind: str, path: str
+) -> None:
+    answer = server.ask(f"/{kind}/{path}", version=version)
+    assert answer.status == 500
+    cookies = [line.partition(";")[0] for line in answer.header_all("set-cookie")]
+    assert cookies == ["visitor=7", "theme=dark"]
 
 
 @KINDS

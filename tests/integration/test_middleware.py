@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
+
 from support.condition import eventually
 from support.process import ServerProcess
 
 SHOP = {"Origin": "https://shop.example"}
+
+
+@pytest.fixture(scope="module")
+def tour(tour_by_version: ServerProcess) -> ServerProcess:
+    """Each test over both versions of HTTP."""
+    return tour_by_version
 
 
 def test_a_before_that_answers_ends_the_request(tour: ServerProcess) -> None:

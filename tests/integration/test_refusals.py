@@ -125,6 +125,16 @@ async def switch_async(req, resp):
     resp.switch_protocol(Protocol(), [("Upgrade", "toy/1")])
 
 
+@app.route("/shared/plain", plugin=[Cors(origins="https://b.example")])
+def shared(req, resp):
+    return "shared"
+
+
+@app.route("/shared/coroutine", plugin=[Cors(origins="https://b.example")])
+async def shared_async(req, resp):
+    return "shared"
+
+
 app.use(Cors(origins=["https://a.example"]))
 app.serve()
 """
@@ -148,6 +158,19 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     }
     with ServerProcess(Path(script), env=env) as server:
         yield server.wait_until_serving()
+
+
+@version
+@pytest.mark.parametrize("kind", ["plain", "coroutine"])
+def test_a_method_that_is_not_there_has_the_cors_fields_of_its_path(
+    server: ServerProcess, kind: str, version: str
+) -> None:
+    for origin, allowed in [("https://b.example", "https://b.example"), ("https://a.example", None)]:
+        answer = server.ask(f"/shared/{kind}", "POST", headers={"Origin": origin}, version=version)
+        assert (answer.status, set(str(answer.header("allow")).split(", "))) == (405, {"GET", "HEAD", "OPTIONS"})
+        assert answer.json() == {"status": 405, "detail": "", "path": f"/shared/{kind}"}
+        assert answer.header("access-control-allow-origin") == allowed
+        assert answer.header_all("vary") == ["Origin"]
 
 
 @version

@@ -30,8 +30,8 @@ _SERVING = re.compile(
 class ServerProcess:
     """Runs a Python file that calls `app.serve()`, and knows its address once it serves.
 
-    `python` is the interpreter, this one by default. `output` is everything the process has printed so far, standard
-    error included.
+    `python` is the interpreter, this one by default. `version` is that of HTTP by which `ask` asks. `output` is
+    everything the process has printed so far, standard error included.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class ServerProcess:
         cwd: Path | None = None,
         workers: int | None = 2,
         python: str | Path = sys.executable,
+        version: str = "1.1",
     ) -> None:
         settings = {"SLIME_HOST": "127.0.0.1", "SLIME_PORT": "0", "PYTHONUNBUFFERED": "1"}
         if workers is not None:
@@ -69,6 +70,7 @@ class ServerProcess:
         ]
         for reader in self._readers:
             reader.start()
+        self.version = version
         self.scheme = "http"
         self.host = "127.0.0.1"
         self.port = 0
@@ -143,10 +145,10 @@ class ServerProcess:
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
         timeout: float = 15.0,
-        version: str = "1.1",
+        version: str | None = None,
     ) -> Answer:
         """One request over a connection of its own, by HTTP/`version`: "1.1", or "2" where the server has TLS."""
-        if version == "2":
+        if (version or self.version) == "2":
             with self.http2(timeout=timeout) as connection:
                 return connection.ask(method, target, headers=headers, body=body)
         with self.wire(timeout) as wire:

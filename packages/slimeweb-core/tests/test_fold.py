@@ -21,7 +21,7 @@ class Response:
         self.seen: list[str] = []
 
     @property
-    def is_set(self) -> bool:
+    def _is_set_by_before(self) -> bool:
         return self.answer is not None
 
     def accept(self, answer: object) -> None:

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::access::{AccessLog, Entry, Switched};
 use crate::job::Job;
 use crate::payload::{ChunkReceiver, Payload, Refused};
+use crate::plan::Plan;
 use crate::reply::{FileReply, Reply, SwitchReply};
 use crate::response::Draft;
 use crate::site::Site;
@@ -99,9 +100,10 @@ impl Bridge {
                 body.discard();
                 return Answer::now(options(allow.clone()));
             }
-            Found::MethodNotAllowed { allow, .. } => {
+            Found::MethodNotAllowed { allow, options, .. } => {
                 let draft = Draft::refusal(StatusCode::METHOD_NOT_ALLOWED, Some(allow.clone()));
-                return self.refuse(draft, head, body, connection);
+                let plan = options.and_then(|plan| plan.wrong_method.as_ref()).or(self.site.fallback.as_ref()).cloned();
+                return self.refuse_by(plan, draft, head, body, connection);
             }
             Found::NotFound { .. } if self.site.mounts.is_empty() => {
                 return self.refuse(Draft::refusal(StatusCode::NOT_FOUND, None), head, body, connection);
@@ -150,10 +152,21 @@ impl Bridge {
         body: RequestBody,
         connection: Arc<ConnectionInfo>,
     ) -> Answer {
+        self.refuse_by(self.site.fallback.clone(), draft, head, body, connection)
+    }
+
+    fn refuse_by(
+        self: &Arc<Self>,
+        plan: Option<Arc<Plan>>,
+        draft: Draft,
+        head: http::request::Parts,
+        body: RequestBody,
+        connection: Arc<ConnectionInfo>,
+    ) -> Answer {
         body.discard();
-        match &self.site.fallback {
+        match plan {
             Some(plan) => {
-                let mut job = Job::new(&self.site, Arc::clone(plan), self.worker, head, connection);
+                let mut job = Job::new(&self.site, plan, self.worker, head, connection);
                 job.draft = Some(Box::new(draft));
                 self.run(job)
             }
@@ -218,8 +231,10 @@ impl Bridge {
         Answer::Later(Box::pin(async move {
             let status = match this.file(&head).await {
                 Ok(Some(response)) if response.status() == StatusCode::METHOD_NOT_ALLOWED => {
-                    let draft = Draft::refusal(response.status(), response.headers().get(ALLOW).cloned());
-                    return this.refuse(draft, head, body, connection).await;
+                    let (status, mut fields) = (response.status(), response.into_parts().0.headers);
+                    // That of a body which is made anew.
+                    fields.remove(CONTENT_TYPE);
+                    return this.refuse(Draft::refusal_with(status, fields), head, body, connection).await;
                 }
                 Ok(Some(response)) => {
                     body.discard();

@@ -1,6 +1,6 @@
 //! Text in the charset that its Content-Type names.
 
-use encoding_rs::{Encoding, UTF_8};
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use http::StatusCode;
 use pyo3::prelude::*;
 
@@ -23,6 +23,14 @@ pub(crate) fn decode(bytes: &[u8], content_type: Option<&str>) -> PyResult<Strin
             "the charset of the body is not one that this server knows".to_owned(),
         )
     })?;
+    // The mark at the beginning says which of the two UTF-16 it is, and is no part of the text (RFC 2781, section 3.2).
+    let is_wide = |encoding| encoding == UTF_16LE || encoding == UTF_16BE;
+    let (encoding, bytes) = match Encoding::for_bom(bytes) {
+        Some((marked, length)) if is_wide(encoding) && is_wide(marked) => {
+            (marked, bytes.get(length..).unwrap_or_default())
+        }
+        _ => (encoding, bytes),
+    };
     let text = if encoding == UTF_8 {
         std::str::from_utf8(bytes).ok().map(str::to_owned)
     } else {

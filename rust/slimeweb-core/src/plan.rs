@@ -28,6 +28,9 @@ pub(crate) struct Plan {
     /// Answers what is refused before the handler is called, where somebody wants a say in it.
     #[pyo3(from_py_with = refusal)]
     pub(crate) refusal: Option<Arc<Plan>>,
+    /// Of the OPTIONS of a path: answers the methods that the path does not have, where its middleware has a say in that.
+    #[pyo3(from_py_with = refusal)]
+    pub(crate) wrong_method: Option<Arc<Plan>>,
 }
 
 impl Plan {
@@ -41,6 +44,7 @@ impl Plan {
             switched_pace: Arc::clone(&self.switched_pace),
             filters: self.filters.iter().map(|filter| filter.clone_ref(py)).collect(),
             refusal: self.refusal.as_ref().map(|plan| Arc::new(plan.clone_ref(py))),
+            wrong_method: self.wrong_method.as_ref().map(|plan| Arc::new(plan.clone_ref(py))),
             ..*self
         }
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use http::header::{
     ACCEPT_RANGES, ALLOW, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-    LAST_MODIFIED, LOCATION, RETRY_AFTER,
+    LAST_MODIFIED, LOCATION, RETRY_AFTER, SET_COOKIE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use parking_lot::Mutex;
@@ -54,6 +54,8 @@ pub(crate) struct Draft {
     is_typed: bool,
     /// Whether a Content-Length was set by name.
     has_length: bool,
+    /// The cookies that befores have set, which outlast what the handler raises.
+    befores_cookies: Vec<HeaderValue>,
 }
 
 enum Content {
@@ -70,7 +72,14 @@ enum Content {
 
 impl Draft {
     pub(crate) fn new(status: Option<StatusCode>) -> Self {
-        Self { status, headers: HeaderMap::new(), body: Content::Unset, is_typed: false, has_length: false }
+        Self {
+            status,
+            headers: HeaderMap::new(),
+            body: Content::Unset,
+            is_typed: false,
+            has_length: false,
+            befores_cookies: Vec::new(),
+        }
     }
 
     /// An answer that the server has begun: a 404, a 405 with its methods, and the like.
@@ -80,6 +89,11 @@ impl Draft {
             draft.headers.insert(ALLOW, allow);
         }
         draft
+    }
+
+    /// An answer that the server has begun, with these fields.
+    pub(crate) fn refusal_with(status: StatusCode, fields: HeaderMap) -> Self {
+        Self { headers: fields, ..Self::new(Some(status)) }
     }
 
     /// A 503 for a handler that there is no thread for.
@@ -505,8 +519,9 @@ pub(crate) fn header_name(name: &str) -> PyResult<HeaderName> {
     })
 }
 
+/// Without the whitespace around it, which is no part of a value (RFC 9110, section 5.5) and may not be sent over HTTP/2.
 pub(crate) fn header_value(name: &str, value: &str) -> PyResult<HeaderValue> {
-    HeaderValue::try_from(value).map_err(|_| {
+    HeaderValue::try_from(value.trim_matches([' ', '\t'])).map_err(|_| {
         PyValueError::new_err(format!(
             "the value of header {name:?} holds a line break or another control character: {value:?}"
         ))
@@ -636,6 +651,31 @@ impl SlimeResponse {
     #[getter]
     fn is_set(&self) -> bool {
         !matches!(self.draft.lock().body, Content::Unset | Content::Found(_))
+    }
+
+    /// As `is_set`, for a before that has returned. The cookies that there are now are middleware's, and outlast errors.
+    ///
+    /// One attribute for both, since it is read in every request with a before.
+    #[getter]
+    fn _is_set_by_before(&self) -> bool {
+        let mut draft = self.draft.lock();
+        if draft.headers.contains_key(SET_COOKIE) {
+            draft.befores_cookies = draft.headers.get_all(SET_COOKIE).iter().cloned().collect();
+        }
+        !matches!(draft.body, Content::Unset | Content::Found(_))
+    }
+
+    /// Removes the cookies that are not of befores.
+    fn _drop_cookies(&self) -> PyResult<()> {
+        let cookies = std::mem::take(&mut self.draft.lock().befores_cookies);
+        self.change_headers(|headers| {
+            headers.remove(SET_COOKIE);
+            for cookie in &cookies {
+                headers.append(SET_COOKIE, cookie.clone());
+            }
+        })?;
+        self.draft.lock().befores_cookies = cookies;
+        Ok(())
     }
 
     /// The path of the file that is to be sent; `None` where the body is not a file.

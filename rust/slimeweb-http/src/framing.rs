@@ -1,6 +1,8 @@
 //! What of a response frames it on its connection. The server alone decides that, for both versions of HTTP.
 
-use http::header::{CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body::Body as _;
 
@@ -66,6 +68,12 @@ fn settle_fields(response: &mut Response<Body>, asked: Asked, multiplexed: bool)
     let declared = declared_length(headers);
     headers.remove(CONTENT_LENGTH);
     settle_hops(headers, status, multiplexed);
+    if is_without_content(status) {
+        // They describe content. A cache would take those of a 304 for its stored answer's (RFC 9111, section 3.2).
+        for name in [CONTENT_TYPE, CONTENT_ENCODING, CONTENT_RANGE] {
+            headers.remove(name);
+        }
+    }
     let tunnel = asked == Asked::Connect && status.is_success();
     let (length, has_content) = match asked {
         _ if status == StatusCode::RESET_CONTENT => (Some(0), false),
@@ -102,12 +110,15 @@ fn settle_hops(headers: &mut HeaderMap, status: StatusCode, multiplexed: bool) {
     if multiplexed {
         headers.remove(CONNECTION);
         headers.remove(UPGRADE);
-    } else if status != StatusCode::SWITCHING_PROTOCOLS && headers.contains_key(CONNECTION) {
+    } else if status != StatusCode::SWITCHING_PROTOCOLS
+        && (headers.contains_key(CONNECTION) || headers.contains_key(UPGRADE))
+    {
         let names = |wanted: &str| {
             let mut options = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
             options.any(|value| value.split(',').any(|option| option.trim().eq_ignore_ascii_case(wanted)))
         };
-        let (closes, upgrades) = (names("close"), names("upgrade") && headers.contains_key(UPGRADE));
+        // Upgrade is for this connection alone, which has to be said with it (RFC 9110, section 7.8).
+        let (closes, upgrades) = (names("close"), headers.contains_key(UPGRADE));
         let options = match (closes, upgrades) {
             (true, true) => "close, upgrade",
             (true, false) => "close",
@@ -184,7 +195,10 @@ mod tests {
             (304, Asked::Head, None, None),
             (103, Asked::Other, None, None),
         ] {
-            let fields: Vec<_> = declared.iter().map(|value| ("content-length", *value)).collect();
+            let mut fields: Vec<_> = declared.iter().map(|value| ("content-length", *value)).collect();
+            if is_without_content(StatusCode::from_u16(status).unwrap()) {
+                fields.extend([("content-type", "text/plain"), ("content-encoding", "gzip")]);
+            }
             for multiplexed in [false, true] {
                 let settled = settled(status, &fields, Body::full("hello"), asked, multiplexed);
                 let expected = expected.into_iter().map(str::to_owned).collect();
@@ -220,6 +234,10 @@ mod tests {
         assert_eq!(
             settled(426, &upgrade, Body::full("x"), Asked::Other, false).fields,
             ["connection: upgrade", "upgrade: websocket"]
+        );
+        assert_eq!(
+            settled(426, &[("upgrade", "toy/1")], Body::full("x"), Asked::Other, false).fields,
+            ["upgrade: toy/1", "connection: upgrade"]
         );
         assert!(settled(426, &upgrade, Body::full("x"), Asked::Other, true).fields.is_empty());
     }

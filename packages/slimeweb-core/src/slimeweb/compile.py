@@ -69,10 +69,13 @@ class Compiler:
 
     def fallback(self, has_handlers: bool) -> Plan | None:
         """The plan for what no route answers; `None` when the server can answer that by itself."""
-        everywhere = [each for each in self.registrations if each.is_app_wide and ANY in each.methods]
+        everywhere = self._everywhere()
         if not everywhere and not has_handlers and not self.around:
             return None
         return self._synthetic("/{*path}", (ANY,), self._layers(everywhere), self.failures.refuse)
+
+    def _everywhere(self) -> list[Registration]:
+        return [each for each in self.registrations if each.is_app_wide and ANY in each.methods]
 
     def files(self) -> Plan | None:
         """The plan for static files; `None` when no middleware covers them, so that the server sends them by itself."""
@@ -236,7 +239,20 @@ class Compiler:
             for method in (*route.methods, *(("HEAD",) if "GET" in route.methods and "HEAD" not in methods else ()))
             if len(routes) > 1 and any(each.answers_options for each in own)
         }
-        yield self._synthetic(pattern.text, ("OPTIONS",), layers, answer, asked)
+        plan = self._synthetic(pattern.text, ("OPTIONS",), layers, answer, asked)
+        yield replace(plan, wrong_method=self._wrong_method(here, tuple(own)))
+
+    def _wrong_method(self, here: Sequence[Registration], own: Sequence[SlimeMiddleware]) -> Plan | None:
+        """The plan for methods that a path does not have, where its middleware has a say in that: what answers
+        preflights, for a page to see the 405. `None` where it is as anywhere else.
+        """
+        brought = [each for each in own if each.answers_options]
+        at_path = [each for each in here if not each.is_app_wide and getattr(each.middleware, "answers_options", False)]
+        if not brought and not at_path:
+            return None
+        layers = self._layers((*self._everywhere(), *at_path), brought)
+        # Without a pattern: what it answers has no route, and says so.
+        return self._synthetic("", (ANY,), layers, self.failures.refuse)
 
     def _synthetic(
         self,

@@ -224,7 +224,6 @@ _LOST = frozenset(
         "pragma",
         "refresh",
         "repr-digest",
-        "set-cookie",
         "surrogate-control",
         "x-accel-expires",
         "x-accel-redirect",
@@ -234,9 +233,13 @@ _LOST = frozenset(
 
 
 def _drop_lost(resp: SlimeResponse) -> None:
-    """Removes what an error response does not keep of the response before it. All else stays, such as CORS headers."""
+    """Removes what an error response does not keep of the response before it. All else stays, such as CORS headers and
+    the cookies of befores that have let the request pass.
+    """
     for name in resp.headers:
-        if name in _LOST:
+        if name == "set-cookie":
+            resp._drop_cookies()
+        elif name in _LOST:
             resp.remove_header(name)
 
 

@@ -1,9 +1,10 @@
 """Middleware folded around a handler, once, at start: what the server then calls is one function.
 
 A layer is entered when its before has returned. The first before that answers (returns something other than `None`,
-or fills the response) ends the way in. The way out goes through the layers that were entered, inner to outer,
-whatever happened. What raises on the way in goes to `on_error`, on the way out to `on_after_error`, `SystemExit` and
-its like included; either turns it into a response, which the rest of the way out then sees.
+or fills the response) ends the way in. Cookies that a before has set outlast what is raised after it. The way out goes
+through the layers that were entered, inner to outer, whatever happened. What raises on the way in goes to `on_error`,
+on the way out to `on_after_error`, `SystemExit` and its like included; either turns it into a response, which the rest
+of the way out then sees.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def _fold_sync(layers: tuple[Layer, ...], handler: Handler, on_error: OnError, o
                 if answer is not None:
                     resp.accept(answer)
                     break
-                if resp.is_set:
+                if resp._is_set_by_before:
                     break
             else:
                 result = handler(req, resp)
@@ -107,7 +108,7 @@ def _fold_async(layers: tuple[Layer, ...], handler: Handler, on_error: OnError, 
                 if answer is not None:
                     resp.accept(answer)
                     break
-                if resp.is_set:
+                if resp._is_set_by_before:
                     break
             else:
                 result = await handler(req, resp)

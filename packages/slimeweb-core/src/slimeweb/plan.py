@@ -18,6 +18,7 @@ class Plan:
 
     `body_size` is in bytes. Bodies of `filter_limit` bytes or more are not filtered on an event loop's thread.
     `refusal` answers where the body is not taken, so that the handler is not called; without it the server does.
+    `wrong_method`, of the OPTIONS of a path, answers methods that the path does not have, with its middleware.
     """
 
     pattern: str
@@ -30,6 +31,7 @@ class Plan:
     filters: tuple[BodyFilter, ...] = ()
     filter_limit: int = 64 * 1024
     refusal: Plan | None = None
+    wrong_method: Plan | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,10 +168,20 @@ async fn section(opened: Opened, start: u64, length: u64) -> io::Result<Body> {
     Ok(Body::file(FileSection::new(file, length)))
 }
 
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
+
+/// The methods of a file (RFC 9110, section 9.3.7).
+pub(super) fn options() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert(ALLOW, METHODS);
+    response
+}
+
 pub(super) fn method_not_allowed() -> Response<Body> {
     let mut response = Response::new(Body::full("Method Not Allowed\n"));
     *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    response.headers_mut().insert(ALLOW, METHODS);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }

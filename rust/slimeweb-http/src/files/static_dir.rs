@@ -10,7 +10,7 @@ use percent_encoding::{CONTROLS, percent_decode_str, utf8_percent_encode};
 
 use super::cached::{Directory, Miss};
 use super::negotiation::{ENCODINGS, Encoding, wanted};
-use super::response::{Opened, method_not_allowed, off_thread, respond};
+use super::response::{Opened, method_not_allowed, off_thread, options, respond};
 use crate::body::Body;
 use crate::error::is_exhausted;
 
@@ -52,7 +52,8 @@ impl StaticDir {
         &self.prefix
     }
 
-    /// Answers for the path of `uri`; none where there is nothing for it. 405 for other methods than GET and HEAD.
+    /// Answers for the path of `uri`; none where there is nothing for it. OPTIONS lists the methods; 405 for others than
+    /// these.
     ///
     /// # Errors
     /// [`is_exhausted`] is true of it: whether there is something cannot be known for now.
@@ -71,6 +72,9 @@ impl StaticDir {
                 }
             }
         };
+        if *method == Method::OPTIONS {
+            return Ok(Some(options()));
+        }
         if *method != Method::GET && *method != Method::HEAD {
             return Ok(Some(method_not_allowed()));
         }

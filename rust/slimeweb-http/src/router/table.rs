@@ -46,6 +46,8 @@ pub enum Found<'a, T> {
     MethodNotAllowed {
         /// The methods that there are, with HEAD and OPTIONS, as the Allow field lists them (RFC 9110, section 10.2.1).
         allow: &'a HeaderValue,
+        /// What was added for OPTIONS at that path.
+        options: Option<&'a T>,
         /// The path that was matched.
         path: DecodedPath<'a>,
     },
@@ -308,7 +310,7 @@ impl<T> Router<T> {
     pub fn find<'a>(&'a self, method: &Method, raw_path: &'a str) -> Found<'a, T> {
         let Some(path) = DecodedPath::new(raw_path) else { return Found::BadPath };
         let mut found = None;
-        let mut allow = None;
+        let mut refusing = None;
         let mut visit = |leaf: usize, spans: &Spans| {
             let Some(leaf) = self.leaves.get(leaf) else { return false };
             match leaf.route(method) {
@@ -317,7 +319,7 @@ impl<T> Router<T> {
                     true
                 }
                 None => {
-                    allow.get_or_insert(&leaf.allow);
+                    refusing.get_or_insert(leaf);
                     false
                 }
             }
@@ -328,9 +330,13 @@ impl<T> Router<T> {
         if !exact && path.starts_with('/') {
             self.root.walk(&path, 1, &mut spans, &mut visit);
         }
-        match (found, allow) {
+        match (found, refusing) {
             (Some((value, params)), _) => Found::Route { value, path, params },
-            (None, Some(allow)) => Found::MethodNotAllowed { allow, path },
+            (None, Some(leaf)) => Found::MethodNotAllowed {
+                allow: &leaf.allow,
+                options: leaf.route(&Method::OPTIONS).map(|route| &route.value),
+                path,
+            },
             (None, None) => Found::NotFound { path },
         }
     }
