@@ -71,8 +71,10 @@ fn files_with_all_that_belongs_to_them() {
     assert_eq!(ask(&site, "GET", "/static/a.css", &format!("Range: bytes=0-1\r\nIf-Range: {etag}\r\n")).status, 206);
     assert_eq!(ask(&site, "GET", "/static/empty", "").text(), "");
 
-    let answer = ask(&site, "POST", "/static/a.css", "Content-Length: 0\r\n");
-    assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD")));
+    for (method, status) in [("POST", 405), ("OPTIONS", 204)] {
+        let answer = ask(&site, method, "/static/a.css", "Content-Length: 0\r\n");
+        assert_eq!((answer.status, answer.header("allow")), (status, Some("GET, HEAD, OPTIONS")));
+    }
 }
 
 #[test]
