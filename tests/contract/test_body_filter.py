@@ -12,6 +12,7 @@ import pytest
 
 from slimeweb import Slime, SlimeRequest, SlimeResponse
 from slimeweb.errors import PluginError
+from slimeweb.plugin import Cors
 from slimeweb.testing import TestClient
 from support.crew import at_once
 from support.toys import app_with, both, hesitant, kind, raw, read_until, toy, written
@@ -220,19 +221,29 @@ class Broken:
 
 
 @pytest.mark.parametrize("where", ["begin", "push", "finish"])
-def test_a_filter_that_raises_is_a_plain_500(where: str, unraisable: list[str]) -> None:
+@pytest.mark.parametrize("customised", [False, True])
+def test_a_filter_that_raises_is_an_error_like_any_other(
+    where: str, customised: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     app = filtering(Broken(where))
+    if customised:
+        app.error(500)(lambda req, resp, exc: {"failed": req.path})
     app.route(path="/sync")(lambda req, resp: resp.plain("Hello"))
 
     @app.route(path="/async")
     async def coro(req: SlimeRequest, resp: SlimeResponse) -> str:
         return "Hello"
 
+    app.use(Cors("https://a.example"))
     with TestClient(app) as client:
         for path in ("/sync", "/async"):
-            answer = client.get(path)
-            assert (answer.status_code, answer.text) == (500, "Internal Server Error")
-    assert unraisable == [f"RuntimeError: secret of {where}"] * 2
+            answer = client.get(path, headers={"Origin": "https://a.example"})
+            body = f'{{"failed":"{path}"}}' if customised else "Internal Server Error"
+            assert (answer.status_code, answer.text) == (500, body)
+            assert answer.headers["access-control-allow-origin"] == "https://a.example"
+            assert answer.headers["vary"] == "Origin"
+    errors = [record.exc_info[1] for record in caplog.records if record.exc_info]
+    assert [str(error) for error in errors] == [f"secret of {where}"] * 2
 
 
 @pytest.mark.parametrize("path", ["/sync", "/coro", "/unclosed"])
@@ -258,7 +269,7 @@ def test_a_filter_that_raises_cuts_a_body_that_has_begun(path: str, where: str, 
 
 
 @pytest.mark.parametrize("result", [None, "text", 3], ids=repr)
-def test_an_encoder_that_returns_no_bytes_is_a_plain_500(result: Any, unraisable: list[str]) -> None:
+def test_an_encoder_that_returns_no_bytes_is_a_plain_500(result: Any, caplog: pytest.LogCaptureFixture) -> None:
     class Encoder:
         def push(self, data: bytes) -> Any:
             return result
@@ -273,7 +284,7 @@ def test_an_encoder_that_returns_no_bytes_is_a_plain_500(result: Any, unraisable
     app.route(path="/")(lambda req, resp: resp.plain("Hello"))
     with TestClient(app) as client:
         assert client.get("/").status_code == 500
-    assert len(unraisable) == 1
+    assert len([record for record in caplog.records if record.exc_info]) == 1
 
 
 @pytest.mark.parametrize("wrong", [object(), "rot13"], ids=["object", "text"])

@@ -150,14 +150,7 @@ pub(crate) fn settle(
     let py = request.py();
     let outcome = result.and_then(|value| SlimeResponse::accept_result(response, &value));
     if let Err(error) = outcome {
-        // What has begun to go out cannot become an error page: the client is to see that it is incomplete.
-        response.get().abort();
-        // `into_value`, since `value` leaves the traceback behind where Python keeps it apart, before 3.12.
-        let called = request.get().site.on_error.bind(py).call1((request, response, error.into_value(py)));
-        if let Err(failure) = called {
-            failure.write_unraisable(py, Some(request));
-            response.get().set_plain_error();
-        }
+        SlimeResponse::fail(response, error);
     }
     // Before the answer: who has it may count on the files being gone.
     request.get().release(py);

@@ -138,8 +138,22 @@ impl SlimeResponse {
         &self.request
     }
 
+    /// Makes it the answer to what a handler or a filter has raised.
+    pub(crate) fn fail(slf: &Bound<'_, Self>, error: PyErr) {
+        let (this, py) = (slf.get(), slf.py());
+        // What has begun to go out cannot become an error page: the client is to see that it is incomplete.
+        this.abort();
+        let request = this.request.bind(py);
+        // `into_value`, since `value` leaves the traceback behind where Python keeps it apart, before 3.12.
+        let called = request.get().site.on_error.bind(py).call1((request, slf, error.into_value(py)));
+        if let Err(failure) = called {
+            failure.write_unraisable(py, Some(request));
+            this.set_plain_error();
+        }
+    }
+
     /// The last resort: a 500 that needs nothing of Python.
-    pub(crate) fn set_plain_error(&self) {
+    fn set_plain_error(&self) {
         let mut draft = self.draft.lock();
         if !matches!(draft.body, Content::Written(_) | Content::Sent) {
             draft.headers.clear();
@@ -355,8 +369,8 @@ impl SlimeResponse {
     fn filter_and_send(slf: &Bound<'_, Self>) {
         let this = slf.get();
         if let Err(error) = Self::filter(slf) {
-            error.write_unraisable(slf.py(), Some(slf));
-            this.set_plain_error();
+            // Sent unfiltered: what has failed for one body may fail for the next.
+            Self::fail(slf, error);
         }
         this.deliver(slf.py());
     }
