@@ -48,6 +48,13 @@ def test_a_name_for_nothing_says_where_it_looked(tmp_path: Path, name: str) -> N
     assert caught.value.exit_code == 2
 
 
+@pytest.mark.parametrize("name", ["shop", "shop/", "./shop"])
+def test_a_folder_is_told_to_be_gone_into(tmp_path: Path, name: str) -> None:
+    write(tmp_path / "shop" / "main.py")
+    with pytest.raises(CommandError, match=f"{name} is a folder, which holds a main.py: cd {name} && slime run main"):
+        Target.find(name, tmp_path)
+
+
 def test_a_broken_pyproject_is_no_obstacle(tmp_path: Path) -> None:
     write(tmp_path / "pyproject.toml", "[project\nname=")
     write(tmp_path / "main.py")

@@ -103,6 +103,16 @@ def test_a_signal_finishes_what_is_in_flight_and_ends_cleanly(process: Process, 
     assert process.popen.returncode == 0
 
 
+def test_a_mistyped_variable_is_a_line_in_the_log(script: Path) -> None:
+    process = Process(script, {"SLIME_PORT": "0", "SLIME_WORKERS": "2"})
+    try:
+        line = process.read_until("SLIME_WORKERS")
+        assert "WARNING slimeweb: the variable SLIME_WORKERS is no setting: did you mean SLIME_WORKER?" in line
+    finally:
+        process.popen.kill()
+        process.popen.communicate()
+
+
 def test_a_second_signal_cuts_what_is_in_flight_and_serve_does_not_return(process: Process) -> None:
     port = int(process.read_until("serving on http://").partition("http://127.0.0.1:")[2].split()[0])
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:

@@ -13,7 +13,7 @@ from slimeweb.interpreter import usable_cpus
 from slimeweb.plan import Settings
 from slimeweb.route_option import ServeOption
 from slimeweb.secret_keys import SecretKeys
-from slimeweb.settings import resolve
+from slimeweb.settings import mistyped, resolve
 from slimeweb.tls import SlimeTls
 
 VARIABLES = {"workers": "SLIME_WORKER"}
@@ -44,6 +44,28 @@ SAMPLES: dict[str, tuple[Any, str, Any]] = {
     "shutdown_grace": (0, "0", 0.0),
 }
 TLS = {"tls_cert", "tls_key"}
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("SLIME_WORKERS", "SLIME_WORKER"),
+        ("SLIME_PROT", "SLIME_PORT"),
+        ("SLIME_HEAD_TIMOUT", "SLIME_HEAD_TIMEOUT"),
+        ("SLIME_MAX_ROOM", "SLIME_MAX_ROOMS"),
+        ("SLIME_TLS_CERTS", "SLIME_TLS_CERT"),
+    ],
+)
+def test_a_variable_that_is_nearly_a_setting_is_told(name: str, meant: str) -> None:
+    options = {"max_rooms": ServeOption("max_rooms", default=1, validate=int)}
+    assert mistyped({name: "1"}, options) == [f"the variable {name} is no setting: did you mean {meant}?"]
+
+
+@pytest.mark.parametrize(
+    "name", ["SLIME_PORT", "SLIME_MAX_ROOMS", "SLIME_TLS_KEY", "SLIME_SHOP_NAME", "WORKERS", "SLIME_"]
+)
+def test_settings_and_what_others_call_theirs_are_not_told(name: str) -> None:
+    assert mistyped({name: "1"}, {"max_rooms": ServeOption("max_rooms", default=1, validate=int)}) == []
 
 
 def test_every_setting_of_the_server_can_be_given() -> None:

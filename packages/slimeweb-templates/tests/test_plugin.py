@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from slimeweb import Slime
+from slimeweb import HttpError, Slime
 from slimeweb.testing import TestClient
 from slimeweb_templates.plugin import TemplatesPlugin
 
@@ -68,6 +68,50 @@ def test_a_mistake_is_a_500_that_says_nothing_and_a_log_that_says_where(
     with TestClient(app) as client:
         answer = client.get("/")
     assert (answer.status_code, answer.text) == (500, "Internal Server Error")
+    assert logged in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["plain", "coroutine"])
+def test_an_http_error_in_a_template_is_answered_with_its_status(app: Slime, tmp_path: Path, kind: str) -> None:
+    (tmp_path / "templates" / "json.html").write_text("{{ req.json.name }}")
+    (tmp_path / "templates" / "call.html").write_text("{{ find() }}")
+
+    def find() -> None:
+        raise HttpError(404, "no such student")
+
+    @app.route(path="/plain/{name}", method="POST")
+    def plain(req: Any, resp: Any) -> Any:
+        return req.render(req.params["name"], find=find)
+
+    @app.route(path="/coroutine/{name}", method="POST")
+    async def coroutine(req: Any, resp: Any) -> Any:
+        return req.render(req.params["name"], find=find)
+
+    with TestClient(app) as client:
+        headers = {"Content-Type": "application/json"}
+        assert client.post(f"/{kind}/json.html", content=b"{", headers=headers).status_code == 400
+        assert client.post(f"/{kind}/json.html", content=b'{"name": "Ada"}', headers=headers).text == "Ada"
+        answer = client.post(f"/{kind}/call.html")
+    assert (answer.status_code, answer.text) == (404, "no such student")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "logged"),
+    [
+        ((), "req.render() missing 1 required positional argument: 'name'"),
+        ((None,), "None is no template's name"),
+        (("hello.html", ["x"]), "render('hello.html', ['x']): use a dict"),
+    ],
+)
+def test_arguments_of_render_that_will_not_do_are_told(
+    app: Slime, caplog: pytest.LogCaptureFixture, arguments: tuple[Any, ...], logged: str
+) -> None:
+    @app.route(path="/")
+    def page(req: Any, resp: Any) -> Any:
+        return req.render(*arguments)
+
+    with TestClient(app) as client:
+        assert client.get("/").status_code == 500
     assert logged in caplog.text
 
 

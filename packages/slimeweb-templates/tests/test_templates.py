@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jinja2 import DictLoader
 
+from slimeweb.errors import InvalidHandler
 from slimeweb_templates import Templates
 from slimeweb_templates.errors import MissingTemplate, TemplateMistake
 
@@ -86,6 +88,44 @@ def test_a_missing_include_names_both(templates: Templates) -> None:
     (templates.directory / "outer.html").write_text("{% include 'gone.html' %}")
     with pytest.raises(MissingTemplate, match=r"'gone\.html', which 'outer\.html' needs, was not found"):
         templates.render("outer.html")
+
+
+def test_a_template_that_another_one_renders_is_the_one_to_look_at(templates: Templates) -> None:
+    (templates.directory / "outer.html").write_text("{{ render('inner.html') }}")
+    (templates.directory / "inner.html").write_text("\n{{ none.attribute.deeper }}")
+    templates.globals["render"] = templates.render
+    with pytest.raises(TemplateMistake, match=r"^the template 'inner\.html', line 2: UndefinedError"):
+        templates.render("outer.html")
+
+
+def test_a_file_that_is_not_utf8_is_named(templates: Templates) -> None:
+    (templates.directory / "old.html").write_bytes("grüße".encode("latin-1"))
+    (templates.directory / "outer.html").write_text("{% include 'old.html' %}")
+    with pytest.raises(TemplateMistake, match=r"'old\.html': its file is not UTF-8"):
+        templates.render("old.html")
+    with pytest.raises(TemplateMistake, match=r"'outer\.html', line 1: UnicodeDecodeError"):
+        templates.render("outer.html")
+
+
+@pytest.mark.parametrize("name", [None, Path("a.txt"), b"a.txt"])
+def test_a_name_that_is_no_text_is_told_what_to_write(templates: Templates, name: Any) -> None:
+    with pytest.raises(TypeError, match=r"is no template's name: use its path in .*, such as 'home\.html'"):
+        templates.render(name)
+
+
+@pytest.mark.parametrize("context", [5, ["x"], "x", {5: 1}])
+def test_a_context_without_names_is_told_what_to_write(templates: Templates, context: Any) -> None:
+    templates.add_loader(DictLoader({"a.txt": ""}))
+    with pytest.raises(TypeError, match=r"render\('a\.txt', .*\): use a dict with names as its keys, or keywords"):
+        templates.render("a.txt", context)
+
+
+def test_a_filter_without_parentheses_is_refused(templates: Templates) -> None:
+    def shout(text: str) -> str:
+        return text.upper()
+
+    with pytest.raises(InvalidHandler, match=r"write @app\.templates\.filter\(\)"):
+        templates.filter(shout)  # type: ignore[arg-type]
 
 
 def test_files_are_followed_only_when_asked_to(templates: Templates) -> None:

@@ -58,7 +58,9 @@ def run_watched(options: argparse.Namespace) -> int:
 
 def arguments(gil: bool, parser: argparse.ArgumentParser) -> None:
     parser.add_argument("module", metavar="MODULE", help="main, main.py, a dotted module, or the project's name")
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="handed to the application in sys.argv")
+    rest = parser.add_argument("arguments", nargs=argparse.REMAINDER, help="handed to the application in sys.argv")
+    # Before Python 3.12 argparse asks for them where MODULE is missing.
+    rest.required = False
     parser.set_defaults(gil=gil)
 
 

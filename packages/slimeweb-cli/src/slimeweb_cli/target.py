@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,10 @@ class Target:
             if same_project(name, cwd) and (cwd / "main.py").is_file():
                 return cls(("main.py",), cwd)
             looked.append(f"main.py of a project {name!r}")
+        if (cwd / name / "main.py").is_file() and name.strip("./"):
+            raise CommandError(
+                f"{name} is a folder, which holds a main.py: cd {shlex.quote(name)} && slime run main", exit_code=2
+            )
         raise CommandError(
             f"nothing to run for {name!r} in {cwd}: looked for {', '.join(looked)}. "
             "Type `slime run main` in the folder that holds main.py, or give a path such as app/main.py",

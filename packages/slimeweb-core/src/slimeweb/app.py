@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 import sys
 import threading
@@ -29,7 +30,7 @@ from slimeweb.route_option import RouteOption, ServeOption
 from slimeweb.routing import Handler, RouteSpec, RouteTable, check_handler, check_parentheses
 from slimeweb.secret_keys import SecretKeys
 from slimeweb.serving import Compiled, Serving
-from slimeweb.settings import Launch, resolve
+from slimeweb.settings import Launch, mistyped, resolve
 from slimeweb.signals import run_in_foreground
 from slimeweb.state import State
 from slimeweb.static import StaticMounts
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 __all__ = ["Slime"]
 
 H = TypeVar("H", bound=Handler)
+
+_logger = logging.getLogger("slimeweb")
 
 
 class Slime:
@@ -338,6 +341,8 @@ class Slime:
         configure_logging()
         check_one_module(self)
         launch = self.launch(arguments | options, os.environ)
+        for line in mistyped(os.environ, self._serve_options):
+            _logger.warning("%s", line)
         try:
             serving = self.prepare(launch)
         except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import math
 import os
@@ -18,7 +19,7 @@ from slimeweb.route_option import ServeOption
 from slimeweb.routing import BODY_SIZE
 from slimeweb.tls import SlimeTls
 
-__all__ = ["Launch", "resolve"]
+__all__ = ["Launch", "mistyped", "resolve"]
 
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off", "")
@@ -212,6 +213,26 @@ def resolve(
         app_state=app_state,
         options=_options(options or {}, given_options or {}, environ),
     )
+
+
+_OTHERS = frozenset({"SLIME_TLS_CERT", "SLIME_TLS_KEY", "SLIME_DISABLE_PLUGINS"})
+
+
+def mistyped(environ: Mapping[str, str], options: Mapping[str, ServeOption]) -> list[str]:
+    """What to say about variables that no setting has and that are nearly called like one, a line each."""
+    known = {
+        *(variable for variable, _ in _FIELDS.values()),
+        *(option.variable for option in options.values()),
+        *_OTHERS,
+    }
+    # Without what all of them begin with, which would make any two alike.
+    bare = {name.removeprefix("SLIME_"): name for name in known}
+    lines = []
+    for name in sorted(environ):
+        if name.startswith("SLIME_") and name not in known:
+            close = difflib.get_close_matches(name.removeprefix("SLIME_"), bare, n=1, cutoff=0.75)
+            lines += [f"the variable {name} is no setting: did you mean {bare[each]}?" for each in close]
+    return lines
 
 
 def _source(name: str, variable: str, argument: Any, environ: Mapping[str, str]) -> tuple[Any, str]:

@@ -30,8 +30,12 @@ class TemplatesPlugin:
 
         def render(req: SlimeRequest, name: str, context: Mapping[str, Any] | None = None, /, **names: Any) -> str:
             """A template's text with these names filled in. `req` is among them, unless something else is called so."""
-            return templates.render(name, {"req": req, **(context or {})}, **names)
+            # `render` checks the context.
+            values = {"req": req, **context} if isinstance(context, Mapping) else context
+            return templates.render(name, {"req": req} if values is None else values, **names)
 
+        # What Python calls it where arguments are missing.
+        render.__qualname__ = "req.render"
         return {"render": render}
 
     @hookimpl

@@ -16,6 +16,8 @@ from jinja2 import (
     TemplateSyntaxError,
 )
 
+from slimeweb import HttpError
+from slimeweb.routing import check_parentheses
 from slimeweb_templates.errors import MissingTemplate, TemplateMistake
 
 __all__ = ["Html", "Templates"]
@@ -90,6 +92,7 @@ class Templates:
 
     def filter(self, name: str | None = None) -> Callable[[F], F]:
         """Makes a function a filter, of its own name where none is given."""
+        check_parentheses("app.templates.filter", name, "app.templates.filter()")
 
         def declare(function: F) -> F:
             self._environment.filters[name or function.__name__] = function
@@ -108,21 +111,28 @@ class Templates:
 
     def get(self, name: str) -> Template:
         """A template, compiled. `MissingTemplate` or `TemplateMistake` where there is none to be had."""
+        if not isinstance(name, str):
+            raise TypeError(f"{name!r} is no template's name: use its path in {self.directory}, such as 'home.html'")
         try:
             return self._environment.get_template(name)
         except TemplateNotFound as error:
             raise MissingTemplate(name, str(error.name or name), self.directory) from error
         except TemplateSyntaxError as error:
             raise TemplateMistake.of_syntax(error) from error
+        except UnicodeDecodeError as error:
+            raise TemplateMistake(name, None, f"its file is not UTF-8: {error}") from error
 
     def render(self, name: str, context: Mapping[str, Any] | None = None, /, **names: Any) -> str:
         """A template's text with these names filled in, `Html` where its name ends like that; keywords count over
         `context`.
 
         `MissingTemplate` when it, or one that it includes, is not there; `TemplateMistake` with name and line when it
-        fails.
+        fails. An `HttpError`, such as `req.json` raises, stays what it is. `TypeError` for a context that is no dict of
+        names.
         """
         template = self.get(name)
+        if context is not None and not isinstance(context, Mapping):
+            raise TypeError(_no_context(name, context))
         values = {**(context or {}), **names}
         try:
             text = template.render(values)
@@ -130,7 +140,12 @@ class Templates:
             raise MissingTemplate(name, str(error.name or name), self.directory) from error
         except TemplateSyntaxError as error:
             raise TemplateMistake.of_syntax(error) from error
+        except (HttpError, MissingTemplate, TemplateMistake):
+            # The last two are of a template that this one has rendered by a function.
+            raise
         except Exception as error:
+            if not all(isinstance(key, str) for key in values):
+                raise TypeError(_no_context(name, context)) from error
             raise TemplateMistake.of_failure(name, error, self.directory) from error
         return Html(text) if _bare(name).endswith(HTML) else text
 
@@ -140,6 +155,10 @@ def is_escaped(name: str | None) -> bool:
     if name is None:
         return True
     return _bare(name).endswith(ESCAPED)
+
+
+def _no_context(name: str, given: object) -> str:
+    return f"render({name!r}, {given!r}): use a dict with names as its keys, or keywords"
 
 
 def _bare(name: str) -> str:
