@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -74,3 +78,48 @@ def test_an_operation_is_tried_out_and_no_other_host_is_asked(
     assert seen[1:] == [{"name": "string", "age": 0}]
     assert browser.complaints() == []
     assert browser.hosts() == {urlsplit(client.url).netloc}
+
+
+@contextmanager
+def proxy(upstream: str, prefix: str) -> Iterator[str]:
+    """The address of a proxy that hands on GET requests below a prefix without it, and answers others with a 404."""
+
+    class Forward(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if not self.path.startswith(f"{prefix}/"):
+                self.send_error(404)
+                return
+            with urllib.request.urlopen(f"{upstream}{self.path.removeprefix(prefix)}", timeout=30) as answer:
+                body = answer.read()
+                self.send_response(answer.status)
+                for name in ("Content-Type", "Content-Security-Policy"):
+                    if name in answer.headers:
+                        self.send_header(name, answer.headers[name])
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Forward) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}{prefix}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_an_operation_is_tried_out_behind_a_proxy_with_a_prefix(
+    browser: Browser, served: Callable[..., TestClient]
+) -> None:
+    needs("slimeweb-docs")
+    app, seen = pet_shop()
+    client = served(app, dev=True)
+    with proxy(client.url, "/shop") as address:
+        browser.driver.get(f"{address}/docs")
+        assert execute(browser, "pet", id="7") == "200"
+    assert seen == [7]
+    assert browser.complaints() == []

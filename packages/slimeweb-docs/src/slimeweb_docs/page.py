@@ -42,11 +42,21 @@ _INDEX = """<!doctype html>
 """
 
 # Without `validatorUrl: null` the page would ask a public validator about documents of public addresses.
-_START = """SwaggerUIBundle({
+# A proxy may have taken a prefix off the path, which operations then have as well as the page.
+_START = """const prefix = new URL(".", location.href).pathname.slice(0, -1);
+SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#swagger-ui",
   deepLinking: true,
   validatorUrl: null,
+  requestInterceptor: (request) => {
+    const url = new URL(request.url, location.href);
+    if (prefix && !request.loadSpec && url.origin === location.origin) {
+      url.pathname = prefix + url.pathname;
+      request.url = url.href;
+    }
+    return request;
+  },
   presets: [SwaggerUIBundle.presets.apis],
 });
 """
