@@ -135,7 +135,29 @@ async def shared_async(req, resp):
     return "shared"
 
 
+@app.route("/options/plain", method=["GET", "OPTIONS"], plugin=[Cors(origins="https://b.example")])
+def options(req, resp):
+    return "options"
+
+
+@app.route("/options/coroutine", method=["GET", "OPTIONS"], plugin=[Cors(origins="https://b.example")])
+async def options_async(req, resp):
+    return "options"
+
+
+@app.route("/at-path/plain")
+def at_path(req, resp):
+    return "at path"
+
+
+@app.route("/at-path/coroutine")
+async def at_path_async(req, resp):
+    return "at path"
+
+
 app.use(Cors(origins=["https://a.example"]))
+app.use(Cors(origins=["https://b.example"]), path="/at-path/plain")
+app.use(Cors(origins=["https://b.example"]), path="/at-path/coroutine")
 app.serve()
 """
 ORIGIN = {"Origin": "https://a.example"}
@@ -162,13 +184,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 @version
 @pytest.mark.parametrize("kind", ["plain", "coroutine"])
+@pytest.mark.parametrize("where", ["shared", "options", "at-path"])
 def test_a_method_that_is_not_there_has_the_cors_fields_of_its_path(
-    server: ServerProcess, kind: str, version: str
+    server: ServerProcess, where: str, kind: str, version: str
 ) -> None:
     for origin, allowed in [("https://b.example", "https://b.example"), ("https://a.example", None)]:
-        answer = server.ask(f"/shared/{kind}", "POST", headers={"Origin": origin}, version=version)
+        answer = server.ask(f"/{where}/{kind}", "POST", headers={"Origin": origin}, version=version)
         assert (answer.status, set(str(answer.header("allow")).split(", "))) == (405, {"GET", "HEAD", "OPTIONS"})
-        assert answer.json() == {"status": 405, "detail": "", "path": f"/shared/{kind}"}
+        assert answer.json() == {"status": 405, "detail": "", "path": f"/{where}/{kind}"}
         assert answer.header("access-control-allow-origin") == allowed
         assert answer.header_all("vary") == ["Origin"]
 

@@ -62,7 +62,7 @@ class Compiler:
             defaults = {name: option.default for name, option in self.route_options.items()}
             table.add(replace(route, options=MappingProxyType({**defaults, **route.options})))
         kinds: dict[str, Plugin] = {}
-        plans = [plan for route in table for plan in self._route(route, kinds)]
+        plans = [plan for route in table for plan in self._route(route, kinds, table)]
         shapes = dict.fromkeys(route.pattern.shape for route in table)
         plans += [plan for shape in shapes for plan in self._options(table.at(shape))]
         return tuple(plans)
@@ -96,7 +96,7 @@ class Compiler:
 
         return self._synthetic("/{*path}", (ANY,), self._layers(covering, outermost=outermost), send)
 
-    def _route(self, route: RouteSpec, kinds: dict[str, Plugin]) -> Iterable[Plan]:
+    def _route(self, route: RouteSpec, kinds: dict[str, Plugin], table: RouteTable) -> Iterable[Plan]:
         body_size = self.body_size if route.body_size is None else route.body_size
         # Plugins see the size that holds, not that nothing was said.
         route = replace(route, body_size=body_size)
@@ -120,6 +120,7 @@ class Compiler:
                 blocking=True if route.stream_body else route.blocking,
                 filters=filters,
                 refusal=self._refusal(route, methods, layers),
+                wrong_method=self._wrong_method(table.at(route.pattern.shape)) if "OPTIONS" in methods else None,
                 filter_limit=min((getattr(each, "loop_limit", LOOP_LIMIT) for each in filters), default=LOOP_LIMIT),
             )
 
@@ -240,14 +241,21 @@ class Compiler:
             if len(routes) > 1 and any(each.answers_options for each in own)
         }
         plan = self._synthetic(pattern.text, ("OPTIONS",), layers, answer, asked)
-        yield replace(plan, wrong_method=self._wrong_method(here, tuple(own)))
+        yield replace(plan, wrong_method=self._wrong_method(routes))
 
-    def _wrong_method(self, here: Sequence[Registration], own: Sequence[SlimeMiddleware]) -> Plan | None:
+    def _wrong_method(self, routes: Sequence[RouteSpec]) -> Plan | None:
         """The plan for methods that a path does not have, where its middleware has a say in that: what answers
         preflights, for a page to see the 405. `None` where it is as anywhere else.
         """
-        brought = [each for each in own if each.answers_options]
-        at_path = [each for each in here if not each.is_app_wide and getattr(each.middleware, "answers_options", False)]
+        own = dict.fromkeys(middleware for route in routes for middleware in route.middleware)
+        brought = [middleware for middleware in own if middleware.answers_options]
+        at_path = [
+            each
+            for each in self.registrations
+            if not each.is_app_wide
+            and each.is_at(routes[0].pattern)
+            and getattr(each.middleware, "answers_options", False)
+        ]
         if not brought and not at_path:
             return None
         layers = self._layers((*self._everywhere(), *at_path), brought)
