@@ -15,6 +15,7 @@ from typing import Any
 from slimeweb.errors import ConfigError
 from slimeweb.interpreter import usable_cpus
 from slimeweb.plan import Settings
+from slimeweb.plugins import DISABLE_VARIABLE
 from slimeweb.route_option import ServeOption
 from slimeweb.routing import BODY_SIZE
 from slimeweb.tls import SlimeTls
@@ -215,7 +216,7 @@ def resolve(
     )
 
 
-_OTHERS = frozenset({"SLIME_TLS_CERT", "SLIME_TLS_KEY", "SLIME_DISABLE_PLUGINS"})
+_OTHERS = frozenset({"SLIME_TLS_CERT", "SLIME_TLS_KEY", DISABLE_VARIABLE})
 
 
 def mistyped(environ: Mapping[str, str], options: Mapping[str, ServeOption]) -> list[str]:
