@@ -457,3 +457,38 @@ def test_a_client_that_has_closed_is_not_pinged_while_callbacks_answer(app, serv
     assert [one.payload for one in received if one.opcode == TEXT] == [b"hello"]
     assert received[-1].close_code == 3000
     assert ended_once(ends) == (3000, "")
+
+
+@pytest.mark.parametrize("half_closes", [False, True])
+@pytest.mark.parametrize("closes", [False, True])
+def test_a_close_behind_more_messages_than_are_decoded_ahead_waits_for_all_answers(
+    app, serve, ends, make_frame, closes, half_closes
+):
+    begin = threading.Event()
+
+    @app.websocket(path="/")
+    def route(req, resp):
+        def answer(message):
+            begin.wait(10)
+            resp.send(message)
+
+        resp.on_message(answer)
+        resp.on_close(lambda: ends.put((resp.close_code, resp.close_reason)))
+
+    client = serve(app).connect()
+    messages = [str(number) for number in range(1000)]
+    client.raw(b"".join(make_frame(TEXT, message.encode()) for message in messages))
+    if closes:
+        client.frame(CLOSE, (3000).to_bytes(2, "big"))
+    if half_closes:
+        client.socket.shutdown(socket.SHUT_WR)
+    begin.set()
+    if closes:
+        assert [client.message() for _ in messages] == messages
+        assert client.closed().close_code == 3000
+        assert ended_once(ends) == (3000, "")
+    else:
+        # The last of them may be cut off: without a close frame this is no orderly end.
+        assert client.message() == "0"
+        client.close()
+        assert ended_once(ends) == (1006, "")

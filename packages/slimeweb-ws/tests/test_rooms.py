@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import queue
 import threading
 import zlib
 
@@ -185,16 +187,90 @@ def test_block_ends_with_the_client(app, chat):
     assert not speaker.is_alive()
 
 
-def test_a_loop_is_not_blocked(app, serve):
+def test_block_on_a_loop_waits_without_stopping_it(app, serve):
+    room = app.room("all")
+    counts: queue.Queue[int] = queue.Queue()
+
     @app.websocket(path="/")
     async def route(req, resp):
-        with pytest.raises(RuntimeError, match="to_thread"):
-            app.room("a").broadcast("x", policy="block")
-        with pytest.raises(ValueError, match="drop_oldest"):
-            app.room("a").broadcast("x", policy="shrug")
-        resp.send("checked")
+        room.join(resp)
 
-    assert serve(app).connect().message() == "checked"
+    @app.websocket(path="/speaker")
+    async def speaker(req, resp):
+        async def speak(message):
+            for _ in range(400):
+                counts.put(await room.broadcast(FILLER, policy="block", queue_size=200_000))
+                assert resp.buffered <= 300_000
+            await resp.send("done")
+
+        resp.on_message(speak)
+
+    @app.route(path="/ok")
+    async def ok(req, resp):
+        return "ok"
+
+    served = serve(app, workers=1)
+    slow, speaking = served.connect(), served.connect("/speaker")
+    speaking.send("speak")
+    assert counts.get(timeout=10) == 1
+    speaking.socket.settimeout(0.3)
+    with pytest.raises(TimeoutError):
+        speaking.message()
+    assert served.http.get("/ok").text == "ok"
+    speaking.socket.settimeout(30)
+    for _ in range(400):
+        assert len(slow.message()) == len(FILLER)
+    assert speaking.message() == "done"
+    assert [counts.get_nowait() for _ in range(399)] == [1] * 399
+
+
+def test_block_on_a_loop_ends_with_the_client_and_when_it_is_given_up(app, serve, until):
+    room = app.room("all")
+    ends: queue.Queue[object] = queue.Queue()
+
+    @app.websocket(path="/")
+    async def route(req, resp):
+        room.join(resp)
+
+    @app.websocket(path="/speaker")
+    async def speaker(req, resp):
+        async def fill():
+            while await room.broadcast(FILLER, policy="block", queue_size=200_000):
+                pass
+
+        async def speak(message):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(fill(), 0.5)
+            ends.put("given up")
+            await fill()
+            ends.put("gone")
+
+        resp.on_message(speak)
+
+    served = serve(app)
+    slow = served.connect()
+    until(lambda: len(room) == 1)
+    served.connect("/speaker").send("speak")
+    assert ends.get(timeout=10) == "given up"
+    assert ends.empty()
+    slow.abort()
+    assert ends.get(timeout=10) == "gone"
+
+
+def test_a_broadcast_on_a_loop_may_be_awaited_with_every_policy(app, serve):
+    @app.websocket(path="/")
+    async def route(req, resp):
+        room = app.room("a")
+        room.join(resp)
+        for policy in ("drop_oldest", "close", "block"):
+            assert await room.broadcast(policy, policy=policy) == 1
+            assert room.broadcast(policy, policy=policy, exclude=resp) == 0
+        with pytest.raises(ValueError, match="drop_oldest"):
+            room.broadcast("x", policy="shrug")
+        resp.send({"clients": room.broadcast("last", policy="block")})
+
+    client = serve(app).connect()
+    assert [client.message() for _ in range(5)] == ["drop_oldest", "close", "block", "last", '{"clients":1}']
 
 
 def test_close_all(app, chat):

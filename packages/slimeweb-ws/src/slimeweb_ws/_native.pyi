@@ -7,7 +7,7 @@ from typing import Any, final
 from slimeweb_ws.callbacks import Callbacks
 from slimeweb_ws.listener import Listener, Note
 
-__all__ = ["Connection", "Room", "__version__"]
+__all__ = ["Connection", "Owed", "Room", "__version__"]
 
 __version__: str
 
@@ -67,6 +67,14 @@ class Connection:
     def close_reason(self) -> str: ...
 
 @final
+class Owed:
+    """A broadcast that waits for room in the queue of one client."""
+
+    def offer(self) -> bool | None: ...
+    def notify(self, callback: Callable[[], object]) -> bool: ...
+    def forget(self, callback: Callable[[], object]) -> None: ...
+
+@final
 class Room:
     """Connections that are sent the same messages, each encoded once. A connection leaves by itself when it is lost."""
 
@@ -82,4 +90,7 @@ class Room:
         limit: int = ...,
         exclude: Connection | None = None,
     ) -> int: ...
+    def offer(
+        self, data: str | bytes, *, limit: int = ..., exclude: Connection | None = None
+    ) -> tuple[int, list[Owed]]: ...
     def close_all(self, code: int = 1001, reason: str = "") -> int: ...

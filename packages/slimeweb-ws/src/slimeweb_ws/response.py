@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
@@ -10,7 +9,7 @@ from slimeweb import ClientDisconnected, SlimeResponse
 from slimeweb.encoding import to_json
 from slimeweb_ws.callbacks import Checks
 from slimeweb_ws.errors import SendQueueFull
-from slimeweb_ws.event_loop import is_on_a_loop
+from slimeweb_ws.event_loop import is_on_a_loop, wait_for_room
 from slimeweb_ws.listener import MESSAGE
 from slimeweb_ws.session import Session
 
@@ -140,17 +139,7 @@ class WebSocketResponse:
 
     async def drain(self) -> None:
         """Waits until less than `send_buffer` bytes wait for the client. `ClientDisconnected` when it has gone."""
-        loop = asyncio.get_running_loop()
-        writable: asyncio.Future[None] = loop.create_future()
-
-        def wake() -> None:
-            loop.call_soon_threadsafe(_resolve, writable)
-
-        if self._connection.notify_writable(wake):
-            try:
-                await writable
-            finally:
-                self._connection.forget_writable(wake)
+        await wait_for_room(self._connection.notify_writable, self._connection.forget_writable)
         if self._connection.is_lost:
             raise _gone()
 
@@ -191,11 +180,6 @@ def as_message(data: Any) -> str | bytes:
     if isinstance(data, bytearray | memoryview):
         return bytes(data)
     return to_json(data).decode()
-
-
-def _resolve(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
 
 
 def _gone() -> ClientDisconnected:

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Coroutine, Generator
 from typing import Any, Literal
 from weakref import WeakValueDictionary
 
 from slimeweb_ws import _native
-from slimeweb_ws.event_loop import is_on_a_loop
+from slimeweb_ws.event_loop import is_on_a_loop, wait_for_room
 from slimeweb_ws.response import WebSocketResponse, as_message
 
-__all__ = ["Policy", "Room", "Rooms"]
+__all__ = ["Broadcast", "Policy", "Room", "Rooms"]
 
 Policy = Literal["drop_oldest", "close", "block"]
 """What becomes of a client that reads more slowly than its room speaks."""
 
 _QUEUE_SIZE = 1024 * 1024
+
+
+class Broadcast(int):
+    """How many clients a broadcast was queued for. On an event loop, `await` it to go on when it is queued for those as
+    well that `policy="block"` waits for: that gives how many they are together.
+    """
+
+    _rest: Coroutine[Any, Any, int] | None = None
+
+    def __await__(self) -> Generator[Any, Any, int]:
+        if self._rest is None:
+            return int(self)
+        return (yield from self._rest.__await__())
 
 
 class Room:
@@ -50,7 +64,7 @@ class Room:
         policy: Policy = "drop_oldest",
         queue_size: int = _QUEUE_SIZE,
         exclude: WebSocketResponse | None = None,
-    ) -> int:
+    ) -> Broadcast:
         """Sends a message to every connection here but `exclude`; gives how many it was queued for.
 
         It is encoded once: text for `str`, binary for bytes, anything else as JSON. A client that does not read what
@@ -58,21 +72,20 @@ class Room:
 
         - `"drop_oldest"`: the oldest broadcasts that wait for it are forgotten;
         - `"close"`: its connection is closed with 1013;
-        - `"block"`: this call waits for it, after having sent to the others.
+        - `"block"`: this call waits for it, after having sent to the others. On an event loop, `await` what this
+          returns: without that it is not sent to such a client.
 
-        `ValueError` for another policy; `RuntimeError` for `"block"` on an event loop, which it would stop.
+        `ValueError` for another policy.
         """
+        message = as_message(data)
+        excluded = None if exclude is None else exclude._connection
         if policy == "block" and is_on_a_loop():
-            raise RuntimeError(
-                "policy='block' would stop this event loop: use another policy, or "
-                "`await asyncio.to_thread(room.broadcast, …)`"
-            )
-        return self._members.broadcast(
-            as_message(data),
-            policy=policy,
-            limit=queue_size,
-            exclude=None if exclude is None else exclude._connection,
-        )
+            count, owed = self._members.offer(message, limit=queue_size, exclude=excluded)
+            result = Broadcast(count)
+            if owed:
+                result._rest = _deliver(count, owed)
+            return result
+        return Broadcast(self._members.broadcast(message, policy=policy, limit=queue_size, exclude=excluded))
 
     def close(self, code: int = 1000, reason: str = "") -> int:
         """Closes every connection here; gives how many were open. `ValueError` as for `resp.close`."""
@@ -96,6 +109,15 @@ class Room:
 
     def __repr__(self) -> str:
         return f"<Room {self._name!r}: {len(self)}>"
+
+
+async def _deliver(count: int, owed: list[_native.Owed]) -> int:
+    """Waits for one client after the other, each until it has room or is gone."""
+    for one in owed:
+        while (queued := one.offer()) is None:
+            await wait_for_room(one.notify, one.forget)
+        count += queued
+    return count
 
 
 class Rooms:

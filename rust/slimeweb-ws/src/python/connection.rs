@@ -180,6 +180,11 @@ impl Connection {
         &self.shared
     }
 
+    /// Whether the connection will be closed when all that is due is out: the client has said goodbye, or broken the protocol.
+    fn is_ending(&self) -> bool {
+        self.shared.outbox.is_finishing() || self.shared.verdict.lock().received.is_some()
+    }
+
     fn now(&self) -> u64 {
         u64::try_from(self.born.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
@@ -330,9 +335,10 @@ impl Connection {
         self.decode(py, data)
     }
 
-    /// A WebSocket connection has no half that could stay open, but for the answers that are still due after the client's close.
+    /// A WebSocket connection has no half that could stay open, but for what is still due to a client that has closed, or may have in
+    /// what is not decoded yet.
     fn eof_received(&self) -> bool {
-        self.inbox.has_goodbye()
+        self.inbox.end_input() || self.is_ending()
     }
 
     #[pyo3(signature = (exc=None))]
@@ -340,7 +346,10 @@ impl Connection {
         // Why the socket failed is nothing that a callback could use: the close code says that it was not a clean end.
         let _ = exc;
         for waiter in self.shared.outbox.lose() {
-            waiter.call0(py)?;
+            // It belongs to whoever waits, whose loop may be gone: nothing that this connection's end may depend on.
+            if let Err(error) = waiter.call0(py) {
+                error.write_unraisable(py, Some(waiter.bind(py)));
+            }
         }
         self.shared.leave_all();
         self.tell(py, intern!(py, "lost"))?;
@@ -389,6 +398,13 @@ impl Connection {
             return Ok(());
         }
         match self.shared.outbox.transport(py) {
+            Some(transport) if self.inbox.is_input_over() => {
+                if self.is_ending() {
+                    Ok(())
+                } else {
+                    transport.call_method0(py, intern!(py, "close")).map(drop)
+                }
+            }
             Some(transport) => transport.call_method0(py, intern!(py, "resume_reading")).map(drop),
             None => Ok(()),
         }

@@ -45,6 +45,8 @@ struct Wire {
     raw: Vec<u8>,
     /// How far those have been decoded.
     at: usize,
+    /// The client sends no more than that.
+    ended: bool,
 }
 
 pub(super) struct Inbox {
@@ -73,7 +75,7 @@ impl Inbox {
                 lost: false,
                 ended: false,
             }),
-            wire: Mutex::new(Wire { decoder, raw: Vec::new(), at: 0 }),
+            wire: Mutex::new(Wire { decoder, raw: Vec::new(), at: 0, ended: false }),
         }
     }
 
@@ -99,9 +101,17 @@ impl Inbox {
         self.state.lock().notes.len()
     }
 
-    /// Whether the client's goodbye waits for callbacks. It is the last note there can be before the connection is gone.
-    pub(super) fn has_goodbye(&self) -> bool {
-        matches!(self.state.lock().notes.back(), Some(Note::Goodbye))
+    /// The client sends no more. Whether there is something left to decode.
+    pub(super) fn end_input(&self) -> bool {
+        let mut wire = self.wire.lock();
+        wire.ended = true;
+        !wire.raw.is_empty()
+    }
+
+    /// Whether the client sends no more and all that it has sent has been decoded.
+    pub(super) fn is_input_over(&self) -> bool {
+        let wire = self.wire.lock();
+        wire.ended && wire.raw.is_empty()
     }
 
     /// The connection is gone; that is the last note there will be. True as for [`post`](Self::post).

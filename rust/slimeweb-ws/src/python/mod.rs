@@ -18,7 +18,7 @@ mod _native {
     #[pymodule_export]
     use super::connection::Connection;
     #[pymodule_export]
-    use super::room::Room;
+    use super::room::{Owed, Room};
 
     use super::*;
 

@@ -89,8 +89,14 @@ struct State {
     paused: bool,
     /// How often the transport has asked for more.
     resumes: u64,
-    /// Called once there is room.
-    waiters: Vec<Py<PyAny>>,
+    waiters: Vec<Waiter>,
+}
+
+/// Someone who wants to hear once `length` bytes fit into `limit`.
+struct Waiter {
+    callback: Py<PyAny>,
+    length: usize,
+    limit: usize,
 }
 
 pub(super) struct Outbox {
@@ -141,13 +147,19 @@ impl Outbox {
     pub(super) fn visit(&self, mut visit: impl FnMut(&Py<PyAny>)) {
         // A thread that was stopped while it held the lock: what is not visited now is visited by the next collection.
         if let Some(state) = self.state.try_lock() {
-            state.transport.iter().chain(&state.waiters).for_each(&mut visit);
+            let waiters = state.waiters.iter().map(|waiter| &waiter.callback);
+            state.transport.iter().chain(waiters).for_each(&mut visit);
         }
     }
 
     /// Whether messages are still taken.
     pub(super) fn is_open(&self) -> bool {
         self.state.lock().end == End::Open
+    }
+
+    /// Whether the transport will be closed when the queue is empty.
+    pub(super) fn is_finishing(&self) -> bool {
+        self.state.lock().end == End::Finishing
     }
 
     pub(super) fn is_lost(&self) -> bool {
@@ -193,10 +205,15 @@ impl Outbox {
 
     /// Has `callback` called once there is room; false when there is some already or never will be.
     pub(super) fn notify(&self, callback: Py<PyAny>) -> bool {
+        self.notify_for(callback, 1, self.limit)
+    }
+
+    /// Has `callback` called once `length` bytes fit into `limit`; false when they do already or never will.
+    pub(super) fn notify_for(&self, callback: Py<PyAny>, length: usize, limit: usize) -> bool {
         let mut state = self.state.lock();
-        let wait = state.end == End::Open && !state.has_room(1, self.limit);
+        let wait = state.end == End::Open && !state.has_room(length, limit);
         if wait {
-            state.waiters.push(callback);
+            state.waiters.push(Waiter { callback, length, limit });
         }
         wait
     }
@@ -204,7 +221,7 @@ impl Outbox {
     /// Forgets a callback that was to be called once there is room.
     pub(super) fn forget(&self, callback: &Bound<'_, PyAny>) {
         let mut state = self.state.lock();
-        let index = state.waiters.iter().position(|waiter| waiter.is(callback));
+        let index = state.waiters.iter().position(|waiter| waiter.callback.is(callback));
         let forgotten = index.map(|index| state.waiters.swap_remove(index));
         drop(state);
         // Outside of the lock: an object's end may run Python.
@@ -293,7 +310,7 @@ impl Outbox {
         self.relieved.notify_all();
         // Outside of the lock: an object's end may run Python.
         drop((transport, queue));
-        waiters
+        waiters.into_iter().map(|waiter| waiter.callback).collect()
     }
 
     /// The transport asks for more.
@@ -331,8 +348,7 @@ impl Outbox {
                     return report(transport.call_method0(intern!(py, "close")), &transport);
                 };
                 self.relieved.notify_all();
-                let waiters =
-                    if state.has_room(1, self.limit) { std::mem::take(&mut state.waiters) } else { Vec::new() };
+                let waiters = state.relieved_waiters();
                 (frame, state.resumes, waiters)
             };
             for waiter in waiters {
@@ -368,6 +384,18 @@ impl State {
     /// What is above the limit by itself has room alone.
     fn has_room(&self, length: usize, limit: usize) -> bool {
         self.bytes == 0 || self.bytes.saturating_add(length) <= limit
+    }
+
+    /// Takes those who wait for no more room than there is.
+    fn relieved_waiters(&mut self) -> Vec<Py<PyAny>> {
+        if self.waiters.is_empty() {
+            return Vec::new();
+        }
+        let waiters = std::mem::take(&mut self.waiters);
+        let (relieved, others): (Vec<_>, Vec<_>) =
+            waiters.into_iter().partition(|waiter| self.has_room(waiter.length, waiter.limit));
+        self.waiters = others;
+        relieved.into_iter().map(|waiter| waiter.callback).collect()
     }
 
     fn push(&mut self, frame: Frame, droppable: bool) {

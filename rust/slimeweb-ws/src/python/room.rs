@@ -30,8 +30,27 @@ struct Letter<'a> {
     compressed: Option<(Arc<Py<PyBytes>>, usize)>,
 }
 
-impl Letter<'_> {
+/// A broadcast that waits for room in the queue of one client.
+#[pyclass(frozen, module = "slimeweb_ws._native")]
+pub(super) struct Owed {
+    member: Arc<Shared>,
+    bytes: Arc<Py<PyBytes>>,
+    length: usize,
+    limit: usize,
+}
+
+impl<'a> Letter<'a> {
+    fn new(kind: Kind, payload: &'a [u8]) -> Self {
+        Self { kind, payload, plain: None, compressed: None }
+    }
+
     fn frame(&mut self, py: Python<'_>, member: &Shared) -> Frame {
+        let (bytes, length) = self.form(py, member);
+        Frame::Shared(bytes, length)
+    }
+
+    /// The bytes of the frame for a client, and how many they are.
+    fn form(&mut self, py: Python<'_>, member: &Shared) -> (Arc<Py<PyBytes>>, usize) {
         // Who keeps a context, or has a small window, gets it uncompressed, which RFC 7692 (section 6) leaves us free to do.
         let compression =
             member.compression.as_ref().filter(|it| it.is_shareable() && self.payload.len() >= it.threshold);
@@ -43,7 +62,7 @@ impl Letter<'_> {
             });
             (Arc::new(PyBytes::new(py, &frame).unbind()), frame.len())
         });
-        Frame::Shared(Arc::clone(bytes), *length)
+        (Arc::clone(bytes), *length)
     }
 }
 
@@ -62,6 +81,34 @@ impl Room {
 
     fn members(&self) -> Vec<Arc<Shared>> {
         self.members.lock().values().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Queues a message for everyone but `exclude` who has room: how many, and those who have none.
+    fn spread(
+        &self,
+        py: Python<'_>,
+        letter: &mut Letter<'_>,
+        limit: usize,
+        drops: Policy,
+        exclude: Option<&Bound<'_, Connection>>,
+    ) -> (usize, Vec<Arc<Shared>>) {
+        let excluded = exclude.map(|connection| key(connection.get().shared()));
+        let mut count = 0;
+        let mut slow = Vec::new();
+        for member in self.members() {
+            if Some(key(&member)) == excluded {
+                continue;
+            }
+            match member.outbox.offer(letter.frame(py, &member), limit, drops).0 {
+                Offered::Queued => {
+                    count += 1;
+                    member.outbox.pump(py);
+                }
+                Offered::Full => slow.push(member),
+                Offered::Closed => {}
+            }
+        }
+        (count, slow)
     }
 }
 
@@ -117,23 +164,8 @@ impl Room {
                 )));
             }
         };
-        let excluded = exclude.map(|connection| key(connection.get().shared()));
-        let mut letter = Letter { kind, payload, plain: None, compressed: None };
-        let mut count = 0;
-        let mut slow = Vec::new();
-        for member in self.members() {
-            if Some(key(&member)) == excluded {
-                continue;
-            }
-            match member.outbox.offer(letter.frame(py, &member), limit, drops).0 {
-                Offered::Queued => {
-                    count += 1;
-                    member.outbox.pump(py);
-                }
-                Offered::Full => slow.push(member),
-                Offered::Closed => {}
-            }
-        }
+        let mut letter = Letter::new(kind, payload);
+        let (mut count, slow) = self.spread(py, &mut letter, limit, drops, exclude);
         if drops == Policy::DropOldest {
             return Ok(count);
         }
@@ -160,6 +192,25 @@ impl Room {
         Ok(count)
     }
 
+    /// As `broadcast` with the policy `"block"`, but waits for nobody: how many it was queued for, and what the others are owed.
+    #[pyo3(signature = (data, *, limit=1 << 20, exclude=None))]
+    fn offer(
+        &self,
+        py: Python<'_>,
+        data: &Bound<'_, PyAny>,
+        limit: usize,
+        exclude: Option<&Bound<'_, Connection>>,
+    ) -> PyResult<(usize, Vec<Owed>)> {
+        let (kind, payload) = payload(data)?;
+        let mut letter = Letter::new(kind, payload);
+        let (count, slow) = self.spread(py, &mut letter, limit, Policy::Refuse, exclude);
+        let owe = |member: Arc<Shared>| {
+            let (bytes, length) = letter.form(py, &member);
+            Owed { member, bytes, length, limit }
+        };
+        Ok((count, slow.into_iter().map(owe).collect()))
+    }
+
     /// Closes everyone's connection. Gives how many were open.
     #[pyo3(signature = (code=1001, reason=""))]
     fn close_all(slf: &Bound<'_, Self>, code: u16, reason: &str) -> PyResult<usize> {
@@ -172,5 +223,31 @@ impl Room {
             }
         }
         Ok(count)
+    }
+}
+
+#[pymethods]
+impl Owed {
+    /// Queues it where there is room. True: it is queued; False: the client takes no messages any more; None: there is no room.
+    fn offer(&self, py: Python<'_>) -> Option<bool> {
+        let frame = Frame::Shared(Arc::clone(&self.bytes), self.length);
+        match self.member.outbox.offer(frame, self.limit, Policy::Refuse).0 {
+            Offered::Queued => {
+                self.member.outbox.pump(py);
+                Some(true)
+            }
+            Offered::Full => None,
+            Offered::Closed => Some(false),
+        }
+    }
+
+    /// Has `callback` called once there is room; False when there is already, or never will be.
+    fn notify(&self, callback: Py<PyAny>) -> bool {
+        self.member.outbox.notify_for(callback, self.length, self.limit)
+    }
+
+    /// Takes back what `notify` was given, if it has not been called.
+    fn forget(&self, callback: &Bound<'_, PyAny>) {
+        self.member.outbox.forget(callback);
     }
 }
