@@ -357,6 +357,24 @@ def test_a_head_that_breaks_http_goes_through_error_handlers(server: ServerProce
     assert answer.header("access-control-allow-origin") == "https://a.example"
 
 
+@pytest.mark.parametrize(
+    ("target", "headers"),
+    [
+        ("/head-fault", {f"X-{n}": "x" * 1000 for n in range(64)}),
+        ("/head-fault?" + "x" * 10_000, {f"X-{n}": "x" * 1000 for n in range(55)}),
+    ],
+)
+def test_a_head_over_http2_that_is_too_large_goes_through_error_handlers(
+    server: ServerProcess, target: str, headers: dict[str, str]
+) -> None:
+    with server.http2() as connection:
+        answer = connection.ask("GET", target, headers={**ORIGIN, **headers})
+        assert (answer.status, answer.json()["status"]) == (431, 431)
+        assert answer.header("access-control-allow-origin") == "https://a.example"
+        assert connection.ask("GET", "/hello").text == "hello"
+    server.wait_for_output(rf"GET /head-fault 431 {len(answer.body)}B")
+
+
 def test_a_host_that_is_not_the_authority_goes_through_error_handlers(server: ServerProcess) -> None:
     with server.http2(validate=False) as connection:
         answer = connection.ask("GET", "/host-fault", headers={**ORIGIN, "Host": "elsewhere.example"})
@@ -422,8 +440,29 @@ def test_a_client_that_leaves_before_the_answer_is_logged_as_499(server: ServerP
 def test_what_the_server_answers_without_a_request_is_logged(server: ServerProcess, sent: bytes, status: int) -> None:
     with server.wire() as wire:
         wire.send_until_refused(sent)
-        assert wire.answer().status == status
-    server.wait_for_output(rf"slimeweb.access: \S+ - - {status} 0B")
+        answer = wire.answer()
+        assert wire.is_closed_by_server()
+    assert (answer.status, answer.header("connection")) == (status, "close")
+    assert answer.header("content-type") == "text/plain; charset=utf-8"
+    assert answer.header("date")
+    assert answer.text.endswith("\n")
+    server.wait_for_output(rf"slimeweb.access: \S+ - - {status} {len(answer.body)}B")
+
+
+def test_a_target_that_is_too_long_is_answered_and_logged_as_such(tmp_path: Path) -> None:
+    script = tmp_path / "main.py"
+    script.write_text(APP)
+    with ServerProcess(script, env={"SLIME_ACCESS_LOG": "1", "SLIME_HEAD_SIZE": "100000"}) as server:
+        server.wait_until_serving()
+        with server.wire() as wire:
+            # Behind a good one, whose answer is not touched.
+            wire.request("GET", "/hello")
+            wire.request("GET", "/" + "x" * 66_000)
+            assert wire.answer().text == "hello"
+            answer = wire.answer()
+            assert wire.is_closed_by_server()
+        assert (answer.status, answer.text) == (414, "the request target is longer than 65534 bytes\n")
+        server.wait_for_output(rf"slimeweb.access: \S+ - - 414 {len(answer.body)}B")
 
 
 def test_a_request_that_names_no_path_is_logged_with_a_dash(server: ServerProcess) -> None:

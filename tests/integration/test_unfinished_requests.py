@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from support.wire import Wire
 MIB = 1024 * 1024
 APP = """
 import asyncio
+import threading
 import time
 from slimeweb import Slime
 
@@ -59,6 +61,35 @@ async def hold(req, resp):
     return "held"
 
 
+@app.route(path="/busy", method=["GET", "POST"], stream_body=True, body_size=64 * 1024 * 1024, blocking=True)
+def busy(req, resp):
+    print("a handler is held", flush=True)
+    threading.Event().wait(600)
+
+
+class Protocol:
+    def connection_made(self, transport): ...
+    def data_received(self, data): ...
+    def eof_received(self): ...
+    def pause_writing(self): ...
+    def resume_writing(self): ...
+    def connection_lost(self, exc): ...
+
+
+@app.route(path="/switch/plain", method="POST", stream_body=True, body_size=64 * 1024 * 1024)
+def switch(req, resp):
+    resp.switch_protocol(Protocol(), [("Upgrade", "toy/1")])
+
+
+@app.route(path="/switch/coroutine", method="POST", stream_body=True, body_size=64 * 1024 * 1024)
+async def switch_async(req, resp):
+    resp.switch_protocol(Protocol(), [("Upgrade", "toy/1")])
+
+
+@app.websocket(path="/socket")
+def socket(req, resp): ...
+
+
 @app.start()
 async def begin():
     app.held = asyncio.Event()
@@ -83,28 +114,109 @@ def secure(script: Path) -> Iterator[ServerProcess]:
 
 
 @pytest.fixture(scope="module")
+def narrow(script: Path) -> Iterator[ServerProcess]:
+    """One that takes smaller heads than curl can send over HTTP/2."""
+    with ServerProcess(script, env={**tls_variables(script.parent), "SLIME_HEAD_SIZE": "20000"}) as process:
+        yield process.wait_until_serving()
+
+
+@pytest.fixture(scope="module")
+def roomy(script: Path) -> Iterator[ServerProcess]:
+    """One that takes heads which are larger than the longest target."""
+    with ServerProcess(script, env={**tls_variables(script.parent), "SLIME_HEAD_SIZE": "100000"}) as process:
+        yield process.wait_until_serving()
+
+
+@pytest.fixture(scope="module")
 def server(script: Path) -> Iterator[ServerProcess]:
     with ServerProcess(script) as process:
         yield process.wait_until_serving()
 
 
-@pytest.mark.parametrize(
-    ("path", "status"), [("/plain", "400"), ("/coroutine", "400"), ("/none", "404"), ("/get", "405")]
-)
-@pytest.mark.parametrize("option", ["--http1.1", "--http2"])
-@pytest.mark.parametrize("rounds", [5, pytest.param(20, marks=pytest.mark.slow)])
-def test_a_client_that_still_sends_sees_why_it_was_refused(
-    secure: ServerProcess, tmp_path: Path, rounds: int, option: str, path: str, status: str
-) -> None:
-    body = tmp_path / "body"
+@pytest.fixture(scope="module")
+def full(script: Path) -> Iterator[ServerProcess]:
+    """A server whose only thread is taken, and all places in the queue for it."""
+    env = {**tls_variables(script.parent), "SLIME_POOL_THREADS": "1", "SLIME_WORKER_QUEUE_SIZE": "1"}
+    with ServerProcess(script, env=env, workers=1) as process, ExitStack() as stack:
+        process.wait_until_serving()
+        stack.callback(process.kill)
+        stack.enter_context(process.wire()).request("GET", "/busy")
+        process.wait_for_output("a handler is held")
+        while True:
+            # Either it waits in the queue, where its answer does not come, or it is refused since another one does.
+            wire = stack.enter_context(process.wire(timeout=1))
+            wire.request("GET", "/busy")
+            try:
+                assert wire.answer().status == 503
+            except TimeoutError:
+                continue
+            break
+        yield process
+
+
+def assert_curl_sees(status: int, url: str, *options: str, body: Path, rounds: int) -> None:
     body.write_bytes(bytes(30 * MIB))
     for _ in range(rounds):
-        command = [tool("curl"), "-sSk", option, "--max-time", "30", "-H", "Expect:", "--data-binary", f"@{body}"]
+        command = [tool("curl"), "-sSk", "--max-time", "30", "-H", "Expect:", "--data-binary", f"@{body}"]
         done = subprocess.run(
-            [*command, "-o", "/dev/null", "-w", "%{http_code}", secure.url + path],
+            [*command, *options, "-o", "/dev/null", "-w", "%{http_code} %{size_download}", url],
             capture_output=True, text=True, timeout=60,
         )  # fmt: skip
-        assert (done.stdout, done.returncode) == (status, 0), done.stderr
+        seen, _, size = done.stdout.partition(" ")
+        assert (seen, done.returncode) == (str(status), 0), done.stderr
+        assert size != "0"
+
+
+rounds = pytest.mark.parametrize("rounds", [5, pytest.param(20, marks=pytest.mark.slow)])
+option = pytest.mark.parametrize("option", ["--http1.1", "--http2"])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/plain", 400),
+        ("POST", "/coroutine", 400),
+        ("POST", "/none", 404),
+        ("POST", "/get", 405),
+        ("GET", "/static/none.txt", 404),
+        ("POST", "/static/none.txt", 404),
+        ("POST", "/switch/plain", 426),
+        ("POST", "/switch/coroutine", 426),
+        ("GET", "/socket", 400),
+    ],
+)
+@option
+@rounds
+def test_a_client_that_still_sends_sees_why_it_was_refused(
+    secure: ServerProcess, tmp_path: Path, rounds: int, option: str, method: str, path: str, status: int
+) -> None:
+    assert_curl_sees(status, secure.url + path, option, "-X", method, body=tmp_path / "body", rounds=rounds)
+
+
+@option
+@rounds
+def test_a_client_that_still_sends_sees_that_the_server_is_full(
+    full: ServerProcess, tmp_path: Path, rounds: int, option: str
+) -> None:
+    assert_curl_sees(503, full.url + "/busy", option, body=tmp_path / "body", rounds=rounds)
+
+
+@option
+@rounds
+def test_a_client_that_still_sends_sees_that_its_head_is_too_large(
+    narrow: ServerProcess, tmp_path: Path, rounds: int, option: str
+) -> None:
+    field = tmp_path / "field"
+    field.write_text("X-Large: " + "x" * 40_000)
+    assert_curl_sees(431, narrow.url + "/get", option, "-H", f"@{field}", body=tmp_path / "body", rounds=rounds)
+
+
+@rounds
+def test_a_client_that_still_sends_sees_that_its_target_is_too_long(
+    roomy: ServerProcess, tmp_path: Path, rounds: int
+) -> None:
+    url = f"{roomy.url}/get?{'x' * 66_000}"
+    assert_curl_sees(414, url, "--http1.1", body=tmp_path / "body", rounds=rounds)
 
 
 def test_a_client_that_reads_after_it_has_sent_all_sees_it_too(server: ServerProcess) -> None:

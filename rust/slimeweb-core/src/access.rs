@@ -65,6 +65,14 @@ impl Entry {
         response.map(|body| body.watched(move |size, complete| self.end(size, complete)))
     }
 
+    /// Writes the line of an answer that the server has given by itself.
+    pub(crate) fn end_with(mut self, status: StatusCode, size: u64) {
+        if let Some(access) = &mut self.access {
+            access.status = status.as_u16();
+        }
+        self.end(size, true);
+    }
+
     /// Writes the line. Later calls do nothing.
     pub(crate) fn end(&mut self, size: u64, complete: bool) {
         let Some(access) = self.access.take() else { return };

@@ -391,12 +391,12 @@ impl Service for Bridge {
         })
     }
 
-    fn answered(self: &Arc<Self>, connection: &ConnectionInfo, status: StatusCode) {
+    fn answered(self: &Arc<Self>, connection: &ConnectionInfo, status: StatusCode, size: u64) {
         let Some(log) = &self.site.access else { return };
         let client = self.site.proxies.client(connection, &HeaderMap::new());
         // What the client sent is no request, or not known as one.
         let nothing = || "-".to_owned();
-        drop(Entry::new(log, client, nothing(), nothing()).follow(text(status, "")));
+        Entry::new(log, client, nothing(), nothing()).end_with(status, size);
     }
 
     fn unaccepted(self: &Arc<Self>, error: &std::io::Error) {

@@ -8,7 +8,7 @@ use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{CONNECTION, COOKIE, HOST};
@@ -23,8 +23,9 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::acceptor::{Arrival, ArrivedSocket, Permit};
 use crate::body::Body;
-use crate::config::HEADER_COUNT;
+use crate::config::{HEADER_COUNT, Limits};
 use crate::error::BodyError;
+use crate::files::http_date;
 use crate::framing::{self, Asked};
 use crate::request_body::RequestBody;
 use crate::service::{ConnectionInfo, Exchange, Service, plain};
@@ -46,12 +47,12 @@ const LINGER_PAUSE: Duration = Duration::from_secs(2);
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = STREAMS * STREAM_WINDOW;
 
+/// How many times `head_size` h2 takes in. It refuses what is larger with a 431 and a reset by which clients that still send are told
+/// to ask again; what is smaller gets an answer of ours.
+const REFUSABLE: u32 = 4;
+
 /// Instead of a number of flushes: what came before an error is not written yet.
 const NOT_PASSED: u64 = u64::MAX;
-
-const TOO_SLOW: &[u8] =
-    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\n\
-content-length: 40\r\n\r\nthe request head did not arrive in time\n";
 
 /// Serves one connection.
 pub(crate) async fn run<S: Service>(floor: Arc<Floor<S>>, arrival: Arrival) {
@@ -101,6 +102,7 @@ async fn http1<S: Service>(
 ) {
     let limits = &floor.config.limits;
     let parting = Arc::new(Parting::default());
+    let mut farewell = None;
     let wire = Wire::http1(transport, permit, Arc::clone(pulse), Arc::clone(&parting), limits.head_size);
     let desk = Arc::new(Desk {
         floor: Arc::clone(floor),
@@ -135,19 +137,40 @@ async fn http1<S: Service>(
             }
         })
         .await;
-        if let Some(Err(error)) = outcome
-            && let Some(status) = own_answer(&error)
-        {
-            floor.service.answered(&info, status);
+        if let Some(Err(error)) = outcome {
+            if let Some(status) = parting.refusal() {
+                farewell = Some((status, refusal(status, &error, limits)));
+            } else if let Some(status) = own_answer(&error) {
+                floor.service.answered(&info, status, 0);
+            }
         }
     }
-    if let Some((transport, _permit)) = parting.take() {
-        let expired = pulse.order() == Order::Expire;
-        if expired {
-            floor.service.answered(&info, StatusCode::REQUEST_TIMEOUT);
+    if let Some((mut transport, _permit)) = parting.take() {
+        if farewell.is_none() && pulse.order() == Order::Expire {
+            farewell = Some((StatusCode::REQUEST_TIMEOUT, "the request head did not arrive in time\n".to_owned()));
         }
-        let farewell = if expired { TOO_SLOW } else { &[] };
-        Box::pin(linger(transport, farewell)).await;
+        let goodbye = async {
+            if let Some((status, text)) = farewell {
+                let taken = say(&mut transport, status, &text).await;
+                floor.service.answered(&info, status, if taken { text.len() as u64 } else { 0 });
+            }
+            linger(transport).await;
+        };
+        Box::pin(goodbye).await;
+    }
+}
+
+/// Why hyper has refused a head, for the client to read.
+#[cold]
+fn refusal(status: StatusCode, error: &hyper::Error, limits: &Limits) -> String {
+    match status {
+        StatusCode::URI_TOO_LONG => "the request target is longer than 65534 bytes\n".to_owned(),
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => format!(
+            "the request head is larger than the {} bytes of head_size, or has more than the {} fields of header_count\n",
+            limits.head_size, limits.header_count
+        ),
+        // hyper names the part of the head, and nothing of what was sent.
+        _ => format!("this is no HTTP/1.1 request: {error} (RFC 9112)\n"),
     }
 }
 
@@ -166,7 +189,9 @@ async fn http2<S: Service>(
         .max_concurrent_streams(STREAMS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_header_list_size(u32::try_from(floor.config.limits.head_size).unwrap_or(u32::MAX))
+        .max_header_list_size(
+            u32::try_from(floor.config.limits.head_size).unwrap_or(u32::MAX).saturating_mul(REFUSABLE),
+        )
         .serve_connection(TokioIo::new(wire), service_fn(move |request| desk.answer(request)));
     let _ = drive(pin!(connection), pulse, entered, |connection| {
         connection.graceful_shutdown();
@@ -206,10 +231,25 @@ async fn drive<C: Future>(
     .await
 }
 
-/// Says the last word, and listens until the client has heard it.
-async fn linger(mut transport: Transport, farewell: &[u8]) {
+/// Writes an answer that is no service's, the last one of its connection. Gives whether the client has taken it.
+async fn say(transport: &mut Transport, status: StatusCode, text: &str) -> bool {
+    // Without a clock that can be right there is no Date (RFC 9110, section 6.6.1).
+    let date = http_date(SystemTime::now()).map(|date| format!("date: {date}\r\n")).unwrap_or_default();
+    let answer = format!(
+        "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\n\
+         content-length: {}\r\n{date}\r\n{text}",
+        text.len()
+    );
+    let written = async {
+        transport.write_all(answer.as_bytes()).await?;
+        transport.flush().await
+    };
+    matches!(tokio::time::timeout(LINGER_TIME, written).await, Ok(Ok(())))
+}
+
+/// Ends a connection, and listens until the client has heard it.
+async fn linger(mut transport: Transport) {
     let goodbye = async {
-        transport.write_all(farewell).await?;
         transport.shutdown().await?;
         let mut scratch = [0; 4096];
         while tokio::time::timeout(LINGER_PAUSE, transport.read(&mut scratch)).await?? > 0 {}
@@ -259,9 +299,12 @@ impl<S: Service> Desk<S> {
             let names_host = request.uri().scheme().is_some() || asked == Asked::Connect;
             return self.pulse.fault(index).or_else(|| names_host.then(|| http1_fault(request.uri(), asked)).flatten());
         }
-        let limit = self.floor.config.limits.header_count;
-        if request.headers().len() > limit && fields(request.headers()) > limit {
+        let limits = &self.floor.config.limits;
+        if request.headers().len() > limits.header_count && fields(request.headers()) > limits.header_count {
             return Some(Fault::TooManyFields);
+        }
+        if list_size(request) > limits.head_size {
+            return Some(Fault::HeadTooLarge);
         }
         http2_fault(request)
     }
@@ -435,11 +478,24 @@ fn fields(headers: &HeaderMap) -> usize {
     headers.len() - headers.get_all(COOKIE).iter().count().saturating_sub(1)
 }
 
+/// The size of a head in bytes, as HTTP/2 counts it (RFC 9113, section 6.5.2).
+fn list_size(request: &Request<Incoming>) -> usize {
+    const FIELD: usize = 32;
+    const PSEUDO: usize = 4 * FIELD + ":method:scheme:authority:path".len();
+    let uri = request.uri();
+    let target = uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let authority = uri.authority().map_or(0, |authority| authority.as_str().len());
+    let line = request.method().as_str().len() + uri.scheme_str().map_or(0, str::len) + authority + target + PSEUDO;
+    let fields = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD);
+    line + fields.sum::<usize>()
+}
+
 fn panicked() -> Response<Body> {
     plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n")
 }
 
-/// The status that hyper has answered with by itself when a connection ended with this error, where it has.
+/// The status of a connection that ended with this error and an answer that could not be kept back, or none: hyper gives none to the
+/// preface of HTTP/2.
 fn own_answer(error: &hyper::Error) -> Option<StatusCode> {
     if error.is_parse_too_large() {
         Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)

@@ -41,9 +41,10 @@ pub trait Service: Send + Sync + 'static {
         Box::pin(std::future::ready(plain(status, explanation)))
     }
 
-    /// Hears of an answer that the server gave without a request: what came was none, or too large for one, or too slow.
-    fn answered(self: &Arc<Self>, connection: &ConnectionInfo, status: StatusCode) {
-        let _ = (connection, status);
+    /// Hears of an answer that the server gave without a request: what came was none, or too large for one, or too slow. `size` is
+    /// the bytes of its body, 0 where the client has not taken it.
+    fn answered(self: &Arc<Self>, connection: &ConnectionInfo, status: StatusCode, size: u64) {
+        let _ = (connection, status, size);
     }
 
     /// Hears, from time to time, that connections cannot be accepted, such as for want of file descriptors. They wait in the

@@ -82,6 +82,62 @@ fn malformed_request_lines_are_refused() {
 }
 
 #[test]
+fn what_cannot_be_parsed_is_refused_with_a_text_after_the_answers_before_it() {
+    let site = serve_with(Limits { head_size: 100_000, ..common::limits() }, echo);
+    let (long, longest) = ("a".repeat(66_000), "a".repeat(110_000));
+    let many = (0..101).map(|n| format!("x{n}: y\r\n")).collect::<String>();
+    for (sent, status, text) in [
+        ("no request at all\r\n\r\n".to_owned(), "400 Bad Request", "this is no HTTP/1.1 request: "),
+        ("GET / HTTP/3.0\r\nHost: a\r\n\r\n".to_owned(), "400 Bad Request", "this is no HTTP/1.1 request: "),
+        ("GET / HTTP/1.1\r\nHost : a\r\n\r\n".to_owned(), "400 Bad Request", "this is no HTTP/1.1 request: "),
+        (format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n"), "414 URI Too Long", "the request target is longer than "),
+        (
+            format!("GET / HTTP/1.1\r\nHost: a\r\nX: {longest}\r\n\r\n"),
+            "431 Request Header Fields Too Large",
+            "the request head is larger than the 100000 bytes of head_size, or has more than the 100 fields",
+        ),
+        (
+            format!("GET / HTTP/1.1\r\nHost: a\r\n{many}\r\n"),
+            "431 Request Header Fields Too Large",
+            "the request head is larger than the 100000 bytes of head_size, or has more than the 100 fields",
+        ),
+    ] {
+        for before in [0, 1, 3] {
+            let shown = &sent[..sent.len().min(40)];
+            let mut client = site.connect();
+            client.send(format!("{}{sent}", get("/good").repeat(before)));
+            for _ in 0..before {
+                let answer = client.answer();
+                assert_eq!((answer.status, answer.text()), (200, "GET /good "), "{shown:?}");
+            }
+            let rest = client.rest();
+            let (head, body) = rest.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{shown:?}: {rest:?}"));
+            let (line, fields) = head.split_once("\r\n").unwrap();
+            assert_eq!(line, format!("HTTP/1.1 {status}"), "{shown:?}");
+            for field in [
+                "connection: close",
+                "content-type: text/plain; charset=utf-8",
+                &format!("content-length: {}", body.len()),
+                "date: ",
+            ] {
+                assert!(fields.lines().any(|line| line.starts_with(field)), "{shown:?}: {field} in {fields}");
+            }
+            assert!(body.starts_with(text) && body.ends_with('\n'), "{shown:?}: {body:?}");
+        }
+    }
+}
+
+#[test]
+fn a_client_that_has_ended_its_side_hears_why_it_is_refused() {
+    let site = serve(echo);
+    let mut client = site.connect();
+    client.send("no request at all\r\n\r\n");
+    client.finish();
+    let answer = client.rest();
+    assert!(answer.ends_with("(RFC 9112)\n"), "{answer:?}");
+}
+
+#[test]
 fn transfer_encoding_has_no_place_in_http_1_0() {
     let site = serve(echo);
     let answer = site.send("POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");

@@ -7,5 +7,6 @@ mod range;
 mod response;
 mod static_dir;
 
+pub(crate) use response::http_date;
 pub use response::{content_type_of, serve_file};
 pub use static_dir::StaticDir;

@@ -116,7 +116,7 @@ pub(super) async fn respond(
     if let Ok(etag) = HeaderValue::from_str(&etag) {
         headers.entry(ETAG).or_insert(etag);
     }
-    if let Some(modified) = opened.modified.and_then(printable) {
+    if let Some(modified) = opened.modified.and_then(http_date).map(text) {
         headers.entry(LAST_MODIFIED).or_insert(modified);
     }
     let validators = Validators { etag: &etag, modified: opened.modified };
@@ -194,10 +194,10 @@ fn build(status: StatusCode, headers: HeaderMap, body: Body) -> Response<Body> {
 }
 
 /// A date that HTTP can write: httpdate panics before 1970 and after 9999.
-fn printable(time: SystemTime) -> Option<HeaderValue> {
+pub(crate) fn http_date(time: SystemTime) -> Option<String> {
     const END_OF_9999: u64 = 253_402_300_799;
     let seconds = time.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs();
-    (seconds <= END_OF_9999).then(|| text(httpdate::fmt_http_date(time)))
+    (seconds <= END_OF_9999).then(|| httpdate::fmt_http_date(time))
 }
 
 fn text(ascii: String) -> HeaderValue {

@@ -19,10 +19,11 @@ pub(crate) enum Fault {
     TooManyFields,
     BadScheme,
     BadTarget,
+    HeadTooLarge,
 }
 
 impl Fault {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::LengthAndCoding,
         Self::SeveralCodings,
         Self::UnknownCoding,
@@ -36,17 +37,18 @@ impl Fault {
         Self::TooManyFields,
         Self::BadScheme,
         Self::BadTarget,
+        Self::HeadTooLarge,
     ];
 
     pub(super) fn from_code(code: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|fault| *fault as u8 == code)
     }
 
-    /// 501 for a transfer coding that is not known here (RFC 9112, section 6.1), 431 for too many fields (RFC 6585), else 400.
+    /// 501 for a transfer coding that is not known here (RFC 9112, section 6.1), 431 for too many or too large fields (RFC 6585), else 400.
     pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::UnknownCoding => StatusCode::NOT_IMPLEMENTED,
-            Self::TooManyFields => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::TooManyFields | Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             _ => StatusCode::BAD_REQUEST,
         }
     }
@@ -65,6 +67,7 @@ impl Fault {
             Self::BareLineFeed => "lines must end in CR LF (RFC 9112, section 2.2)\n",
             Self::HostIsNotAuthority => "the Host field and :authority differ (RFC 9113, section 8.3.1)\n",
             Self::TooManyFields => "the request has more header fields than header_count allows\n",
+            Self::HeadTooLarge => "the request head is larger than head_size allows\n",
             Self::BadScheme => "the scheme must be http or https\n",
             Self::BadTarget => {
                 "the request target must begin with a slash, that of CONNECT be a host (RFC 9112, section 3.2)\n"

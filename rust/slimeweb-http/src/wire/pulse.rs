@@ -244,7 +244,12 @@ impl Pulse {
     }
 
     pub(crate) fn has_served(&self) -> bool {
-        self.requests.load(Ordering::Relaxed) > 0
+        self.requests() > 0
+    }
+
+    /// Requests that have begun so far.
+    pub(super) fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
     }
 
     fn add_untaken(&self) {

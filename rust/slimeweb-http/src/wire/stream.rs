@@ -3,9 +3,11 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
+use http::StatusCode;
 use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -33,16 +35,35 @@ pub(crate) struct Wire {
     /// What has been observed and found no room any more, since it grew when it was percent-encoded.
     overflow: Vec<u8>,
     ended: bool,
+    /// How many requests had come when all their answers were written; `u64::MAX` for HTTP/2. What hyper writes before there is
+    /// another is its own: the refusal of a head that it cannot parse.
+    answered: u64,
 }
 
 /// Where a connection is left that hyper is done with but its client may not be: closing it while bytes come in would make
 /// the system send a reset, which can overtake the answer.
 #[derive(Default)]
-pub(crate) struct Parting(Mutex<Option<(Transport, Permit)>>);
+pub(crate) struct Parting {
+    left: Mutex<Option<(Transport, Permit)>>,
+    /// The status of a refusal of hyper's own that has been kept back; 0 for none.
+    refusal: AtomicU16,
+}
 
 impl Parting {
     pub(crate) fn take(&self) -> Option<(Transport, Permit)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.lock().take()
+    }
+
+    /// The status with which hyper has refused what came last, where the client has not been told.
+    pub(crate) fn refusal(&self) -> Option<StatusCode> {
+        match self.refusal.load(Ordering::Relaxed) {
+            0 => None,
+            code => StatusCode::from_u16(code).ok(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<(Transport, Permit)>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -63,6 +84,7 @@ impl Wire {
             ahead: Vec::new(),
             overflow: Vec::new(),
             ended: false,
+            answered: 0,
         }
     }
 
@@ -76,6 +98,7 @@ impl Wire {
             ahead: Vec::new(),
             overflow: Vec::new(),
             ended: false,
+            answered: u64::MAX,
         }
     }
 
@@ -124,7 +147,13 @@ impl Wire {
     /// ever, and where this is the way to know that the client has gone. hyper would do so with a read of its own, and set a whole
     /// buffer aside for it each time, since the request still holds on to the one that it came in.
     fn look_ahead(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        if !self.pulse.is_answering() || self.pulse.is_tunnel() || !self.is_between() {
+        if !self.pulse.is_answering() {
+            if self.observer.is_some() && !self.pulse.is_tunnel() {
+                self.answered = self.pulse.requests();
+            }
+            return Ok(());
+        }
+        if self.pulse.is_tunnel() || !self.is_between() {
             return Ok(());
         }
         if self.ended {
@@ -164,10 +193,28 @@ impl Wire {
         Poll::Ready(Ok(()))
     }
 
-    /// Whether the client may still be sending what nobody will read.
+    /// Keeps back a refusal of hyper's own, whose `head` has no text: it is written anew when the connection has ended with it.
+    #[cold]
+    fn keep_back(&self, head: &[u8]) -> bool {
+        let code = head.strip_prefix(b"HTTP/1.").and_then(|rest| rest.get(2..5));
+        let status = code.and_then(|code| StatusCode::from_bytes(code).ok());
+        let Some(status) = status.filter(StatusCode::is_client_error) else { return false };
+        self.parting.refusal.store(status.as_u16(), Ordering::Relaxed);
+        true
+    }
+
+    /// Whether what is written now is hyper's own.
+    fn is_refused(&self) -> bool {
+        self.pulse.requests() == self.answered
+    }
+
+    /// Whether the client may still be sending what nobody will read, or is still to be told why it is refused.
     fn is_talking(&self) -> bool {
         let unread = self.observer.is_some() && !self.is_between();
         let order = self.pulse.order();
+        if order != Order::Cut && self.parting.refusal().is_some() {
+            return true;
+        }
         !self.ended && !self.pulse.is_tunnel() && order != Order::Cut && (unread || self.pulse.has_fault())
             // A half-written answer must not be followed by something else.
             && !(order == Order::Expire && self.pulse.is_write_blocked())
@@ -196,7 +243,7 @@ fn percent_encoded(bytes: &[u8], places: &[usize]) -> Vec<u8> {
 impl Drop for Wire {
     fn drop(&mut self) {
         if self.is_talking() {
-            *self.parting.0.lock().unwrap_or_else(PoisonError::into_inner) = self.transport.take();
+            *self.parting.lock() = self.transport.take();
         }
     }
 }
@@ -236,6 +283,9 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        if self.is_refused() && self.keep_back(data) {
+            return Poll::Ready(Ok(data.len()));
+        }
         let outcome = self.transport()?.poll_write(cx, data);
         self.pulse.writing(outcome.is_pending());
         outcome
@@ -246,6 +296,9 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         data: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.is_refused() && data.first().is_some_and(|head| self.keep_back(head)) {
+            return Poll::Ready(Ok(data.iter().map(|piece| piece.len()).sum()));
+        }
         // One buffer costs the system less than several, and TLS makes one record of it.
         let outcome = if data.iter().map(|piece| piece.len()).sum::<usize>() <= JOINED {
             let mut joined = SmallVec::<[u8; JOINED]>::new();
@@ -273,6 +326,9 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.parting.refusal().is_some() {
+            return Poll::Ready(Ok(()));
+        }
         self.transport()?.poll_shutdown(cx)
     }
 }
