@@ -318,6 +318,10 @@ STREAMS = (
     "            time.sleep(0.05)\n"
     "    finally:\n"
     "        print(f'left {resp.is_closed()} {resp.is_stopping()}\\n', end='', flush=True)\n"
+    "@app.stream('/bare', content='text/event-stream')\n"
+    "def bare(req, resp):\n"
+    "    resp.keep_alive = 0\n"
+    "    plain(req, resp)\n"
     "@app.stream('/quiet', content='text/event-stream')\n"
     "async def quiet(req, resp):\n"
     "    resp.start_stream()\n"
@@ -365,7 +369,7 @@ def listening(server: ServerProcess, target: str, version: str) -> subprocess.Po
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
-@pytest.mark.parametrize("target", ["/plain", "/quiet", "/ticking"])
+@pytest.mark.parametrize("target", ["/plain", "/bare", "/quiet", "/ticking"])
 @pytest.mark.parametrize("version", ["1.1", "2"])
 def test_event_streams_end_well_when_the_server_stops(
     streaming: ServerProcess, target: str, version: str, number: signal.Signals

@@ -8,11 +8,9 @@ from collections.abc import Generator
 from typing import Any
 
 from slimeweb import ClientDisconnected, SlimeRequest, SlimeResponse
-from slimeweb_stream.base import BaseStream, ContentType
+from slimeweb_stream.base import BaseStream, Surroundings
 from slimeweb_stream.events import COMMENT, format_comment, format_event
-from slimeweb_stream.open_streams import OpenStreams
 from slimeweb_stream.pieces import to_bytes
-from slimeweb_stream.pulse import Pulse
 
 __all__ = ["AsyncStreamResponse"]
 
@@ -36,15 +34,8 @@ class AsyncStreamResponse(BaseStream):
 
     __slots__ = ("_backlog", "_closing", "_flushing", "_loop", "_waiting")
 
-    def __init__(
-        self,
-        req: SlimeRequest,
-        resp: SlimeResponse,
-        content_type: ContentType,
-        pulse: Pulse,
-        open_streams: OpenStreams,
-    ) -> None:
-        super().__init__(req, resp, content_type, pulse, open_streams)
+    def __init__(self, req: SlimeRequest, resp: SlimeResponse, surroundings: Surroundings) -> None:
+        super().__init__(req, resp, surroundings)
         self._loop = asyncio.get_running_loop()
         self._backlog: deque[bytes] = deque()
         self._waiting = 0
@@ -101,15 +92,15 @@ class AsyncStreamResponse(BaseStream):
             raise RuntimeError("the stream has been closed: nothing can be sent after close()")
         if self._flushing is None:
             if self._writer.try_write(piece):
-                if self._beat is not None:
-                    self._note(piece)
-                    self._sent()
+                if self._send_piece is None:
+                    self._events.note(piece)
+                    self._events.put_off()
                 return Sending(None)
             self._flushing = self._loop.create_task(self._flush())
         elif self._waiting + len(piece) > BACKLOG:
             raise RuntimeError(f"{self._waiting} bytes are waiting to be sent: write 'await resp.send(…)'")
-        if self._beat is not None:
-            self._note(piece)
+        if self._send_piece is None:
+            self._events.note(piece)
         self._backlog.append(piece)
         self._waiting += len(piece)
         return Sending(self._flushing)
@@ -120,7 +111,8 @@ class AsyncStreamResponse(BaseStream):
                 await self._writer.drain()
                 while self._backlog and self._writer.try_write(self._backlog[0]):
                     self._waiting -= len(self._backlog.popleft())
-                    self._sent()
+                    if self._send_piece is None:
+                        self._events.put_off()
             self._flushing = None
             if self._closing:
                 self._writer.close()
@@ -141,12 +133,12 @@ class AsyncStreamResponse(BaseStream):
         return True
 
     def _comment(self) -> None:
-        if self._flushing is None and not self._closing and self._is_between_events():
+        if self._flushing is None and not self._closing and self._events.is_between():
             try:
                 self._writer.try_write(COMMENT)
             except (ClientDisconnected, RuntimeError):
-                if self._beat is not None:
-                    self._beat.cancel()
+                if self._events.beat is not None:
+                    self._events.beat.cancel()
 
 
 class Sending:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +12,7 @@ from slimeweb import SlimeRequest, SlimeResponse
 from slimeweb_stream.open_streams import OpenStreams
 from slimeweb_stream.pulse import Beat, Pulse
 
-__all__ = ["BaseStream", "ContentType", "logger"]
+__all__ = ["BaseStream", "ContentType", "Surroundings", "logger"]
 
 logger = logging.getLogger("slimeweb")
 
@@ -34,53 +36,43 @@ class ContentType:
         return cls(declared, f"{declared}; charset=utf-8" if is_text else declared, is_events)
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all streams of a route have in common."""
+
+    content_type: ContentType
+    pulse: Pulse
+    open_streams: OpenStreams
+
+
 class BaseStream:
     """A response that is sent piece by piece.
 
     What it does not have itself (status, cookies, …) it takes from the response under it.
     """
 
-    # Slots, since a class with __getattr__ looks up everything else the slow way.
-    # A handler may still keep something of its own there.
-    __slots__ = (
-        "__dict__",
-        "__weakref__",
-        "_beat",
-        "_default_type",
-        "_open_streams",
-        "_pulse",
-        "_req",
-        "_resp",
-        "_tail",
-        "_told",
-        "_writer",
-        "keep_alive",
-    )
+    # Slots, and few of them, since a class with __getattr__ looks everything up the slow way. What most streams never
+    # change is the class's until it is set. A handler may still keep something of its own there.
+    __slots__ = ("__dict__", "__weakref__", "_events", "_req", "_resp", "_send_piece", "_surroundings", "_writer")
 
-    def __init__(
-        self,
-        req: SlimeRequest,
-        resp: SlimeResponse,
-        content_type: ContentType,
-        pulse: Pulse,
-        open_streams: OpenStreams,
-    ) -> None:
+    keep_alive: float = KEEP_ALIVE
+    """Seconds of silence after which an event stream sends a comment; 0 for never."""
+    _told = False
+    _events: Events
+    """What an event stream has besides. Set when it starts."""
+
+    def __init__(self, req: SlimeRequest, resp: SlimeResponse, surroundings: Surroundings) -> None:
         self._req = req
         self._resp = resp
-        self._default_type = content_type
-        self._pulse = pulse
-        self._open_streams = open_streams
-        self._beat: Beat | None = None
-        self._writer = resp.writer()
-        self._tail = b"\n\n"
-        self._told = False
-        self.keep_alive = KEEP_ALIVE
-        """Seconds of silence after which an event stream sends a comment; 0 for never."""
+        self._surroundings = surroundings
+        self._writer = writer = resp.writer()
+        # The writer's own method, bound once; None where a piece needs more than that: in streams of events.
+        self._send_piece: Callable[[bytes | str], Any] | None = writer.write
 
     @property
     def content_type(self) -> str:
         """The stream's content type."""
-        return self._resp.content_type or self._default_type.declared
+        return self._resp.content_type or self._surroundings.content_type.declared
 
     @property
     def headers(self) -> dict[str, str]:
@@ -114,24 +106,23 @@ class BaseStream:
 
     def is_stopping(self) -> bool:
         """Whether the server is about to stop. Event streams have been ended then, others have the grace time."""
-        return self._open_streams.stopping
+        return self._surroundings.open_streams.stopping
 
     def start_stream(self) -> None:
         """Sends status and headers. `RuntimeError` when that has been done."""
-        resp, default = self._resp, self._default_type
+        resp = self._resp
         content_type = resp.content_type
         if content_type:
             is_events = _is_events(content_type)
         else:
+            default = self._surroundings.content_type
             resp.set_header("Content-Type", default.header)
             is_events = default.is_events
         if is_events and "cache-control" not in resp.headers:
             resp.set_header("Cache-Control", "no-cache")
         self._writer.start()
         if is_events:
-            if self.keep_alive > 0:
-                self._beat = self._pulse.add(self._keep_alive, self.keep_alive)
-            self._open_streams.add(self)
+            self._begin_events()
 
     def stop(self) -> None:
         """Ends an event stream since the server stops: its client sees a complete answer, its handler is told as if the
@@ -141,13 +132,17 @@ class BaseStream:
 
     def end(self) -> None:
         """Stops the keep-alive. What ends the body is the server, which knows whether the handler failed."""
-        self._open_streams.discard(self)
-        if self._beat is not None:
-            self._beat.cancel()
+        if self._send_piece is None:
+            self._surroundings.open_streams.discard(self)
+            if self._events.beat is not None:
+                self._events.beat.cancel()
 
-    def _sent(self) -> None:
-        if self._beat is not None:
-            self._beat.put_off()
+    def _begin_events(self) -> None:
+        self._events = events = Events()
+        self._send_piece = None
+        if self.keep_alive > 0:
+            events.beat = self._surroundings.pulse.add(self._keep_alive, self.keep_alive)
+        self._surroundings.open_streams.add(self)
 
     def _tell_unsent(self, error: Exception) -> None:
         """Logs the first piece that was not sent; a handler that goes on sending would repeat it without end."""
@@ -157,21 +152,39 @@ class BaseStream:
             path = ascii(self._req.path)[1:-1]
             logger.warning("a piece of the stream %s was not sent (later ones are not logged): %s", path, error)
 
-    def _note(self, piece: bytes | str) -> None:
-        """Keeps the end of what an event stream has been given: as much of it as tells whether an event is over."""
-        end = piece[-4:]
-        self._tail = (self._tail + (end.encode(errors="replace") if isinstance(end, str) else end))[-4:]
-
-    def _is_between_events(self) -> bool:
-        """Whether the last line was blank: only there a comment belongs to no event that is sent in pieces."""
-        return self._tail.replace(b"\r\n", b"\n").replace(b"\r", b"\n").endswith(b"\n\n")
-
     def _keep_alive(self) -> bool:
         """Sends a comment if nothing stands in its way. False when there is nothing to keep alive any more."""
         raise NotImplementedError
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._resp, name)
+
+
+class Events:
+    """What a stream of events has besides: how far the last one has come, and the keep-alive."""
+
+    __slots__ = ("_tail", "beat", "lock")
+
+    def __init__(self) -> None:
+        self.beat: Beat | None = None
+        """None where there is no keep-alive."""
+        self.lock = threading.Lock()
+        """For a stream that several threads may send to."""
+        self._tail = b"\n\n"
+
+    def note(self, piece: bytes | str) -> None:
+        """Keeps the end of what the stream has been given: as much of it as tells whether an event is over."""
+        end = piece[-4:]
+        self._tail = (self._tail + (end.encode(errors="replace") if isinstance(end, str) else end))[-4:]
+
+    def put_off(self) -> None:
+        """Something was sent just now."""
+        if self.beat is not None:
+            self.beat.put_off()
+
+    def is_between(self) -> bool:
+        """Whether the last line was blank: only there a comment belongs to no event that is sent in pieces."""
+        return self._tail.replace(b"\r\n", b"\n").replace(b"\r", b"\n").endswith(b"\n\n")
 
 
 def _is_events(content_type: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from slimeweb import RouteSpec, SlimeRequest, SlimeResponse
 from slimeweb_stream.asynchronous import AsyncStreamResponse
-from slimeweb_stream.base import BaseStream, ContentType, logger
+from slimeweb_stream.base import BaseStream, ContentType, Surroundings, logger
 from slimeweb_stream.open_streams import OpenStreams
 from slimeweb_stream.pulse import Pulse
 from slimeweb_stream.synchronous import StreamResponse
@@ -22,10 +22,10 @@ def wrap(
 
     With `dev` it says when a value was returned, which goes nowhere.
     """
-    content_type = ContentType.of(route.options["stream"])
+    surroundings = Surroundings(ContentType.of(route.options["stream"]), pulse, open_streams)
 
     def run(req: SlimeRequest, resp: SlimeResponse) -> None:
-        stream = StreamResponse(req, resp, content_type, pulse, open_streams)
+        stream = StreamResponse(req, resp, surroundings)
         try:
             result = handler(req, stream)
             if dev and result is not None:
@@ -34,7 +34,7 @@ def wrap(
             stream.end()
 
     async def run_async(req: SlimeRequest, resp: SlimeResponse) -> None:
-        stream = AsyncStreamResponse(req, resp, content_type, pulse, open_streams)
+        stream = AsyncStreamResponse(req, resp, surroundings)
         try:
             result = await handler(req, stream)
             if dev and result is not None:

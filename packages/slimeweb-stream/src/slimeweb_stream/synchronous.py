@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
-from slimeweb import ClientDisconnected, SlimeRequest, SlimeResponse
-from slimeweb_stream.base import BaseStream, ContentType
+from slimeweb import ClientDisconnected
+from slimeweb_stream.base import BaseStream
 from slimeweb_stream.events import COMMENT, format_comment, format_event
-from slimeweb_stream.open_streams import OpenStreams
 from slimeweb_stream.pieces import to_bytes
-from slimeweb_stream.pulse import Pulse
 
 __all__ = ["StreamResponse"]
 
@@ -26,18 +23,7 @@ class StreamResponse(BaseStream):
         resp.close()
     """
 
-    __slots__ = ("_sending",)
-
-    def __init__(
-        self,
-        req: SlimeRequest,
-        resp: SlimeResponse,
-        content_type: ContentType,
-        pulse: Pulse,
-        open_streams: OpenStreams,
-    ) -> None:
-        super().__init__(req, resp, content_type, pulse, open_streams)
-        self._sending = threading.Lock()
+    __slots__ = ()
 
     def send(self, data: Any, strict_order: bool = True) -> None:
         """Sends text, bytes, or anything else as JSON, waiting while the client is behind.
@@ -47,10 +33,11 @@ class StreamResponse(BaseStream):
         """
         piece = data if isinstance(data, str) else to_bytes(data)
         try:
-            if self._beat is None:
-                self._writer.write(piece)
-            else:
+            send_piece = self._send_piece
+            if send_piece is None:
                 self._write(piece)
+            else:
+                send_piece(piece)
         except (ClientDisconnected, RuntimeError) as error:
             if strict_order:
                 raise
@@ -72,24 +59,28 @@ class StreamResponse(BaseStream):
         self._writer.close()
 
     def _write(self, piece: bytes | str) -> None:
+        if self._send_piece is not None:
+            self._send_piece(piece)
+            return
+        events = self._events
         # So that no comment comes between a piece and the note of how it ends.
-        with self._sending:
+        with events.lock:
             self._writer.write(piece)
-            if self._beat is not None:
-                self._note(piece)
-                self._beat.put_off()
+            events.note(piece)
+            events.put_off()
 
     def _keep_alive(self) -> bool:
         if self._writer.is_closed:
             return False
-        if not self._sending.acquire(blocking=False):
+        events = self._events
+        if not events.lock.acquire(blocking=False):
             # A handler that is sending, or a client that is behind, needs no comment.
             return True
         try:
-            if self._is_between_events():
+            if events.is_between():
                 self._writer.try_write(COMMENT)
         except (ClientDisconnected, RuntimeError):
             return False
         finally:
-            self._sending.release()
+            events.lock.release()
         return True
