@@ -29,7 +29,7 @@ LIMITS = {
     "sleep": 46_000,
     "json": 26_500,
     "parameters": 31_500,
-    "stream": 78_000,
+    "stream": 80_000,
     "websocket": 32_500,
 }
 """Instructions per request or message that a workload may need: about an eighth above what it needs."""
