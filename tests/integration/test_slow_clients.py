@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support.certificate import self_signed
+from support.certificate import self_signed, tls_variables
 from support.condition import eventually
 from support.footprint import resident_memory
 from support.process import ServerProcess
@@ -37,6 +37,7 @@ from slimeweb import Slime
 app = Slime(__file__)
 room = app.room("all")
 PIECE = b"x" * 65_000
+LARGE = bytes(20_000_000)
 
 
 @app.start()
@@ -96,6 +97,47 @@ def stream(req, resp):
     resp.start_stream()
     while True:
         resp.send(PIECE)
+
+
+@app.route(path="/stream/coroutine", stream="text/plain")
+async def stream_async(req, resp):
+    resp.start_stream()
+    while True:
+        await resp.send(PIECE)
+
+
+@app.route(path="/events", stream="text/event-stream")
+def events(req, resp):
+    resp.start_stream()
+    while True:
+        resp.send_event(PIECE.decode())
+
+
+@app.route(path="/events/coroutine", stream="text/event-stream")
+async def events_async(req, resp):
+    resp.start_stream()
+    while True:
+        await resp.send_event(PIECE.decode())
+
+
+@app.route(path="/bytes")
+def large(req, resp):
+    return LARGE
+
+
+@app.route(path="/bytes/coroutine")
+async def large_async(req, resp):
+    return LARGE
+
+
+@app.route(path="/file")
+def file(req, resp):
+    return resp.file(os.path.join(os.path.dirname(os.path.abspath(__file__)), "static", "large.bin"))
+
+
+@app.route(path="/file/coroutine")
+async def file_async(req, resp):
+    return resp.file(os.path.join(os.path.dirname(os.path.abspath(__file__)), "static", "large.bin"))
 
 
 @app.route(path="/upload", method="POST", stream_body=True)
@@ -293,6 +335,53 @@ def test_streams_that_get_no_window_over_http2_hold_up_nobody(tmp_path: Path) ->
         stack.close()
         print(f"HTTP/2: {len(latency.took)} asked, p99 {latency.p99() * 1e3:.1f} ms")
         assert latency.p99() < 0.100
+
+
+UNREAD = [
+    *("/bytes", "/bytes/coroutine", "/file", "/file/coroutine", "/static/large.bin"),
+    *("/stream", "/stream/coroutine", "/events", "/events/coroutine"),
+]
+"""Responses that are larger than what the system takes for a client that does not read."""
+
+
+@pytest.mark.parametrize(("version", "tls"), [("1.1", False), ("1.1", True), ("2", True)])
+def test_no_kind_of_response_waits_longer_for_its_reader_than_the_send_timeout(
+    tmp_path: Path, version: str, tls: bool
+) -> None:
+    clients = 5
+    (tmp_path / "static").mkdir()
+    (tmp_path / "static" / "large.bin").write_bytes(bytes(20_000_000))
+    env = tls_variables(tmp_path) if tls else {}
+    with start(tmp_path, **env) as server, ExitStack() as stack:
+        server.wait_until_serving()
+        latency = stack.enter_context(Latency(server))
+        eventually(lambda: latency.took)
+        before = server.footprint().descriptors
+        began = time.monotonic()
+        for path in UNREAD:
+            for _ in range(clients):
+                # Not more than the beginning is read.
+                if version == "2":
+                    connection = stack.enter_context(server.http2(reads=False))
+                    assert connection.head(connection.begin("GET", path)) == 200
+                else:
+                    wire = stack.enter_context(server.wire() if tls else connected(server))
+                    wire.request("GET", path)
+                    assert wire.exactly(12) == b"HTTP/1.1 200"
+        eventually(
+            lambda: server.footprint().descriptors <= before,
+            within=SEND_TIMEOUT + GRACE,
+            every=0.1,
+            what="the connections and files of all who do not read are closed",
+        )
+        # None of them was cut before its time.
+        assert time.monotonic() - began >= SEND_TIMEOUT
+        asked = len(latency.took)
+        eventually(lambda: len(latency.took) > asked)
+        stack.close()
+        assert not latency.failed
+        # Others waited for none of them.
+        assert max(latency.took) < SEND_TIMEOUT
 
 
 @pytest.mark.slow

@@ -353,10 +353,11 @@ impl<S: Service> Desk<S> {
         if response.body().size_hint().exact().is_none() {
             in_flight.begin_stream();
         }
+        if self.info.tls {
+            // Over HTTP/2, h2 would take the whole of it and the response be over, however little the client has taken.
+            response.body_mut().cut_up();
+        }
         if !self.multiplexed {
-            if self.info.tls {
-                response.body_mut().cut_up();
-            }
             if upgrades || (asked == Asked::Connect && response.status().is_success()) {
                 self.pulse.become_tunnel();
             }
