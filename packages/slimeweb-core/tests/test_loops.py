@@ -122,7 +122,7 @@ def test_a_cancelled_handlers_afters_run() -> None:
         seen.append(exc)
 
     class Response:
-        is_set = False
+        _is_set_by_before = False
 
     layers = [Layer(before=lambda req, resp: None, after=lambda req, resp: seen.append("after"))]
     endpoint = fold(layers, forever, on_error, on_error, is_async=True)
