@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import socket
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +48,16 @@ async def coroutine(req, resp):
 @app.route("/reading", method="POST", body_size=1000, plugin=[Reading()])
 def reading(req, resp):
     return "taken"
+
+
+@app.route("/pieces/plain", method="POST", stream_body=True)
+def pieces(req, resp):
+    return str(sum(len(piece) for piece in req.chunks()))
+
+
+@app.route("/pieces/coroutine", method="POST", stream_body=True)
+async def pieces_async(req, resp):
+    return str(sum([len(piece) async for piece in req.chunks()]))
 
 
 @app.stream(path="/stream", content="text/plain")
@@ -463,6 +475,40 @@ def test_a_target_that_is_too_long_is_answered_and_logged_as_such(tmp_path: Path
             assert wire.is_closed_by_server()
         assert (answer.status, answer.text) == (414, "the request target is longer than 65534 bytes\n")
         server.wait_for_output(rf"slimeweb.access: \S+ - - 414 {len(answer.body)}B")
+
+
+@version
+@pytest.mark.parametrize("end", ["closed", "reset"])
+@pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=x"])
+@pytest.mark.parametrize("path", ["/plain", "/coroutine", "/reading", "/pieces/plain", "/pieces/coroutine"])
+def test_a_client_that_leaves_in_its_upload_is_logged_as_499(
+    server: ServerProcess, path: str, kind: str, end: str, version: str
+) -> None:
+    start = len(server.output)
+    headers = {"Content-Type": kind, "Content-Length": "500"}
+    sent = b"--x\r\nContent-Disposition: form-data; name=a\r\n\r\nvalue"
+    # A reset takes with it what the server has not read yet. When another request is answered, it has read the upload's
+    # beginning.
+    if version == "2":
+        with server.http2() as connection:
+            stream = connection.begin("POST", path, headers=headers, end=False)
+            connection.send(stream, sent)
+            assert connection.ask("GET", "/hello").status == 200
+            if end == "reset":
+                connection.h2.reset_stream(stream)
+                connection.flush()
+                # Not by the end of the connection.
+                eventually(lambda: f"POST {path} " in server.output[start:])
+    else:
+        with server.wire() as wire:
+            lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+            head = f"GET /hello HTTP/1.1\r\nHost: t\r\n\r\nPOST {path} HTTP/1.1\r\nHost: t\r\n{lines}\r\n"
+            wire.send(head.encode() + sent)
+            assert wire.answer().status == 200
+            if end == "reset":
+                wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    eventually(lambda: f"POST {path} " in server.output[start:])
+    assert re.search(rf"POST {path} 499 0B [\d.]+ms aborted\n", server.output[start:]), server.output[start:]
 
 
 def test_a_request_that_names_no_path_is_logged_with_a_dash(server: ServerProcess) -> None:

@@ -17,6 +17,10 @@ const BACKLOG: usize = 8192;
 /// The status of a request whose client left before there was one.
 const CLIENT_LEFT: u16 = 499;
 
+/// In the extensions of a response whose client left before it had sent the whole request.
+#[derive(Clone)]
+pub(crate) struct ClientLeft;
+
 /// One request that is over.
 pub(crate) struct Access {
     pub(crate) client: String,
@@ -48,6 +52,10 @@ impl Entry {
 
     /// Follows the response to its body's end.
     pub(crate) fn follow(mut self, response: Response<Body>) -> Response<Body> {
+        if response.extensions().get::<ClientLeft>().is_some() {
+            self.end(0, false);
+            return response;
+        }
         let status = response.status();
         let Some(access) = &mut self.access else { return response };
         access.status = status.as_u16();

@@ -12,9 +12,10 @@ use slimeweb_http::router::Found;
 use slimeweb_http::{Body, BodyError, ConnectionInfo, Exchange, OnUpgrade, RequestBody, Service, is_exhausted};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::access::{AccessLog, Entry, Switched};
+use crate::access::{AccessLog, ClientLeft, Entry, Switched};
+use crate::expected::{Deferral, Fate};
 use crate::job::Job;
-use crate::payload::{ChunkReceiver, Payload, Refused};
+use crate::payload::{Arriving, Payload, Refused};
 use crate::plan::Plan;
 use crate::reply::{FileReply, Reply, SwitchReply};
 use crate::response::Draft;
@@ -116,11 +117,19 @@ impl Bridge {
         let mut job = Job::new(&self.site, plan, self.worker, head, connection);
         (job.path, job.path_params) = (path, params);
         if job.plan.stream_body {
-            job.payload = Payload::Stream(Mutex::new(Some(self.pump(body, job.plan.body_size))));
-        } else if !body.is_empty() {
+            return self.run_streamed(job, body);
+        }
+        if !body.is_empty() {
+            if body.awaits_continue()
+                && let Some(deferral) = Deferral::of(&job, &body)
+            {
+                let expected = deferral.begin(&mut job, body);
+                let answer = self.run(job);
+                return Answer::Later(Box::pin(async move { expected.conclude(answer.await) }));
+            }
             let this = Arc::clone(self);
             return Answer::Later(Box::pin(async move {
-                match this.read(&job, body).await {
+                match read(&this.site, this.worker, &job.plan, job.head.headers.get(CONTENT_TYPE), body).await {
                     Ok(payload) => job.payload = payload,
                     Err(refusal) => return this.refuse_body(job, refusal).await,
                 }
@@ -128,6 +137,19 @@ impl Bridge {
             }));
         }
         self.run(job)
+    }
+
+    /// Answers a request whose body the handler takes piece by piece.
+    fn run_streamed(self: &Arc<Self>, mut job: Box<Job>, body: RequestBody) -> Answer {
+        let is_held_back = body.awaits_continue();
+        let fate = (is_held_back || self.site.access.is_some()).then(|| Fate::new(is_held_back));
+        let arriving = self.pump(body, job.plan.body_size, fate.as_ref());
+        job.payload = Payload::Stream(Mutex::new(Some(arriving)));
+        let answer = self.run(job);
+        match fate {
+            None => answer,
+            Some(fate) => Answer::Later(Box::pin(async move { fate.conclude(answer.await) })),
+        }
     }
 
     /// Hands a request to its lane.
@@ -176,14 +198,24 @@ impl Bridge {
 
     /// Answers for a body that is not taken: through the route's middleware and the application's error handlers, where there are any.
     async fn refuse_body(self: &Arc<Self>, mut job: Box<Job>, refusal: Refusal) -> Response<Body> {
-        let is_client_there = !matches!(refusal, Refusal::Body(BodyError::Disconnected));
+        let is_client_there = !refusal.is_disconnected();
+        if let Refusal::Form(error) = &refusal {
+            let asked = format!("{} {}", job.head.method, job.head.uri.path());
+            log_unstored(&self.site, self.worker, &asked, error);
+        }
         let refused = refusal.into_refused();
         let response = match job.plan.refusal.clone() {
             Some(plan) if is_client_there => {
                 job.refused_by(plan, Draft::refusal(refused.status, None), refused);
                 self.run(job).await
             }
-            _ => text(refused.status, refused.detail),
+            _ => {
+                let mut response = text(refused.status, refused.detail);
+                if !is_client_there {
+                    response.extensions_mut().insert(ClientLeft);
+                }
+                response
+            }
         };
         // What is left of the body is not worth reading, so the connection cannot be used again.
         closing(response)
@@ -255,50 +287,35 @@ impl Bridge {
         }))
     }
 
-    /// Reads a body to its end.
-    async fn read(&self, job: &Job, body: RequestBody) -> Result<Payload, Refusal> {
-        let plan = &job.plan;
-        match job.head.headers.get(CONTENT_TYPE).filter(|kind| is_multipart(kind)) {
-            Some(kind) => {
-                let limits = FormLimits { body: plan.body_size, ..self.site.form_limits.clone() };
-                let Form { fields, files } =
-                    multipart::read(body, kind, &limits).await.map_err(|error| self.unstored(job, error))?;
-                Ok(Payload::Form { fields, uploads: Mutex::new(files) })
-            }
-            None => {
-                let buffer = large_body::buffer_for(&body, plan.body_size, &self.site.lanes, self.worker).await;
-                if let Some(buffer) = buffer {
-                    return large_body::read_into(buffer, body).await.map(Payload::Object).map_err(Refusal::Body);
-                }
-                let limit = usize::try_from(plan.body_size).unwrap_or(usize::MAX);
-                body.collect(limit).await.map(Payload::Whole).map_err(Refusal::Body)
-            }
-        }
-    }
-
-    /// Why a form was not read, with a line in the log where that is this machine's fault.
-    fn unstored(&self, job: &Job, error: FormError) -> Refusal {
-        if let FormError::DiskFull(cause) | FormError::Storage(cause) = &error {
-            let reason = cause.to_string();
-            let status = error.status().as_u16();
-            let what =
-                format!("{} {}: {status}, an uploaded file could not be stored", job.head.method, job.head.uri.path());
-            self.site.lanes.in_loop(self.worker, move |py| failure::log_system(py, &what, &reason));
-        }
-        Refusal::Form(error)
-    }
-
-    /// Reads a body on as the handler takes its pieces.
-    fn pump(&self, mut body: RequestBody, limit: u64) -> ChunkReceiver {
+    /// Reads a body on as the handler takes its pieces, from the start or, where the client waits for that, from when the handler asks
+    /// for them.
+    fn pump(&self, mut body: RequestBody, limit: u64, fate: Option<&Arc<Fate>>) -> Arriving {
         body.set_limit(limit);
         let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
+        let fate = fate.cloned();
+        let (begin, begun) = match &fate {
+            Some(fate) if body.awaits_continue() => {
+                let (sender, receiver) = oneshot::channel();
+                (Some((sender, Arc::clone(fate))), Some(receiver))
+            }
+            _ => (None, None),
+        };
         self.site.lanes.port(self.worker).spawner().spawn(async move {
+            if let Some(begun) = begun
+                && begun.await.is_err()
+            {
+                // The handler has ended without it.
+                return;
+            }
             loop {
                 // Room first: what nobody takes is not read.
                 let Ok(permit) = sender.reserve().await else { break };
                 match body.chunk().await {
                     Some(piece) => {
                         let failed = piece.is_err();
+                        if let (Some(fate), Err(BodyError::Disconnected)) = (&fate, &piece) {
+                            fate.set_left();
+                        }
                         permit.send(piece);
                         if failed {
                             return;
@@ -309,7 +326,7 @@ impl Bridge {
             }
             body.discard();
         });
-        receiver
+        Arriving { receiver, begin }
     }
 
     /// The file that a static route has for a request, if one has any. An error says that it cannot be known for now.
@@ -423,14 +440,56 @@ fn logged(entry: Entry, answer: Answer) -> Answer {
     }))
 }
 
+/// Reads a body, whose Content-Type is `kind`, to its end.
+pub(crate) async fn read(
+    site: &Site,
+    worker: usize,
+    plan: &Plan,
+    kind: Option<&HeaderValue>,
+    body: RequestBody,
+) -> Result<Payload, Refusal> {
+    match kind.filter(|kind| is_multipart(kind)) {
+        Some(kind) => {
+            let limits = FormLimits { body: plan.body_size, ..site.form_limits.clone() };
+            let Form { fields, files } = multipart::read(body, kind, &limits).await.map_err(Refusal::Form)?;
+            Ok(Payload::Form { fields, uploads: Mutex::new(files) })
+        }
+        None => {
+            let buffer = large_body::buffer_for(&body, plan.body_size, &site.lanes, worker).await;
+            if let Some(buffer) = buffer {
+                return large_body::read_into(buffer, body).await.map(Payload::Object).map_err(Refusal::Body);
+            }
+            let limit = usize::try_from(plan.body_size).unwrap_or(usize::MAX);
+            body.collect(limit).await.map(Payload::Whole).map_err(Refusal::Body)
+        }
+    }
+}
+
+/// Says in the log why a form was not read, where that is this machine's fault. `asked` is the request's method and path.
+pub(crate) fn log_unstored(site: &Site, worker: usize, asked: &str, error: &FormError) {
+    if let FormError::DiskFull(cause) | FormError::Storage(cause) = error {
+        let reason = cause.to_string();
+        let what = format!("{asked}: {}, an uploaded file could not be stored", error.status().as_u16());
+        site.lanes.in_loop(worker, move |py| failure::log_system(py, &what, &reason));
+    }
+}
+
 /// Why a body was not taken.
-enum Refusal {
+pub(crate) enum Refusal {
     Body(BodyError),
     Form(FormError),
 }
 
 impl Refusal {
-    fn into_refused(self) -> Refused {
+    /// Whether the client went away while it sent the body.
+    pub(crate) fn is_disconnected(&self) -> bool {
+        match self {
+            Self::Body(error) => matches!(error, BodyError::Disconnected),
+            Self::Form(error) => error.is_disconnected(),
+        }
+    }
+
+    pub(crate) fn into_refused(self) -> Refused {
         let (status, detail) = match &self {
             Self::Body(error) => (error.status(), error.to_string()),
             Self::Form(error) => (error.status(), error.to_string()),
@@ -522,7 +581,7 @@ fn options(allow: HeaderValue) -> Response<Body> {
 }
 
 /// The last answer of its connection.
-fn closing(mut response: Response<Body>) -> Response<Body> {
+pub(crate) fn closing(mut response: Response<Body>) -> Response<Body> {
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }

@@ -9,6 +9,7 @@ mod bridge;
 mod charset;
 mod coroutine;
 mod disposition;
+mod expected;
 mod failure;
 mod file;
 mod guarded;

@@ -12,9 +12,10 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use slimeweb_http::multipart::Upload;
 use slimeweb_http::{BodyError, Collected};
-use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
+use tokio::sync::{mpsc, oneshot};
 
+use crate::expected::{Expected, Fate};
 use crate::failure;
 use crate::lanes::event_loop::{Port, Turn};
 use crate::lanes::waiting::Waiting;
@@ -32,7 +33,9 @@ pub(crate) enum Payload {
         uploads: Mutex<Vec<Upload>>,
     },
     /// Still arriving; taken out when `req.chunks()` is asked for.
-    Stream(Mutex<Option<ChunkReceiver>>),
+    Stream(Mutex<Option<Arriving>>),
+    /// The client holds it back until it is asked for it.
+    Expected(Arc<Expected>),
     /// It was not taken, and this is why.
     Refused(Box<Refused>),
 }
@@ -51,6 +54,24 @@ impl Refused {
 
 /// A few pieces of a body, the connection reading on as they are taken.
 pub(crate) type ChunkReceiver = mpsc::Receiver<Result<Bytes, BodyError>>;
+
+/// A body that is read as its pieces are taken.
+pub(crate) struct Arriving {
+    pub(crate) receiver: ChunkReceiver,
+    /// What is to be told before the first piece is read, where the client waits for that.
+    pub(crate) begin: Option<(oneshot::Sender<()>, Arc<Fate>)>,
+}
+
+impl Arriving {
+    pub(crate) fn begin(self) -> ChunkReceiver {
+        if let Some((sender, fate)) = self.begin {
+            fate.set_unread(false);
+            // An error: the server has ended, and the receiver knows.
+            let _ = sender.send(());
+        }
+        self.receiver
+    }
+}
 
 /// A request body, piece by piece as it arrives: `for` in a sync handler, `async for` in an async one.
 #[pyclass(frozen, module = "slimeweb._core")]

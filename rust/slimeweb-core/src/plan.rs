@@ -1,6 +1,7 @@
 //! A compiled route, as `slimeweb.plan.Plan` describes it.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use http::HeaderMap;
 use pyo3::prelude::*;
@@ -26,11 +27,17 @@ pub(crate) struct Plan {
     /// Bodies from this size on are not run through a filter on an event loop's thread, in bytes.
     pub(crate) filter_limit: usize,
     /// Answers what is refused before the handler is called, where somebody wants a say in it.
-    #[pyo3(from_py_with = refusal)]
+    #[pyo3(from_py_with = other)]
     pub(crate) refusal: Option<Arc<Plan>>,
     /// Of the OPTIONS of a path: answers the methods that the path does not have, where its middleware has a say in that.
-    #[pyo3(from_py_with = refusal)]
+    #[pyo3(from_py_with = other)]
     pub(crate) wrong_method: Option<Arc<Plan>>,
+    /// Answers where the client waits with the body until it is asked for it, and there is middleware to be asked first.
+    #[pyo3(from_py_with = other)]
+    pub(crate) expecting: Option<Arc<Plan>>,
+    /// Such a plan's middleware has been seen to read the body on an event loop's thread.
+    #[pyo3(attribute("blocking"), from_py_with = not_yet)]
+    pub(crate) body_first: Arc<AtomicBool>,
 }
 
 impl Plan {
@@ -45,13 +52,20 @@ impl Plan {
             filters: self.filters.iter().map(|filter| filter.clone_ref(py)).collect(),
             refusal: self.refusal.as_ref().map(|plan| Arc::new(plan.clone_ref(py))),
             wrong_method: self.wrong_method.as_ref().map(|plan| Arc::new(plan.clone_ref(py))),
+            expecting: self.expecting.as_ref().map(|plan| Arc::new(plan.clone_ref(py))),
+            body_first: Arc::clone(&self.body_first),
             ..*self
         }
     }
 }
 
-fn refusal(plan: &Bound<'_, PyAny>) -> PyResult<Option<Arc<Plan>>> {
+fn other(plan: &Bound<'_, PyAny>) -> PyResult<Option<Arc<Plan>>> {
     if plan.is_none() { Ok(None) } else { plan.extract().map(Arc::new).map(Some) }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "what a derived conversion calls can fail")]
+fn not_yet(_: &Bound<'_, PyAny>) -> PyResult<Arc<AtomicBool>> {
+    Ok(Arc::default())
 }
 
 fn pace(blocking: &Bound<'_, PyAny>) -> PyResult<Arc<Pace>> {

@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, UPGRADE};
@@ -23,7 +24,7 @@ use crate::job::Job;
 use crate::large_body::concatenated;
 use crate::once::Once;
 use crate::pairs::{self, Pairs};
-use crate::payload::{BodyChunks, Payload};
+use crate::payload::{BodyChunks, Payload, new_future};
 use crate::response::text_of;
 use crate::site::Member;
 use crate::{charset, json};
@@ -79,7 +80,11 @@ impl SlimeRequest {
 
     /// Lets go of uploads that no handler has saved.
     pub(crate) fn release(&self, py: Python<'_>) {
-        if let Payload::Form { uploads, .. } = &self.payload {
+        let payload = match &self.payload {
+            Payload::Expected(expected) => expected.get(),
+            payload => Some(payload),
+        };
+        if let Some(Payload::Form { uploads, .. }) = payload {
             let unseen = std::mem::take(&mut *uploads.lock());
             let seen = self.parsed.files.get(py).map(|files| files.bind(py));
             let seen: Vec<_> =
@@ -96,11 +101,19 @@ impl SlimeRequest {
         self.head.headers.get(CONTENT_TYPE)?.to_str().ok()
     }
 
-    fn bytes_of_body<'a>(&'a self, py: Python<'a>) -> PyResult<&'a [u8]> {
+    /// What came with the request, which is waited for where the client has held it back so far.
+    fn payload(&self, py: Python<'_>) -> PyResult<&Payload> {
         match &self.payload {
+            Payload::Expected(expected) => expected.wait(py, self),
+            payload => Ok(payload),
+        }
+    }
+
+    fn bytes_of_body<'a>(&'a self, py: Python<'a>) -> PyResult<&'a [u8]> {
+        match self.payload(py)? {
             Payload::Whole(body) => Ok(body.joined()),
             Payload::Object(body) => Ok(body.as_bytes(py)),
-            Payload::Empty | Payload::Form { .. } => Ok(&[]),
+            Payload::Empty | Payload::Form { .. } | Payload::Expected(_) => Ok(&[]),
             Payload::Refused(refused) => Err(refused.error()),
             Payload::Stream(_) => Err(PyRuntimeError::new_err(
                 "this route reads its body as a stream (stream_body=True): iterate over req.chunks()",
@@ -109,11 +122,10 @@ impl SlimeRequest {
     }
 
     fn form_pairs(&self, py: Python<'_>) -> PyResult<&Pairs> {
-        if let Payload::Form { fields, .. } = &self.payload {
-            return Ok(fields);
-        }
-        if let Payload::Refused(refused) = &self.payload {
-            return Err(refused.error());
+        match self.payload(py)? {
+            Payload::Form { fields, .. } => return Ok(fields),
+            Payload::Refused(refused) => return Err(refused.error()),
+            _ => {}
         }
         self.parsed.form_pairs.get_or_try_init(py, || match self.content_type().map(media_type) {
             Some(kind) if kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") => {
@@ -135,7 +147,7 @@ impl SlimeRequest {
 
     fn files(&self, py: Python<'_>) -> PyResult<&Py<PyList>> {
         self.parsed.files.get_or_try_init(py, || {
-            let uploads = match &self.payload {
+            let uploads = match self.payload(py)? {
                 Payload::Form { uploads, .. } => std::mem::take(&mut *uploads.lock()),
                 Payload::Refused(refused) => return Err(refused.error()),
                 _ => Vec::new(),
@@ -294,7 +306,7 @@ impl SlimeRequest {
     /// The body. Empty for a multipart form, whose parts are in `form` and `file`.
     #[getter]
     fn body<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyBytes>> {
-        self.parsed.body.get_or_make(py, || match &self.payload {
+        self.parsed.body.get_or_make(py, || match self.payload(py)? {
             Payload::Whole(body) => concatenated(py, body.pieces()),
             Payload::Object(body) => Ok(body.bind(py).clone()),
             _ => Ok(PyBytes::new(py, self.bytes_of_body(py)?)),
@@ -354,6 +366,27 @@ impl SlimeRequest {
         }
     }
 
+    /// Waits for the body that the client has held back until now. `HttpError` where it does not come, or is not taken.
+    fn _wait_for_body(&self, py: Python<'_>) -> PyResult<()> {
+        self.payload(py).map(drop)
+    }
+
+    /// A future of the running loop that has the result `None` when `_wait_for_body` does not wait any more.
+    fn _body_arrival<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let future = new_future(py)?;
+        match &self.payload {
+            Payload::Expected(expected) => expected.tell(self, &future)?,
+            _ => drop(future.call_method1(intern!(py, "set_result"), (py.None(),))?),
+        }
+        Ok(future)
+    }
+
+    /// Whether the route's middleware is known to read the body, so that it cannot be asked before the body is there.
+    #[getter]
+    fn _is_body_first(&self) -> bool {
+        self.plan.body_first.load(Ordering::Acquire)
+    }
+
     /// How many files were uploaded.
     fn no_of_files_available(&self, py: Python<'_>) -> PyResult<usize> {
         Ok(self.files(py)?.bind(py).len())
@@ -362,11 +395,11 @@ impl SlimeRequest {
     /// The body piece by piece, for `for` or `async for`; on a `stream_body=True` route as it arrives.
     fn chunks(&self, py: Python<'_>) -> PyResult<BodyChunks> {
         let port = Arc::clone(self.site.lanes.port(self.worker));
-        match &self.payload {
-            Payload::Stream(receiver) => receiver
+        match self.payload(py)? {
+            Payload::Stream(arriving) => arriving
                 .lock()
                 .take()
-                .map(|receiver| BodyChunks::new(receiver, port))
+                .map(|arriving| BodyChunks::new(arriving.begin(), port))
                 .ok_or_else(|| PyRuntimeError::new_err("req.chunks() was called before: the body can be read once")),
             Payload::Whole(body) => Ok(BodyChunks::ready(body.pieces(), port)),
             Payload::Object(body) => {
@@ -374,7 +407,7 @@ impl SlimeRequest {
                 let whole = Bytes::from_owner(PyBackedBytes::from(body.bind(py).clone()));
                 Ok(BodyChunks::ready(&[whole], port))
             }
-            Payload::Empty | Payload::Form { .. } => Ok(BodyChunks::ready(&[], port)),
+            Payload::Empty | Payload::Form { .. } | Payload::Expected(_) => Ok(BodyChunks::ready(&[], port)),
             Payload::Refused(refused) => Err(refused.error()),
         }
     }

@@ -57,6 +57,8 @@ pub(crate) struct Site {
 pub(crate) struct Counters {
     requests: AtomicU64,
     files: AtomicU64,
+    /// Plain handlers that wait, or will, for a body that the client holds back.
+    pub(crate) expected: AtomicUsize,
     /// Connections that have switched protocols and are open.
     pub(crate) tunnels: AtomicUsize,
 }

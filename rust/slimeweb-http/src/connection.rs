@@ -316,7 +316,8 @@ impl<S: Service> Desk<S> {
     ) -> Call<impl Future<Output = Response<Body>> + Send + Unpin + use<S>> {
         let (head, incoming) = request.into_parts();
         let limits = &self.floor.config.limits;
-        let mut body = RequestBody::new(incoming, &head.headers, limits.body_timeout, limits.body_rate);
+        let mut body =
+            RequestBody::new(incoming, &head.headers, self.multiplexed, limits.body_timeout, limits.body_rate);
         if !self.multiplexed {
             body.on_wire(&self.pulse, index);
         }
@@ -332,7 +333,7 @@ impl<S: Service> Desk<S> {
         let (head, incoming) = request.into_parts();
         let limits = &self.floor.config.limits;
         // So that the client gets to read the answer while it sends.
-        RequestBody::new(incoming, &head.headers, limits.body_timeout, limits.body_rate).discard();
+        RequestBody::new(incoming, &head.headers, self.multiplexed, limits.body_timeout, limits.body_rate).discard();
         let info = Arc::clone(&self.info);
         let answer = || self.floor.service.refuse(head, info, fault.status(), fault.explanation());
         match catch_unwind(AssertUnwindSafe(answer)) {

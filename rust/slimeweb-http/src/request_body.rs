@@ -55,8 +55,10 @@ pub struct RequestBody {
     waited: Duration,
     /// Since when a piece is waited for, and until when.
     timer: Option<(Instant, Pin<Box<Sleep>>)>,
-    /// The client sends nothing before it is asked to (RFC 9110, section 10.1.1), which reading does.
+    /// The client may send nothing before it is asked to (RFC 9110, section 10.1.1).
     awaits_continue: bool,
+    /// What is left when it is dropped is on its way, or will be. Not where the client waits to be asked for it, which reading does.
+    is_coming: bool,
     /// An error has been given out, or the end.
     ended: bool,
     /// It is read in the background: when that ends, it ends.
@@ -72,10 +74,18 @@ impl fmt::Debug for RequestBody {
 }
 
 impl RequestBody {
-    pub(crate) fn new(incoming: Incoming, headers: &HeaderMap, timeout: Duration, rate: u64) -> Self {
+    /// `multiplexed`: over HTTP/2, where hyper asks for nothing with a 100, and clients do not wait for one for long, if at all.
+    pub(crate) fn new(
+        incoming: Incoming,
+        headers: &HeaderMap,
+        multiplexed: bool,
+        timeout: Duration,
+        rate: u64,
+    ) -> Self {
         let length = incoming.size_hint().exact();
         let source = (!incoming.is_end_stream()).then_some(incoming);
-        let awaits_continue = source.is_some() && headers.contains_key(EXPECT);
+        let expects = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+        let awaits_continue = source.is_some() && headers.get(EXPECT).is_some_and(expects);
         Self {
             source,
             length,
@@ -86,6 +96,7 @@ impl RequestBody {
             waited: Duration::ZERO,
             timer: None,
             awaits_continue,
+            is_coming: multiplexed || !awaits_continue,
             ended: false,
             discarded: false,
             wire: None,
@@ -109,6 +120,13 @@ impl RequestBody {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.source.is_none()
+    }
+
+    /// Whether the client may wait with the body until it is asked for it with a 100 (RFC 9110, section 10.1.1), which reading does over
+    /// HTTP/1.1.
+    #[must_use]
+    pub fn awaits_continue(&self) -> bool {
+        self.awaits_continue
     }
 
     /// Lets [`chunk`](Self::chunk) fail with [`BodyError::TooLarge`] past `limit` bytes.
@@ -197,7 +215,7 @@ impl RequestBody {
             let frame = match Pin::new(source).poll_frame(cx) {
                 Poll::Ready(frame) => frame,
                 Poll::Pending => {
-                    self.awaits_continue = false;
+                    self.is_coming = true;
                     ready!(self.poll_timer(cx));
                     return Poll::Ready(Some(Err(BodyError::Timeout)));
                 }
@@ -245,7 +263,7 @@ impl RequestBody {
 /// waits for a 100 is not asked for anything.
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        let Some(source) = self.source.take().filter(|_| !self.awaits_continue && !self.discarded) else { return };
+        let Some(source) = self.source.take().filter(|_| self.is_coming && !self.discarded) else { return };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let mut rest = Self {
             source: Some(source),
@@ -257,6 +275,7 @@ impl Drop for RequestBody {
             waited: Duration::ZERO,
             timer: None,
             awaits_continue: false,
+            is_coming: true,
             ended: false,
             discarded: true,
             wire: None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from slimeweb.body_filter import BodyFilter
 from slimeweb.dev_checks import watched
@@ -109,7 +109,7 @@ class Compiler:
             for each in registrations:
                 each.check_route(route)
             layers = self._layers(registrations, (*brought, *route.middleware), outermost)
-            yield Plan(
+            plan = Plan(
                 pattern=route.path,
                 methods=methods,
                 endpoint=self._fold(layers, handler, is_async=route.is_async),
@@ -123,6 +123,7 @@ class Compiler:
                 wrong_method=self._wrong_method(table.at(route.pattern.shape)) if "OPTIONS" in methods else None,
                 filter_limit=min((getattr(each, "loop_limit", LOOP_LIMIT) for each in filters), default=LOOP_LIMIT),
             )
+            yield replace(plan, expecting=self._expecting(plan, layers, handler))
 
     def _refusal(self, route: RouteSpec, methods: tuple[str, ...], layers: Sequence[Layer]) -> Plan | None:
         """The plan for a request that does not get to the handler, since its body is not taken or there is no thread
@@ -140,6 +141,18 @@ class Compiler:
             # What blocks in the route is its handler, which is not called.
             blocking=False if route.blocking is False else None,
         )
+
+    def _expecting(self, plan: Plan, layers: Sequence[Layer], handler: Handler) -> Plan | None:
+        """The plan for a request whose client waits with the body until it is asked for it; `None` where nothing runs
+        before the handler, or the handler takes the body piece by piece.
+        """
+        if plan.stream_body or not any(layer.before for layer in layers):
+            return None
+        if plan.is_async:
+            endpoint = _entered_async(self._fold(layers, _with_body_async(handler), is_async=True))
+            return replace(plan, endpoint=endpoint)
+        # Its thread waits for the client.
+        return replace(plan, endpoint=self._fold(layers, _with_body(handler), is_async=False), blocking=True)
 
     def _refuse(self, is_async: bool) -> Handler:
         refuse = self.failures.refuse
@@ -299,6 +312,37 @@ def _fitting(hook: str, found: Iterable[tuple[Plugin, SlimeMiddleware]], route: 
         except Exception as error:
             raise PluginError(f"{plugin}: {hook} does not fit: {error}") from error
         yield middleware
+
+
+def _with_body(handler: Handler) -> Handler:
+    """The handler, called once the body is there."""
+
+    def endpoint(req: SlimeRequest, resp: SlimeResponse) -> Any:
+        req._wait_for_body()
+        return handler(req, resp)
+
+    return endpoint
+
+
+def _with_body_async(handler: Handler) -> Handler:
+    async def endpoint(req: SlimeRequest, resp: SlimeResponse) -> Any:
+        await req._body_arrival()
+        # It has come, or this says why not.
+        req._wait_for_body()
+        return await handler(req, resp)
+
+    return endpoint
+
+
+def _entered_async(endpoint: Handler) -> Handler:
+    """The endpoint, entered with the body in hand where middleware is known to read it: it cannot wait in a loop."""
+
+    async def entered(req: SlimeRequest, resp: SlimeResponse) -> None:
+        if req._is_body_first:
+            await req._body_arrival()
+        await endpoint(req, resp)
+
+    return entered
 
 
 def _by_asked(otherwise: Handler, endpoints: Mapping[str, Handler], *, is_async: bool) -> Handler:

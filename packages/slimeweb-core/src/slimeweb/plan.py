@@ -19,6 +19,9 @@ class Plan:
     `body_size` is in bytes. Bodies of `filter_limit` bytes or more are not filtered on an event loop's thread.
     `refusal` answers where the body is not taken, so that the handler is not called; without it the server does.
     `wrong_method`, of the OPTIONS of a path, answers methods that the path does not have, with its middleware.
+    `expecting` answers where the client waits with its body until it is asked for it (`Expect: 100-continue`): its
+    endpoint waits for the body itself, once the middleware has let the request pass. Without it the body is there
+    before the call.
     """
 
     pattern: str
@@ -32,6 +35,7 @@ class Plan:
     filter_limit: int = 64 * 1024
     refusal: Plan | None = None
     wrong_method: Plan | None = None
+    expecting: Plan | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,12 @@ impl FormError {
         }
     }
 
+    /// Whether the client went away while it sent the form.
+    #[must_use]
+    pub fn is_disconnected(&self) -> bool {
+        matches!(self, Self::Body(BodyError::Disconnected))
+    }
+
     pub(super) fn storage(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull(error),

@@ -1,0 +1,291 @@
+//! Bodies whose client waits with them until it is asked: `Expect: 100-continue` (RFC 9110, section 10.1.1).
+//!
+//! Where a route has middleware in front of its handler, such a body is read once the middleware has let the request pass, or asks for
+//! the body itself. A request that the middleware answers costs no upload: the client gets the answer in place of the 100.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use http::header::CONTENT_TYPE;
+use http::{Response, StatusCode};
+use parking_lot::{Condvar, Mutex};
+use pyo3::intern;
+use pyo3::prelude::*;
+use slimeweb_http::{Body, RequestBody};
+use tokio::sync::oneshot;
+
+use crate::access::ClientLeft;
+use crate::bridge::{self, Refusal};
+use crate::job::Job;
+use crate::lanes::event_loop::{Port, Turn};
+use crate::lanes::waiting::Waiting;
+use crate::payload::{Payload, Refused};
+use crate::plan::Plan;
+use crate::site::Counters;
+
+/// Plain handlers that may wait for such a body at a time, each on a thread of its own. Beyond that bodies are read before a thread is
+/// needed, as those of clients that do not wait.
+const MOST_THREADS: usize = 64;
+/// How long middleware that reads the body may keep the thread of an event loop waiting for it. That happens once a route: from then
+/// on its bodies are read first.
+const LOOP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What became of a body that is read while, or after, its request is being answered.
+pub(crate) struct Fate {
+    /// Some of the body is left, so the connection cannot be used again.
+    unread: AtomicBool,
+    /// The client has left in the middle of it.
+    left: AtomicBool,
+}
+
+impl Fate {
+    pub(crate) fn new(unread: bool) -> Arc<Self> {
+        Arc::new(Self { unread: AtomicBool::new(unread), left: AtomicBool::new(false) })
+    }
+
+    pub(crate) fn set_unread(&self, unread: bool) {
+        self.unread.store(unread, Ordering::Release);
+    }
+
+    pub(crate) fn set_left(&self) {
+        self.left.store(true, Ordering::Release);
+    }
+
+    /// Adds to a response what follows from it.
+    pub(crate) fn conclude(&self, mut response: Response<Body>) -> Response<Body> {
+        if self.left.load(Ordering::Acquire) {
+            response.extensions_mut().insert(ClientLeft);
+        }
+        if self.unread.load(Ordering::Acquire) && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return bridge::closing(response);
+        }
+        response
+    }
+}
+
+/// Room among the threads that may wait.
+struct Slot(Arc<Counters>);
+
+impl Slot {
+    fn take(counters: &Arc<Counters>) -> Option<Self> {
+        let (order, count) = (Ordering::Relaxed, &counters.expected);
+        count.fetch_update(order, order, |count| (count < MOST_THREADS).then_some(count + 1)).ok()?;
+        Some(Self(Arc::clone(counters)))
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.expected.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// That a request's middleware comes first, and its body after that.
+pub(crate) struct Deferral {
+    plan: Arc<Plan>,
+    slot: Option<Slot>,
+}
+
+impl Deferral {
+    /// For a request whose client waits until it is asked for `body`. `None` where the body is to be read first, or refused.
+    #[cold]
+    pub(crate) fn of(job: &Job, body: &RequestBody) -> Option<Self> {
+        let plan = Arc::clone(job.plan.expecting.as_ref()?);
+        if body.content_length().is_some_and(|length| length > plan.body_size) {
+            return None;
+        }
+        let slot = if plan.is_async { None } else { Some(Slot::take(&job.site.counters)?) };
+        Some(Self { plan, slot })
+    }
+
+    /// Makes the body wait.
+    pub(crate) fn begin(self, job: &mut Job, body: RequestBody) -> Arc<Expected> {
+        job.plan = self.plan;
+        let expected = Arc::new(Expected {
+            worker: job.worker,
+            state: Mutex::new(State::Waiting(body)),
+            arrived: Condvar::new(),
+            outcome: OnceLock::new(),
+            fate: Fate::new(true),
+            _slot: self.slot,
+        });
+        job.payload = Payload::Expected(Arc::clone(&expected));
+        expected
+    }
+}
+
+/// A body that is not read before it is needed.
+pub(crate) struct Expected {
+    /// That of the connection.
+    worker: usize,
+    state: Mutex<State>,
+    /// There is an outcome.
+    arrived: Condvar,
+    outcome: OnceLock<Result<Payload, Refused>>,
+    fate: Arc<Fate>,
+    _slot: Option<Slot>,
+}
+
+enum State {
+    Waiting(RequestBody),
+    Reading(Reading),
+    Done,
+}
+
+struct Reading {
+    /// Futures to resolve at the end, each in the thread of its loop.
+    futures: Vec<(Arc<Port>, Py<PyAny>)>,
+    /// Dropped with the request: then nobody needs the body.
+    _needed: oneshot::Sender<()>,
+}
+
+impl Expected {
+    /// Ends the waiting with the response: a body that has not been asked for by then is not taken.
+    pub(crate) fn conclude(&self, response: Response<Body>) -> Response<Body> {
+        let is_waiting = matches!(*self.state.lock(), State::Waiting(_));
+        if is_waiting {
+            self.complete(Err(late()));
+        }
+        self.fate.conclude(response)
+    }
+
+    /// What has been read; `None` before that, and where it failed.
+    pub(crate) fn get(&self) -> Option<&Payload> {
+        self.outcome.get()?.as_ref().ok()
+    }
+
+    /// What has been read, which the calling thread waits for. An error is why there is nothing.
+    pub(crate) fn wait(self: &Arc<Self>, py: Python<'_>, job: &Job) -> PyResult<&Payload> {
+        if self.outcome.get().is_none() {
+            let on_loop = job.plan.is_async && job.site.lanes.port(job.worker).is_here();
+            if on_loop {
+                job.plan.body_first.store(true, Ordering::Release);
+            }
+            py.detach(|| {
+                self.read(job);
+                let _waiting = Waiting::begin();
+                self.block(on_loop.then(|| Instant::now() + LOOP_PATIENCE));
+            });
+        }
+        match self.outcome.get() {
+            Some(Ok(payload)) => Ok(payload),
+            Some(Err(refused)) => Err(refused.error()),
+            None => Err(late().error()),
+        }
+    }
+
+    fn block(&self, deadline: Option<Instant>) {
+        let mut state = self.state.lock();
+        while self.outcome.get().is_none() {
+            match deadline {
+                None => self.arrived.wait(&mut state),
+                Some(deadline) if self.arrived.wait_until(&mut state, deadline).timed_out() => return,
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Resolves `future`, of the loop that runs in this thread, with `None` once the body has been read or that has failed.
+    pub(crate) fn tell(self: &Arc<Self>, job: &Job, future: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.read(job);
+        if let State::Reading(reading) = &mut *self.state.lock() {
+            let port = Arc::clone(job.site.lanes.port(job.worker));
+            reading.futures.push((port, future.clone().unbind()));
+            return Ok(());
+        }
+        resolve(future)
+    }
+
+    /// Begins to read, unless that has been done.
+    fn read(self: &Arc<Self>, job: &Job) {
+        let (needed, not_needed) = oneshot::channel();
+        let body = {
+            let mut state = self.state.lock();
+            if !matches!(*state, State::Waiting(_)) {
+                return;
+            }
+            let reading = State::Reading(Reading { futures: Vec::new(), _needed: needed });
+            let State::Waiting(body) = std::mem::replace(&mut *state, reading) else { return };
+            body
+        };
+        let (site, plan, worker) = (Arc::clone(&job.site), Arc::clone(&job.plan), self.worker);
+        let kind = job.head.headers.get(CONTENT_TYPE).cloned();
+        let asked = format!("{} {}", job.head.method, job.head.uri.path());
+        // Made here, so that a task that is dropped before it has run ends the waiting as well.
+        let end = End { expected: Arc::downgrade(self), outcome: None };
+        job.site.lanes.port(worker).spawner().spawn(async move {
+            let mut end = end;
+            let mut reading = pin!(bridge::read(&site, worker, &plan, kind.as_ref(), body));
+            let mut not_needed = pin!(not_needed);
+            end.outcome = poll_fn(|cx| {
+                if let Poll::Ready(outcome) = reading.as_mut().poll(cx) {
+                    return Poll::Ready(Some(outcome));
+                }
+                not_needed.as_mut().poll(cx).map(|_| None)
+            })
+            .await;
+            if let Some(Err(Refusal::Form(error))) = &end.outcome {
+                bridge::log_unstored(&site, worker, &asked, error);
+            }
+        });
+    }
+
+    fn complete(&self, outcome: Result<Payload, Refused>) {
+        let _ = self.outcome.set(outcome);
+        let state = std::mem::replace(&mut *self.state.lock(), State::Done);
+        self.arrived.notify_all();
+        // Anything else goes here, after the lock: what is left of a body that has not been asked for is looked after in the background.
+        let State::Reading(reading) = state else { return };
+        for (port, future) in reading.futures {
+            port.post(Turn::Call(Box::new(move |py| {
+                if let Err(error) = resolve(future.bind(py)) {
+                    error.write_unraisable(py, None);
+                }
+            })));
+        }
+    }
+}
+
+/// Tells those who wait of the end, whatever it is, when it is dropped.
+struct End {
+    expected: Weak<Expected>,
+    outcome: Option<Result<Payload, Refusal>>,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let Some(expected) = self.expected.upgrade() else { return };
+        expected.complete(match self.outcome.take() {
+            Some(Ok(payload)) => {
+                expected.fate.set_unread(false);
+                Ok(payload)
+            }
+            Some(Err(refusal)) => {
+                if refusal.is_disconnected() {
+                    expected.fate.set_left();
+                }
+                Err(refusal.into_refused())
+            }
+            None => Err(late()),
+        });
+    }
+}
+
+/// The answer where the body cannot be waited for any longer.
+fn late() -> Refused {
+    let detail = "Service Unavailable: the request body could not be waited for, send the request again".to_owned();
+    Refused { status: StatusCode::SERVICE_UNAVAILABLE, detail }
+}
+
+/// Gives a future its result, unless its task has been cancelled.
+fn resolve(future: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = future.py();
+    if !future.call_method0(intern!(py, "done"))?.is_truthy()? {
+        future.call_method1(intern!(py, "set_result"), (py.None(),))?;
+    }
+    Ok(())
+}
