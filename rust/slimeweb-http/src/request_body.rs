@@ -59,6 +59,8 @@ pub struct RequestBody {
     awaits_continue: bool,
     /// What is left when it is dropped is on its way, or will be. Not where the client waits to be asked for it, which reading does.
     is_coming: bool,
+    /// It is that of an HTTP/2 stream.
+    multiplexed: bool,
     /// An error has been given out, or the end.
     ended: bool,
     /// It is read in the background: when that ends, it ends.
@@ -97,6 +99,7 @@ impl RequestBody {
             timer: None,
             awaits_continue,
             is_coming: multiplexed || !awaits_continue,
+            multiplexed,
             ended: false,
             discarded: false,
             wire: None,
@@ -221,6 +224,10 @@ impl RequestBody {
                 }
             };
             match frame {
+                // To hyper a stream that the client resets, with NO_ERROR or CANCEL, has ended.
+                None if self.multiplexed && !self.source.as_ref().is_none_or(http_body::Body::is_end_stream) => {
+                    return Poll::Ready(Some(Err(BodyError::Disconnected)));
+                }
                 None => return Poll::Ready(None),
                 Some(Err(error)) => return Poll::Ready(Some(Err(reason(&error)))),
                 Some(Ok(frame)) => {
@@ -276,6 +283,7 @@ impl Drop for RequestBody {
             timer: None,
             awaits_continue: false,
             is_coming: true,
+            multiplexed: self.multiplexed,
             ended: false,
             discarded: true,
             wire: None,
