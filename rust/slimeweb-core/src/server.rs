@@ -41,8 +41,8 @@ pub(crate) struct Server {
     phase: Mutex<Phase>,
 }
 
-/// A route of one worker, and how often its plan is held while nobody is at it. Whatever a request is at holds it once more,
-/// which is a count that costs requests nothing.
+/// A route of one worker, and how often its plan is held while nobody is at it. Whatever a request is at holds it once
+/// more, which is a count that costs requests nothing.
 struct Watched {
     plan: Weak<Plan>,
     at_rest: usize,
@@ -113,7 +113,8 @@ fn server_error(error: slimeweb_http::Error) -> PyErr {
 
 #[pymethods]
 impl Server {
-    /// Reads what the settings name, and binds what they say. `OSError` when that cannot be had, `ValueError` when it will not do.
+    /// Reads what the settings name, and binds what they say. `OSError` when that cannot be had, `ValueError` when it
+    /// will not do.
     #[new]
     fn new(app: Py<PyAny>, settings: Settings) -> PyResult<Self> {
         let tls = match (&settings.tls_cert, &settings.tls_key) {
@@ -221,10 +222,10 @@ impl Server {
         let _ = self.routes.set(Watched::all(&sites));
         self.lanes.set_gil_enabled(gil_enabled);
         Watch::start(&self.lanes)?;
-        let stations = self.lanes.ports.iter().map(|port| port.spawner().clone()).collect::<Vec<_>>();
+        let executors = self.lanes.ports.iter().map(|port| port.spawner().clone()).collect::<Vec<_>>();
         let bridge = |worker: usize| Bridge::new(Arc::clone(&sites[worker]), worker);
         let handle =
-            slimeweb_http::Server::start(listeners, self.config.clone(), &stations, bridge).map_err(server_error)?;
+            slimeweb_http::Server::start(listeners, self.config.clone(), &executors, bridge).map_err(server_error)?;
         *phase = Phase::Serving(handle, access);
         Ok(())
     }
@@ -244,8 +245,8 @@ impl Server {
         }
     }
 
-    /// What is going on: requests whose answer is not a stream, streams, connections that have switched protocols, and what of it
-    /// each route has.
+    /// What is going on: requests whose answer is not a stream, streams, connections that have switched protocols, and
+    /// what of it each route has.
     fn pending(&self) -> (usize, usize, usize, BTreeMap<String, usize>) {
         let (requests, streams) = self.handle().map_or((0, 0), |handle| handle.in_flight());
         let tunnels = self.counters.tunnels.load(Ordering::Relaxed);
@@ -269,7 +270,8 @@ impl Server {
         Ok(py.detach(|| handle.wait(timeout)))
     }
 
-    /// Ends everything that is left, at once; gives handlers `timeout` seconds in all. True when every thread has ended.
+    /// Ends everything that is left, at once; gives handlers `timeout` seconds in all. True when every thread has
+    /// ended.
     #[pyo3(signature = (timeout=1.0))]
     fn stop(&self, py: Python<'_>, timeout: f64) -> PyResult<bool> {
         let timeout = Duration::try_from_secs_f64(timeout)

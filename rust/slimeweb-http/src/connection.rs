@@ -25,11 +25,11 @@ use crate::acceptor::{Arrival, ArrivedSocket, Permit};
 use crate::body::Body;
 use crate::config::{HEADER_COUNT, Limits};
 use crate::error::BodyError;
+use crate::executor::Spawner;
 use crate::files::http_date;
 use crate::framing::{self, Asked};
 use crate::request_body::RequestBody;
 use crate::service::{ConnectionInfo, Exchange, Service, plain};
-use crate::station::Spawner;
 use crate::wire::{self, Fault, InFlight, Order, Parting, Pulse, Socket, Transport, Wire};
 use crate::worker::{Entered, Floor};
 
@@ -42,13 +42,13 @@ const BUFFER: usize = 64 * 1024;
 /// For how long a client is listened to that has been answered already, altogether and between two pieces.
 const LINGER_TIME: Duration = Duration::from_secs(30);
 const LINGER_PAUSE: Duration = Duration::from_secs(2);
-/// What a client may send ahead on one HTTP/2 stream, in bytes, and on all of a connection: as much as all streams may, so that a
-/// handler that does not read holds up no other stream.
+/// What a client may send ahead on one HTTP/2 stream, in bytes, and on all of a connection: as much as all streams may,
+/// so that a handler that does not read holds up no other stream.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = STREAMS * STREAM_WINDOW;
 
-/// How many times `head_size` h2 takes in. It refuses what is larger with a 431 and a reset by which clients that still send are told
-/// to ask again; what is smaller gets an answer of ours.
+/// How many times `head_size` h2 takes in. It refuses what is larger with a 431 and a reset by which clients that still
+/// send are told to ask again; what is smaller gets an answer of ours.
 const REFUSABLE: u32 = 4;
 
 /// Instead of a number of flushes: what came before an error is not written yet.
@@ -64,8 +64,8 @@ pub(crate) async fn run<S: Service>(floor: Arc<Floor<S>>, arrival: Arrival) {
     let transport = match tls {
         None => Transport::Plain(socket),
         Some(tls) => {
-            // In the roster as a connection that has not asked yet: for so long a handshake may take, and so soon it is given up
-            // when the server stops.
+            // In the roster as a connection that has not asked yet: for so long a handshake may take, and so soon it is
+            // given up when the server stops.
             let pulse = Pulse::new(Arc::clone(&floor.clock));
             let entered = floor.roster.enter(id, Arc::clone(&pulse));
             let mut handshake = Box::pin(TlsAcceptor::from(tls.0).accept(socket));
@@ -130,8 +130,8 @@ async fn http1<S: Service>(
                 .with_upgrades()
         );
         let outcome = drive(connection, pulse, entered, |connection| {
-            // One with nothing in flight is not closed yet: a request may be on its way. It is answered as the last one, and where
-            // none comes the reaper ends the connection.
+            // One with nothing in flight is not closed yet: a request may be on its way. It is answered as the last
+            // one, and where none comes the reaper ends the connection.
             if !pulse.is_idle() {
                 connection.graceful_shutdown();
             }
@@ -322,7 +322,8 @@ impl<S: Service> Desk<S> {
             body.on_wire(&self.pulse, index);
         }
         let exchange = Exchange { head, body, connection: Arc::clone(&self.info) };
-        // The service is not looked at again after a panic but for the next request, which it has to be ready for anyway.
+        // The service is not looked at again after a panic but for the next request, which it has to be ready for
+        // anyway.
         match catch_unwind(AssertUnwindSafe(|| self.floor.service.call(exchange))) {
             Ok(call) => Call::Running(call),
             Err(_) => Call::Ended(Box::new(panicked())),
@@ -435,7 +436,8 @@ fn is_http(uri: &Uri) -> bool {
     uri.scheme_str().is_none_or(|scheme| ["http", "https"].iter().any(|name| scheme.eq_ignore_ascii_case(name)))
 }
 
-/// What is wrong with the target of an HTTP/2 request, by the rules that HTTP/1.1 has for its own (RFC 9113, section 8.3.1).
+/// What is wrong with the target of an HTTP/2 request, by the rules that HTTP/1.1 has for its own (RFC 9113, section
+/// 8.3.1).
 fn http2_fault(request: &Request<Incoming>) -> Option<Fault> {
     let uri = request.uri();
     if !is_http(uri) {
@@ -496,8 +498,8 @@ fn panicked() -> Response<Body> {
     plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n")
 }
 
-/// The status of a connection that ended with this error and an answer that could not be kept back, or none: hyper gives none to the
-/// preface of HTTP/2.
+/// The status of a connection that ended with this error and an answer that could not be kept back, or none: hyper
+/// gives none to the preface of HTTP/2.
 fn own_answer(error: &hyper::Error) -> Option<StatusCode> {
     if error.is_parse_too_large() {
         Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
@@ -521,7 +523,8 @@ struct Answer {
     mark: Option<Arc<Mark>>,
 }
 
-/// Whether a frame that carries nothing has left h2's queue, and with it all data before it on its stream: h2 drops it then.
+/// Whether a frame that carries nothing has left h2's queue, and with it all data before it on its stream: h2 drops it
+/// then.
 #[derive(Default)]
 struct Mark {
     passed: AtomicBool,
@@ -560,8 +563,8 @@ impl Mark {
 }
 
 impl Answer {
-    /// hyper and h2 drop what they have not written yet when they are given an error: what came before is to be out. A client whose
-    /// window has no room for it has the send timeout to make some.
+    /// hyper and h2 drop what they have not written yet when they are given an error: what came before is to be out. A
+    /// client whose window has no room for it has the send timeout to make some.
     fn poll_failure(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if self.multiplexed && self.failure.is_some() {
             match &self.mark {

@@ -2,13 +2,13 @@
 //!
 //! - [`Listener`], [`TlsConfig`], [`Limits`]: what a server is given;
 //! - [`Server`] and [`Handle`]: what serves, and the way to stop it;
-//! - [`Station`]: where a worker's tasks run, on whichever thread drives it;
+//! - [`Executor`]: runs a worker's tasks, on whichever thread drives it;
 //! - [`Service`], [`Exchange`], [`RequestBody`], [`Collected`], [`Body`]: what stands between a request and its answer;
 //! - [`router`], [`multipart`], [`files`]: tools for a service;
 //! - `wire`: watches the bytes of each connection for what hyper lets pass (RFC 9112) and for when it happens.
 //!
-//! A worker is one [`Station`]: a single-threaded runtime that one thread drives at a time. A connection never leaves the worker
-//! it was given to, but another thread may take over that worker, so services and their futures are `Send`.
+//! A worker is one [`Executor`]: a single-threaded runtime that one thread drives at a time. A connection never leaves
+//! the worker it was given to, but another thread may take over that worker, so services and their futures are `Send`.
 
 #![forbid(unsafe_code)]
 
@@ -19,6 +19,7 @@ mod collected;
 mod config;
 mod connection;
 mod error;
+mod executor;
 pub mod files;
 mod framing;
 mod handle;
@@ -29,7 +30,6 @@ mod request_body;
 pub mod router;
 mod server;
 mod service;
-mod station;
 mod tls;
 mod wait;
 mod wire;
@@ -40,12 +40,12 @@ pub use body::{Body, BodySender, Closed};
 pub use collected::Collected;
 pub use config::{Config, Limits};
 pub use error::{BodyError, Error, is_exhausted};
+pub use executor::{Executor, Spawner};
 pub use framing::is_without_content;
 pub use handle::Handle;
 pub use listener::Listener;
 pub use request_body::RequestBody;
 pub use server::Server;
 pub use service::{ConnectionInfo, Exchange, OnUpgrade, Service, Upgraded};
-pub use station::{Spawner, Station};
 pub use tls::TlsConfig;
 pub use wire::Room;

@@ -13,10 +13,10 @@ use tokio::sync::{Semaphore, mpsc};
 use crate::acceptor::{self, Desk, Load};
 use crate::config::Config;
 use crate::error::Error;
+use crate::executor::{Executor, Spawner};
 use crate::handle::{Handle, Running};
 use crate::listener::Listener;
 use crate::service::Service;
-use crate::station::{Spawner, Station};
 use crate::worker::Worker;
 
 /// The way to start one.
@@ -24,24 +24,25 @@ use crate::worker::Worker;
 pub struct Server;
 
 impl Server {
-    /// Starts a worker on each of the `stations`, and a thread that accepts; returns when that thread is there. Somebody has
-    /// to drive the stations. `factory` is called once per worker with the worker's number, counted from 0.
+    /// Starts a worker on each of the `executors`, and a thread that accepts; returns when that thread is there. The
+    /// caller has to drive the executors ([`Executor::run_until`]). `factory` is called once per worker with the
+    /// worker's number, counted from 0.
     ///
     /// # Errors
     /// [`Error::Start`] when a thread or a runtime cannot be had, or `factory` panics.
     pub fn start<S, F>(
         listeners: Vec<Listener>,
         config: Config,
-        stations: &[Spawner],
+        executors: &[Spawner],
         factory: F,
     ) -> Result<Handle, Error>
     where
         S: Service,
         F: Fn(usize) -> S,
     {
-        let loads: Arc<[Arc<Load>]> = stations.iter().map(|_| Arc::default()).collect();
+        let loads: Arc<[Arc<Load>]> = executors.iter().map(|_| Arc::default()).collect();
         let handle = Handle::new(Arc::clone(&loads));
-        let started = start(listeners, config, stations, factory, &handle, &loads);
+        let started = start(listeners, config, executors, factory, &handle, &loads);
         if started.is_err() {
             handle.stop();
         }
@@ -62,18 +63,18 @@ impl Server {
         S: Service,
         F: Fn(usize) -> S,
     {
-        let stations = (0..workers.max(1)).map(|_| Station::new()).collect::<io::Result<Vec<_>>>();
-        let stations = stations.map_err(Error::Start)?;
-        let spawners = stations.iter().map(|station| station.spawner().clone()).collect::<Vec<_>>();
+        let executors = (0..workers.max(1)).map(|_| Executor::new()).collect::<io::Result<Vec<_>>>();
+        let executors = executors.map_err(Error::Start)?;
+        let spawners = executors.iter().map(|executor| executor.spawner().clone()).collect::<Vec<_>>();
         let handle = Self::start(listeners, config, &spawners, factory)?;
-        for (number, station) in stations.into_iter().enumerate() {
+        for (number, executor) in executors.into_iter().enumerate() {
             let running = handle.running();
-            let drive = move || {
-                station.drive(|_| if station.spawner().is_cancelled() { Poll::Ready(()) } else { Poll::Pending });
-                drop(station);
+            let run = move || {
+                executor.run_until(|_| if executor.spawner().is_cancelled() { Poll::Ready(()) } else { Poll::Pending });
+                drop(executor);
                 drop(running);
             };
-            if let Err(error) = thread::Builder::new().name(format!("slime-worker-{number}")).spawn(drive) {
+            if let Err(error) = thread::Builder::new().name(format!("slime-worker-{number}")).spawn(run) {
                 handle.stop();
                 return Err(Error::Start(error));
             }
@@ -85,7 +86,7 @@ impl Server {
 fn start<S, F>(
     listeners: Vec<Listener>,
     config: Config,
-    stations: &[Spawner],
+    executors: &[Spawner],
     factory: F,
     handle: &Handle,
     loads: &[Arc<Load>],
@@ -96,7 +97,7 @@ where
 {
     let config = Arc::new(config);
     let mut workers = Vec::with_capacity(loads.len());
-    for (number, (load, spawner)) in loads.iter().zip(stations).enumerate() {
+    for (number, (load, spawner)) in loads.iter().zip(executors).enumerate() {
         let (sender, arrivals) = mpsc::unbounded_channel();
         let service = catch_unwind(AssertUnwindSafe(|| factory(number)))
             .map_err(|_| io::Error::other("a worker's service could not be made"))?;

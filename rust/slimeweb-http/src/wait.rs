@@ -1,12 +1,12 @@
-//! How a station's thread waits while there is nothing to do.
+//! How an executor's thread waits while there is nothing to do.
 //!
-//! Under load the next request is often a moment away, held up by whoever else needs this core: the client on the same machine, a
-//! proxy, another worker. A thread that goes to sleep then is woken for a single request, has the core back before its clients
-//! have written what they are about to, and sleeps again. So it offers the core first, and looks once more: mostly it finds a
-//! whole batch.
+//! Under load the next request is often a moment away, held up by whoever else needs this core: the client on the same
+//! machine, a proxy, another worker. A thread that goes to sleep then is woken for a single request, has the core back
+//! before its clients have written what they are about to, and sleeps again. So it offers the core first, and looks
+//! once more: mostly it finds a whole batch.
 //!
-//! Who computes on the core does not give it back for milliseconds, and meanwhile this thread is not woken for what arrives. Where
-//! little came of a long absence the core is not offered for a while.
+//! Who computes on the core does not give it back for milliseconds, and meanwhile this thread is not woken for what
+//! arrives. Where little came of a long absence the core is not offered for a while.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ const BATCH: usize = 8;
 /// How long the core is not offered after an absence that was not.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// The waits of one station.
+/// The waits of one executor.
 #[derive(Debug, Default)]
 pub(crate) struct Wait {
     /// When this one began, while there is one.
@@ -72,7 +72,8 @@ impl Wait {
 mod tests {
     use super::*;
 
-    /// A wait of that length that ends with so many tasks, others having had the core for `absent` where it is offered: whether it is.
+    /// A wait of that length that ends with so many tasks, others having had the core for `absent` where it is offered:
+    /// whether it is.
     fn wait(waits: &mut Wait, now: &mut Instant, length: Duration, absent: Duration, tasks: usize) -> bool {
         let offers = waits.offers(*now);
         if offers {

@@ -1,4 +1,4 @@
-//! One station's share of the connections.
+//! One worker's share of the connections.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,10 +10,10 @@ use tokio::sync::mpsc;
 use crate::acceptor::{Load, News};
 use crate::config::Config;
 use crate::connection;
+use crate::executor::Spawner;
 use crate::handle::Running;
 use crate::reaper;
 use crate::service::Service;
-use crate::station::Spawner;
 use crate::wire::{Clock, Order, Pulse};
 
 /// A worker before it runs.
@@ -148,8 +148,8 @@ impl<S: Service> Worker<S> {
                 } => {}
             }
             floor.roster.drain(floor.clock.update());
-            // The acceptor may still be handing over what it had accepted: that is served like others in flight, and the
-            // channel ends when the acceptor has.
+            // The acceptor may still be handing over what it had accepted: that is served like others in flight, and
+            // the channel ends when the acceptor has.
             let emptied = async {
                 while let Some(news) = arrivals.recv().await {
                     floor.hear(news);

@@ -1,9 +1,9 @@
 //! A worker's thread: an `asyncio` loop, in whose selector the worker's connections are served.
 //!
-//! `asyncio` asks its selector which files are ready, and waits there. What it asks is [`LoopPort::select`]: it runs the worker's
-//! [`Station`] until there is something for Python to do. Handlers are called right there, on the thread that has read the
-//! request and will write the answer, inside of the running loop: no other thread is woken on the way, and `asyncio` needs no
-//! turn of its own unless a coroutine has left something to do.
+//! `asyncio` asks its selector which files are ready, and waits there. What it asks is [`LoopPort::select`]: it runs
+//! the worker's [`Executor`] until there is something for Python to do. Handlers are called right there, on the thread
+//! that has read the request and will write the answer, inside of the running loop: no other thread is woken on the
+//! way, and `asyncio` needs no turn of its own unless a coroutine has left something to do.
 
 use std::collections::VecDeque;
 use std::os::fd::{BorrowedFd, RawFd};
@@ -19,7 +19,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use slimeweb_http::{Spawner, Station};
+use slimeweb_http::{Executor, Spawner};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{self, Interest};
 use tokio::sync::Semaphore;
@@ -57,15 +57,15 @@ pub(crate) struct PlainCall {
     pub(crate) plan: Arc<Plan>,
 }
 
-/// Set in a port's progress while no thread is at the station.
+/// Set in a port's progress while no thread drives the executor.
 const AWAY: u64 = 1;
 /// Set in a port's progress while a plain function runs on the worker's own thread.
 const PLAIN: u64 = 2;
 /// What a piece of work adds to a port's progress.
 const STEP: u64 = 4;
 
-/// Looks for more to do that a thread may take without detaching, between two waits. With the GIL every wait gives it to another
-/// worker's thread, if there is one that wants it, and the two then take turns for each file that is ready.
+/// Looks for more to do that a thread may take without detaching, between two waits. With the GIL every wait gives it
+/// to another worker's thread, if there is one that wants it, and the two then take turns for each file that is ready.
 const GLANCES: u32 = 16;
 
 /// Who runs a worker's loop.
@@ -79,14 +79,14 @@ enum Loan {
     Recalled,
 }
 
-/// A worker, as others see it. Its inbox is bounded by what fills it: requests by the connections there may be, the rest by their
-/// own windows.
+/// A worker, as others see it. Its inbox is bounded by what fills it: requests by the connections there may be, the
+/// rest by their own windows.
 pub(crate) struct Port {
-    station: Station,
+    executor: Executor,
     inbox: Mutex<VecDeque<Turn>>,
     /// Grows by [`STEP`] with each piece of work, and says where the thread is: [`AWAY`], [`PLAIN`].
     progress: AtomicU64,
-    /// A stand-in has the seat.
+    /// A stand-in drives the executor.
     rescued: AtomicBool,
     /// It has had it for long.
     stuck: AtomicBool,
@@ -133,7 +133,7 @@ enum Patience {
 impl Port {
     pub(crate) fn new() -> std::io::Result<Arc<Self>> {
         Ok(Arc::new(Self {
-            station: Station::new()?,
+            executor: Executor::new()?,
             inbox: Mutex::default(),
             progress: AtomicU64::new(AWAY),
             rescued: AtomicBool::new(false),
@@ -154,11 +154,11 @@ impl Port {
     /// Queues a turn from any thread.
     pub(crate) fn post(&self, turn: Turn) {
         self.inbox.lock().push_back(turn);
-        self.spawner().nudge();
+        self.spawner().wake();
     }
 
     pub(crate) fn spawner(&self) -> &Spawner {
-        self.station.spawner()
+        self.executor.spawner()
     }
 
     /// Whether the caller is the thread that runs this worker's loop.
@@ -170,7 +170,7 @@ impl Port {
         self.progress.load(Ordering::SeqCst)
     }
 
-    /// Whether the thread was away from the station at that point.
+    /// Whether the thread did not drive the executor at that point.
     pub(crate) fn is_away(&self, progress: u64) -> bool {
         // Before its first wait the thread has not begun.
         progress & AWAY != 0 && progress > AWAY
@@ -181,7 +181,8 @@ impl Port {
         progress & PLAIN != 0
     }
 
-    /// Whether another thread than the worker's own looks after its connections: nothing is to run on it that might take long.
+    /// Whether another thread than the worker's own looks after its connections: nothing is to run on it that might
+    /// take long.
     pub(crate) fn is_relieved(&self) -> bool {
         self.lent.load(Ordering::Acquire) || self.is_rescued()
     }
@@ -203,7 +204,7 @@ impl Port {
         }
     }
 
-    /// Opens the seat to a stand-in, unless the thread has come back since `progress`.
+    /// Lets a stand-in drive the executor, unless the thread has come back since `progress`.
     pub(crate) fn let_in(&self, progress: u64) -> bool {
         self.rescued.store(true, Ordering::SeqCst);
         let away = self.progress() == progress;
@@ -213,7 +214,8 @@ impl Port {
         away
     }
 
-    /// Gives the loop to a substitute, unless the thread has come back from the plain function that it was in at `progress`.
+    /// Gives the loop to a substitute, unless the thread has come back from the plain function that it was in at
+    /// `progress`.
     pub(crate) fn lend(&self, progress: u64) -> bool {
         let mut loan = self.loan.lock();
         // The thread that comes back changes it as well: only one of the two can.
@@ -243,7 +245,7 @@ impl Port {
         let mut loan = self.loan.lock();
         if *loan == Loan::Lent {
             *loan = Loan::Recalled;
-            self.spawner().nudge();
+            self.spawner().wake();
         }
         self.returned.wait_while(&mut loan, |loan| *loan != Loan::None);
     }
@@ -257,26 +259,26 @@ impl Port {
     pub(crate) fn dismiss(&self) {
         self.rescued.store(false, Ordering::SeqCst);
         self.stuck.store(false, Ordering::SeqCst);
-        self.spawner().nudge();
+        self.spawner().wake();
     }
 
     /// Nobody waits any more for what there is to do.
     pub(super) fn abandon(&self) {
         self.abandoned.store(true, Ordering::Release);
-        self.spawner().nudge();
+        self.spawner().wake();
     }
 
-    /// Takes the seat until `until` is ready.
-    pub(crate) fn drive<T>(&self, until: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
-        self.station.drive(until)
+    /// Drives the executor until `until` is ready.
+    pub(crate) fn run_until<T>(&self, until: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+        self.executor.run_until(until)
     }
 
     pub(crate) fn take_inbox(&self) -> VecDeque<Turn> {
         std::mem::take(&mut *self.inbox.lock())
     }
 
-    /// Takes the turns that another thread can do. The others keep their places, since their order counts and the worker's thread may
-    /// be back at them already.
+    /// Takes the turns that another thread can do. The others keep their places, since their order counts and the
+    /// worker's thread may be back at them already.
     pub(crate) fn take_movable(&self) -> VecDeque<Turn> {
         let mut inbox = self.inbox.lock();
         let (own, others) =
@@ -318,8 +320,8 @@ impl Port {
             }
         };
         let event = match patience {
-            Patience::None => self.station.drive_restless(until),
-            Patience::Until(_) | Patience::Endless => self.station.drive(until),
+            Patience::None => self.executor.spin_until(until),
+            Patience::Until(_) | Patience::Endless => self.executor.run_until(until),
         };
         self.progress.fetch_add(STEP + AWAY, Ordering::SeqCst);
         event
@@ -402,8 +404,8 @@ impl Port {
         drop(others);
     }
 
-    /// Runs a plain function on the loop's thread. Where that took so long that the loop was lent meanwhile, its like are not called
-    /// here any more, and the loop is to come back first.
+    /// Runs a plain function on the loop's thread. Where that took so long that the loop was lent meanwhile, its like
+    /// are not called here any more, and the loop is to come back first.
     fn run_plain(&self, py: Python<'_>, plain: Plain) {
         let kind = plain.kind();
         let mark = self.progress.fetch_add(STEP + PLAIN, Ordering::SeqCst) + STEP + PLAIN;
@@ -480,11 +482,12 @@ impl LoopPort {
 
 #[pymethods]
 impl LoopPort {
-    /// Says which loop runs here, and the file descriptor of its selector, which is readable when a file of the loop's is ready.
-    /// `on_ready(files)` runs the callbacks of the files that are, given as pairs of descriptor and epoll's events, or `None`
-    /// where the system's selector has to say; it returns False for files that are to be the result of `select` instead.
-    /// `substitute()` runs the loop on another thread while the worker's own is kept by a plain function; it ends soon after
-    /// `is_recalled()`. To be called once, before the loop runs. `OSError` when the descriptor cannot be watched.
+    /// Says which loop runs here, and the file descriptor of its selector, which is readable when a file of the loop's
+    /// is ready. `on_ready(files)` runs the callbacks of the files that are, given as pairs of descriptor and epoll's
+    /// events, or `None` where the system's selector has to say; it returns False for files that are to be the result
+    /// of `select` instead. `substitute()` runs the loop on another thread while the worker's own is kept by a plain
+    /// function; it ends soon after `is_recalled()`. To be called once, before the loop runs. `OSError` when the
+    /// descriptor cannot be watched.
     fn attach(
         &self,
         event_loop: Py<PyAny>,
@@ -496,7 +499,7 @@ impl LoopPort {
         let running = Running::new(py, event_loop, on_ready, substitute)?;
         // SAFETY: whoever calls this has the file open. The copy is this port's own.
         let files = unsafe { BorrowedFd::borrow_raw(fileno) }.try_clone_to_owned()?;
-        let _entered = self.port.station.enter();
+        let _entered = self.port.executor.enter();
         // SAFETY: the descriptor is open for as long as its owner lives, and stays the same.
         let files = unsafe { AsyncFd::register_with_interest(Files::new(files), Interest::READABLE) };
         let files = files.map_err(io::Error::from)?;
@@ -553,8 +556,8 @@ impl LoopPort {
         self.port.is_recalled()
     }
 
-    /// Serves for at most `timeout` seconds (`None`: without end): true when a file of the loop's is ready. Returns early when
-    /// the loop may have something to do.
+    /// Serves for at most `timeout` seconds (`None`: without end): true when a file of the loop's is ready. Returns
+    /// early when the loop may have something to do.
     #[pyo3(signature = (timeout))]
     fn select(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
         if guarded::is_child() {
@@ -592,8 +595,8 @@ impl LoopPort {
             match event {
                 Event::Files(ready) => {
                     let done = running.on_ready.bind(py).call1((ready,))?.is_truthy()?;
-                    // What the callbacks have asked for, without giving up the GIL in between. And however much there is to do
-                    // with files, the rest has its turn.
+                    // What the callbacks have asked for, without giving up the GIL in between. And however much there
+                    // is to do with files, the rest has its turn.
                     self.port.work(py, &running, &self.pool)?;
                     if !done {
                         return Ok(true);

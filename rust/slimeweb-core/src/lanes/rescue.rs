@@ -1,12 +1,13 @@
-//! What happens when a worker's thread does not come back from what it runs: another one serves its connections meanwhile.
+//! What happens when a worker's thread does not come back from what it runs: another one serves its connections
+//! meanwhile.
 //!
 //! One thread looks at all workers every [`TICK`], and finds those that are at the same piece of work as the last time.
 //!
-//! Where that is a plain function, the event loop has nothing to do with it: a *substitute* runs the loop, and with it all that the
-//! worker does, on a thread of its own. Where it is the loop itself that does not go on, since a coroutine or callback blocks
-//! it, a *stand-in* takes the worker's seat: it reads and answers requests, but runs no Python, and coroutines are started on
-//! the loops of other workers. Plain handlers go to the pool in both cases. The worker's thread has everything back when it comes for
-//! it.
+//! Where that is a plain function, the event loop has nothing to do with it: a *substitute* runs the loop, and with it
+//! all that the worker does, on a thread of its own. Where it is the loop itself that does not go on, since a coroutine
+//! or callback blocks it, a *stand-in* drives the worker's executor: it reads and answers requests, but runs no Python,
+//! and coroutines are started on the loops of other workers. Plain handlers go to the pool in both cases. The worker's
+//! thread has everything back when it comes for it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -25,7 +26,8 @@ const TICK: Duration = Duration::from_millis(4);
 /// Looks without anything to see after which the thread rests, until a worker wakes it.
 const BOREDOM: u32 = 250;
 
-/// Looks after which a loop that has not gone on is stuck: with the GIL, coroutines are started on another worker's only then.
+/// Looks after which a loop that has not gone on is stuck: with the GIL, coroutines are started on another worker's
+/// only then.
 const STUCK: u32 = 25;
 
 /// The thread that looks after the workers, asleep while there is nothing to look at.
@@ -171,5 +173,5 @@ fn substitute(port: &Port) {
 fn stand_in(lanes: &Arc<Lanes>, number: usize) {
     lanes.redistribute(number);
     let port = lanes.port(number);
-    port.drive(|_| if port.is_rescued() { Poll::Pending } else { Poll::Ready(()) });
+    port.run_until(|_| if port.is_rescued() { Poll::Pending } else { Poll::Ready(()) });
 }

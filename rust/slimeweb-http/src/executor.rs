@@ -1,11 +1,12 @@
-//! Where a worker's tasks run: a single-threaded tokio runtime for sockets and timers, and an executor of our own on top.
+//! Where a worker's tasks run: a single-threaded tokio runtime for sockets and timers, and an executor of our own on
+//! top.
 //!
-//! tokio's own scheduler writes to an eventfd whenever a task is woken from outside of its `block_on`. A worker whose thread
-//! leaves the runtime for each batch of handlers would pay that system call for every answer. Here a wake-up is a push to a
-//! queue; whoever drives the station is woken only when it sleeps.
+//! tokio's own scheduler writes to an eventfd whenever a task is woken from outside of its `block_on`. A worker whose
+//! thread leaves the runtime for each batch of handlers would pay that system call for every answer. Here a wake-up is
+//! a push to a queue; the thread that drives the executor is woken only when it is parked.
 //!
-//! One thread drives a station at a time, but it need not always be the same one: tasks are `Send`, so that another thread can
-//! take over from one that is kept elsewhere.
+//! One thread drives an executor at a time, but it need not always be the same one: tasks are `Send`, so that another
+//! thread can take over from one that is blocked.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -24,37 +25,37 @@ use tokio::task::coop;
 
 use crate::wait::Wait;
 
-/// Tasks run between two looks at what the driver waits for. Few enough that the first answers of a crowd go out while the last
-/// requests are still to be read: client and server work at the same time then, instead of in turns.
-const CHUNK: usize = 16;
-/// After so many looks at the queue, the sockets are looked at too, however full the queue is.
-const LOOKS: u8 = 16;
+/// Tasks run between two polls of the driver's condition. Few enough that the first answers of a large batch go out
+/// while the last requests are still to be read, so that client and server work at the same time.
+const TASKS_PER_POLL: usize = 16;
+/// After so many rounds of the queue the sockets are polled, however full the queue is (tokio's `event_interval`).
+const EVENT_INTERVAL: u8 = 16;
 
 /// A worker's runtime and tasks. Dropping it drops the tasks.
-pub struct Station {
+pub struct Executor {
     /// None only in `drop`.
     runtime: Option<Runtime>,
     spawner: Spawner,
-    /// Held by the thread that drives.
-    seat: Mutex<Seat>,
+    /// Locked by the thread that drives.
+    driver: Mutex<Driver>,
 }
 
 #[derive(Default)]
-struct Seat {
-    /// Tasks taken from the queue that have not had their turn.
-    rest: VecDeque<Runnable>,
-    looks: u8,
+struct Driver {
+    /// Tasks taken from the shared queue and not run yet.
+    run_queue: VecDeque<Runnable>,
+    tick: u8,
     wait: Wait,
 }
 
-/// Whether the thread that drives may wait.
+/// Whether the thread that drives may park.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Rest {
+enum Parking {
     Allowed,
     Denied,
 }
 
-/// Starts tasks on a [`Station`], from any thread.
+/// Starts tasks on a [`Executor`], from any thread.
 #[derive(Clone)]
 pub struct Spawner(Arc<Tasks>);
 
@@ -70,27 +71,27 @@ struct Tasks {
 #[derive(Default)]
 struct Queue {
     ready: VecDeque<Runnable>,
-    /// Who drives, if that thread sleeps or is about to.
-    sleeper: Option<Waker>,
+    /// The waker of the thread that drives, if it is parked or about to be.
+    parked: Option<Waker>,
 }
 
-impl Station {
-    /// A station that nobody drives yet.
+impl Executor {
+    /// An executor that no thread drives yet.
     ///
     /// # Errors
     /// What the system says when it has no file descriptors left.
     pub fn new() -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { runtime: Some(runtime), spawner: Spawner(Arc::default()), seat: Mutex::default() })
+        Ok(Self { runtime: Some(runtime), spawner: Spawner(Arc::default()), driver: Mutex::default() })
     }
 
-    /// The way to give it tasks.
+    /// Starts tasks on it.
     #[must_use]
     pub fn spawner(&self) -> &Spawner {
         &self.spawner
     }
 
-    /// Lets this thread make sockets and timers that the station then looks after.
+    /// Lets this thread make sockets and timers that belong to the executor's runtime.
     pub fn enter(&self) -> EnterGuard<'_> {
         self.runtime().enter()
     }
@@ -98,54 +99,55 @@ impl Station {
     fn runtime(&self) -> &Runtime {
         match &self.runtime {
             Some(runtime) => runtime,
-            None => unreachable!("a station is not used once it has been dropped"),
+            None => unreachable!("an executor is not used once it has been dropped"),
         }
     }
 
-    /// Runs tasks on this thread until `until` is ready. It is polled after every few tasks, and after [`Spawner::nudge`].
-    /// While another thread drives the station, this waits for its turn.
+    /// Runs tasks on this thread until `until` is ready. It is polled after every few tasks, and after
+    /// [`Spawner::wake`]. While another thread drives the executor, this blocks.
     ///
     /// # Panics
     /// On a thread that drives a runtime already.
-    pub fn drive<T>(&self, until: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
-        self.drive_and(Rest::Allowed, until)
+    pub fn run_until<T>(&self, until: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+        self.run_tasks_until(Parking::Allowed, until)
     }
 
-    /// As [`drive`](Self::drive), for a thread that has something else to do: it never waits, but looks at the sockets and polls
-    /// `until` again.
+    /// As [`run_until`](Self::run_until), but never parks: polls the sockets without waiting, then `until` again.
     ///
     /// # Panics
     /// On a thread that drives a runtime already.
-    pub fn drive_restless<T>(&self, until: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
-        self.drive_and(Rest::Denied, until)
+    pub fn spin_until<T>(&self, until: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+        self.run_tasks_until(Parking::Denied, until)
     }
 
-    fn drive_and<T>(&self, rest: Rest, mut until: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
-        let mut seat = lock(&self.seat);
-        let _awake = Awake(&self.spawner);
-        let mut begun = false;
+    fn run_tasks_until<T>(&self, parking: Parking, mut until: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+        let mut driver = lock(&self.driver);
+        let _awake = NotParked(&self.spawner);
+        let mut is_first = true;
         self.runtime().block_on(poll_fn(|cx| {
-            if !begun {
-                begun = true;
-                self.run_woken(&mut seat);
+            if is_first {
+                is_first = false;
+                self.run_woken(&mut driver);
             }
-            self.round(&mut seat, cx, rest, &mut until)
+            self.round(&mut driver, cx, parking, &mut until)
         }))
     }
 
-    /// Runs what was woken while nobody drove: mostly answers that can go out, ahead of requests that are still to be read.
-    fn run_woken(&self, seat: &mut Seat) {
+    /// Runs what was woken while no thread drove: mostly answers that can go out, ahead of requests that are still to
+    /// be read.
+    fn run_woken(&self, driver: &mut Driver) {
         let mut woken = std::mem::take(&mut lock(&self.spawner.0.queue).ready);
         while coop::has_budget_remaining()
             && let Some(task) = woken.pop_front()
         {
             self.run(task);
         }
-        woken.append(&mut seat.rest);
-        seat.rest = woken;
+        woken.append(&mut driver.run_queue);
+        driver.run_queue = woken;
     }
 
-    /// Runs a task, or drops it where all have been cancelled: [`Spawner::cancel`] does not reach those that the seat holds.
+    /// Runs a task, or drops it where all have been cancelled: [`Spawner::cancel`] does not reach those in the driver's
+    /// own queue.
     fn run(&self, task: Runnable) {
         if self.spawner.is_cancelled() {
             return;
@@ -156,46 +158,46 @@ impl Station {
 
     fn round<T>(
         &self,
-        seat: &mut Seat,
+        driver: &mut Driver,
         cx: &mut Context<'_>,
-        rest: Rest,
+        parking: Parking,
         until: &mut impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
         let tasks = &self.spawner.0;
         loop {
-            seat.rest.append(&mut lock(&tasks.queue).ready);
-            if !seat.rest.is_empty() {
-                seat.wait.ends(seat.rest.len());
+            driver.run_queue.append(&mut lock(&tasks.queue).ready);
+            if !driver.run_queue.is_empty() {
+                driver.wait.ends(driver.run_queue.len());
             }
-            for _ in 0..CHUNK {
-                let Some(task) = seat.rest.pop_front() else { break };
+            for _ in 0..TASKS_PER_POLL {
+                let Some(task) = driver.run_queue.pop_front() else { break };
                 self.run(task);
                 if !coop::has_budget_remaining() {
                     break;
                 }
             }
-            seat.looks = seat.looks.wrapping_add(1);
-            if !coop::has_budget_remaining() || seat.looks.is_multiple_of(LOOKS) {
+            driver.tick = driver.tick.wrapping_add(1);
+            if !coop::has_budget_remaining() || driver.tick.is_multiple_of(EVENT_INTERVAL) {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
             let mut queue = lock(&tasks.queue);
-            let idle = seat.rest.is_empty() && queue.ready.is_empty();
+            let idle = driver.run_queue.is_empty() && queue.ready.is_empty();
             if idle {
-                // Before `until` looks, so that what comes after that look wakes this thread.
-                match &mut queue.sleeper {
-                    Some(sleeper) => sleeper.clone_from(cx.waker()),
+                // Before `until` is polled, so that what comes after that poll wakes this thread.
+                match &mut queue.parked {
+                    Some(parked) => parked.clone_from(cx.waker()),
                     none => *none = Some(cx.waker().clone()),
                 }
             }
             drop(queue);
             let outcome = until(cx);
             if outcome.is_ready() {
-                seat.wait.ends(1);
+                driver.wait.ends(1);
                 return outcome;
             }
             if idle {
-                if rest == Rest::Denied || seat.wait.goes_on() {
+                if parking == Parking::Denied || driver.wait.goes_on() {
                     cx.waker().wake_by_ref();
                 }
                 return outcome;
@@ -204,20 +206,20 @@ impl Station {
     }
 }
 
-/// While a thread is between two drives nobody needs to wake it.
-struct Awake<'a>(&'a Spawner);
+/// A thread that has ceased to drive needs no wake-up.
+struct NotParked<'a>(&'a Spawner);
 
-impl Drop for Awake<'_> {
+impl Drop for NotParked<'_> {
     fn drop(&mut self) {
-        lock(&self.0.0.queue).sleeper = None;
+        lock(&self.0.0.queue).parked = None;
     }
 }
 
-impl Drop for Station {
+impl Drop for Executor {
     fn drop(&mut self) {
         self.spawner.cancel();
         lock(&self.spawner.0.queue).ready.clear();
-        lock(&self.seat).rest.clear();
+        lock(&self.driver).run_queue.clear();
         if let Some(runtime) = self.runtime.take() {
             // A blocking read of a slow disk is not waited for.
             runtime.shutdown_background();
@@ -225,18 +227,18 @@ impl Drop for Station {
     }
 }
 
-impl fmt::Debug for Station {
+impl fmt::Debug for Executor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Station").field("spawner", &self.spawner).finish_non_exhaustive()
+        f.debug_struct("Executor").field("spawner", &self.spawner).finish_non_exhaustive()
     }
 }
 
 impl Spawner {
-    /// Starts a task. It is dropped unfinished by [`cancel`](Self::cancel), or when its station is.
+    /// Starts a task. It is dropped unfinished by [`cancel`](Self::cancel), or when its executor is.
     pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
         let tasks = Arc::downgrade(&self.0);
         let schedule = move |runnable| {
-            // A task without a station is dropped.
+            // A task without an executor is dropped.
             if let Some(tasks) = tasks.upgrade() {
                 tasks.push(runnable);
             }
@@ -254,12 +256,13 @@ impl Spawner {
         runnable.schedule();
     }
 
-    /// Lets the thread that drives look at what it waits for.
-    pub fn nudge(&self) {
-        wake(lock(&self.0.queue));
+    /// Makes the thread that drives poll its condition.
+    pub fn wake(&self) {
+        wake_driver(lock(&self.0.queue));
     }
 
-    /// Drops every task, those that are being run by other threads when they yield, and all that is spawned from now on.
+    /// Drops every task, those that are being run by other threads when they yield, and all that is spawned from now
+    /// on.
     pub fn cancel(&self) {
         let wakers = {
             let mut alive = lock(&self.0.alive);
@@ -270,7 +273,7 @@ impl Spawner {
         // Dropping one may wake others, but spawns none.
         let ready = std::mem::take(&mut lock(&self.0.queue).ready);
         drop(ready);
-        self.nudge();
+        self.wake();
     }
 
     /// Whether [`cancel`](Self::cancel) has been called.
@@ -290,16 +293,16 @@ impl Tasks {
     fn push(&self, runnable: Runnable) {
         let mut queue = lock(&self.queue);
         queue.ready.push_back(runnable);
-        wake(queue);
+        wake_driver(queue);
     }
 }
 
-/// Wakes who drives, after the lock.
-fn wake(mut queue: MutexGuard<'_, Queue>) {
-    let sleeper = queue.sleeper.take();
+/// Wakes the thread that drives, after the lock has been released.
+fn wake_driver(mut queue: MutexGuard<'_, Queue>) {
+    let parked = queue.parked.take();
     drop(queue);
-    if let Some(sleeper) = sleeper {
-        sleeper.wake();
+    if let Some(parked) = parked {
+        parked.wake();
     }
 }
 
@@ -334,7 +337,7 @@ impl Drop for Listed {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing that can panic runs under these locks; a task that panics while the seat is held is caught.
+    // Nothing that can panic runs under these locks; a task that panics while the driver is locked is caught.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -347,67 +350,67 @@ mod tests {
 
     use super::*;
 
-    fn drive_until(station: &Station, done: impl Fn() -> bool) {
-        station.drive(|_| if done() { Poll::Ready(()) } else { Poll::Pending });
+    fn run_until_done(executor: &Executor, done: impl Fn() -> bool) {
+        executor.run_until(|_| if done() { Poll::Ready(()) } else { Poll::Pending });
     }
 
     #[test]
     fn tasks_run_on_the_thread_that_drives_and_wake_it_from_others() {
-        let station = Station::new().unwrap();
+        let executor = Executor::new().unwrap();
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let (told, heard) = mpsc::channel();
-        station.spawner().spawn(async move {
+        executor.spawner().spawn(async move {
             let value: u32 = receiver.await.unwrap();
             told.send((value, thread::current().id())).unwrap();
         });
         let waking = thread::spawn(move || sender.send(7).unwrap());
         let seen = std::cell::OnceCell::new();
-        drive_until(&station, || heard.try_recv().is_ok_and(|value| seen.set(value).is_ok()));
+        run_until_done(&executor, || heard.try_recv().is_ok_and(|value| seen.set(value).is_ok()));
         waking.join().unwrap();
         assert_eq!(*seen.get().unwrap(), (7, thread::current().id()));
     }
 
     #[test]
-    fn who_is_restless_gets_away_without_anybody_who_wakes_it() {
-        let station = Station::new().unwrap();
-        let mut looks = 0;
-        let seen = station.drive_restless(|_| {
-            looks += 1;
-            if looks < 3 { Poll::Pending } else { Poll::Ready(looks) }
+    fn a_thread_that_spins_needs_no_wake_up() {
+        let executor = Executor::new().unwrap();
+        let mut tick = 0;
+        let seen = executor.spin_until(|_| {
+            tick += 1;
+            if tick < 3 { Poll::Pending } else { Poll::Ready(tick) }
         });
         assert_eq!(seen, 3);
     }
 
     #[test]
-    fn a_task_that_panics_or_never_rests_leaves_the_others_alone() {
-        let station = Station::new().unwrap();
+    fn a_task_that_panics_or_never_waits_leaves_the_others_alone() {
+        let executor = Executor::new().unwrap();
         let ticks = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&ticks);
-        station.spawner().spawn(async { panic!("on purpose") });
-        station.spawner().spawn(async {
+        executor.spawner().spawn(async { panic!("on purpose") });
+        executor.spawner().spawn(async {
             loop {
                 tokio::task::yield_now().await;
             }
         });
-        station.spawner().spawn(async move {
+        executor.spawner().spawn(async move {
             for _ in 0..3 {
                 tokio::time::sleep(Duration::from_millis(1)).await;
                 counted.fetch_add(1, Ordering::Relaxed);
             }
         });
-        drive_until(&station, || ticks.load(Ordering::Relaxed) == 3);
+        run_until_done(&executor, || ticks.load(Ordering::Relaxed) == 3);
     }
 
     #[test]
     fn another_thread_takes_over_and_gives_back() {
-        let station = Arc::new(Station::new().unwrap());
+        let executor = Arc::new(Executor::new().unwrap());
         let turns = Arc::new(AtomicUsize::new(0));
         for _ in 0..100 {
-            let (theirs, others) = (Arc::clone(&station), Arc::clone(&turns));
-            let other = thread::spawn(move || drive_until(&theirs, || others.load(Ordering::Acquire) % 2 == 1));
+            let (theirs, others) = (Arc::clone(&executor), Arc::clone(&turns));
+            let other = thread::spawn(move || run_until_done(&theirs, || others.load(Ordering::Acquire) % 2 == 1));
             turns.fetch_add(1, Ordering::Release);
-            station.spawner().nudge();
-            drive_until(&station, || true);
+            executor.spawner().wake();
+            run_until_done(&executor, || true);
             other.join().unwrap();
             turns.fetch_add(1, Ordering::Release);
         }
@@ -422,46 +425,46 @@ mod tests {
             }
         }
         let dropped = Arc::new(AtomicUsize::new(0));
-        let station = Station::new().unwrap();
+        let executor = Executor::new().unwrap();
         for _ in 0..10 {
             let told = Told(Arc::clone(&dropped));
-            station.spawner().spawn(async move {
+            executor.spawner().spawn(async move {
                 let _told = told;
                 std::future::pending::<()>().await;
             });
         }
-        drive_until(&station, || true);
+        run_until_done(&executor, || true);
         assert_eq!(dropped.load(Ordering::Relaxed), 0);
-        station.spawner().cancel();
+        executor.spawner().cancel();
         assert_eq!(dropped.load(Ordering::Relaxed), 10);
         let told = Told(Arc::clone(&dropped));
-        station.spawner().spawn(async move { drop(told) });
+        executor.spawner().spawn(async move { drop(told) });
         assert_eq!(dropped.load(Ordering::Relaxed), 11);
     }
 
     #[test]
     fn a_task_that_waits_for_its_turn_is_cancelled_too() {
-        let station = Station::new().unwrap();
+        let executor = Executor::new().unwrap();
         let ran = Arc::new(AtomicUsize::new(0));
-        let (spawner, counted) = (station.spawner().clone(), Arc::clone(&ran));
-        station.spawner().spawn(async move { spawner.cancel() });
-        station.spawner().spawn(async move {
+        let (spawner, counted) = (executor.spawner().clone(), Arc::clone(&ran));
+        executor.spawner().spawn(async move { spawner.cancel() });
+        executor.spawner().spawn(async move {
             counted.fetch_add(1, Ordering::Relaxed);
         });
-        drive_until(&station, || true);
+        run_until_done(&executor, || true);
         assert_eq!((ran.load(Ordering::Relaxed), Arc::strong_count(&ran)), (0, 1));
     }
 
     #[test]
     fn what_is_spawned_and_never_driven_goes_with_the_station() {
         let held = Arc::new(());
-        let station = Station::new().unwrap();
+        let executor = Executor::new().unwrap();
         let theirs = Arc::clone(&held);
-        station.spawner().spawn(async move {
+        executor.spawner().spawn(async move {
             let _theirs = theirs;
             std::future::pending::<()>().await;
         });
-        drop(station);
+        drop(executor);
         assert_eq!(Arc::strong_count(&held), 1);
     }
 }
