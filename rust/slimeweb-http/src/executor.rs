@@ -23,7 +23,7 @@ use slab::Slab;
 use tokio::runtime::{Builder, EnterGuard, Runtime};
 use tokio::task::coop;
 
-use crate::wait::Wait;
+use crate::park::ParkPolicy;
 
 /// Tasks run between two polls of the driver's condition. Few enough that the first answers of a large batch go out
 /// while the last requests are still to be read, so that client and server work at the same time.
@@ -45,7 +45,7 @@ struct Driver {
     /// Tasks taken from the shared queue and not run yet.
     run_queue: VecDeque<Runnable>,
     tick: u8,
-    wait: Wait,
+    park: ParkPolicy,
 }
 
 /// Whether the thread that drives may park.
@@ -167,7 +167,7 @@ impl Executor {
         loop {
             driver.run_queue.append(&mut lock(&tasks.queue).ready);
             if !driver.run_queue.is_empty() {
-                driver.wait.ends(driver.run_queue.len());
+                driver.park.unparked(driver.run_queue.len());
             }
             for _ in 0..TASKS_PER_POLL {
                 let Some(task) = driver.run_queue.pop_front() else { break };
@@ -193,11 +193,11 @@ impl Executor {
             drop(queue);
             let outcome = until(cx);
             if outcome.is_ready() {
-                driver.wait.ends(1);
+                driver.park.unparked(1);
                 return outcome;
             }
             if idle {
-                if parking == Parking::Denied || driver.wait.goes_on() {
+                if parking == Parking::Denied || driver.park.yield_before_park() {
                     cx.waker().wake_by_ref();
                 }
                 return outcome;

@@ -25,13 +25,13 @@ mod framing;
 mod handle;
 mod listener;
 pub mod multipart;
+mod park;
 mod reaper;
 mod request_body;
 pub mod router;
 mod server;
 mod service;
 mod tls;
-mod wait;
 mod wire;
 mod worker;
 
