@@ -15,7 +15,7 @@ use crate::handle::Running;
 #[cfg(unix)]
 use crate::listener::SocketFile;
 use crate::listener::{Listener, ListeningSocket};
-use crate::worker::Roster;
+use crate::worker::ConnectionRegistry;
 
 /// How long to wait when the system cannot give a connection (too many open files, no memory).
 const BACK_OFF: Duration = Duration::from_millis(50);
@@ -52,7 +52,7 @@ pub(crate) struct Load {
     /// Told when the last connection ends.
     pub(crate) none_left: Notify,
     /// Those of them that speak HTTP.
-    pub(crate) roster: Arc<Roster>,
+    pub(crate) registry: Arc<ConnectionRegistry>,
 }
 
 impl Load {
@@ -174,8 +174,8 @@ impl Gate {
         }
     }
 
-    /// Takes what has been connected by now: the system resets what nobody has accepted when the listener is closed, and with it
-    /// requests that have been sent already.
+    /// Takes what has been connected by now: the system resets what nobody has accepted when the listener is closed,
+    /// and with it requests that have been sent already.
     async fn finish(&self, desk: &Desk) {
         while let Ok(room) = Arc::clone(&desk.room).try_acquire_owned() {
             let accepted = tokio::select! {

@@ -31,7 +31,7 @@ use crate::framing::{self, Asked};
 use crate::request_body::RequestBody;
 use crate::service::{ConnectionInfo, Exchange, Service, plain};
 use crate::wire::{self, Fault, InFlight, Order, Parting, Pulse, Socket, Transport, Wire};
-use crate::worker::{Entered, Floor};
+use crate::worker::{Registration, WorkerContext};
 
 /// HTTP/2 streams that a client may have open at a time.
 const STREAMS: u32 = 256;
@@ -55,36 +55,36 @@ const REFUSABLE: u32 = 4;
 const NOT_PASSED: u64 = u64::MAX;
 
 /// Serves one connection.
-pub(crate) async fn run<S: Service>(floor: Arc<Floor<S>>, arrival: Arrival) {
+pub(crate) async fn run<S: Service>(context: Arc<WorkerContext<S>>, arrival: Arrival) {
     let Arrival { socket, peer, local, id, permit } = arrival;
     // A failure here is the connection's own; there is nobody to tell.
-    let Ok(socket) = register(socket) else { return };
-    let tls = floor.config.tls.clone();
+    let Ok(socket) = into_tokio(socket) else { return };
+    let tls = context.config.tls.clone();
     let info = Arc::new(ConnectionInfo { peer, local, tls: tls.is_some(), id });
     let transport = match tls {
         None => Transport::Plain(socket),
         Some(tls) => {
-            // In the roster as a connection that has not asked yet: for so long a handshake may take, and so soon it is
-            // given up when the server stops.
-            let pulse = Pulse::new(Arc::clone(&floor.clock));
-            let entered = floor.roster.enter(id, Arc::clone(&pulse));
+            // Registered as a connection without a request: a handshake may take as long as a first head, and is given
+            // up as soon when the server stops.
+            let pulse = Pulse::new(Arc::clone(&context.clock));
+            let registration = context.registry.register(id, Arc::clone(&pulse));
             let mut handshake = Box::pin(TlsAcceptor::from(tls.0).accept(socket));
-            match drive(Pin::new(&mut handshake), &pulse, &entered, |_| {}).await {
+            match drive(Pin::new(&mut handshake), &pulse, &registration, |_| {}).await {
                 Some(Ok(stream)) => Transport::Tls(Box::new(stream)),
                 _ => return,
             }
         }
     };
-    let pulse = Pulse::new(Arc::clone(&floor.clock));
-    let entered = floor.roster.enter(id, Arc::clone(&pulse));
+    let pulse = Pulse::new(Arc::clone(&context.clock));
+    let registration = context.registry.register(id, Arc::clone(&pulse));
     if transport.speaks_http2() {
-        Box::pin(http2(&floor, transport, permit, info, &pulse, &entered)).await;
+        Box::pin(http2(&context, transport, permit, info, &pulse, &registration)).await;
     } else {
-        http1(&floor, transport, permit, info, &pulse, &entered).await;
+        http1(&context, transport, permit, info, &pulse, &registration).await;
     }
 }
 
-fn register(socket: ArrivedSocket) -> io::Result<Socket> {
+fn into_tokio(socket: ArrivedSocket) -> io::Result<Socket> {
     Ok(match socket {
         ArrivedSocket::Tcp(stream) => Socket::Tcp(tokio::net::TcpStream::from_std(stream)?),
         #[cfg(unix)]
@@ -93,19 +93,19 @@ fn register(socket: ArrivedSocket) -> io::Result<Socket> {
 }
 
 async fn http1<S: Service>(
-    floor: &Arc<Floor<S>>,
+    context: &Arc<WorkerContext<S>>,
     transport: Transport,
     permit: Permit,
     info: Arc<ConnectionInfo>,
     pulse: &Arc<Pulse>,
-    entered: &Entered,
+    registration: &Registration,
 ) {
-    let limits = &floor.config.limits;
+    let limits = &context.config.limits;
     let parting = Arc::new(Parting::default());
     let mut farewell = None;
     let wire = Wire::http1(transport, permit, Arc::clone(pulse), Arc::clone(&parting), limits.head_size);
     let desk = Arc::new(Desk {
-        floor: Arc::clone(floor),
+        context: Arc::clone(context),
         info: Arc::clone(&info),
         pulse: Arc::clone(pulse),
         multiplexed: false,
@@ -129,7 +129,7 @@ async fn http1<S: Service>(
                 .serve_connection(TokioIo::new(wire), service_fn(move |request| desk.answer(request)))
                 .with_upgrades()
         );
-        let outcome = drive(connection, pulse, entered, |connection| {
+        let outcome = drive(connection, pulse, registration, |connection| {
             // One with nothing in flight is not closed yet: a request may be on its way. It is answered as the last
             // one, and where none comes the reaper ends the connection.
             if !pulse.is_idle() {
@@ -141,7 +141,7 @@ async fn http1<S: Service>(
             if let Some(status) = parting.refusal() {
                 farewell = Some((status, refusal(status, &error, limits)));
             } else if let Some(status) = own_answer(&error) {
-                floor.service.answered(&info, status, 0);
+                context.service.answered(&info, status, 0);
             }
         }
     }
@@ -152,7 +152,7 @@ async fn http1<S: Service>(
         let goodbye = async {
             if let Some((status, text)) = farewell {
                 let taken = say(&mut transport, status, &text).await;
-                floor.service.answered(&info, status, if taken { text.len() as u64 } else { 0 });
+                context.service.answered(&info, status, if taken { text.len() as u64 } else { 0 });
             }
             linger(transport).await;
         };
@@ -175,25 +175,25 @@ fn refusal(status: StatusCode, error: &hyper::Error, limits: &Limits) -> String 
 }
 
 async fn http2<S: Service>(
-    floor: &Arc<Floor<S>>,
+    context: &Arc<WorkerContext<S>>,
     transport: Transport,
     permit: Permit,
     info: Arc<ConnectionInfo>,
     pulse: &Arc<Pulse>,
-    entered: &Entered,
+    registration: &Registration,
 ) {
     let wire = Wire::http2(transport, permit, Arc::clone(pulse));
-    let desk = Arc::new(Desk { floor: Arc::clone(floor), info, pulse: Arc::clone(pulse), multiplexed: true });
-    let connection = http2::Builder::new(Streams(floor.spawner.clone()))
+    let desk = Arc::new(Desk { context: Arc::clone(context), info, pulse: Arc::clone(pulse), multiplexed: true });
+    let connection = http2::Builder::new(Streams(context.spawner.clone()))
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(
-            u32::try_from(floor.config.limits.head_size).unwrap_or(u32::MAX).saturating_mul(REFUSABLE),
+            u32::try_from(context.config.limits.head_size).unwrap_or(u32::MAX).saturating_mul(REFUSABLE),
         )
         .serve_connection(TokioIo::new(wire), service_fn(move |request| desk.answer(request)));
-    let _ = drive(pin!(connection), pulse, entered, |connection| {
+    let _ = drive(pin!(connection), pulse, registration, |connection| {
         connection.graceful_shutdown();
     })
     .await;
@@ -203,15 +203,15 @@ async fn http2<S: Service>(
 async fn drive<C: Future>(
     mut connection: Pin<&mut C>,
     pulse: &Pulse,
-    entered: &Entered,
+    registration: &Registration,
     drain: impl Fn(Pin<&mut C>),
 ) -> Option<C::Output> {
-    let (mut registered, mut draining) = (false, false);
+    let (mut has_wakers, mut draining) = (false, false);
     poll_fn(|cx| {
-        if !registered {
-            entered.set_waker(cx.waker());
+        if !has_wakers {
+            registration.set_waker(cx.waker());
             pulse.set_task(cx.waker());
-            registered = true;
+            has_wakers = true;
         }
         if pulse.order() >= Order::Expire {
             return Poll::Ready(None);
@@ -274,7 +274,7 @@ where
 
 /// Where a connection's requests are answered.
 struct Desk<S> {
-    floor: Arc<Floor<S>>,
+    context: Arc<WorkerContext<S>>,
     info: Arc<ConnectionInfo>,
     pulse: Arc<Pulse>,
     multiplexed: bool,
@@ -299,7 +299,7 @@ impl<S: Service> Desk<S> {
             let names_host = request.uri().scheme().is_some() || asked == Asked::Connect;
             return self.pulse.fault(index).or_else(|| names_host.then(|| http1_fault(request.uri(), asked)).flatten());
         }
-        let limits = &self.floor.config.limits;
+        let limits = &self.context.config.limits;
         if request.headers().len() > limits.header_count && fields(request.headers()) > limits.header_count {
             return Some(Fault::TooManyFields);
         }
@@ -315,7 +315,7 @@ impl<S: Service> Desk<S> {
         index: u64,
     ) -> Call<impl Future<Output = Response<Body>> + Send + Unpin + use<S>> {
         let (head, incoming) = request.into_parts();
-        let limits = &self.floor.config.limits;
+        let limits = &self.context.config.limits;
         let mut body =
             RequestBody::new(incoming, &head.headers, self.multiplexed, limits.body_timeout, limits.body_rate);
         if !self.multiplexed {
@@ -324,7 +324,7 @@ impl<S: Service> Desk<S> {
         let exchange = Exchange { head, body, connection: Arc::clone(&self.info) };
         // The service is not looked at again after a panic but for the next request, which it has to be ready for
         // anyway.
-        match catch_unwind(AssertUnwindSafe(|| self.floor.service.call(exchange))) {
+        match catch_unwind(AssertUnwindSafe(|| self.context.service.call(exchange))) {
             Ok(call) => Call::Running(call),
             Err(_) => Call::Ended(Box::new(panicked())),
         }
@@ -332,11 +332,11 @@ impl<S: Service> Desk<S> {
 
     fn refuse<F>(&self, request: Request<Incoming>, fault: Fault) -> Call<F> {
         let (head, incoming) = request.into_parts();
-        let limits = &self.floor.config.limits;
+        let limits = &self.context.config.limits;
         // So that the client gets to read the answer while it sends.
         RequestBody::new(incoming, &head.headers, self.multiplexed, limits.body_timeout, limits.body_rate).discard();
         let info = Arc::clone(&self.info);
-        let answer = || self.floor.service.refuse(head, info, fault.status(), fault.explanation());
+        let answer = || self.context.service.refuse(head, info, fault.status(), fault.explanation());
         match catch_unwind(AssertUnwindSafe(answer)) {
             Ok(refusing) => Call::Refusing(refusing),
             Err(_) => Call::Ended(Box::new(panicked())),
@@ -363,7 +363,7 @@ impl<S: Service> Desk<S> {
             if upgrades || (asked == Asked::Connect && response.status().is_success()) {
                 self.pulse.become_tunnel();
             }
-            let last = !upgrades && self.floor.roster.is_draining();
+            let last = !upgrades && self.context.registry.is_draining();
             if last || self.pulse.fault(index).is_some() {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }

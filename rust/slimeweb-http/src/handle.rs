@@ -54,8 +54,8 @@ impl Handle {
         Running { stage: self.shared.stage.subscribe(), _thread: Arc::new(Thread(Arc::clone(&self.shared))) }
     }
 
-    /// Begins to stop and returns at once: listeners and idle connections are closed, requests in flight may finish within
-    /// [`Limits::shutdown_grace`](crate::Limits::shutdown_grace).
+    /// Begins to stop and returns at once: listeners and idle connections are closed, requests in flight may finish
+    /// within [`Limits::shutdown_grace`](crate::Limits::shutdown_grace).
     pub fn shutdown(&self) {
         self.shared.move_to(Stage::Draining);
     }
@@ -94,7 +94,7 @@ impl Handle {
     /// Requests in flight now, and how many of them are answered by a body of unknown length.
     #[must_use]
     pub fn in_flight(&self) -> (usize, usize) {
-        let counts = self.loads.iter().map(|load| load.roster.in_flight());
+        let counts = self.loads.iter().map(|load| load.registry.in_flight());
         counts.fold((0, 0), |sum, each| (sum.0 + each.0, sum.1 + each.1))
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::config::Limits;
 use crate::wire::{Clock, Order, Pulse};
-use crate::worker::Roster;
+use crate::worker::ConnectionRegistry;
 
 const SLOWEST_TICK: Duration = Duration::from_millis(500);
 const DRAINING_TICK: Duration = Duration::from_millis(50);
@@ -48,14 +48,14 @@ impl Deadlines {
 }
 
 /// Looks after the connections of one worker, for ever.
-pub(crate) async fn run(roster: Arc<Roster>, clock: Arc<Clock>, limits: Limits) {
+pub(crate) async fn run(registry: Arc<ConnectionRegistry>, clock: Arc<Clock>, limits: Limits) {
     let shortest = limits.head_timeout.min(limits.idle_timeout).min(limits.send_timeout);
     let tick = (shortest / 4).clamp(FASTEST_TICK, SLOWEST_TICK);
     let deadlines = Deadlines::new(&limits);
     loop {
-        tokio::time::sleep(if roster.is_draining() { tick.min(DRAINING_TICK) } else { tick }).await;
+        tokio::time::sleep(if registry.is_draining() { tick.min(DRAINING_TICK) } else { tick }).await;
         let now = clock.update();
-        let draining_for = roster.draining_for(now);
-        roster.command(|pulse| deadlines.verdict(pulse, now, draining_for));
+        let draining_for = registry.draining_for(now);
+        registry.close_each(|pulse| deadlines.verdict(pulse, now, draining_for));
     }
 }

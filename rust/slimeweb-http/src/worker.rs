@@ -1,4 +1,4 @@
-//! One worker's share of the connections.
+//! A worker: serves the connections that the acceptor gives to it.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,20 +18,20 @@ use crate::wire::{Clock, Order, Pulse};
 
 /// A worker before it runs.
 pub(crate) struct Worker<S> {
-    floor: Arc<Floor<S>>,
+    context: Arc<WorkerContext<S>>,
     load: Arc<Load>,
 }
 
-/// What the connections of a worker share.
-pub(crate) struct Floor<S> {
+/// What all connections of a worker share.
+pub(crate) struct WorkerContext<S> {
     pub(crate) service: Arc<S>,
     pub(crate) config: Arc<Config>,
     pub(crate) clock: Arc<Clock>,
-    pub(crate) roster: Arc<Roster>,
+    pub(crate) registry: Arc<ConnectionRegistry>,
     pub(crate) spawner: Spawner,
 }
 
-impl<S: Service> Floor<S> {
+impl<S: Service> WorkerContext<S> {
     fn hear(self: &Arc<Self>, news: News) {
         match news {
             News::Arrival(arrival) => self.spawner.spawn(connection::run(Arc::clone(self), arrival)),
@@ -40,9 +40,9 @@ impl<S: Service> Floor<S> {
     }
 }
 
-/// The worker's HTTP connections, for those who give them orders.
+/// The worker's HTTP connections, for whoever has to close them.
 #[derive(Debug, Default)]
-pub(crate) struct Roster {
+pub(crate) struct ConnectionRegistry {
     entries: Mutex<HashMap<u64, Entry>>,
     /// Since when, in milliseconds of the clock; 0 while the server serves.
     draining_since: AtomicU64,
@@ -54,15 +54,15 @@ struct Entry {
     waker: Option<Waker>,
 }
 
-impl Roster {
-    pub(crate) fn enter(self: &Arc<Self>, id: u64, pulse: Arc<Pulse>) -> Entered {
+impl ConnectionRegistry {
+    pub(crate) fn register(self: &Arc<Self>, id: u64, pulse: Arc<Pulse>) -> Registration {
         let mut entries = self.entries();
-        // Under the lock: whoever drains after this sees the entry.
+        // Under the lock: a drain after this sees the entry.
         if self.is_draining() {
             pulse.give(Order::Drain);
         }
         entries.insert(id, Entry { pulse, waker: None });
-        Entered { roster: Arc::clone(self), id }
+        Registration { registry: Arc::clone(self), id }
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -80,8 +80,8 @@ impl Roster {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives each connection the order that `decide` has for it, and wakes those that got one.
-    pub(crate) fn command(&self, decide: impl Fn(&Pulse) -> Option<Order>) {
+    /// Closes each connection in the way that `decide` returns for it, and wakes those concerned.
+    pub(crate) fn close_each(&self, decide: impl Fn(&Pulse) -> Option<Order>) {
         let mut told = Vec::new();
         for entry in self.entries().values() {
             if let Some(order) = decide(&entry.pulse) {
@@ -100,59 +100,59 @@ impl Roster {
 
     fn drain(&self, now: u64) {
         self.draining_since.store(now.max(1), Ordering::Relaxed);
-        self.command(|_| Some(Order::Drain));
+        self.close_each(|_| Some(Order::Drain));
     }
 }
 
-/// A connection's place in the roster.
-pub(crate) struct Entered {
-    roster: Arc<Roster>,
+/// A connection's entry in the registry, removed when this is dropped.
+pub(crate) struct Registration {
+    registry: Arc<ConnectionRegistry>,
     id: u64,
 }
 
-impl Entered {
-    /// Says whom to wake. Once is enough: a task's waker stays the same.
+impl Registration {
+    /// Sets the task to wake when the connection is to close. Once is enough: a task's waker stays the same.
     pub(crate) fn set_waker(&self, waker: &Waker) {
-        if let Some(entry) = self.roster.entries().get_mut(&self.id) {
+        if let Some(entry) = self.registry.entries().get_mut(&self.id) {
             entry.waker = Some(waker.clone());
         }
     }
 }
 
-impl Drop for Entered {
+impl Drop for Registration {
     fn drop(&mut self) {
-        self.roster.entries().remove(&self.id);
+        self.registry.entries().remove(&self.id);
     }
 }
 
 impl<S: Service> Worker<S> {
     pub(crate) fn new(service: S, config: Arc<Config>, load: Arc<Load>, spawner: Spawner) -> Self {
-        let roster = Arc::clone(&load.roster);
-        let floor = Floor { service: Arc::new(service), config, clock: Clock::new(), roster, spawner };
-        Self { floor: Arc::new(floor), load }
+        let registry = Arc::clone(&load.registry);
+        let context = WorkerContext { service: Arc::new(service), config, clock: Clock::new(), registry, spawner };
+        Self { context: Arc::new(context), load }
     }
 
     /// Serves until the server stops, or has shut down; what is left then is dropped.
     pub(crate) async fn run(self, mut arrivals: mpsc::UnboundedReceiver<News>, running: Running) {
-        let Self { floor, load } = self;
-        let limits = &floor.config.limits;
-        floor.spawner.spawn(reaper::run(Arc::clone(&floor.roster), Arc::clone(&floor.clock), limits.clone()));
+        let Self { context, load } = self;
+        let limits = &context.config.limits;
+        context.spawner.spawn(reaper::run(Arc::clone(&context.registry), Arc::clone(&context.clock), limits.clone()));
         let work = async {
             tokio::select! {
                 () = running.shutting_down() => {}
                 () = async {
                     while let Some(news) = arrivals.recv().await {
-                        floor.clock.update();
-                        floor.hear(news);
+                        context.clock.update();
+                        context.hear(news);
                     }
                 } => {}
             }
-            floor.roster.drain(floor.clock.update());
+            context.registry.drain(context.clock.update());
             // The acceptor may still be handing over what it had accepted: that is served like others in flight, and
             // the channel ends when the acceptor has.
             let emptied = async {
                 while let Some(news) = arrivals.recv().await {
-                    floor.hear(news);
+                    context.hear(news);
                 }
                 while load.connections() > 0 {
                     load.none_left.notified().await;
@@ -164,7 +164,7 @@ impl<S: Service> Worker<S> {
             () = running.stopping() => {}
             () = work => {}
         }
-        floor.spawner.cancel();
+        context.spawner.cancel();
         drop(running);
     }
 }
