@@ -30,7 +30,7 @@ use crate::files::http_date;
 use crate::framing::{self, Asked};
 use crate::request_body::RequestBody;
 use crate::service::{ConnectionInfo, Exchange, Service, plain};
-use crate::wire::{self, Fault, InFlight, Order, Parting, Pulse, Socket, Transport, Wire};
+use crate::wire::{self, CloseMode, ConnectionState, Fault, InFlight, Parting, Socket, Transport, Wire};
 use crate::worker::{Registration, WorkerContext};
 
 /// HTTP/2 streams that a client may have open at a time.
@@ -66,21 +66,21 @@ pub(crate) async fn run<S: Service>(context: Arc<WorkerContext<S>>, arrival: Arr
         Some(tls) => {
             // Registered as a connection without a request: a handshake may take as long as a first head, and is given
             // up as soon when the server stops.
-            let pulse = Pulse::new(Arc::clone(&context.clock));
-            let registration = context.registry.register(id, Arc::clone(&pulse));
+            let state = ConnectionState::new(Arc::clone(&context.clock));
+            let registration = context.registry.register(id, Arc::clone(&state));
             let mut handshake = Box::pin(TlsAcceptor::from(tls.0).accept(socket));
-            match drive(Pin::new(&mut handshake), &pulse, &registration, |_| {}).await {
+            match drive(Pin::new(&mut handshake), &state, &registration, |_| {}).await {
                 Some(Ok(stream)) => Transport::Tls(Box::new(stream)),
                 _ => return,
             }
         }
     };
-    let pulse = Pulse::new(Arc::clone(&context.clock));
-    let registration = context.registry.register(id, Arc::clone(&pulse));
+    let state = ConnectionState::new(Arc::clone(&context.clock));
+    let registration = context.registry.register(id, Arc::clone(&state));
     if transport.speaks_http2() {
-        Box::pin(http2(&context, transport, permit, info, &pulse, &registration)).await;
+        Box::pin(http2(&context, transport, permit, info, &state, &registration)).await;
     } else {
-        http1(&context, transport, permit, info, &pulse, &registration).await;
+        http1(&context, transport, permit, info, &state, &registration).await;
     }
 }
 
@@ -97,17 +97,17 @@ async fn http1<S: Service>(
     transport: Transport,
     permit: Permit,
     info: Arc<ConnectionInfo>,
-    pulse: &Arc<Pulse>,
+    state: &Arc<ConnectionState>,
     registration: &Registration,
 ) {
     let limits = &context.config.limits;
     let parting = Arc::new(Parting::default());
     let mut farewell = None;
-    let wire = Wire::http1(transport, permit, Arc::clone(pulse), Arc::clone(&parting), limits.head_size);
+    let wire = Wire::http1(transport, permit, Arc::clone(state), Arc::clone(&parting), limits.head_size);
     let desk = Arc::new(Desk {
         context: Arc::clone(context),
         info: Arc::clone(&info),
-        pulse: Arc::clone(pulse),
+        state: Arc::clone(state),
         multiplexed: false,
     });
     {
@@ -129,10 +129,10 @@ async fn http1<S: Service>(
                 .serve_connection(TokioIo::new(wire), service_fn(move |request| desk.answer(request)))
                 .with_upgrades()
         );
-        let outcome = drive(connection, pulse, registration, |connection| {
+        let outcome = drive(connection, state, registration, |connection| {
             // One with nothing in flight is not closed yet: a request may be on its way. It is answered as the last
-            // one, and where none comes the reaper ends the connection.
-            if !pulse.is_idle() {
+            // one, and where none comes the timeouts close the connection.
+            if !state.is_idle() {
                 connection.graceful_shutdown();
             }
         })
@@ -146,7 +146,7 @@ async fn http1<S: Service>(
         }
     }
     if let Some((mut transport, _permit)) = parting.take() {
-        if farewell.is_none() && pulse.order() == Order::Expire {
+        if farewell.is_none() && state.close_mode() == CloseMode::Expire {
             farewell = Some((StatusCode::REQUEST_TIMEOUT, "the request head did not arrive in time\n".to_owned()));
         }
         let goodbye = async {
@@ -179,11 +179,11 @@ async fn http2<S: Service>(
     transport: Transport,
     permit: Permit,
     info: Arc<ConnectionInfo>,
-    pulse: &Arc<Pulse>,
+    state: &Arc<ConnectionState>,
     registration: &Registration,
 ) {
-    let wire = Wire::http2(transport, permit, Arc::clone(pulse));
-    let desk = Arc::new(Desk { context: Arc::clone(context), info, pulse: Arc::clone(pulse), multiplexed: true });
+    let wire = Wire::http2(transport, permit, Arc::clone(state));
+    let desk = Arc::new(Desk { context: Arc::clone(context), info, state: Arc::clone(state), multiplexed: true });
     let connection = http2::Builder::new(Streams(context.spawner.clone()))
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
@@ -193,16 +193,17 @@ async fn http2<S: Service>(
             u32::try_from(context.config.limits.head_size).unwrap_or(u32::MAX).saturating_mul(REFUSABLE),
         )
         .serve_connection(TokioIo::new(wire), service_fn(move |request| desk.answer(request)));
-    let _ = drive(pin!(connection), pulse, registration, |connection| {
+    let _ = drive(pin!(connection), state, registration, |connection| {
         connection.graceful_shutdown();
     })
     .await;
 }
 
-/// Polls a connection to its end, or until an order ends it: then nothing comes of it. `drain` begins a graceful end.
+/// Polls a connection to its end, or until it is to close at once: then the result is None. `drain` begins a graceful
+/// shutdown.
 async fn drive<C: Future>(
     mut connection: Pin<&mut C>,
-    pulse: &Pulse,
+    state: &ConnectionState,
     registration: &Registration,
     drain: impl Fn(Pin<&mut C>),
 ) -> Option<C::Output> {
@@ -210,19 +211,19 @@ async fn drive<C: Future>(
     poll_fn(|cx| {
         if !has_wakers {
             registration.set_waker(cx.waker());
-            pulse.set_task(cx.waker());
+            state.set_waker(cx.waker());
             has_wakers = true;
         }
-        if pulse.order() >= Order::Expire {
+        if state.close_mode() >= CloseMode::Expire {
             return Poll::Ready(None);
         }
-        // Before the order to drain is followed: a request that is here already is to be answered.
+        // Before it is drained: a request that has been read already is answered.
         if let Poll::Ready(outcome) = connection.as_mut().poll(cx) {
             return Poll::Ready(Some(outcome));
         }
-        if !draining && pulse.order() == Order::Drain {
+        if !draining && state.close_mode() == CloseMode::Drain {
             draining = true;
-            // What was begun has to be polled once more to go on.
+            // A graceful shutdown proceeds only when it is polled again.
             cx.waker().wake_by_ref();
             drain(connection.as_mut());
         }
@@ -276,7 +277,7 @@ where
 struct Desk<S> {
     context: Arc<WorkerContext<S>>,
     info: Arc<ConnectionInfo>,
-    pulse: Arc<Pulse>,
+    state: Arc<ConnectionState>,
     multiplexed: bool,
 }
 
@@ -285,7 +286,7 @@ impl<S: Service> Desk<S> {
         self: &Arc<Self>,
         request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + Send + use<S> {
-        let (in_flight, index) = InFlight::begin(&self.pulse);
+        let (in_flight, index) = InFlight::begin(&self.state);
         let asked = Asked::by(request.method());
         let call = match self.fault(&request, index, asked) {
             Some(fault) => self.refuse(request, fault),
@@ -297,7 +298,7 @@ impl<S: Service> Desk<S> {
     fn fault(&self, request: &Request<Incoming>, index: u64, asked: Asked) -> Option<Fault> {
         if !self.multiplexed {
             let names_host = request.uri().scheme().is_some() || asked == Asked::Connect;
-            return self.pulse.fault(index).or_else(|| names_host.then(|| http1_fault(request.uri(), asked)).flatten());
+            return self.state.fault(index).or_else(|| names_host.then(|| http1_fault(request.uri(), asked)).flatten());
         }
         let limits = &self.context.config.limits;
         if request.headers().len() > limits.header_count && fields(request.headers()) > limits.header_count {
@@ -319,7 +320,7 @@ impl<S: Service> Desk<S> {
         let mut body =
             RequestBody::new(incoming, &head.headers, self.multiplexed, limits.body_timeout, limits.body_rate);
         if !self.multiplexed {
-            body.on_wire(&self.pulse, index);
+            body.on_wire(&self.state, index);
         }
         let exchange = Exchange { head, body, connection: Arc::clone(&self.info) };
         // The service is not looked at again after a panic but for the next request, which it has to be ready for
@@ -361,10 +362,10 @@ impl<S: Service> Desk<S> {
         }
         if !self.multiplexed {
             if upgrades || (asked == Asked::Connect && response.status().is_success()) {
-                self.pulse.become_tunnel();
+                self.state.become_tunnel();
             }
             let last = !upgrades && self.context.registry.is_draining();
-            if last || self.pulse.fault(index).is_some() {
+            if last || self.state.fault(index).is_some() {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
         }
@@ -577,18 +578,18 @@ impl Answer {
                 Some(mark) => ready!(mark.poll_passed(cx)),
             }
             self.in_flight.set_untaken(false);
-            let flushes = self.in_flight.pulse().flushes();
+            let flushes = self.in_flight.connection_state().flushes();
             if let Some(failure) = &mut self.failure
                 && failure.1 == NOT_PASSED
             {
                 failure.1 = flushes;
             }
         }
-        let pulse = self.in_flight.pulse();
+        let state = self.in_flight.connection_state();
         match &self.failure {
             // HTTP/2 flushes in between as well: then the rest is still blocked, or out before its task rests.
-            Some(failure) if pulse.flushes() == failure.1 || pulse.is_write_blocked() => {
-                pulse.await_flush(cx.waker());
+            Some(failure) if state.flushes() == failure.1 || state.is_write_blocked() => {
+                state.await_flush(cx.waker());
                 Poll::Pending
             }
             _ => Poll::Ready(self.failure.take().map(|failure| Err(failure.0))),
@@ -635,7 +636,7 @@ impl http_body::Body for Answer {
             self.in_flight.set_untaken(untaken);
         }
         if let Poll::Ready(Some(Err(error))) = frame {
-            let since = if self.multiplexed { NOT_PASSED } else { self.in_flight.pulse().flushes() };
+            let since = if self.multiplexed { NOT_PASSED } else { self.in_flight.connection_state().flushes() };
             self.failure = Some(Box::new((error, since)));
             return self.poll_failure(cx);
         }

@@ -16,10 +16,10 @@ use tokio::time::{Instant, Sleep};
 
 use crate::collected::{Collected, Collector};
 use crate::error::BodyError;
-use crate::wire::{Place, Pulse, Room, lock};
+use crate::wire::{ConnectionState, Place, Room, lock};
 
-/// For how long a body is read that nobody wants, altogether and between two pieces, so that a client that sends on gets to read the
-/// answer: what nginx calls a lingering close.
+/// For how long a body is read that nobody wants, altogether and between two pieces, so that a client that sends on
+/// gets to read the answer: what nginx calls a lingering close.
 const DISCARD_TIME: Duration = Duration::from_secs(30);
 const DISCARD_PAUSE: Duration = Duration::from_secs(2);
 
@@ -27,12 +27,12 @@ const DISCARD_PAUSE: Duration = Duration::from_secs(2);
 const WORTH_A_PLACE: u64 = 256 * 1024;
 
 /// Until this is dropped, a connection's wire reads to a place.
-struct Landing(Arc<Pulse>);
+struct Landing(Arc<ConnectionState>);
 
 impl Landing {
-    fn begin(pulse: Arc<Pulse>, place: Arc<Mutex<Place<dyn Room>>>) -> Self {
-        pulse.set_landing(Some(place));
-        Self(pulse)
+    fn begin(state: Arc<ConnectionState>, place: Arc<Mutex<Place<dyn Room>>>) -> Self {
+        state.set_landing(Some(place));
+        Self(state)
     }
 }
 
@@ -57,7 +57,8 @@ pub struct RequestBody {
     timer: Option<(Instant, Pin<Box<Sleep>>)>,
     /// The client may send nothing before it is asked to (RFC 9110, section 10.1.1).
     awaits_continue: bool,
-    /// What is left when it is dropped is on its way, or will be. Not where the client waits to be asked for it, which reading does.
+    /// What is left when it is dropped is on its way, or will be. Not where the client waits to be asked for it, which
+    /// reading does.
     is_coming: bool,
     /// It is that of an HTTP/2 stream.
     multiplexed: bool,
@@ -66,7 +67,7 @@ pub struct RequestBody {
     /// It is read in the background: when that ends, it ends.
     discarded: bool,
     /// The connection, and the request's index on it, where the body can be read past hyper.
-    wire: Option<(Arc<Pulse>, u64)>,
+    wire: Option<(Arc<ConnectionState>, u64)>,
 }
 
 impl fmt::Debug for RequestBody {
@@ -76,7 +77,8 @@ impl fmt::Debug for RequestBody {
 }
 
 impl RequestBody {
-    /// `multiplexed`: over HTTP/2, where hyper asks for nothing with a 100, and clients do not wait for one for long, if at all.
+    /// `multiplexed`: over HTTP/2, where hyper asks for nothing with a 100, and clients do not wait for one for long,
+    /// if at all.
     pub(crate) fn new(
         incoming: Incoming,
         headers: &HeaderMap,
@@ -107,9 +109,9 @@ impl RequestBody {
     }
 
     /// Says on which connection this is the body of the request of that index, over HTTP/1.1.
-    pub(crate) fn on_wire(&mut self, pulse: &Arc<Pulse>, index: u64) {
+    pub(crate) fn on_wire(&mut self, state: &Arc<ConnectionState>, index: u64) {
         if self.length.is_some_and(|length| length >= WORTH_A_PLACE) {
-            self.wire = Some((Arc::clone(pulse), index));
+            self.wire = Some((Arc::clone(state), index));
         }
     }
 
@@ -125,8 +127,8 @@ impl RequestBody {
         self.source.is_none()
     }
 
-    /// Whether the client may wait with the body until it is asked for it with a 100 (RFC 9110, section 10.1.1), which reading does over
-    /// HTTP/1.1.
+    /// Whether the client may wait with the body until it is asked for it with a 100 (RFC 9110, section 10.1.1), which
+    /// reading does over HTTP/1.1.
     #[must_use]
     pub fn awaits_continue(&self) -> bool {
         self.awaits_continue
@@ -153,20 +155,22 @@ impl RequestBody {
         Ok(collector.finish(Some(last)))
     }
 
-    /// Reads the whole body to `room`, which is as long as [`content_length`](Self::content_length) says, and gives it back once all of it
-    /// has been written. Over HTTP/1.1, what has not come yet is read there from the socket, without a copy.
+    /// Reads the whole body to `room`, which is as long as [`content_length`](Self::content_length) says, and gives it
+    /// back once all of it has been written. Over HTTP/1.1, what has not come yet is read there from the socket,
+    /// without a copy.
     ///
     /// # Errors
     /// [`BodyError`].
     pub async fn read_into<R: Room>(mut self, room: R) -> Result<R, BodyError> {
         let wire = self.wire.take();
         let place = Place::new(wire.as_ref().map_or(0, |(_, index)| *index), room);
-        let landing = wire.map(|(pulse, _)| Landing::begin(pulse, place.clone()));
+        let landing = wire.map(|(state, _)| Landing::begin(state, place.clone()));
         if landing.is_none() {
             // It is not known how much of it is there.
             lock(&place).stalled();
         }
-        // hyper may have looked for the body before there was a place for it, and would look again only when more comes.
+        // hyper may have looked for the body before there was a place for it, and would look again only when more
+        // comes.
         let mut looked = landing.is_none();
         loop {
             let at = self.taken;
@@ -265,9 +269,9 @@ impl RequestBody {
     pub fn discard(self) {}
 }
 
-/// What has not been read when it is dropped is read on in the background and forgotten, for at most 30 seconds and while the client does
-/// not pause for 2, so that a client that sends on gets to read the answer, and can use the connection again. A client that
-/// waits for a 100 is not asked for anything.
+/// What has not been read when it is dropped is read on in the background and forgotten, for at most 30 seconds and
+/// while the client does not pause for 2, so that a client that sends on gets to read the answer, and can use the
+/// connection again. A client that waits for a 100 is not asked for anything.
 impl Drop for RequestBody {
     fn drop(&mut self) {
         let Some(source) = self.source.take().filter(|_| self.is_coming && !self.discarded) else { return };

@@ -12,9 +12,9 @@ use crate::config::Config;
 use crate::connection;
 use crate::executor::Spawner;
 use crate::handle::Running;
-use crate::reaper;
 use crate::service::Service;
-use crate::wire::{Clock, Order, Pulse};
+use crate::timeouts;
+use crate::wire::{CloseMode, CoarseClock, ConnectionState};
 
 /// A worker before it runs.
 pub(crate) struct Worker<S> {
@@ -26,7 +26,7 @@ pub(crate) struct Worker<S> {
 pub(crate) struct WorkerContext<S> {
     pub(crate) service: Arc<S>,
     pub(crate) config: Arc<Config>,
-    pub(crate) clock: Arc<Clock>,
+    pub(crate) clock: Arc<CoarseClock>,
     pub(crate) registry: Arc<ConnectionRegistry>,
     pub(crate) spawner: Spawner,
 }
@@ -50,18 +50,18 @@ pub(crate) struct ConnectionRegistry {
 
 #[derive(Debug)]
 struct Entry {
-    pulse: Arc<Pulse>,
+    state: Arc<ConnectionState>,
     waker: Option<Waker>,
 }
 
 impl ConnectionRegistry {
-    pub(crate) fn register(self: &Arc<Self>, id: u64, pulse: Arc<Pulse>) -> Registration {
+    pub(crate) fn register(self: &Arc<Self>, id: u64, state: Arc<ConnectionState>) -> Registration {
         let mut entries = self.entries();
         // Under the lock: a drain after this sees the entry.
         if self.is_draining() {
-            pulse.give(Order::Drain);
+            state.close(CloseMode::Drain);
         }
-        entries.insert(id, Entry { pulse, waker: None });
+        entries.insert(id, Entry { state, waker: None });
         Registration { registry: Arc::clone(self), id }
     }
 
@@ -81,26 +81,26 @@ impl ConnectionRegistry {
     }
 
     /// Closes each connection in the way that `decide` returns for it, and wakes those concerned.
-    pub(crate) fn close_each(&self, decide: impl Fn(&Pulse) -> Option<Order>) {
-        let mut told = Vec::new();
+    pub(crate) fn close_each(&self, decide: impl Fn(&ConnectionState) -> Option<CloseMode>) {
+        let mut wakers = Vec::new();
         for entry in self.entries().values() {
-            if let Some(order) = decide(&entry.pulse) {
-                entry.pulse.give(order);
-                told.extend(entry.waker.clone());
+            if let Some(close_mode) = decide(&entry.state) {
+                entry.state.close(close_mode);
+                wakers.extend(entry.waker.clone());
             }
         }
-        told.into_iter().for_each(Waker::wake);
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     /// Requests in flight, and how many of them are answered by a stream.
     pub(crate) fn in_flight(&self) -> (usize, usize) {
-        let counts = self.entries().values().map(|entry| entry.pulse.in_flight()).collect::<Vec<_>>();
+        let counts = self.entries().values().map(|entry| entry.state.in_flight()).collect::<Vec<_>>();
         counts.into_iter().fold((0, 0), |sum, each| (sum.0 + each.0, sum.1 + each.1))
     }
 
     fn drain(&self, now: u64) {
         self.draining_since.store(now.max(1), Ordering::Relaxed);
-        self.close_each(|_| Some(Order::Drain));
+        self.close_each(|_| Some(CloseMode::Drain));
     }
 }
 
@@ -128,7 +128,8 @@ impl Drop for Registration {
 impl<S: Service> Worker<S> {
     pub(crate) fn new(service: S, config: Arc<Config>, load: Arc<Load>, spawner: Spawner) -> Self {
         let registry = Arc::clone(&load.registry);
-        let context = WorkerContext { service: Arc::new(service), config, clock: Clock::new(), registry, spawner };
+        let context =
+            WorkerContext { service: Arc::new(service), config, clock: CoarseClock::new(), registry, spawner };
         Self { context: Arc::new(context), load }
     }
 
@@ -136,7 +137,7 @@ impl<S: Service> Worker<S> {
     pub(crate) async fn run(self, mut arrivals: mpsc::UnboundedReceiver<News>, running: Running) {
         let Self { context, load } = self;
         let limits = &context.config.limits;
-        context.spawner.spawn(reaper::run(Arc::clone(&context.registry), Arc::clone(&context.clock), limits.clone()));
+        context.spawner.spawn(timeouts::run(Arc::clone(&context.registry), Arc::clone(&context.clock), limits.clone()));
         let work = async {
             tokio::select! {
                 () = running.shutting_down() => {}

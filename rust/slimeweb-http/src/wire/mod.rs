@@ -4,7 +4,7 @@ mod fault;
 mod host;
 mod landing;
 mod observer;
-mod pulse;
+mod state;
 mod stream;
 mod transport;
 
@@ -12,6 +12,6 @@ pub(crate) use fault::Fault;
 pub(crate) use host::is_valid as is_host;
 pub use landing::Room;
 pub(crate) use landing::{Place, lock};
-pub(crate) use pulse::{Clock, InFlight, Order, Pulse};
+pub(crate) use state::{CloseMode, CoarseClock, ConnectionState, InFlight};
 pub(crate) use stream::{Parting, Wire};
 pub(crate) use transport::{Socket, Transport};

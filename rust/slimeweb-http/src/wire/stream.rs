@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::landing::{Place, Room, lock};
 use super::observer::{Event, Observer};
-use super::pulse::{Order, Pulse};
+use super::state::{CloseMode, ConnectionState};
 use super::transport::Transport;
 use crate::acceptor::Permit;
 
@@ -28,20 +28,20 @@ pub(crate) struct Wire {
     transport: Option<(Transport, Permit)>,
     /// None for HTTP/2, whose framing is h2's own.
     observer: Option<Observer>,
-    pulse: Arc<Pulse>,
+    state: Arc<ConnectionState>,
     parting: Arc<Parting>,
     /// What came while a request was being answered.
     ahead: Vec<u8>,
     /// What has been observed and found no room any more, since it grew when it was percent-encoded.
     overflow: Vec<u8>,
     ended: bool,
-    /// How many requests had come when all their answers were written; `u64::MAX` for HTTP/2. What hyper writes before there is
-    /// another is its own: the refusal of a head that it cannot parse.
+    /// How many requests had come when all their answers were written; `u64::MAX` for HTTP/2. What hyper writes before
+    /// there is another is its own: the refusal of a head that it cannot parse.
     answered: u64,
 }
 
-/// Where a connection is left that hyper is done with but its client may not be: closing it while bytes come in would make
-/// the system send a reset, which can overtake the answer.
+/// Where a connection is left that hyper is done with but its client may not be: closing it while bytes come in would
+/// make the system send a reset, which can overtake the answer.
 #[derive(Default)]
 pub(crate) struct Parting {
     left: Mutex<Option<(Transport, Permit)>>,
@@ -71,7 +71,7 @@ impl Wire {
     pub(crate) fn http1(
         transport: Transport,
         permit: Permit,
-        pulse: Arc<Pulse>,
+        state: Arc<ConnectionState>,
         parting: Arc<Parting>,
         head_size: usize,
     ) -> Self {
@@ -79,7 +79,7 @@ impl Wire {
         Self {
             transport: Some((transport, permit)),
             observer,
-            pulse,
+            state,
             parting,
             ahead: Vec::new(),
             overflow: Vec::new(),
@@ -88,12 +88,12 @@ impl Wire {
         }
     }
 
-    pub(crate) fn http2(transport: Transport, permit: Permit, pulse: Arc<Pulse>) -> Self {
+    pub(crate) fn http2(transport: Transport, permit: Permit, state: Arc<ConnectionState>) -> Self {
         let parting = Arc::default();
         Self {
             transport: Some((transport, permit)),
             observer: None,
-            pulse,
+            state,
             parting,
             ahead: Vec::new(),
             overflow: Vec::new(),
@@ -102,7 +102,8 @@ impl Wire {
         }
     }
 
-    /// Percent-encodes what of the bytes after the first `before` hyper would refuse in a query. They have been observed.
+    /// Percent-encodes what of the bytes after the first `before` hyper would refuse in a query. They have been
+    /// observed.
     fn encode_queries(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
         let places = self.observer.as_mut().map(Observer::take_raw).unwrap_or_default();
         if !places.is_empty() {
@@ -122,18 +123,18 @@ impl Wire {
     }
 
     fn observe(&mut self, bytes: &[u8]) {
-        let (Some(observer), pulse) = (&mut self.observer, &self.pulse) else { return };
+        let (Some(observer), state) = (&mut self.observer, &self.state) else { return };
         if bytes.is_empty() {
             self.ended = true;
         }
-        if pulse.is_tunnel() {
+        if state.is_tunnel() {
             self.observer = None;
             return;
         }
         observer.feed(bytes, |event| match event {
-            Event::HeadBegan => pulse.head_began(),
-            Event::HeadEnded => pulse.head_ended(),
-            Event::Faulty(head, fault) => pulse.set_fault(head, fault),
+            Event::HeadBegan => state.head_began(),
+            Event::HeadEnded => state.head_ended(),
+            Event::Faulty(head, fault) => state.set_fault(head, fault),
         });
     }
 
@@ -142,29 +143,30 @@ impl Wire {
         self.ahead.is_empty() && self.overflow.is_empty() && self.observer.as_ref().is_some_and(Observer::is_between)
     }
 
-    /// Sees whether the client leaves while its request is being answered. A client that ends its side after a whole request gets
-    /// the answer (RFC 9112, section 9.6), since that may be all that it does; but for a body that is being streamed, which may go on for
-    /// ever, and where this is the way to know that the client has gone. hyper would do so with a read of its own, and set a whole
-    /// buffer aside for it each time, since the request still holds on to the one that it came in.
+    /// Sees whether the client leaves while its request is being answered. A client that ends its side after a whole
+    /// request gets the answer (RFC 9112, section 9.6), since that may be all that it does; but for a body that is
+    /// being streamed, which may go on for ever, and where this is the way to know that the client has gone. hyper
+    /// would do so with a read of its own, and set a whole buffer aside for it each time, since the request still holds
+    /// on to the one that it came in.
     fn look_ahead(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        if !self.pulse.is_answering() {
-            if self.observer.is_some() && !self.pulse.is_tunnel() {
-                self.answered = self.pulse.requests();
+        if !self.state.is_answering() {
+            if self.observer.is_some() && !self.state.is_tunnel() {
+                self.answered = self.state.requests();
             }
             return Ok(());
         }
-        if self.pulse.is_tunnel() || !self.is_between() {
+        if self.state.is_tunnel() || !self.is_between() {
             return Ok(());
         }
         if self.ended {
-            return if self.pulse.is_streaming() { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) };
+            return if self.state.is_streaming() { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) };
         }
         let mut room = [MaybeUninit::uninit(); AHEAD];
         let mut piece = ReadBuf::uninit(&mut room);
         let Poll::Ready(outcome) = self.transport()?.poll_read(cx, &mut piece) else { return Ok(()) };
         self.ended = outcome.is_err() || piece.filled().is_empty();
         self.ahead.extend_from_slice(piece.filled());
-        let has_left = self.ended && self.pulse.is_streaming();
+        let has_left = self.ended && self.state.is_streaming();
         outcome.and(if has_left { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) })
     }
 
@@ -193,7 +195,8 @@ impl Wire {
         Poll::Ready(Ok(()))
     }
 
-    /// Keeps back a refusal of hyper's own, whose `head` has no text: it is written anew when the connection has ended with it.
+    /// Keeps back a refusal of hyper's own, whose `head` has no text: it is written anew when the connection has ended
+    /// with it.
     #[cold]
     fn keep_back(&self, head: &[u8]) -> bool {
         let code = head.strip_prefix(b"HTTP/1.").and_then(|rest| rest.get(2..5));
@@ -205,19 +208,19 @@ impl Wire {
 
     /// Whether what is written now is hyper's own.
     fn is_refused(&self) -> bool {
-        self.pulse.requests() == self.answered
+        self.state.requests() == self.answered
     }
 
     /// Whether the client may still be sending what nobody will read, or is still to be told why it is refused.
     fn is_talking(&self) -> bool {
         let unread = self.observer.is_some() && !self.is_between();
-        let order = self.pulse.order();
-        if order != Order::Cut && self.parting.refusal().is_some() {
+        let close_mode = self.state.close_mode();
+        if close_mode != CloseMode::Abort && self.parting.refusal().is_some() {
             return true;
         }
-        !self.ended && !self.pulse.is_tunnel() && order != Order::Cut && (unread || self.pulse.has_fault())
+        !self.ended && !self.state.is_tunnel() && close_mode != CloseMode::Abort && (unread || self.state.has_fault())
             // A half-written answer must not be followed by something else.
-            && !(order == Order::Expire && self.pulse.is_write_blocked())
+            && !(close_mode == CloseMode::Expire && self.state.is_write_blocked())
     }
 }
 
@@ -266,7 +269,7 @@ impl AsyncRead for Wire {
             this.encode_queries(buf, before);
             return Poll::Ready(Ok(()));
         }
-        let outcome = match this.pulse.landing() {
+        let outcome = match this.state.landing() {
             Some(landing) => ready!(this.land(&landing, cx, buf)),
             None => ready!(this.transport()?.poll_read(cx, buf)),
         };
@@ -287,7 +290,7 @@ impl AsyncWrite for Wire {
             return Poll::Ready(Ok(data.len()));
         }
         let outcome = self.transport()?.poll_write(cx, data);
-        self.pulse.writing(outcome.is_pending());
+        self.state.writing(outcome.is_pending());
         outcome
     }
 
@@ -307,7 +310,7 @@ impl AsyncWrite for Wire {
         } else {
             self.transport()?.poll_write_vectored(cx, data)
         };
-        self.pulse.writing(outcome.is_pending());
+        self.state.writing(outcome.is_pending());
         outcome
     }
 
@@ -318,9 +321,9 @@ impl AsyncWrite for Wire {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.look_ahead(cx)?;
         let outcome = self.transport()?.poll_flush(cx);
-        self.pulse.writing(outcome.is_pending());
+        self.state.writing(outcome.is_pending());
         if matches!(outcome, Poll::Ready(Ok(()))) {
-            self.pulse.flushed();
+            self.state.flushed();
         }
         outcome
     }

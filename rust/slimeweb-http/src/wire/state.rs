@@ -1,4 +1,4 @@
-//! A connection's signs of life, in atomics: written by its I/O and its service, read by its worker's reaper.
+//! A connection's state, in atomics: written by its I/O and its service, read by its worker's task for timeouts.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -8,16 +8,16 @@ use std::time::Instant;
 use super::fault::Fault;
 use super::landing::{self, Landing};
 
-/// A worker's time in milliseconds, as exact as the reaper's tick: reading it costs nothing.
+/// A worker's time in milliseconds, as exact as the tick of its timeouts: reading it is one relaxed load.
 #[derive(Debug)]
-pub(crate) struct Clock {
+pub(crate) struct CoarseClock {
     start: Instant,
     now: AtomicU64,
 }
 
-impl Clock {
+impl CoarseClock {
     pub(crate) fn new() -> Arc<Self> {
-        // From 1 on: 0 stands for "not going on".
+        // Starts at 1: 0 stands for "not running" where a time is stored.
         Arc::new(Self { start: Instant::now(), now: AtomicU64::new(1) })
     }
 
@@ -32,24 +32,24 @@ impl Clock {
     }
 }
 
-/// What a connection has been told to do.
+/// Whether, and how, a connection is to close. A later variant overrides an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
-pub(crate) enum Order {
-    /// Nothing.
-    Serve = 0,
+pub(crate) enum CloseMode {
+    /// It is not to close.
+    Open = 0,
     /// Finish what is under way, then close.
     Drain = 1,
     /// Close; a half-received head is answered with 408.
     Expire = 2,
-    /// Close without a word.
-    Cut = 3,
+    /// Close at once, without a response.
+    Abort = 3,
 }
 
 #[derive(Debug)]
-pub(crate) struct Pulse {
-    clock: Arc<Clock>,
-    order: AtomicU8,
+pub(crate) struct ConnectionState {
+    clock: Arc<CoarseClock>,
+    close_mode: AtomicU8,
     in_flight: AtomicU32,
     requests: AtomicU64,
     head_since: AtomicU64,
@@ -74,12 +74,12 @@ pub(crate) struct Pulse {
     has_landing: AtomicBool,
 }
 
-impl Pulse {
-    pub(crate) fn new(clock: Arc<Clock>) -> Arc<Self> {
+impl ConnectionState {
+    pub(crate) fn new(clock: Arc<CoarseClock>) -> Arc<Self> {
         let now = clock.now();
         Arc::new(Self {
             clock,
-            order: AtomicU8::new(Order::Serve as u8),
+            close_mode: AtomicU8::new(CloseMode::Open as u8),
             in_flight: AtomicU32::new(0),
             requests: AtomicU64::new(0),
             head_since: AtomicU64::new(0),
@@ -99,18 +99,18 @@ impl Pulse {
         })
     }
 
-    pub(crate) fn order(&self) -> Order {
-        match self.order.load(Ordering::Relaxed) {
-            0 => Order::Serve,
-            1 => Order::Drain,
-            2 => Order::Expire,
-            _ => Order::Cut,
+    pub(crate) fn close_mode(&self) -> CloseMode {
+        match self.close_mode.load(Ordering::Relaxed) {
+            0 => CloseMode::Open,
+            1 => CloseMode::Drain,
+            2 => CloseMode::Expire,
+            _ => CloseMode::Abort,
         }
     }
 
-    /// Gives an order; a weaker one than that given before changes nothing.
-    pub(crate) fn give(&self, order: Order) {
-        self.order.fetch_max(order as u8, Ordering::Relaxed);
+    /// Has the connection closed; a mode weaker than one set before changes nothing.
+    pub(crate) fn close(&self, close_mode: CloseMode) {
+        self.close_mode.fetch_max(close_mode as u8, Ordering::Relaxed);
     }
 
     pub(super) fn head_began(&self) {
@@ -150,8 +150,8 @@ impl Pulse {
         self.write_since.load(Ordering::Relaxed) != 0
     }
 
-    /// Says which task reads and writes for the connection.
-    pub(crate) fn set_task(&self, waker: &Waker) {
+    /// Sets the waker of the task that reads and writes for the connection.
+    pub(crate) fn set_waker(&self, waker: &Waker) {
         let _ = self.task.set(waker.clone());
     }
 
@@ -178,7 +178,6 @@ impl Pulse {
         }
     }
 
-    /// The connection speaks another protocol from now on.
     /// Lets the wire read a body to a place.
     pub(crate) fn set_landing(&self, landing: Option<Landing>) {
         self.has_landing.store(landing.is_some(), Ordering::Relaxed);
@@ -266,35 +265,35 @@ impl Pulse {
 /// A request from its head to the end of its response; dropping it is that end.
 #[derive(Debug)]
 pub(crate) struct InFlight {
-    pulse: Arc<Pulse>,
+    state: Arc<ConnectionState>,
     untaken: bool,
     streams: bool,
 }
 
 impl InFlight {
     /// Begins a request and gives its index on the connection.
-    pub(crate) fn begin(pulse: &Arc<Pulse>) -> (Self, u64) {
-        pulse.in_flight.fetch_add(1, Ordering::Relaxed);
-        let index = pulse.requests.fetch_add(1, Ordering::Relaxed);
-        (Self { pulse: Arc::clone(pulse), untaken: false, streams: false }, index)
+    pub(crate) fn begin(state: &Arc<ConnectionState>) -> (Self, u64) {
+        state.in_flight.fetch_add(1, Ordering::Relaxed);
+        let index = state.requests.fetch_add(1, Ordering::Relaxed);
+        (Self { state: Arc::clone(state), untaken: false, streams: false }, index)
     }
 
     /// Says that the response has a body whose length is not known.
     pub(crate) fn begin_stream(&mut self) {
         self.streams = true;
-        self.pulse.streams.fetch_add(1, Ordering::Relaxed);
+        self.state.streams.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn pulse(&self) -> &Pulse {
-        &self.pulse
+    pub(crate) fn connection_state(&self) -> &ConnectionState {
+        &self.state
     }
 
-    /// Whether a piece of the response has been handed out that is not followed by a demand for the next yet. Only worth
-    /// telling where the wire's own back-pressure does not show it: on HTTP/2.
+    /// Whether a piece of the response has been handed out that is not followed by a demand for the next yet. Only
+    /// worth telling where the wire's own back-pressure does not show it: on HTTP/2.
     pub(crate) fn set_untaken(&mut self, untaken: bool) {
         if untaken != self.untaken {
             self.untaken = untaken;
-            if untaken { self.pulse.add_untaken() } else { self.pulse.sub_untaken() }
+            if untaken { self.state.add_untaken() } else { self.state.sub_untaken() }
         }
     }
 }
@@ -303,9 +302,9 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         self.set_untaken(false);
         if self.streams {
-            self.pulse.streams.fetch_sub(1, Ordering::Relaxed);
+            self.state.streams.fetch_sub(1, Ordering::Relaxed);
         }
-        self.pulse.idle_since.store(self.pulse.clock.now(), Ordering::Relaxed);
-        self.pulse.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.state.idle_since.store(self.state.clock.now(), Ordering::Relaxed);
+        self.state.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
