@@ -196,7 +196,8 @@ impl Bridge {
         }
     }
 
-    /// Answers for a body that is not taken: through the route's middleware and the application's error handlers, where there are any.
+    /// Answers for a body that is not taken: through the route's middleware and the application's error handlers, where
+    /// there are any.
     async fn refuse_body(self: &Arc<Self>, mut job: Box<Job>, refusal: Refusal) -> Response<Body> {
         let is_client_there = !refusal.is_disconnected();
         if let Refusal::Form(error) = &refusal {
@@ -287,8 +288,8 @@ impl Bridge {
         }))
     }
 
-    /// Reads a body on as the handler takes its pieces, from the start or, where the client waits for that, from when the handler asks
-    /// for them.
+    /// Reads a body on as the handler takes its pieces, from the start or, where the client waits for that, from when
+    /// the handler asks for them.
     fn pump(&self, mut body: RequestBody, limit: u64, fate: Option<&Arc<Fate>>) -> Arriving {
         body.set_limit(limit);
         let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
@@ -416,7 +417,7 @@ impl Service for Bridge {
         Entry::new(log, client, nothing(), nothing()).end_with(status, size);
     }
 
-    fn unaccepted(self: &Arc<Self>, error: &std::io::Error) {
+    fn accept_failed(self: &Arc<Self>, error: &std::io::Error) {
         let reason = error.to_string();
         self.site.lanes.in_loop(self.worker, move |py| {
             failure::log_system(py, "connections cannot be accepted for now, and wait", &reason);
@@ -465,7 +466,8 @@ pub(crate) async fn read(
     }
 }
 
-/// Says in the log why a form was not read, where that is this machine's fault. `asked` is the request's method and path.
+/// Says in the log why a form was not read, where that is this machine's fault. `asked` is the request's method and
+/// path.
 pub(crate) fn log_unstored(site: &Site, worker: usize, asked: &str, error: &FormError) {
     if let FormError::DiskFull(cause) | FormError::Storage(cause) = error {
         let reason = cause.to_string();
@@ -498,7 +500,8 @@ impl Refusal {
     }
 }
 
-/// Where the target names the host itself (HTTP/2, absolute form), that is the one that counts (RFC 9112, section 3.2.2).
+/// Where the target names the host itself (HTTP/2, absolute form), that is the one that counts (RFC 9112, section
+/// 3.2.2).
 fn name_host(head: &mut http::request::Parts) {
     if let Some(authority) = head.uri.authority()
         && let Ok(host) = HeaderValue::from_str(authority.as_str())

@@ -1,4 +1,4 @@
-//! Takes connections and hands each to the worker with the fewest.
+//! Accepts connections and gives each to the worker with the fewest.
 
 use std::io;
 use std::sync::Arc;
@@ -19,43 +19,43 @@ use crate::worker::ConnectionRegistry;
 
 /// How long to wait when the system cannot give a connection (too many open files, no memory).
 const BACK_OFF: Duration = Duration::from_millis(50);
-/// That the system cannot is said so often at most.
-const SAID_EVERY: Duration = Duration::from_secs(10);
+/// A failure to accept is reported at most this often.
+const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
-/// What the thread that accepts has for a worker.
-pub(crate) enum News {
-    Arrival(Arrival),
-    /// Connections wait in the system's backlog that cannot be accepted.
-    Unaccepted(io::Error),
+/// What the acceptor's thread sends to a worker.
+pub(crate) enum AcceptorMessage {
+    Accepted(Accepted),
+    /// Accepting has failed: connections wait in the system's backlog.
+    Failed(io::Error),
 }
 
-/// A connection that nobody has read from yet.
-pub(crate) struct Arrival {
-    pub(crate) socket: ArrivedSocket,
+/// A connection that has been accepted, and not read from yet.
+pub(crate) struct Accepted {
+    pub(crate) socket: AcceptedSocket,
     pub(crate) peer: Peer,
     pub(crate) local: Address,
     pub(crate) id: u64,
     pub(crate) permit: Permit,
 }
 
-/// A socket between two runtimes.
-pub(crate) enum ArrivedSocket {
+/// A socket on its way from the acceptor's runtime to a worker's.
+pub(crate) enum AcceptedSocket {
     Tcp(std::net::TcpStream),
     #[cfg(unix)]
     Unix(std::os::unix::net::UnixStream),
 }
 
-/// The connections of one worker.
+/// How many connections a worker has, and which.
 #[derive(Debug, Default)]
-pub(crate) struct Load {
+pub(crate) struct WorkerLoad {
     connections: AtomicUsize,
-    /// Told when the last connection ends.
+    /// Notified when the last connection ends.
     pub(crate) none_left: Notify,
-    /// Those of them that speak HTTP.
+    /// The HTTP connections among them.
     pub(crate) registry: Arc<ConnectionRegistry>,
 }
 
-impl Load {
+impl WorkerLoad {
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::Acquire)
     }
@@ -64,12 +64,12 @@ impl Load {
 /// A connection's place among those that the server has room for.
 #[derive(Debug)]
 pub(crate) struct Permit {
-    load: Arc<Load>,
+    load: Arc<WorkerLoad>,
     _room: OwnedSemaphorePermit,
 }
 
 impl Permit {
-    fn new(load: Arc<Load>, room: OwnedSemaphorePermit) -> Self {
+    fn new(load: Arc<WorkerLoad>, room: OwnedSemaphorePermit) -> Self {
         load.connections.fetch_add(1, Ordering::AcqRel);
         Self { load, _room: room }
     }
@@ -83,56 +83,56 @@ impl Drop for Permit {
     }
 }
 
-/// Where connections go.
+/// Gives each connection to the worker with the fewest.
 #[derive(Clone)]
-pub(crate) struct Desk {
-    pub(crate) workers: Arc<[(mpsc::UnboundedSender<News>, Arc<Load>)]>,
+pub(crate) struct Balancer {
+    pub(crate) workers: Arc<[(mpsc::UnboundedSender<AcceptorMessage>, Arc<WorkerLoad>)]>,
     pub(crate) room: Arc<Semaphore>,
     pub(crate) ids: Arc<AtomicU64>,
 }
 
-impl Desk {
-    fn hand_over(&self, socket: ArrivedSocket, peer: Peer, local: Address, room: OwnedSemaphorePermit) {
+impl Balancer {
+    fn assign(&self, socket: AcceptedSocket, peer: Peer, local: Address, room: OwnedSemaphorePermit) {
         let Some((worker, load)) = self.workers.iter().min_by_key(|(_, load)| load.connections()) else { return };
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
         let permit = Permit::new(Arc::clone(load), room);
-        // A worker that is gone leaves its connections closed.
-        let _ = worker.send(News::Arrival(Arrival { socket, peer, local, id, permit }));
+        // Where the worker has ended, the connection is closed.
+        let _ = worker.send(AcceptorMessage::Accepted(Accepted { socket, peer, local, id, permit }));
     }
 
-    /// One worker is enough to say it.
-    fn complain(&self, error: io::Error) {
+    /// The first worker alone: its service reports it once for all.
+    fn report_error(&self, error: io::Error) {
         if let Some((worker, _)) = self.workers.first() {
-            let _ = worker.send(News::Unaccepted(error));
+            let _ = worker.send(AcceptorMessage::Failed(error));
         }
     }
 }
 
 /// Accepts on every listener until the server shuts down. Runs on a thread of its own.
-pub(crate) async fn run(listeners: Vec<Listener>, desk: Desk, running: Running) -> io::Result<()> {
-    let mut gates = tokio::task::JoinSet::new();
+pub(crate) async fn run(listeners: Vec<Listener>, balancer: Balancer, running: Running) -> io::Result<()> {
+    let mut accept_loops = tokio::task::JoinSet::new();
     for listener in listeners {
-        let gate = Gate::new(listener)?;
-        let (desk, running) = (desk.clone(), running.clone());
-        gates.spawn(async move {
+        let accept_loop = AcceptLoop::new(listener)?;
+        let (balancer, running) = (balancer.clone(), running.clone());
+        accept_loops.spawn(async move {
             tokio::select! {
                 () = running.shutting_down() => {}
-                () = gate.run(&desk) => {}
+                () = accept_loop.run(&balancer) => {}
             }
-            gate.finish(&desk).await;
+            accept_loop.finish(&balancer).await;
         });
     }
-    while gates.join_next().await.is_some() {}
+    while accept_loops.join_next().await.is_some() {}
     Ok(())
 }
 
-/// One listener on the acceptor's runtime.
-struct Gate {
+/// Accepts on one listener, on the acceptor's runtime.
+struct AcceptLoop {
     address: Address,
-    socket: GateSocket,
+    socket: ListenerSocket,
 }
 
-enum GateSocket {
+enum ListenerSocket {
     Tcp(TcpListener),
     #[cfg(unix)]
     Unix {
@@ -142,31 +142,31 @@ enum GateSocket {
     },
 }
 
-impl Gate {
+impl AcceptLoop {
     fn new(listener: Listener) -> io::Result<Self> {
         let address = listener.address().clone();
         let socket = match listener.socket {
-            ListeningSocket::Tcp(socket) => GateSocket::Tcp(TcpListener::from_std(socket)?),
+            ListeningSocket::Tcp(socket) => ListenerSocket::Tcp(TcpListener::from_std(socket)?),
             #[cfg(unix)]
             ListeningSocket::Unix(socket, file) => {
-                GateSocket::Unix { listener: UnixListener::from_std(socket)?, _file: file }
+                ListenerSocket::Unix { listener: UnixListener::from_std(socket)?, _file: file }
             }
         };
         Ok(Self { address, socket })
     }
 
-    async fn run(&self, desk: &Desk) {
-        let mut said: Option<Instant> = None;
+    async fn run(&self, balancer: &Balancer) {
+        let mut reported_at: Option<Instant> = None;
         loop {
-            // Room first: a connection that there is no room for waits in the backlog. The semaphore is never closed.
-            let Ok(room) = Arc::clone(&desk.room).acquire_owned().await else { return };
+            // The permit first: a connection above the limit waits in the backlog. The semaphore is never closed.
+            let Ok(room) = Arc::clone(&balancer.room).acquire_owned().await else { return };
             match self.accept().await {
-                Ok((socket, peer, local)) => desk.hand_over(socket, peer, local, room),
+                Ok((socket, peer, local)) => balancer.assign(socket, peer, local, room),
                 Err(error) if is_the_clients(&error) => {}
                 Err(error) => {
-                    if said.is_none_or(|said| said.elapsed() >= SAID_EVERY) {
-                        said = Some(Instant::now());
-                        desk.complain(error);
+                    if reported_at.is_none_or(|reported_at| reported_at.elapsed() >= REPORT_INTERVAL) {
+                        reported_at = Some(Instant::now());
+                        balancer.report_error(error);
                     }
                     tokio::time::sleep(BACK_OFF).await;
                 }
@@ -176,36 +176,36 @@ impl Gate {
 
     /// Takes what has been connected by now: the system resets what nobody has accepted when the listener is closed,
     /// and with it requests that have been sent already.
-    async fn finish(&self, desk: &Desk) {
-        while let Ok(room) = Arc::clone(&desk.room).try_acquire_owned() {
+    async fn finish(&self, balancer: &Balancer) {
+        while let Ok(room) = Arc::clone(&balancer.room).try_acquire_owned() {
             let accepted = tokio::select! {
                 biased;
                 accepted = self.accept() => accepted,
                 () = tokio::task::yield_now() => return,
             };
             match accepted {
-                Ok((socket, peer, local)) => desk.hand_over(socket, peer, local, room),
+                Ok((socket, peer, local)) => balancer.assign(socket, peer, local, room),
                 Err(error) if is_the_clients(&error) => {}
                 Err(_) => return,
             }
         }
     }
 
-    async fn accept(&self) -> io::Result<(ArrivedSocket, Peer, Address)> {
+    async fn accept(&self) -> io::Result<(AcceptedSocket, Peer, Address)> {
         match &self.socket {
-            GateSocket::Tcp(listener) => {
+            ListenerSocket::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
                 stream.set_nodelay(true)?;
                 let local = match &self.address {
                     Address::Tcp(address) if address.ip().is_unspecified() => Address::Tcp(stream.local_addr()?),
                     address => address.clone(),
                 };
-                Ok((ArrivedSocket::Tcp(stream.into_std()?), Peer::Tcp(peer), local))
+                Ok((AcceptedSocket::Tcp(stream.into_std()?), Peer::Tcp(peer), local))
             }
             #[cfg(unix)]
-            GateSocket::Unix { listener, .. } => {
+            ListenerSocket::Unix { listener, .. } => {
                 let (stream, _) = listener.accept().await?;
-                Ok((ArrivedSocket::Unix(stream.into_std()?), Peer::Unix, self.address.clone()))
+                Ok((AcceptedSocket::Unix(stream.into_std()?), Peer::Unix, self.address.clone()))
             }
         }
     }

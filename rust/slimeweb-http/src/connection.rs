@@ -21,7 +21,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 
-use crate::acceptor::{Arrival, ArrivedSocket, Permit};
+use crate::acceptor::{Accepted, AcceptedSocket, Permit};
 use crate::body::Body;
 use crate::config::{HEADER_COUNT, Limits};
 use crate::error::BodyError;
@@ -55,8 +55,8 @@ const REFUSABLE: u32 = 4;
 const NOT_PASSED: u64 = u64::MAX;
 
 /// Serves one connection.
-pub(crate) async fn run<S: Service>(context: Arc<WorkerContext<S>>, arrival: Arrival) {
-    let Arrival { socket, peer, local, id, permit } = arrival;
+pub(crate) async fn run<S: Service>(context: Arc<WorkerContext<S>>, accepted: Accepted) {
+    let Accepted { socket, peer, local, id, permit } = accepted;
     // A failure here is the connection's own; there is nobody to tell.
     let Ok(socket) = into_tokio(socket) else { return };
     let tls = context.config.tls.clone();
@@ -84,11 +84,11 @@ pub(crate) async fn run<S: Service>(context: Arc<WorkerContext<S>>, arrival: Arr
     }
 }
 
-fn into_tokio(socket: ArrivedSocket) -> io::Result<Socket> {
+fn into_tokio(socket: AcceptedSocket) -> io::Result<Socket> {
     Ok(match socket {
-        ArrivedSocket::Tcp(stream) => Socket::Tcp(tokio::net::TcpStream::from_std(stream)?),
+        AcceptedSocket::Tcp(stream) => Socket::Tcp(tokio::net::TcpStream::from_std(stream)?),
         #[cfg(unix)]
-        ArrivedSocket::Unix(stream) => Socket::Unix(tokio::net::UnixStream::from_std(stream)?),
+        AcceptedSocket::Unix(stream) => Socket::Unix(tokio::net::UnixStream::from_std(stream)?),
     })
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::acceptor::Load;
+use crate::acceptor::WorkerLoad;
 
 /// How far a server is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,11 +38,11 @@ impl Shared {
 #[derive(Debug, Clone)]
 pub struct Handle {
     shared: Arc<Shared>,
-    loads: Arc<[Arc<Load>]>,
+    loads: Arc<[Arc<WorkerLoad>]>,
 }
 
 impl Handle {
-    pub(crate) fn new(loads: Arc<[Arc<Load>]>) -> Self {
+    pub(crate) fn new(loads: Arc<[Arc<WorkerLoad>]>) -> Self {
         let shared =
             Shared { stage: watch::Sender::new(Stage::Serving), threads: Mutex::new(0), ended: Condvar::new() };
         Self { shared: Arc::new(shared), loads }

@@ -10,7 +10,7 @@ use std::thread;
 use tokio::runtime::Builder;
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::acceptor::{self, Desk, Load};
+use crate::acceptor::{self, Balancer, WorkerLoad};
 use crate::config::Config;
 use crate::error::Error;
 use crate::executor::{Executor, Spawner};
@@ -40,7 +40,7 @@ impl Server {
         S: Service,
         F: Fn(usize) -> S,
     {
-        let loads: Arc<[Arc<Load>]> = executors.iter().map(|_| Arc::default()).collect();
+        let loads: Arc<[Arc<WorkerLoad>]> = executors.iter().map(|_| Arc::default()).collect();
         let handle = Handle::new(Arc::clone(&loads));
         let started = start(listeners, config, executors, factory, &handle, &loads);
         if started.is_err() {
@@ -89,7 +89,7 @@ fn start<S, F>(
     executors: &[Spawner],
     factory: F,
     handle: &Handle,
-    loads: &[Arc<Load>],
+    loads: &[Arc<WorkerLoad>],
 ) -> io::Result<()>
 where
     S: Service,
@@ -98,27 +98,27 @@ where
     let config = Arc::new(config);
     let mut workers = Vec::with_capacity(loads.len());
     for (number, (load, spawner)) in loads.iter().zip(executors).enumerate() {
-        let (sender, arrivals) = mpsc::unbounded_channel();
+        let (sender, messages) = mpsc::unbounded_channel();
         let service = catch_unwind(AssertUnwindSafe(|| factory(number)))
             .map_err(|_| io::Error::other("a worker's service could not be made"))?;
         let worker = Worker::new(service, Arc::clone(&config), Arc::clone(load), spawner.clone());
-        spawner.spawn(worker.run(arrivals, handle.running()));
+        spawner.spawn(worker.run(messages, handle.running()));
         workers.push((sender, Arc::clone(load)));
     }
     // More than the semaphore can count is no limit.
     let room = Arc::new(Semaphore::new(config.limits.connections.clamp(1, Semaphore::MAX_PERMITS)));
-    let desk = Desk { workers: workers.into(), room, ids: Arc::new(AtomicU64::new(1)) };
-    accept(listeners, desk, handle.running())
+    let balancer = Balancer { workers: workers.into(), room, ids: Arc::new(AtomicU64::new(1)) };
+    accept(listeners, balancer, handle.running())
 }
 
 /// Starts the thread that accepts.
-fn accept(listeners: Vec<Listener>, desk: Desk, running: Running) -> io::Result<()> {
+fn accept(listeners: Vec<Listener>, balancer: Balancer, running: Running) -> io::Result<()> {
     let (ready, there) = sync_mpsc::channel::<io::Result<()>>();
     let run = move || match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => {
             let _ = ready.send(Ok(()));
             // What fails here, fails for want of file descriptors, before anything is served.
-            let _ = runtime.block_on(acceptor::run(listeners, desk, running));
+            let _ = runtime.block_on(acceptor::run(listeners, balancer, running));
         }
         Err(error) => {
             let _ = ready.send(Err(error));

@@ -21,15 +21,15 @@ use crate::request_body::RequestBody;
 pub trait Service: Send + Sync + 'static {
     /// Answers one request. A panic becomes a 500; the future is dropped when the client leaves before the answer.
     ///
-    /// The future is moved around, and kept with its connection, so it should be small: what can be done before it is made costs no
-    /// room in it, and what is seldom needed can be in a box.
+    /// The future is moved around, and kept with its connection, so it should be small: what can be done before it is
+    /// made costs no room in it, and what is seldom needed can be in a box.
     fn call(
         self: &Arc<Self>,
         exchange: Exchange,
     ) -> impl Future<Output = Response<Body>> + Send + Unpin + 'static + use<Self>;
 
-    /// Answers a request that breaks HTTP with `status`; `explanation` says how, for the client to read. Over HTTP/1.1 the connection
-    /// ends with it, and its body is not read.
+    /// Answers a request that breaks HTTP with `status`; `explanation` says how, for the client to read. Over HTTP/1.1
+    /// the connection ends with it, and its body is not read.
     fn refuse(
         self: &Arc<Self>,
         head: Parts,
@@ -41,15 +41,15 @@ pub trait Service: Send + Sync + 'static {
         Box::pin(std::future::ready(plain(status, explanation)))
     }
 
-    /// Hears of an answer that the server gave without a request: what came was none, or too large for one, or too slow. `size` is
-    /// the bytes of its body, 0 where the client has not taken it.
+    /// Hears of an answer that the server gave without a request: what came was none, or too large for one, or too
+    /// slow. `size` is the bytes of its body, 0 where the client has not taken it.
     fn answered(self: &Arc<Self>, connection: &ConnectionInfo, status: StatusCode, size: u64) {
         let _ = (connection, status, size);
     }
 
-    /// Hears, from time to time, that connections cannot be accepted, such as for want of file descriptors. They wait in the
-    /// system's backlog, and are accepted as soon as that is possible.
-    fn unaccepted(self: &Arc<Self>, error: &io::Error) {
+    /// Hears, from time to time, that connections cannot be accepted, such as for want of file descriptors. They wait
+    /// in the system's backlog, and are accepted as soon as that is possible.
+    fn accept_failed(self: &Arc<Self>, error: &io::Error) {
         let _ = error;
     }
 }
@@ -75,7 +75,8 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// The connection after a 101 (or a 2xx to CONNECT), where this request allows for one. Only the first call gets it.
+    /// The connection after a 101 (or a 2xx to CONNECT), where this request allows for one. Only the first call gets
+    /// it.
     pub fn on_upgrade(head: &mut Parts) -> Option<OnUpgrade> {
         head.extensions.remove::<hyper::upgrade::OnUpgrade>().map(OnUpgrade)
     }

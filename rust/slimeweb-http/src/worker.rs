@@ -7,7 +7,7 @@ use std::task::Waker;
 
 use tokio::sync::mpsc;
 
-use crate::acceptor::{Load, News};
+use crate::acceptor::{AcceptorMessage, WorkerLoad};
 use crate::config::Config;
 use crate::connection;
 use crate::executor::Spawner;
@@ -19,7 +19,7 @@ use crate::wire::{CloseMode, CoarseClock, ConnectionState};
 /// A worker before it runs.
 pub(crate) struct Worker<S> {
     context: Arc<WorkerContext<S>>,
-    load: Arc<Load>,
+    load: Arc<WorkerLoad>,
 }
 
 /// What all connections of a worker share.
@@ -32,10 +32,10 @@ pub(crate) struct WorkerContext<S> {
 }
 
 impl<S: Service> WorkerContext<S> {
-    fn hear(self: &Arc<Self>, news: News) {
-        match news {
-            News::Arrival(arrival) => self.spawner.spawn(connection::run(Arc::clone(self), arrival)),
-            News::Unaccepted(error) => self.service.unaccepted(&error),
+    fn handle_message(self: &Arc<Self>, message: AcceptorMessage) {
+        match message {
+            AcceptorMessage::Accepted(accepted) => self.spawner.spawn(connection::run(Arc::clone(self), accepted)),
+            AcceptorMessage::Failed(error) => self.service.accept_failed(&error),
         }
     }
 }
@@ -126,7 +126,7 @@ impl Drop for Registration {
 }
 
 impl<S: Service> Worker<S> {
-    pub(crate) fn new(service: S, config: Arc<Config>, load: Arc<Load>, spawner: Spawner) -> Self {
+    pub(crate) fn new(service: S, config: Arc<Config>, load: Arc<WorkerLoad>, spawner: Spawner) -> Self {
         let registry = Arc::clone(&load.registry);
         let context =
             WorkerContext { service: Arc::new(service), config, clock: CoarseClock::new(), registry, spawner };
@@ -134,7 +134,7 @@ impl<S: Service> Worker<S> {
     }
 
     /// Serves until the server stops, or has shut down; what is left then is dropped.
-    pub(crate) async fn run(self, mut arrivals: mpsc::UnboundedReceiver<News>, running: Running) {
+    pub(crate) async fn run(self, mut messages: mpsc::UnboundedReceiver<AcceptorMessage>, running: Running) {
         let Self { context, load } = self;
         let limits = &context.config.limits;
         context.spawner.spawn(timeouts::run(Arc::clone(&context.registry), Arc::clone(&context.clock), limits.clone()));
@@ -142,9 +142,9 @@ impl<S: Service> Worker<S> {
             tokio::select! {
                 () = running.shutting_down() => {}
                 () = async {
-                    while let Some(news) = arrivals.recv().await {
+                    while let Some(message) = messages.recv().await {
                         context.clock.update();
-                        context.hear(news);
+                        context.handle_message(message);
                     }
                 } => {}
             }
@@ -152,8 +152,8 @@ impl<S: Service> Worker<S> {
             // The acceptor may still be handing over what it had accepted: that is served like others in flight, and
             // the channel ends when the acceptor has.
             let emptied = async {
-                while let Some(news) = arrivals.recv().await {
-                    context.hear(news);
+                while let Some(message) = messages.recv().await {
+                    context.handle_message(message);
                 }
                 while load.connections() > 0 {
                     load.none_left.notified().await;
