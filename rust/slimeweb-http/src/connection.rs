@@ -34,30 +34,30 @@ use crate::wire::{self, CloseMode, ConnectionState, Fault, InFlight, Parting, So
 use crate::worker::{Registration, WorkerContext};
 
 /// HTTP/2 streams that a client may have open at a time.
-const STREAMS: u32 = 256;
-/// hyper's least buffer.
-const LEAST_BUFFER: usize = 8 * 1024;
+const MAX_STREAMS: u32 = 256;
+/// The smallest buffer that hyper takes.
+const MIN_BUFFER: usize = 8 * 1024;
 /// The buffers' limit where heads are smaller: big enough for bodies to flow.
 const BUFFER: usize = 64 * 1024;
-/// For how long a client is listened to that has been answered already, altogether and between two pieces.
+/// How long input is drained after the response and our FIN, in all and between two reads.
 const LINGER_TIME: Duration = Duration::from_secs(30);
 const LINGER_PAUSE: Duration = Duration::from_secs(2);
 /// What a client may send ahead on one HTTP/2 stream, in bytes, and on all of a connection: as much as all streams may,
 /// so that a handler that does not read holds up no other stream.
 const STREAM_WINDOW: u32 = 256 * 1024;
-const CONNECTION_WINDOW: u32 = STREAMS * STREAM_WINDOW;
+const CONNECTION_WINDOW: u32 = MAX_STREAMS * STREAM_WINDOW;
 
 /// How many times `head_size` h2 takes in. It refuses what is larger with a 431 and a reset by which clients that still
 /// send are told to ask again; what is smaller gets an answer of ours.
 const REFUSABLE: u32 = 4;
 
-/// Instead of a number of flushes: what came before an error is not written yet.
-const NOT_PASSED: u64 = u64::MAX;
+/// In place of a number of flushes: what came before the error has not left h2's queue yet.
+const NOT_FLUSHED: u64 = u64::MAX;
 
 /// Serves one connection.
 pub(crate) async fn run<S: Service>(context: Arc<WorkerContext<S>>, accepted: Accepted) {
     let Accepted { socket, peer, local, id, permit } = accepted;
-    // A failure here is the connection's own; there is nobody to tell.
+    // A failure here ends this connection alone.
     let Ok(socket) = into_tokio(socket) else { return };
     let tls = context.config.tls.clone();
     let info = Arc::new(ConnectionInfo { peer, local, tls: tls.is_some(), id });
@@ -69,7 +69,7 @@ pub(crate) async fn run<S: Service>(context: Arc<WorkerContext<S>>, accepted: Ac
             let state = ConnectionState::new(Arc::clone(&context.clock));
             let registration = context.registry.register(id, Arc::clone(&state));
             let mut handshake = Box::pin(TlsAcceptor::from(tls.0).accept(socket));
-            match drive(Pin::new(&mut handshake), &state, &registration, |_| {}).await {
+            match run_until_closed(Pin::new(&mut handshake), &state, &registration, |_| {}).await {
                 Some(Ok(stream)) => Transport::Tls(Box::new(stream)),
                 _ => return,
             }
@@ -104,7 +104,7 @@ async fn http1<S: Service>(
     let parting = Arc::new(Parting::default());
     let mut farewell = None;
     let wire = Wire::http1(transport, permit, Arc::clone(state), Arc::clone(&parting), limits.head_size);
-    let desk = Arc::new(Desk {
+    let service = Arc::new(ConnectionService {
         context: Arc::clone(context),
         info: Arc::clone(&info),
         state: Arc::clone(state),
@@ -119,17 +119,17 @@ async fn http1<S: Service>(
         // Pinned where it is made: a future has room for both ends of every move.
         let connection = pin!(
             builder
-                // The wire looks whether the client leaves.
+                // `ConnIo` detects that the client leaves.
                 .half_close(true)
                 .keep_alive(true)
                 // With it, hyper keeps back an answer while unread bytes are left, also the last one before it closes.
                 .pipeline_flush(false)
                 .max_header_size(limits.head_size)
-                .max_buf_size(limits.head_size.max(BUFFER).max(LEAST_BUFFER))
-                .serve_connection(TokioIo::new(wire), service_fn(move |request| desk.answer(request)))
+                .max_buf_size(limits.head_size.max(BUFFER).max(MIN_BUFFER))
+                .serve_connection(TokioIo::new(wire), service_fn(move |request| service.answer(request)))
                 .with_upgrades()
         );
-        let outcome = drive(connection, state, registration, |connection| {
+        let outcome = run_until_closed(connection, state, registration, |connection| {
             // One with nothing in flight is not closed yet: a request may be on its way. It is answered as the last
             // one, and where none comes the timeouts close the connection.
             if !state.is_idle() {
@@ -140,7 +140,7 @@ async fn http1<S: Service>(
         if let Some(Err(error)) = outcome {
             if let Some(status) = parting.refusal() {
                 farewell = Some((status, refusal(status, &error, limits)));
-            } else if let Some(status) = own_answer(&error) {
+            } else if let Some(status) = status_sent_by_hyper(&error) {
                 context.service.answered(&info, status, 0);
             }
         }
@@ -149,14 +149,14 @@ async fn http1<S: Service>(
         if farewell.is_none() && state.close_mode() == CloseMode::Expire {
             farewell = Some((StatusCode::REQUEST_TIMEOUT, "the request head did not arrive in time\n".to_owned()));
         }
-        let goodbye = async {
+        let closing = async {
             if let Some((status, text)) = farewell {
                 let taken = say(&mut transport, status, &text).await;
                 context.service.answered(&info, status, if taken { text.len() as u64 } else { 0 });
             }
             linger(transport).await;
         };
-        Box::pin(goodbye).await;
+        Box::pin(closing).await;
     }
 }
 
@@ -183,17 +183,18 @@ async fn http2<S: Service>(
     registration: &Registration,
 ) {
     let wire = Wire::http2(transport, permit, Arc::clone(state));
-    let desk = Arc::new(Desk { context: Arc::clone(context), info, state: Arc::clone(state), multiplexed: true });
-    let connection = http2::Builder::new(Streams(context.spawner.clone()))
+    let service =
+        Arc::new(ConnectionService { context: Arc::clone(context), info, state: Arc::clone(state), multiplexed: true });
+    let connection = http2::Builder::new(StreamExecutor(context.spawner.clone()))
         .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS)
+        .max_concurrent_streams(MAX_STREAMS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(
             u32::try_from(context.config.limits.head_size).unwrap_or(u32::MAX).saturating_mul(REFUSABLE),
         )
-        .serve_connection(TokioIo::new(wire), service_fn(move |request| desk.answer(request)));
-    let _ = drive(pin!(connection), state, registration, |connection| {
+        .serve_connection(TokioIo::new(wire), service_fn(move |request| service.answer(request)));
+    let _ = run_until_closed(pin!(connection), state, registration, |connection| {
         connection.graceful_shutdown();
     })
     .await;
@@ -201,7 +202,7 @@ async fn http2<S: Service>(
 
 /// Polls a connection to its end, or until it is to close at once: then the result is None. `drain` begins a graceful
 /// shutdown.
-async fn drive<C: Future>(
+async fn run_until_closed<C: Future>(
     mut connection: Pin<&mut C>,
     state: &ConnectionState,
     registration: &Registration,
@@ -250,21 +251,21 @@ async fn say(transport: &mut Transport, status: StatusCode, text: &str) -> bool 
 
 /// Ends a connection, and listens until the client has heard it.
 async fn linger(mut transport: Transport) {
-    let goodbye = async {
+    let closing = async {
         transport.shutdown().await?;
         let mut scratch = [0; 4096];
         while tokio::time::timeout(LINGER_PAUSE, transport.read(&mut scratch)).await?? > 0 {}
         io::Result::Ok(())
     };
-    // Whatever goes wrong, it is over.
-    let _ = tokio::time::timeout(LINGER_TIME, goodbye).await;
+    // An error ends it as well.
+    let _ = tokio::time::timeout(LINGER_TIME, closing).await;
 }
 
 /// Runs HTTP/2 streams on the worker of their connection.
 #[derive(Clone)]
-struct Streams(Spawner);
+struct StreamExecutor(Spawner);
 
-impl<F> hyper::rt::Executor<F> for Streams
+impl<F> hyper::rt::Executor<F> for StreamExecutor
 where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -273,26 +274,26 @@ where
     }
 }
 
-/// Where a connection's requests are answered.
-struct Desk<S> {
+/// Answers the requests of one connection: hyper's service.
+struct ConnectionService<S> {
     context: Arc<WorkerContext<S>>,
     info: Arc<ConnectionInfo>,
     state: Arc<ConnectionState>,
     multiplexed: bool,
 }
 
-impl<S: Service> Desk<S> {
+impl<S: Service> ConnectionService<S> {
     fn answer(
         self: &Arc<Self>,
         request: Request<Incoming>,
-    ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + Send + use<S> {
+    ) -> impl Future<Output = Result<Response<TrackedBody>, Infallible>> + Send + use<S> {
         let (in_flight, index) = InFlight::begin(&self.state);
         let asked = Asked::by(request.method());
-        let call = match self.fault(&request, index, asked) {
+        let source = match self.fault(&request, index, asked) {
             Some(fault) => self.refuse(request, fault),
             None => self.call(request, index),
         };
-        Answering { call, desk: Arc::clone(self), in_flight: Some(in_flight), index, asked }
+        ResponseFuture { source, service: Arc::clone(self), in_flight: Some(in_flight), index, asked }
     }
 
     fn fault(&self, request: &Request<Incoming>, index: u64, asked: Asked) -> Option<Fault> {
@@ -314,7 +315,7 @@ impl<S: Service> Desk<S> {
         &self,
         request: Request<Incoming>,
         index: u64,
-    ) -> Call<impl Future<Output = Response<Body>> + Send + Unpin + use<S>> {
+    ) -> ResponseSource<impl Future<Output = Response<Body>> + Send + Unpin + use<S>> {
         let (head, incoming) = request.into_parts();
         let limits = &self.context.config.limits;
         let mut body =
@@ -323,15 +324,14 @@ impl<S: Service> Desk<S> {
             body.on_wire(&self.state, index);
         }
         let exchange = Exchange { head, body, connection: Arc::clone(&self.info) };
-        // The service is not looked at again after a panic but for the next request, which it has to be ready for
-        // anyway.
+        // After a panic the service is used for the next request only, which it has to be ready for anyway.
         match catch_unwind(AssertUnwindSafe(|| self.context.service.call(exchange))) {
-            Ok(call) => Call::Running(call),
-            Err(_) => Call::Ended(Box::new(panicked())),
+            Ok(call) => ResponseSource::Service(call),
+            Err(_) => ResponseSource::Ready(Box::new(panicked())),
         }
     }
 
-    fn refuse<F>(&self, request: Request<Incoming>, fault: Fault) -> Call<F> {
+    fn refuse<F>(&self, request: Request<Incoming>, fault: Fault) -> ResponseSource<F> {
         let (head, incoming) = request.into_parts();
         let limits = &self.context.config.limits;
         // So that the client gets to read the answer while it sends.
@@ -339,8 +339,8 @@ impl<S: Service> Desk<S> {
         let info = Arc::clone(&self.info);
         let answer = || self.context.service.refuse(head, info, fault.status(), fault.explanation());
         match catch_unwind(AssertUnwindSafe(answer)) {
-            Ok(refusing) => Call::Refusing(refusing),
-            Err(_) => Call::Ended(Box::new(panicked())),
+            Ok(refusing) => ResponseSource::Refusal(refusing),
+            Err(_) => ResponseSource::Ready(Box::new(panicked())),
         }
     }
 
@@ -350,8 +350,8 @@ impl<S: Service> Desk<S> {
         mut in_flight: InFlight,
         index: u64,
         asked: Asked,
-    ) -> Response<Answer> {
-        let promised = framing::settle(&mut response, asked, self.multiplexed);
+    ) -> Response<TrackedBody> {
+        let remaining = framing::settle(&mut response, asked, self.multiplexed);
         let upgrades = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         if response.body().size_hint().exact().is_none() {
             in_flight.begin_stream();
@@ -369,53 +369,54 @@ impl<S: Service> Desk<S> {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
         }
-        response.map(|body| Answer {
+        response.map(|body| TrackedBody {
             body,
             in_flight,
             multiplexed: self.multiplexed,
             failure: None,
-            promised,
-            mark: None,
+            remaining,
+            marker: None,
         })
     }
 }
 
-/// A service at work, or the answer of one that is not asked or has panicked.
-enum Call<F> {
-    Running(F),
-    Refusing(Pin<Box<dyn Future<Output = Response<Body>> + Send>>),
-    Ended(Box<Response<Body>>),
+/// Where a response comes from: the service, its refusal, or the server itself where the service has panicked.
+enum ResponseSource<F> {
+    Service(F),
+    Refusal(Pin<Box<dyn Future<Output = Response<Body>> + Send>>),
+    Ready(Box<Response<Body>>),
 }
 
-/// One request's answer to come. Written out, since hyper moves it and keeps room for it with each connection.
-struct Answering<S, F> {
-    call: Call<F>,
-    desk: Arc<Desk<S>>,
-    /// Taken by the answer.
+/// The response to one request. A hand-written future, since hyper moves it and reserves room for it with each
+/// connection.
+struct ResponseFuture<S, F> {
+    source: ResponseSource<F>,
+    service: Arc<ConnectionService<S>>,
+    /// Moved to the response's body.
     in_flight: Option<InFlight>,
     index: u64,
     asked: Asked,
 }
 
-impl<S: Service, F: Future<Output = Response<Body>> + Unpin> Future for Answering<S, F> {
-    type Output = Result<Response<Answer>, Infallible>;
+impl<S: Service, F: Future<Output = Response<Body>> + Unpin> Future for ResponseFuture<S, F> {
+    type Output = Result<Response<TrackedBody>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let response = match &mut this.call {
-            Call::Running(call) => match catch_unwind(AssertUnwindSafe(|| Pin::new(call).poll(cx))) {
+        let response = match &mut this.source {
+            ResponseSource::Service(call) => match catch_unwind(AssertUnwindSafe(|| Pin::new(call).poll(cx))) {
                 Ok(response) => ready!(response),
                 Err(_) => panicked(),
             },
-            Call::Refusing(call) => match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx))) {
+            ResponseSource::Refusal(call) => match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx))) {
                 Ok(response) => ready!(response),
                 Err(_) => panicked(),
             },
-            Call::Ended(response) => std::mem::take(&mut **response),
+            ResponseSource::Ready(response) => std::mem::take(&mut **response),
         };
         // hyper does not poll a future after its end, which is when this is empty.
         let Some(in_flight) = this.in_flight.take() else { return Poll::Pending };
-        Poll::Ready(Ok(this.desk.finish(response, in_flight, this.index, this.asked)))
+        Poll::Ready(Ok(this.service.finish(response, in_flight, this.index, this.asked)))
     }
 }
 
@@ -501,7 +502,7 @@ fn panicked() -> Response<Body> {
 
 /// The status of a connection that ended with this error and an answer that could not be kept back, or none: hyper
 /// gives none to the preface of HTTP/2.
-fn own_answer(error: &hyper::Error) -> Option<StatusCode> {
+fn status_sent_by_hyper(error: &hyper::Error) -> Option<StatusCode> {
     if error.is_parse_too_large() {
         Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
     } else if error.is_parse() {
@@ -511,37 +512,37 @@ fn own_answer(error: &hyper::Error) -> Option<StatusCode> {
     }
 }
 
-/// A response's body, at whose end the request's time in flight ends.
-struct Answer {
+/// A response's body; the request is in flight until it is dropped.
+struct TrackedBody {
     body: Body,
     in_flight: InFlight,
     multiplexed: bool,
-    /// An error that waits until what came before it is out, and the number of flushes until then.
+    /// An error that waits until what came before it is written, and the number of flushes at that time.
     failure: Option<Box<(BodyError, u64)>>,
-    /// Bytes that are still to come of a stream that has said how many there will be.
-    promised: Option<u64>,
-    /// HTTP/2: whether what came before the error is with the client as far as flow control goes.
-    mark: Option<Arc<Mark>>,
+    /// Bytes left of a stream that has a Content-Length.
+    remaining: Option<u64>,
+    /// HTTP/2: whether what came before the error has passed flow control.
+    marker: Option<Arc<FlushMarker>>,
 }
 
 /// Whether a frame that carries nothing has left h2's queue, and with it all data before it on its stream: h2 drops it
 /// then.
 #[derive(Default)]
-struct Mark {
+struct FlushMarker {
     passed: AtomicBool,
     waker: Mutex<Option<Waker>>,
 }
 
 /// The content of that frame.
-struct Carried(Arc<Mark>);
+struct MarkerFrame(Arc<FlushMarker>);
 
-impl AsRef<[u8]> for Carried {
+impl AsRef<[u8]> for MarkerFrame {
     fn as_ref(&self) -> &[u8] {
         &[]
     }
 }
 
-impl Drop for Carried {
+impl Drop for MarkerFrame {
     fn drop(&mut self) {
         self.0.passed.store(true, Ordering::Release);
         let waker = self.0.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -551,7 +552,7 @@ impl Drop for Carried {
     }
 }
 
-impl Mark {
+impl FlushMarker {
     fn poll_passed(&self, cx: &Context<'_>) -> Poll<()> {
         if !self.passed.load(Ordering::Acquire) {
             *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
@@ -563,24 +564,24 @@ impl Mark {
     }
 }
 
-impl Answer {
+impl TrackedBody {
     /// hyper and h2 drop what they have not written yet when they are given an error: what came before is to be out. A
     /// client whose window has no room for it has the send timeout to make some.
     fn poll_failure(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if self.multiplexed && self.failure.is_some() {
-            match &self.mark {
+            match &self.marker {
                 None => {
-                    let mark = Arc::<Mark>::default();
-                    self.mark = Some(Arc::clone(&mark));
+                    let marker = Arc::<FlushMarker>::default();
+                    self.marker = Some(Arc::clone(&marker));
                     self.in_flight.set_untaken(true);
-                    return Poll::Ready(Some(Ok(Frame::data(Bytes::from_owner(Carried(mark))))));
+                    return Poll::Ready(Some(Ok(Frame::data(Bytes::from_owner(MarkerFrame(marker))))));
                 }
-                Some(mark) => ready!(mark.poll_passed(cx)),
+                Some(marker) => ready!(marker.poll_passed(cx)),
             }
             self.in_flight.set_untaken(false);
             let flushes = self.in_flight.connection_state().flushes();
             if let Some(failure) = &mut self.failure
-                && failure.1 == NOT_PASSED
+                && failure.1 == NOT_FLUSHED
             {
                 failure.1 = flushes;
             }
@@ -596,22 +597,22 @@ impl Answer {
         }
     }
 
-    /// Breaks a stream off that is longer or shorter than it said: whatever came after it would be misread.
+    /// Aborts a stream that is longer or shorter than its Content-Length: the bytes after it would be misread.
     #[cold]
-    fn hold_to_promise(
+    fn check_length(
         &mut self,
         frame: Option<Result<Frame<Bytes>, BodyError>>,
     ) -> Option<Result<Frame<Bytes>, BodyError>> {
-        let left = self.promised.unwrap_or_default();
+        let left = self.remaining.unwrap_or_default();
         match frame {
             Some(Ok(frame)) => {
                 let size = frame.data_ref().map_or(0, |data| data.len() as u64);
                 let Some(left) = left.checked_sub(size) else { return Some(Err(BodyError::Aborted)) };
-                self.promised = Some(left);
+                self.remaining = Some(left);
                 Some(Ok(frame))
             }
             None if left > 0 => {
-                self.promised = None;
+                self.remaining = None;
                 Some(Err(BodyError::Aborted))
             }
             other => other,
@@ -619,7 +620,7 @@ impl Answer {
     }
 }
 
-impl http_body::Body for Answer {
+impl http_body::Body for TrackedBody {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -628,15 +629,15 @@ impl http_body::Body for Answer {
             return self.poll_failure(cx);
         }
         let mut frame = Pin::new(&mut self.body).poll_frame(cx);
-        if self.promised.is_some() {
-            frame = frame.map(|frame| self.hold_to_promise(frame));
+        if self.remaining.is_some() {
+            frame = frame.map(|frame| self.check_length(frame));
         }
         if self.multiplexed {
             let untaken = matches!(frame, Poll::Ready(Some(Ok(_))));
             self.in_flight.set_untaken(untaken);
         }
         if let Poll::Ready(Some(Err(error))) = frame {
-            let since = if self.multiplexed { NOT_PASSED } else { self.in_flight.connection_state().flushes() };
+            let since = if self.multiplexed { NOT_FLUSHED } else { self.in_flight.connection_state().flushes() };
             self.failure = Some(Box::new((error, since)));
             return self.poll_failure(cx);
         }
@@ -644,8 +645,8 @@ impl http_body::Body for Answer {
     }
 
     fn is_end_stream(&self) -> bool {
-        // An error is not an end, also where the body has nothing more to say.
-        self.failure.is_none() && self.promised.unwrap_or_default() == 0 && self.body.is_end_stream()
+        // An error is no end, even where the body has nothing more to send.
+        self.failure.is_none() && self.remaining.unwrap_or_default() == 0 && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
