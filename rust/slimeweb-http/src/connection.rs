@@ -24,13 +24,13 @@ use tokio_rustls::TlsAcceptor;
 use crate::acceptor::{Accepted, AcceptedSocket, Permit};
 use crate::body::Body;
 use crate::config::{HEADER_COUNT, Limits};
+use crate::conn::{self, CloseMode, ConnIo, ConnectionState, HeadError, InFlight, LingerSlot, Socket, Transport};
 use crate::error::BodyError;
 use crate::executor::Spawner;
 use crate::files::http_date;
 use crate::framing::{self, Asked};
 use crate::request_body::RequestBody;
 use crate::service::{ConnectionInfo, Exchange, Service, plain};
-use crate::wire::{self, CloseMode, ConnectionState, Fault, InFlight, Parting, Socket, Transport, Wire};
 use crate::worker::{Registration, WorkerContext};
 
 /// HTTP/2 streams that a client may have open at a time.
@@ -101,9 +101,9 @@ async fn http1<S: Service>(
     registration: &Registration,
 ) {
     let limits = &context.config.limits;
-    let parting = Arc::new(Parting::default());
+    let linger_slot = Arc::new(LingerSlot::default());
     let mut farewell = None;
-    let wire = Wire::http1(transport, permit, Arc::clone(state), Arc::clone(&parting), limits.head_size);
+    let io = ConnIo::http1(transport, permit, Arc::clone(state), Arc::clone(&linger_slot), limits.head_size);
     let service = Arc::new(ConnectionService {
         context: Arc::clone(context),
         info: Arc::clone(&info),
@@ -126,7 +126,7 @@ async fn http1<S: Service>(
                 .pipeline_flush(false)
                 .max_header_size(limits.head_size)
                 .max_buf_size(limits.head_size.max(BUFFER).max(MIN_BUFFER))
-                .serve_connection(TokioIo::new(wire), service_fn(move |request| service.answer(request)))
+                .serve_connection(TokioIo::new(io), service_fn(move |request| service.answer(request)))
                 .with_upgrades()
         );
         let outcome = run_until_closed(connection, state, registration, |connection| {
@@ -138,14 +138,14 @@ async fn http1<S: Service>(
         })
         .await;
         if let Some(Err(error)) = outcome {
-            if let Some(status) = parting.refusal() {
+            if let Some(status) = linger_slot.refusal() {
                 farewell = Some((status, refusal(status, &error, limits)));
             } else if let Some(status) = status_sent_by_hyper(&error) {
                 context.service.answered(&info, status, 0);
             }
         }
     }
-    if let Some((mut transport, _permit)) = parting.take() {
+    if let Some((mut transport, _permit)) = linger_slot.take() {
         if farewell.is_none() && state.close_mode() == CloseMode::Expire {
             farewell = Some((StatusCode::REQUEST_TIMEOUT, "the request head did not arrive in time\n".to_owned()));
         }
@@ -182,7 +182,7 @@ async fn http2<S: Service>(
     state: &Arc<ConnectionState>,
     registration: &Registration,
 ) {
-    let wire = Wire::http2(transport, permit, Arc::clone(state));
+    let io = ConnIo::http2(transport, permit, Arc::clone(state));
     let service =
         Arc::new(ConnectionService { context: Arc::clone(context), info, state: Arc::clone(state), multiplexed: true });
     let connection = http2::Builder::new(StreamExecutor(context.spawner.clone()))
@@ -193,7 +193,7 @@ async fn http2<S: Service>(
         .max_header_list_size(
             u32::try_from(context.config.limits.head_size).unwrap_or(u32::MAX).saturating_mul(REFUSABLE),
         )
-        .serve_connection(TokioIo::new(wire), service_fn(move |request| service.answer(request)));
+        .serve_connection(TokioIo::new(io), service_fn(move |request| service.answer(request)));
     let _ = run_until_closed(pin!(connection), state, registration, |connection| {
         connection.graceful_shutdown();
     })
@@ -289,26 +289,29 @@ impl<S: Service> ConnectionService<S> {
     ) -> impl Future<Output = Result<Response<TrackedBody>, Infallible>> + Send + use<S> {
         let (in_flight, index) = InFlight::begin(&self.state);
         let asked = Asked::by(request.method());
-        let source = match self.fault(&request, index, asked) {
-            Some(fault) => self.refuse(request, fault),
+        let source = match self.head_error(&request, index, asked) {
+            Some(head_error) => self.refuse(request, head_error),
             None => self.call(request, index),
         };
         ResponseFuture { source, service: Arc::clone(self), in_flight: Some(in_flight), index, asked }
     }
 
-    fn fault(&self, request: &Request<Incoming>, index: u64, asked: Asked) -> Option<Fault> {
+    fn head_error(&self, request: &Request<Incoming>, index: u64, asked: Asked) -> Option<HeadError> {
         if !self.multiplexed {
             let names_host = request.uri().scheme().is_some() || asked == Asked::Connect;
-            return self.state.fault(index).or_else(|| names_host.then(|| http1_fault(request.uri(), asked)).flatten());
+            return self
+                .state
+                .head_error(index)
+                .or_else(|| names_host.then(|| http1_target_error(request.uri(), asked)).flatten());
         }
         let limits = &self.context.config.limits;
         if request.headers().len() > limits.header_count && fields(request.headers()) > limits.header_count {
-            return Some(Fault::TooManyFields);
+            return Some(HeadError::TooManyFields);
         }
         if list_size(request) > limits.head_size {
-            return Some(Fault::HeadTooLarge);
+            return Some(HeadError::HeadTooLarge);
         }
-        http2_fault(request)
+        http2_target_error(request)
     }
 
     fn call(
@@ -321,7 +324,7 @@ impl<S: Service> ConnectionService<S> {
         let mut body =
             RequestBody::new(incoming, &head.headers, self.multiplexed, limits.body_timeout, limits.body_rate);
         if !self.multiplexed {
-            body.on_wire(&self.state, index);
+            body.set_connection(&self.state, index);
         }
         let exchange = Exchange { head, body, connection: Arc::clone(&self.info) };
         // After a panic the service is used for the next request only, which it has to be ready for anyway.
@@ -331,13 +334,13 @@ impl<S: Service> ConnectionService<S> {
         }
     }
 
-    fn refuse<F>(&self, request: Request<Incoming>, fault: Fault) -> ResponseSource<F> {
+    fn refuse<F>(&self, request: Request<Incoming>, head_error: HeadError) -> ResponseSource<F> {
         let (head, incoming) = request.into_parts();
         let limits = &self.context.config.limits;
         // So that the client gets to read the answer while it sends.
         RequestBody::new(incoming, &head.headers, self.multiplexed, limits.body_timeout, limits.body_rate).discard();
         let info = Arc::clone(&self.info);
-        let answer = || self.context.service.refuse(head, info, fault.status(), fault.explanation());
+        let answer = || self.context.service.refuse(head, info, head_error.status(), head_error.explanation());
         match catch_unwind(AssertUnwindSafe(answer)) {
             Ok(refusing) => ResponseSource::Refusal(refusing),
             Err(_) => ResponseSource::Ready(Box::new(panicked())),
@@ -365,7 +368,7 @@ impl<S: Service> ConnectionService<S> {
                 self.state.become_tunnel();
             }
             let last = !upgrades && self.context.registry.is_draining();
-            if last || self.state.fault(index).is_some() {
+            if last || self.state.head_error(index).is_some() {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
         }
@@ -422,15 +425,15 @@ impl<S: Service, F: Future<Output = Response<Body>> + Unpin> Future for Response
 
 /// What is wrong with a target in absolute form, or with that of CONNECT (RFC 9112, section 3.2).
 #[cold]
-fn http1_fault(uri: &Uri, asked: Asked) -> Option<Fault> {
+fn http1_target_error(uri: &Uri, asked: Asked) -> Option<HeadError> {
     if asked == Asked::Connect {
-        return (!uri.path().is_empty()).then_some(Fault::BadTarget);
+        return (!uri.path().is_empty()).then_some(HeadError::BadTarget);
     }
     if !is_http(uri) {
-        return Some(Fault::BadScheme);
+        return Some(HeadError::BadScheme);
     }
     // Without user information (RFC 9110, section 4.2.4).
-    uri.authority().is_some_and(|authority| !wire::is_host(authority.as_str().as_bytes())).then_some(Fault::BadHost)
+    uri.authority().is_some_and(|authority| !conn::is_host(authority.as_str().as_bytes())).then_some(HeadError::BadHost)
 }
 
 fn is_http(uri: &Uri) -> bool {
@@ -440,29 +443,29 @@ fn is_http(uri: &Uri) -> bool {
 
 /// What is wrong with the target of an HTTP/2 request, by the rules that HTTP/1.1 has for its own (RFC 9113, section
 /// 8.3.1).
-fn http2_fault(request: &Request<Incoming>) -> Option<Fault> {
+fn http2_target_error(request: &Request<Incoming>) -> Option<HeadError> {
     let uri = request.uri();
     if !is_http(uri) {
-        return Some(Fault::BadScheme);
+        return Some(HeadError::BadScheme);
     }
     if uri.path_and_query().is_some_and(|target| target.as_str().starts_with('?')) {
-        return Some(Fault::BadTarget);
+        return Some(HeadError::BadTarget);
     }
     let mut hosts = request.headers().get_all(HOST).iter();
     let host = hosts.next().map(HeaderValue::as_bytes);
     if hosts.next().is_some() {
-        return Some(Fault::SeveralHosts);
+        return Some(HeadError::SeveralHosts);
     }
     let authority = uri.authority().map(|authority| authority.as_str().as_bytes());
-    if [host, authority].into_iter().flatten().any(|value| !wire::is_host(value)) {
-        return Some(Fault::BadHost);
+    if [host, authority].into_iter().flatten().any(|value| !conn::is_host(value)) {
+        return Some(HeadError::BadHost);
     }
     match (host, authority) {
-        (None, None) => Some(Fault::NoHost),
+        (None, None) => Some(HeadError::NoHost),
         (Some(host), Some(authority)) => {
             let port = default_port(uri);
             let (host, authority) = (without_port(host, port), without_port(authority, port));
-            (!host.eq_ignore_ascii_case(authority)).then_some(Fault::HostIsNotAuthority)
+            (!host.eq_ignore_ascii_case(authority)).then_some(HeadError::HostIsNotAuthority)
         }
         _ => None,
     }

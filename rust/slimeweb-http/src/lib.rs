@@ -5,7 +5,7 @@
 //! - [`Executor`]: runs a worker's tasks, on whichever thread drives it;
 //! - [`Service`], [`Exchange`], [`RequestBody`], [`Collected`], [`Body`]: what stands between a request and its answer;
 //! - [`router`], [`multipart`], [`files`]: tools for a service;
-//! - `wire`: watches the bytes of each connection for what hyper lets pass (RFC 9112) and for when it happens.
+//! - `conn`: validates the bytes of each connection for what hyper lets pass (RFC 9112), and records when they came.
 //!
 //! A worker is one [`Executor`]: a single-threaded runtime that one thread drives at a time. A connection never leaves
 //! the worker it was given to, but another thread may take over that worker, so services and their futures are `Send`.
@@ -17,6 +17,7 @@ mod address;
 mod body;
 mod collected;
 mod config;
+mod conn;
 mod connection;
 mod error;
 mod executor;
@@ -32,13 +33,13 @@ mod server;
 mod service;
 mod timeouts;
 mod tls;
-mod wire;
 mod worker;
 
 pub use address::{Address, Bind, Peer};
 pub use body::{Body, BodySender, Closed};
 pub use collected::Collected;
 pub use config::{Config, Limits};
+pub use conn::Room;
 pub use error::{BodyError, Error, is_exhausted};
 pub use executor::{Executor, Spawner};
 pub use framing::is_without_content;
@@ -48,4 +49,3 @@ pub use request_body::RequestBody;
 pub use server::Server;
 pub use service::{ConnectionInfo, Exchange, OnUpgrade, Service, Upgraded};
 pub use tls::TlsConfig;
-pub use wire::Room;

@@ -15,8 +15,8 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use crate::collected::{Collected, Collector};
+use crate::conn::{ConnectionState, Place, Room, lock};
 use crate::error::BodyError;
-use crate::wire::{ConnectionState, Place, Room, lock};
 
 /// For how long a body is read that nobody wants, altogether and between two pieces, so that a client that sends on
 /// gets to read the answer: what nginx calls a lingering close.
@@ -26,7 +26,7 @@ const DISCARD_PAUSE: Duration = Duration::from_secs(2);
 /// From this length on, in bytes, a body may be read past hyper.
 const WORTH_A_PLACE: u64 = 256 * 1024;
 
-/// Until this is dropped, a connection's wire reads to a place.
+/// Until this is dropped, the connection's `ConnIo` reads a body straight to a place.
 struct Landing(Arc<ConnectionState>);
 
 impl Landing {
@@ -67,7 +67,7 @@ pub struct RequestBody {
     /// It is read in the background: when that ends, it ends.
     discarded: bool,
     /// The connection, and the request's index on it, where the body can be read past hyper.
-    wire: Option<(Arc<ConnectionState>, u64)>,
+    connection: Option<(Arc<ConnectionState>, u64)>,
 }
 
 impl fmt::Debug for RequestBody {
@@ -104,14 +104,14 @@ impl RequestBody {
             multiplexed,
             ended: false,
             discarded: false,
-            wire: None,
+            connection: None,
         }
     }
 
     /// Says on which connection this is the body of the request of that index, over HTTP/1.1.
-    pub(crate) fn on_wire(&mut self, state: &Arc<ConnectionState>, index: u64) {
+    pub(crate) fn set_connection(&mut self, state: &Arc<ConnectionState>, index: u64) {
         if self.length.is_some_and(|length| length >= WORTH_A_PLACE) {
-            self.wire = Some((Arc::clone(state), index));
+            self.connection = Some((Arc::clone(state), index));
         }
     }
 
@@ -162,9 +162,9 @@ impl RequestBody {
     /// # Errors
     /// [`BodyError`].
     pub async fn read_into<R: Room>(mut self, room: R) -> Result<R, BodyError> {
-        let wire = self.wire.take();
-        let place = Place::new(wire.as_ref().map_or(0, |(_, index)| *index), room);
-        let landing = wire.map(|(state, _)| Landing::begin(state, place.clone()));
+        let connection = self.connection.take();
+        let place = Place::new(connection.as_ref().map_or(0, |(_, index)| *index), room);
+        let landing = connection.map(|(state, _)| Landing::begin(state, place.clone()));
         if landing.is_none() {
             // It is not known how much of it is there.
             lock(&place).stalled();
@@ -290,7 +290,7 @@ impl Drop for RequestBody {
             multiplexed: self.multiplexed,
             ended: false,
             discarded: true,
-            wire: None,
+            connection: None,
         };
         runtime.spawn(async move {
             let deadline = Instant::now() + DISCARD_TIME;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::Limits;
-use crate::wire::{CloseMode, CoarseClock, ConnectionState};
+use crate::conn::{CloseMode, CoarseClock, ConnectionState};
 use crate::worker::ConnectionRegistry;
 
 const SLOWEST_TICK: Duration = Duration::from_millis(500);

@@ -9,12 +9,12 @@ use tokio::sync::mpsc;
 
 use crate::acceptor::{AcceptorMessage, WorkerLoad};
 use crate::config::Config;
+use crate::conn::{CloseMode, CoarseClock, ConnectionState};
 use crate::connection;
 use crate::executor::Spawner;
 use crate::handle::Running;
 use crate::service::Service;
 use crate::timeouts;
-use crate::wire::{CloseMode, CoarseClock, ConnectionState};
 
 /// A worker before it runs.
 pub(crate) struct Worker<S> {

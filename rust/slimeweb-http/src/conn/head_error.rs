@@ -1,11 +1,11 @@
-//! What is wrong with a request head that hyper would let pass.
+//! Errors in request heads that hyper would let pass.
 
 use http::StatusCode;
 
 /// A reason to refuse a request whose head parses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Fault {
+pub(crate) enum HeadError {
     LengthAndCoding = 1,
     SeveralCodings,
     UnknownCoding,
@@ -22,7 +22,7 @@ pub(crate) enum Fault {
     HeadTooLarge,
 }
 
-impl Fault {
+impl HeadError {
     const ALL: [Self; 14] = [
         Self::LengthAndCoding,
         Self::SeveralCodings,
@@ -41,10 +41,11 @@ impl Fault {
     ];
 
     pub(super) fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|fault| *fault as u8 == code)
+        Self::ALL.into_iter().find(|head_error| *head_error as u8 == code)
     }
 
-    /// 501 for a transfer coding that is not known here (RFC 9112, section 6.1), 431 for too many or too large fields (RFC 6585), else 400.
+    /// 501 for a transfer coding that is not known here (RFC 9112, section 6.1), 431 for too many or too large fields
+    /// (RFC 6585), else 400.
     pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::UnknownCoding => StatusCode::NOT_IMPLEMENTED,
@@ -83,9 +84,9 @@ mod tests {
 
     #[test]
     fn codes_are_reversible() {
-        for fault in Fault::ALL {
-            assert_eq!(Fault::from_code(fault as u8), Some(fault));
+        for head_error in HeadError::ALL {
+            assert_eq!(HeadError::from_code(head_error as u8), Some(head_error));
         }
-        assert_eq!(Fault::from_code(0), None);
+        assert_eq!(HeadError::from_code(0), None);
     }
 }

@@ -1,29 +1,30 @@
-//! Follows the framing of HTTP/1 requests (RFC 9112) as their bytes come by.
+//! Validates the framing of HTTP/1 requests (RFC 9112) as their bytes pass.
 //!
 //! hyper's parser refuses most of what is malformed by itself: control bytes, space before a colon, folded lines, bad
-//! chunks. This one sees the rest, above all what hyper's header map no longer shows: that a Content-Length stood beside a
-//! Transfer-Encoding. Wherever the two could disagree about where a request ends, it records a fault for the next one.
+//! chunks. This one sees the rest, above all what hyper's header map no longer shows: that a Content-Length stood
+//! beside a Transfer-Encoding. Wherever the two could disagree about where a request ends, it reports an error for the
+//! next one.
 //!
-//! A line that arrives in one piece is looked at where it lies; only lines that are split between two reads are copied.
+//! A line that arrives in one read is parsed in place; only lines that are split between two reads are copied.
 
 use memchr::memchr;
 
-use super::fault::Fault;
+use super::head_error::HeadError;
 use super::host;
 
-/// What came to an end, for those who keep time.
+/// What of a head has been seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Event {
+pub(super) enum HeadEvent {
     /// The first byte of a head.
-    HeadBegan,
-    /// The last byte of a head; from here on its request is under way.
-    HeadEnded,
-    /// The head counted from 0 is to be refused; nothing is observed after it.
-    Faulty(u64, Fault),
+    Began,
+    /// The last byte of a head.
+    Ended,
+    /// The head of that index, counted from 0, is to be refused; nothing is validated after it.
+    Invalid(u64, HeadError),
 }
 
 #[derive(Debug, PartialEq)]
-pub(super) struct Observer {
+pub(super) struct FramingValidator {
     state: State,
     head: Head,
     /// The part of a line that came with an earlier read.
@@ -53,8 +54,8 @@ enum State {
     Trailer,
     TrailerLineFeed,
     LastLineFeed,
-    /// Not followed any more: a fault was found, or hyper is about to find one.
-    Lost,
+    /// Ceased to validate: an error was found, or hyper is about to find one.
+    Stopped,
 }
 
 /// What the fields of one head have said so far.
@@ -72,12 +73,12 @@ struct Head {
     bare_line_feed: bool,
 }
 
-impl Observer {
+impl FramingValidator {
     pub(super) fn new(head_size: usize) -> Self {
         Self { state: State::Between, head: Head::default(), carry: Vec::new(), heads: 0, head_size, raw: Vec::new() }
     }
 
-    /// Whether a request that came would be the next thing: nothing half-read, nothing faulty.
+    /// Whether the next byte begins a head: nothing is half-read, nothing invalid.
     pub(super) fn is_between(&self) -> bool {
         self.state == State::Between
     }
@@ -87,25 +88,25 @@ impl Observer {
         if let State::Length(left) = self.state { Some((self.heads - 1, left)) } else { None }
     }
 
-    /// Where in the bytes that were fed last a query holds what has to be percent-encoded before hyper sees it, or a trailer ends in
-    /// a bare line feed, which hyper has to be shown as an error. In order.
+    /// Where in the bytes that were fed last a query holds what has to be percent-encoded before hyper sees it, or a
+    /// trailer ends in a bare line feed, which hyper has to be shown as an error. In order.
     pub(super) fn take_raw(&mut self) -> Vec<usize> {
         std::mem::take(&mut self.raw)
     }
 
-    /// Takes the next bytes of the connection and tells what ended in them.
-    pub(super) fn feed(&mut self, mut bytes: &[u8], mut tell: impl FnMut(Event)) {
+    /// Takes the next bytes of the connection, and calls `on_event` for each event in them.
+    pub(super) fn feed(&mut self, mut bytes: &[u8], mut on_event: impl FnMut(HeadEvent)) {
         let whole = bytes.len();
-        while !bytes.is_empty() && self.state != State::Lost {
+        while !bytes.is_empty() && self.state != State::Stopped {
             bytes = match self.state {
                 State::RequestLine => {
                     self.scan_target(bytes, whole - bytes.len());
-                    self.feed_line(bytes, &mut tell)
+                    self.feed_line(bytes, &mut on_event)
                 }
-                State::Fields => self.feed_line(bytes, &mut tell),
+                State::Fields => self.feed_line(bytes, &mut on_event),
                 State::Length(left) => self.skip(bytes, left, State::Between, State::Length),
                 State::ChunkData(left) => self.skip(bytes, left, State::ChunkDataReturn, State::ChunkData),
-                _ => self.feed_byte(bytes, whole, &mut tell),
+                _ => self.feed_byte(bytes, whole, &mut on_event),
             };
         }
     }
@@ -132,11 +133,11 @@ impl Observer {
         self.raw.extend(raw.map(|(at, _)| offset + start + at));
     }
 
-    fn feed_line<'a>(&mut self, bytes: &'a [u8], tell: &mut impl FnMut(Event)) -> &'a [u8] {
+    fn feed_line<'a>(&mut self, bytes: &'a [u8], on_event: &mut impl FnMut(HeadEvent)) -> &'a [u8] {
         let Some(end) = memchr(b'\n', bytes) else {
             if self.carry.len() + bytes.len() > self.head_size {
                 // hyper answers 431 by itself.
-                self.lose(tell);
+                self.stop(on_event);
             } else {
                 self.carry.extend_from_slice(bytes);
             }
@@ -144,16 +145,16 @@ impl Observer {
         };
         let (line, rest) = (bytes.get(..end).unwrap_or_default(), bytes.get(end + 1..).unwrap_or_default());
         if self.carry.is_empty() {
-            self.line(line, tell);
+            self.line(line, on_event);
         } else {
             let mut whole = std::mem::take(&mut self.carry);
             whole.extend_from_slice(line);
-            self.line(&whole, tell);
+            self.line(&whole, on_event);
         }
         rest
     }
 
-    fn line(&mut self, line: &[u8], tell: &mut impl FnMut(Event)) {
+    fn line(&mut self, line: &[u8], on_event: &mut impl FnMut(HeadEvent)) {
         let line = match line.split_last() {
             Some((b'\r', line)) => line,
             _ => {
@@ -165,18 +166,18 @@ impl Observer {
             self.head.is_http_11 = line.ends_with(b"HTTP/1.1");
             self.state = State::Fields;
         } else if line.is_empty() {
-            self.end_head(tell);
+            self.end_head(on_event);
         } else {
             self.head.field(line);
         }
     }
 
-    fn end_head(&mut self, tell: &mut impl FnMut(Event)) {
+    fn end_head(&mut self, on_event: &mut impl FnMut(HeadEvent)) {
         let head = std::mem::take(&mut self.head);
-        tell(Event::HeadEnded);
-        if let Some(fault) = head.fault() {
-            tell(Event::Faulty(self.heads, fault));
-            self.state = State::Lost;
+        on_event(HeadEvent::Ended);
+        if let Some(head_error) = head.head_error() {
+            on_event(HeadEvent::Invalid(self.heads, head_error));
+            self.state = State::Stopped;
             return;
         }
         self.heads += 1;
@@ -187,17 +188,17 @@ impl Observer {
         };
     }
 
-    fn lose(&mut self, tell: &mut impl FnMut(Event)) {
-        tell(Event::Faulty(self.heads, Fault::Framing));
-        self.state = State::Lost;
+    fn stop(&mut self, on_event: &mut impl FnMut(HeadEvent)) {
+        on_event(HeadEvent::Invalid(self.heads, HeadError::Framing));
+        self.state = State::Stopped;
     }
 
-    fn feed_byte<'a>(&mut self, bytes: &'a [u8], whole: usize, tell: &mut impl FnMut(Event)) -> &'a [u8] {
+    fn feed_byte<'a>(&mut self, bytes: &'a [u8], whole: usize, on_event: &mut impl FnMut(HeadEvent)) -> &'a [u8] {
         let Some((&byte, rest)) = bytes.split_first() else { return &[] };
         self.state = match (self.state, byte) {
             (State::Between, b'\r' | b'\n') => State::Between,
             (State::Between, _) => {
-                tell(Event::HeadBegan);
+                on_event(HeadEvent::Began);
                 self.state = State::RequestLine;
                 return bytes;
             }
@@ -208,7 +209,7 @@ impl Observer {
                 State::ChunkLineFeed(size)
             }
             (State::ChunkSize(size), _) => self.digit(size, byte),
-            (State::ChunkExtension(_), b'\n') => State::Lost,
+            (State::ChunkExtension(_), b'\n') => State::Stopped,
             (State::ChunkExtension(size), _) => State::ChunkExtension(size),
             (State::ChunkLineFeed(0), b'\n') => State::TrailerStart,
             (State::ChunkLineFeed(size), b'\n') => State::ChunkData(size),
@@ -217,7 +218,7 @@ impl Observer {
             (State::TrailerStart | State::Trailer, b'\n') => {
                 // hyper would take it for a part of the line. See `take_raw`.
                 self.raw.push(whole - bytes.len());
-                State::Lost
+                State::Stopped
             }
             (State::TrailerStart, b'\r') => State::LastLineFeed,
             (State::TrailerStart, _) => State::Trailer,
@@ -225,17 +226,17 @@ impl Observer {
             (State::Trailer, _) => State::Trailer,
             (State::TrailerLineFeed, b'\n') => State::TrailerStart,
             (State::LastLineFeed, b'\n') => State::Between,
-            _ => State::Lost,
+            _ => State::Stopped,
         };
-        if self.state == State::Lost {
-            self.lose(tell);
+        if self.state == State::Stopped {
+            self.stop(on_event);
         }
         rest
     }
 
     fn digit(&self, size: u64, byte: u8) -> State {
         let digit = char::from(byte).to_digit(16).map(u64::from);
-        digit.and_then(|digit| size.checked_mul(16)?.checked_add(digit)).map_or(State::Lost, State::ChunkSize)
+        digit.and_then(|digit| size.checked_mul(16)?.checked_add(digit)).map_or(State::Stopped, State::ChunkSize)
     }
 }
 
@@ -266,23 +267,23 @@ impl Head {
         }
     }
 
-    fn fault(&self) -> Option<Fault> {
+    fn head_error(&self) -> Option<HeadError> {
         if self.bare_line_feed {
-            Some(Fault::BareLineFeed)
+            Some(HeadError::BareLineFeed)
         } else if self.codings > 0 && (self.length.is_some() || self.bad_length) {
-            Some(Fault::LengthAndCoding)
+            Some(HeadError::LengthAndCoding)
         } else if self.codings > 1 {
-            Some(Fault::SeveralCodings)
+            Some(HeadError::SeveralCodings)
         } else if self.unknown_coding {
-            Some(Fault::UnknownCoding)
+            Some(HeadError::UnknownCoding)
         } else if self.bad_length {
-            Some(Fault::DifferentLengths)
+            Some(HeadError::DifferentLengths)
         } else if self.hosts > 1 {
-            Some(Fault::SeveralHosts)
+            Some(HeadError::SeveralHosts)
         } else if self.bad_host {
-            Some(Fault::BadHost)
+            Some(HeadError::BadHost)
         } else if self.hosts == 0 && self.is_http_11 {
-            Some(Fault::NoHost)
+            Some(HeadError::NoHost)
         } else {
             None
         }
@@ -315,63 +316,63 @@ mod tests {
 
     use super::*;
 
-    fn observe<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Event>, Observer) {
+    fn observe<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<HeadEvent>, FramingValidator) {
         let mut events = Vec::new();
-        let mut observer = Observer::new(1024);
+        let mut validator = FramingValidator::new(1024);
         for piece in pieces {
-            observer.feed(piece, |event| events.push(event));
+            validator.feed(piece, |event| events.push(event));
         }
-        (events, observer)
+        (events, validator)
     }
 
-    fn verdict(stream: &str) -> Option<(u64, Fault)> {
+    fn error_in(stream: &str) -> Option<(u64, HeadError)> {
         let (events, _) = observe([stream.as_bytes()]);
-        events
-            .into_iter()
-            .find_map(|event| if let Event::Faulty(head, fault) = event { Some((head, fault)) } else { None })
+        events.into_iter().find_map(|event| {
+            if let HeadEvent::Invalid(head, head_error) = event { Some((head, head_error)) } else { None }
+        })
     }
 
     #[test]
     fn pipelined_requests_are_told_apart() {
-        let (events, observer) = observe([&b"GET / HTTP/1.1\r\nhost: a\r\n\r\nPOST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc\r\n\
+        let (events, validator) = observe([&b"GET / HTTP/1.1\r\nhost: a\r\n\r\nPOST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc\r\n\
             POST / HTTP/1.1\r\nHOST:a\r\ntransfer-encoding: Chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nt: x\r\n\r\nGET / HTTP/1.0\r\n\r\n"[..]]);
-        assert_eq!(events, [Event::HeadBegan, Event::HeadEnded].repeat(4));
-        assert!(observer.is_between());
+        assert_eq!(events, [HeadEvent::Began, HeadEvent::Ended].repeat(4));
+        assert!(validator.is_between());
     }
 
     #[test]
     fn faults_belong_to_their_own_request() {
         let good = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi";
         let table = [
-            ("Host: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n", Fault::LengthAndCoding),
-            ("Host: a\r\nTransfer-Encoding: chunked\r\nContent-Length: x\r\n", Fault::LengthAndCoding),
-            ("Host: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", Fault::SeveralCodings),
-            ("Host: a\r\nTransfer-Encoding: gzip, chunked\r\n", Fault::UnknownCoding),
-            ("Host: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n", Fault::DifferentLengths),
-            ("Host: a\r\nContent-Length: +3\r\n", Fault::DifferentLengths),
-            ("Host: a\r\nContent-Length: 3,3\r\n", Fault::DifferentLengths),
-            ("", Fault::NoHost),
-            ("Host: a\r\nHost: a\r\n", Fault::SeveralHosts),
-            ("Host: a/b\r\n", Fault::BadHost),
-            ("Host: a\n", Fault::BareLineFeed),
+            ("Host: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n", HeadError::LengthAndCoding),
+            ("Host: a\r\nTransfer-Encoding: chunked\r\nContent-Length: x\r\n", HeadError::LengthAndCoding),
+            ("Host: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", HeadError::SeveralCodings),
+            ("Host: a\r\nTransfer-Encoding: gzip, chunked\r\n", HeadError::UnknownCoding),
+            ("Host: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n", HeadError::DifferentLengths),
+            ("Host: a\r\nContent-Length: +3\r\n", HeadError::DifferentLengths),
+            ("Host: a\r\nContent-Length: 3,3\r\n", HeadError::DifferentLengths),
+            ("", HeadError::NoHost),
+            ("Host: a\r\nHost: a\r\n", HeadError::SeveralHosts),
+            ("Host: a/b\r\n", HeadError::BadHost),
+            ("Host: a\n", HeadError::BareLineFeed),
         ];
-        for (fields, fault) in table {
+        for (fields, head_error) in table {
             let bad = format!("POST / HTTP/1.1\r\n{fields}\r\n");
-            assert_eq!(verdict(&bad), Some((0, fault)), "{fields:?}");
-            assert_eq!(verdict(&format!("{good}{good}{bad}{good}")), Some((2, fault)), "{fields:?}");
+            assert_eq!(error_in(&bad), Some((0, head_error)), "{fields:?}");
+            assert_eq!(error_in(&format!("{good}{good}{bad}{good}")), Some((2, head_error)), "{fields:?}");
         }
-        assert_eq!(verdict(good), None);
-        assert_eq!(verdict("GET / HTTP/1.0\r\n\r\n"), None);
+        assert_eq!(error_in(good), None);
+        assert_eq!(error_in("GET / HTTP/1.0\r\n\r\n"), None);
     }
 
     #[test]
     fn what_is_raw_in_a_query_is_found_however_it_is_cut() {
         let stream = b"GET /\"<?a=\"b\xe9\"&c?> HTTP/1.1\r\nHost: a\r\nX: ?\"\r\n\r\nGET /> HTTP/1.1\r\nHost: a\r\n\r\nGET /?<#\" HTTP/1.1\r\n";
         let marked = |pieces: &mut dyn Iterator<Item = &[u8]>| {
-            let (mut observer, mut at, mut found) = (Observer::new(1024), 0, Vec::new());
+            let (mut validator, mut at, mut found) = (FramingValidator::new(1024), 0, Vec::new());
             for piece in pieces {
-                observer.feed(piece, |_| {});
-                found.extend(observer.take_raw().into_iter().map(|place| at + place));
+                validator.feed(piece, |_| {});
+                found.extend(validator.take_raw().into_iter().map(|place| at + place));
                 at += piece.len();
             }
             found
@@ -397,15 +398,15 @@ mod tests {
             "3;x\ny\r\n",
             "0\r\n\rX",
         ] {
-            assert_eq!(verdict(&format!("{head}{body}")), Some((1, Fault::Framing)), "{body:?}");
+            assert_eq!(error_in(&format!("{head}{body}")), Some((1, HeadError::Framing)), "{body:?}");
         }
     }
 
     #[test]
     fn a_line_without_end_is_not_kept_without_end() {
-        let (_, observer) = observe(std::iter::repeat_n(&b"aaaaaaaaaaaaaaaa"[..], 1000));
-        assert_eq!(observer.state, State::Lost);
-        assert!(observer.carry.capacity() <= 4096);
+        let (_, validator) = observe(std::iter::repeat_n(&b"aaaaaaaaaaaaaaaa"[..], 1000));
+        assert_eq!(validator.state, State::Stopped);
+        assert!(validator.carry.capacity() <= 4096);
     }
 
     /// Streams that are likely to be nearly right.

@@ -12,9 +12,9 @@ use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::landing::{Place, Room, lock};
-use super::observer::{Event, Observer};
 use super::state::{CloseMode, ConnectionState};
 use super::transport::Transport;
+use super::validator::{FramingValidator, HeadEvent};
 use crate::acceptor::Permit;
 
 /// Pieces that are together no longer than this are written as one, in bytes.
@@ -22,34 +22,34 @@ const JOINED: usize = 2048;
 /// How far to read ahead while a request is being answered, in bytes.
 const AHEAD: usize = 1024;
 
-/// A connection's bytes on their way to hyper, watched.
-pub(crate) struct Wire {
+/// A connection's transport as hyper sees it; what is read passes the validator.
+pub(crate) struct ConnIo {
     // Taken only by `drop`.
     transport: Option<(Transport, Permit)>,
     /// None for HTTP/2, whose framing is h2's own.
-    observer: Option<Observer>,
+    validator: Option<FramingValidator>,
     state: Arc<ConnectionState>,
-    parting: Arc<Parting>,
-    /// What came while a request was being answered.
+    linger_slot: Arc<LingerSlot>,
+    /// Read while a request was being answered, and not given to hyper yet.
     ahead: Vec<u8>,
-    /// What has been observed and found no room any more, since it grew when it was percent-encoded.
+    /// Validated bytes that did not fit hyper's buffer after percent-encoding.
     overflow: Vec<u8>,
-    ended: bool,
+    eof: bool,
     /// How many requests had come when all their answers were written; `u64::MAX` for HTTP/2. What hyper writes before
     /// there is another is its own: the refusal of a head that it cannot parse.
     answered: u64,
 }
 
-/// Where a connection is left that hyper is done with but its client may not be: closing it while bytes come in would
-/// make the system send a reset, which can overtake the answer.
+/// Takes the transport of a connection that hyper has dropped while its client may still send: closing it then would
+/// make the system send a reset, which can overtake the response.
 #[derive(Default)]
-pub(crate) struct Parting {
+pub(crate) struct LingerSlot {
     left: Mutex<Option<(Transport, Permit)>>,
     /// The status of a refusal of hyper's own that has been kept back; 0 for none.
     refusal: AtomicU16,
 }
 
-impl Parting {
+impl LingerSlot {
     pub(crate) fn take(&self) -> Option<(Transport, Permit)> {
         self.lock().take()
     }
@@ -67,45 +67,45 @@ impl Parting {
     }
 }
 
-impl Wire {
+impl ConnIo {
     pub(crate) fn http1(
         transport: Transport,
         permit: Permit,
         state: Arc<ConnectionState>,
-        parting: Arc<Parting>,
+        linger_slot: Arc<LingerSlot>,
         head_size: usize,
     ) -> Self {
-        let observer = Some(Observer::new(head_size));
+        let validator = Some(FramingValidator::new(head_size));
         Self {
             transport: Some((transport, permit)),
-            observer,
+            validator,
             state,
-            parting,
+            linger_slot,
             ahead: Vec::new(),
             overflow: Vec::new(),
-            ended: false,
+            eof: false,
             answered: 0,
         }
     }
 
     pub(crate) fn http2(transport: Transport, permit: Permit, state: Arc<ConnectionState>) -> Self {
-        let parting = Arc::default();
+        let linger_slot = Arc::default();
         Self {
             transport: Some((transport, permit)),
-            observer: None,
+            validator: None,
             state,
-            parting,
+            linger_slot,
             ahead: Vec::new(),
             overflow: Vec::new(),
-            ended: false,
+            eof: false,
             answered: u64::MAX,
         }
     }
 
-    /// Percent-encodes what of the bytes after the first `before` hyper would refuse in a query. They have been
-    /// observed.
+    /// Percent-encodes those of the bytes after the first `before` that hyper would refuse in a query. They have been
+    /// validated.
     fn encode_queries(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
-        let places = self.observer.as_mut().map(Observer::take_raw).unwrap_or_default();
+        let places = self.validator.as_mut().map(FramingValidator::take_raw).unwrap_or_default();
         if !places.is_empty() {
             let encoded = percent_encoded(buf.filled().get(before..).unwrap_or_default(), &places);
             buf.set_filled(before);
@@ -123,24 +123,26 @@ impl Wire {
     }
 
     fn observe(&mut self, bytes: &[u8]) {
-        let (Some(observer), state) = (&mut self.observer, &self.state) else { return };
+        let (Some(validator), state) = (&mut self.validator, &self.state) else { return };
         if bytes.is_empty() {
-            self.ended = true;
+            self.eof = true;
         }
         if state.is_tunnel() {
-            self.observer = None;
+            self.validator = None;
             return;
         }
-        observer.feed(bytes, |event| match event {
-            Event::HeadBegan => state.head_began(),
-            Event::HeadEnded => state.head_ended(),
-            Event::Faulty(head, fault) => state.set_fault(head, fault),
+        validator.feed(bytes, |event| match event {
+            HeadEvent::Began => state.head_began(),
+            HeadEvent::Ended => state.head_ended(),
+            HeadEvent::Invalid(head, head_error) => state.set_head_error(head, head_error),
         });
     }
 
     /// Whether the client has sent all of a message, and nothing of another one.
     fn is_between(&self) -> bool {
-        self.ahead.is_empty() && self.overflow.is_empty() && self.observer.as_ref().is_some_and(Observer::is_between)
+        self.ahead.is_empty()
+            && self.overflow.is_empty()
+            && self.validator.as_ref().is_some_and(FramingValidator::is_between)
     }
 
     /// Sees whether the client leaves while its request is being answered. A client that ends its side after a whole
@@ -150,7 +152,7 @@ impl Wire {
     /// on to the one that it came in.
     fn look_ahead(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         if !self.state.is_answering() {
-            if self.observer.is_some() && !self.state.is_tunnel() {
+            if self.validator.is_some() && !self.state.is_tunnel() {
                 self.answered = self.state.requests();
             }
             return Ok(());
@@ -158,15 +160,15 @@ impl Wire {
         if self.state.is_tunnel() || !self.is_between() {
             return Ok(());
         }
-        if self.ended {
+        if self.eof {
             return if self.state.is_streaming() { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) };
         }
         let mut room = [MaybeUninit::uninit(); AHEAD];
         let mut piece = ReadBuf::uninit(&mut room);
         let Poll::Ready(outcome) = self.transport()?.poll_read(cx, &mut piece) else { return Ok(()) };
-        self.ended = outcome.is_err() || piece.filled().is_empty();
+        self.eof = outcome.is_err() || piece.filled().is_empty();
         self.ahead.extend_from_slice(piece.filled());
-        let has_left = self.ended && self.state.is_streaming();
+        let has_left = self.eof && self.state.is_streaming();
         outcome.and(if has_left { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) })
     }
 
@@ -177,7 +179,7 @@ impl Wire {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let body = self.observer.as_ref().and_then(Observer::body);
+        let body = self.validator.as_ref().and_then(FramingValidator::body);
         let mut place = lock(landing);
         let Some((from, rest)) = body.and_then(|(head, left)| place.rest(head, left)) else {
             return self.transport()?.poll_read(cx, buf);
@@ -202,7 +204,7 @@ impl Wire {
         let code = head.strip_prefix(b"HTTP/1.").and_then(|rest| rest.get(2..5));
         let status = code.and_then(|code| StatusCode::from_bytes(code).ok());
         let Some(status) = status.filter(StatusCode::is_client_error) else { return false };
-        self.parting.refusal.store(status.as_u16(), Ordering::Relaxed);
+        self.linger_slot.refusal.store(status.as_u16(), Ordering::Relaxed);
         true
     }
 
@@ -212,13 +214,13 @@ impl Wire {
     }
 
     /// Whether the client may still be sending what nobody will read, or is still to be told why it is refused.
-    fn is_talking(&self) -> bool {
-        let unread = self.observer.is_some() && !self.is_between();
+    fn needs_linger(&self) -> bool {
+        let unread = self.validator.is_some() && !self.is_between();
         let close_mode = self.state.close_mode();
-        if close_mode != CloseMode::Abort && self.parting.refusal().is_some() {
+        if close_mode != CloseMode::Abort && self.linger_slot.refusal().is_some() {
             return true;
         }
-        !self.ended && !self.state.is_tunnel() && close_mode != CloseMode::Abort && (unread || self.state.has_fault())
+        !self.eof && !self.state.is_tunnel() && close_mode != CloseMode::Abort && (unread || self.state.has_head_error())
             // A half-written answer must not be followed by something else.
             && !(close_mode == CloseMode::Expire && self.state.is_write_blocked())
     }
@@ -243,15 +245,15 @@ fn percent_encoded(bytes: &[u8], places: &[usize]) -> Vec<u8> {
     encoded
 }
 
-impl Drop for Wire {
+impl Drop for ConnIo {
     fn drop(&mut self) {
-        if self.is_talking() {
-            *self.parting.lock() = self.transport.take();
+        if self.needs_linger() {
+            *self.linger_slot.lock() = self.transport.take();
         }
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for ConnIo {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let before = buf.filled().len();
@@ -278,13 +280,13 @@ impl AsyncRead for Wire {
                 this.observe(buf.filled().get(before..).unwrap_or_default());
                 this.encode_queries(buf, before);
             }
-            Err(_) => this.ended = true,
+            Err(_) => this.eof = true,
         }
         Poll::Ready(outcome)
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for ConnIo {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         if self.is_refused() && self.keep_back(data) {
             return Poll::Ready(Ok(data.len()));
@@ -329,7 +331,7 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.parting.refusal().is_some() {
+        if self.linger_slot.refusal().is_some() {
             return Poll::Ready(Ok(()));
         }
         self.transport()?.poll_shutdown(cx)

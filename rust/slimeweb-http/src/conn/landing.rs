@@ -1,7 +1,8 @@
 //! A place that a body of known length is read into, past hyper.
 //!
-//! hyper hands a body out in pieces of its own buffer, which then have to be copied to where they are wanted. Where there is a place
-//! for all of a body, the wire reads from the socket right into it, and shows hyper as many zeroes, since hyper has to count.
+//! hyper hands a body out in pieces of its own buffer, which then have to be copied to where they are wanted. Where
+//! there is a place for all of a body, `ConnIo` reads from the socket right into it, and shows hyper as many zeroes,
+//! since hyper has to count.
 
 use std::fmt;
 use std::mem::MaybeUninit;
@@ -29,7 +30,7 @@ pub(crate) struct Place<R: ?Sized> {
     room: R,
 }
 
-/// A place that the wire and the body's reader know.
+/// A place shared by `ConnIo` and the body's reader.
 pub(crate) type Landing = Arc<Mutex<Place<dyn Room>>>;
 
 impl<R: ?Sized> fmt::Debug for Place<R> {
@@ -60,7 +61,8 @@ impl<R: Room> Place<R> {
 }
 
 impl<R: Room + ?Sized> Place<R> {
-    /// The free part of the room for a body of which `left` bytes have not come by the wire yet; none where it is another body's.
+    /// The free part of the room for a body of which `left` bytes have not come by `ConnIo` yet; none where it is
+    /// another body's.
     pub(super) fn rest(&mut self, head: u64, left: u64) -> Option<(usize, &mut [MaybeUninit<u8>])> {
         let room = self.room.bytes();
         let from = room.len().checked_sub(usize::try_from(left).ok()?)?;
@@ -68,7 +70,7 @@ impl<R: Room + ?Sized> Place<R> {
         (self.head == head && follows).then(|| (from, room.get_mut(from..).unwrap_or_default()))
     }
 
-    /// Says that there is nothing to read at the moment.
+    /// There is nothing to read at the moment.
     pub(crate) fn stalled(&mut self) {
         self.room.stalled();
     }
@@ -79,8 +81,8 @@ impl<R: Room + ?Sized> Place<R> {
         self.landed = Some((start, from + count));
     }
 
-    /// Takes a piece that hyper has given: copies it, or the part of it that has not been read past hyper, whose bytes mean nothing.
-    /// `at` is where in the body it begins. False where it does not belong there.
+    /// Takes a piece that hyper has given: copies it, or the part of it that has not been read past hyper, whose bytes
+    /// mean nothing. `at` is where in the body it begins. False where it does not belong there.
     pub(crate) fn place(&mut self, at: usize, piece: &[u8]) -> bool {
         let real = self.landed.map_or(piece.len(), |(from, _)| from.saturating_sub(at).min(piece.len()));
         if real == 0 {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::Instant;
 
-use super::fault::Fault;
+use super::head_error::HeadError;
 use super::landing::{self, Landing};
 
 /// A worker's time in milliseconds, as exact as the tick of its timeouts: reading it is one relaxed load.
@@ -57,8 +57,8 @@ pub(crate) struct ConnectionState {
     write_since: AtomicU64,
     untaken: AtomicU32,
     taken_at: AtomicU64,
-    /// The index of the head to refuse, times 256, plus the fault's code; 0 for none.
-    fault: AtomicU64,
+    /// The index of the head to refuse, times 256, plus the error's code; 0 for none.
+    head_error: AtomicU64,
     tunnel: AtomicBool,
     /// Responses that are being sent whose length is not known.
     streams: AtomicU32,
@@ -87,7 +87,7 @@ impl ConnectionState {
             write_since: AtomicU64::new(0),
             untaken: AtomicU32::new(0),
             taken_at: AtomicU64::new(0),
-            fault: AtomicU64::new(0),
+            head_error: AtomicU64::new(0),
             tunnel: AtomicBool::new(false),
             streams: AtomicU32::new(0),
             task: OnceLock::new(),
@@ -121,19 +121,19 @@ impl ConnectionState {
         self.head_since.store(0, Ordering::Relaxed);
     }
 
-    pub(super) fn set_fault(&self, head: u64, fault: Fault) {
-        self.fault.store((head << 8) | u64::from(fault as u8), Ordering::Relaxed);
+    pub(super) fn set_head_error(&self, head: u64, head_error: HeadError) {
+        self.head_error.store((head << 8) | u64::from(head_error as u8), Ordering::Relaxed);
     }
 
     /// What is wrong with the head of that index, in the order of arrival from 0.
-    pub(crate) fn fault(&self, head: u64) -> Option<Fault> {
-        let fault = self.fault.load(Ordering::Relaxed);
-        // Anything after a faulty head is refused as well.
-        if fault == 0 || head < fault >> 8 { None } else { Fault::from_code(fault.to_le_bytes()[0]) }
+    pub(crate) fn head_error(&self, head: u64) -> Option<HeadError> {
+        let head_error = self.head_error.load(Ordering::Relaxed);
+        // Anything after an invalid head is refused as well.
+        if head_error == 0 || head < head_error >> 8 { None } else { HeadError::from_code(head_error.to_le_bytes()[0]) }
     }
 
-    pub(super) fn has_fault(&self) -> bool {
-        self.fault.load(Ordering::Relaxed) != 0
+    pub(super) fn has_head_error(&self) -> bool {
+        self.head_error.load(Ordering::Relaxed) != 0
     }
 
     pub(super) fn writing(&self, blocked: bool) {
@@ -178,7 +178,7 @@ impl ConnectionState {
         }
     }
 
-    /// Lets the wire read a body to a place.
+    /// Has a body read straight to a place.
     pub(crate) fn set_landing(&self, landing: Option<Landing>) {
         self.has_landing.store(landing.is_some(), Ordering::Relaxed);
         *landing::lock(&self.landing) = landing;
@@ -289,7 +289,7 @@ impl InFlight {
     }
 
     /// Whether a piece of the response has been handed out that is not followed by a demand for the next yet. Only
-    /// worth telling where the wire's own back-pressure does not show it: on HTTP/2.
+    /// needed where TCP's back-pressure does not show it: on HTTP/2.
     pub(crate) fn set_untaken(&mut self, untaken: bool) {
         if untaken != self.untaken {
             self.untaken = untaken;

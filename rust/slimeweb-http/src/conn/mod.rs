@@ -1,17 +1,18 @@
-//! What happens on a connection, seen at the level of its bytes.
+//! A connection's bytes: the I/O object given to hyper, the validator of what passes through it, and the state that
+//! both leave.
 
-mod fault;
+mod head_error;
 mod host;
+mod io;
 mod landing;
-mod observer;
 mod state;
-mod stream;
 mod transport;
+mod validator;
 
-pub(crate) use fault::Fault;
+pub(crate) use head_error::HeadError;
 pub(crate) use host::is_valid as is_host;
+pub(crate) use io::{ConnIo, LingerSlot};
 pub use landing::Room;
 pub(crate) use landing::{Place, lock};
 pub(crate) use state::{CloseMode, CoarseClock, ConnectionState, InFlight};
-pub(crate) use stream::{Parting, Wire};
 pub(crate) use transport::{Socket, Transport};
