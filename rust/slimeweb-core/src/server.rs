@@ -13,7 +13,7 @@ use pyo3::types::PyMapping;
 use slimeweb_http::files::StaticDir;
 use slimeweb_http::multipart::UploadDir;
 use slimeweb_http::router::{Methods, Pattern, Router};
-use slimeweb_http::{Address, Config, Handle, Listener, TlsConfig};
+use slimeweb_http::{Address, Config, Listener, ServerHandle, TlsConfig};
 
 use crate::access::AccessLog;
 use crate::bridge::Bridge;
@@ -38,7 +38,7 @@ pub(crate) struct Server {
     counters: Arc<Counters>,
     /// Set when it starts.
     routes: OnceLock<Vec<Watched>>,
-    phase: Mutex<Phase>,
+    lifecycle: Mutex<Lifecycle>,
 }
 
 /// A route of one worker, and how often its plan is held while nobody is at it. Whatever a request is at holds it once
@@ -69,9 +69,9 @@ impl Watched {
     }
 }
 
-enum Phase {
+enum Lifecycle {
     Bound(Vec<Listener>),
-    Serving(Handle, Option<Arc<AccessLog>>),
+    Serving(ServerHandle, Option<Arc<AccessLog>>),
     Ended,
 }
 
@@ -96,10 +96,10 @@ impl Server {
         Ok(builder.build())
     }
 
-    fn handle(&self) -> Option<Handle> {
-        match &*self.phase.lock() {
-            Phase::Serving(handle, _) => Some(handle.clone()),
-            Phase::Bound(_) | Phase::Ended => None,
+    fn handle(&self) -> Option<ServerHandle> {
+        match &*self.lifecycle.lock() {
+            Lifecycle::Serving(handle, _) => Some(handle.clone()),
+            Lifecycle::Bound(_) | Lifecycle::Ended => None,
         }
     }
 }
@@ -134,7 +134,7 @@ impl Server {
             lanes: Arc::new(Lanes::new(pool, ports)),
             counters: Arc::default(),
             routes: OnceLock::new(),
-            phase: Mutex::new(Phase::Bound(vec![listener])),
+            lifecycle: Mutex::new(Lifecycle::Bound(vec![listener])),
             settings,
             config,
             proxies,
@@ -211,11 +211,11 @@ impl Server {
         };
         let gil_enabled = member("slimeweb.interpreter", "is_gil_enabled")?.call0(py)?.is_truthy(py)?;
         let sites = self.lanes.ports.iter().map(|_| site()).collect::<PyResult<Vec<_>>>()?;
-        let mut phase = self.phase.lock();
-        let listeners = match std::mem::replace(&mut *phase, Phase::Ended) {
-            Phase::Bound(listeners) => listeners,
+        let mut lifecycle = self.lifecycle.lock();
+        let listeners = match std::mem::replace(&mut *lifecycle, Lifecycle::Ended) {
+            Lifecycle::Bound(listeners) => listeners,
             other => {
-                *phase = other;
+                *lifecycle = other;
                 return Err(PyRuntimeError::new_err("this server has been started before: make a new one"));
             }
         };
@@ -226,7 +226,7 @@ impl Server {
         let bridge = |worker: usize| Bridge::new(Arc::clone(&sites[worker]), worker);
         let handle =
             slimeweb_http::Server::start(listeners, self.config.clone(), &executors, bridge).map_err(server_error)?;
-        *phase = Phase::Serving(handle, access);
+        *lifecycle = Lifecycle::Serving(handle, access);
         Ok(())
     }
 
@@ -234,7 +234,7 @@ impl Server {
     fn shutdown(&self) {
         match self.handle() {
             Some(handle) => handle.shutdown(),
-            None => *self.phase.lock() = Phase::Ended,
+            None => *self.lifecycle.lock() = Lifecycle::Ended,
         }
     }
 
@@ -276,18 +276,18 @@ impl Server {
     fn stop(&self, py: Python<'_>, timeout: f64) -> PyResult<bool> {
         let timeout = Duration::try_from_secs_f64(timeout)
             .map_err(|_| PyValueError::new_err("timeout must be seconds, zero or more"))?;
-        let phase = std::mem::replace(&mut *self.phase.lock(), Phase::Ended);
+        let lifecycle = std::mem::replace(&mut *self.lifecycle.lock(), Lifecycle::Ended);
         Ok(py.detach(|| {
             let deadline = Instant::now() + timeout;
             let left = || deadline.saturating_duration_since(Instant::now());
-            let (served, written) = match &phase {
-                Phase::Serving(handle, access) => {
+            let (served, written) = match &lifecycle {
+                Lifecycle::Serving(handle, access) => {
                     handle.stop();
                     let served = handle.wait(Some(left()));
                     // After the last answer, so that its line is written as well.
                     (served, access.as_ref().is_none_or(|access| access.close(left())))
                 }
-                Phase::Bound(_) | Phase::Ended => (true, true),
+                Lifecycle::Bound(_) | Lifecycle::Ended => (true, true),
             };
             self.lanes.pool.close(left()) & self.lanes.watch.close(&self.lanes, left()) & served & written
         }))

@@ -11,7 +11,7 @@ use tokio::net::UnixListener;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::address::{Address, Peer};
-use crate::handle::Running;
+use crate::handle::ShutdownGuard;
 #[cfg(unix)]
 use crate::listener::SocketFile;
 use crate::listener::{Listener, ListeningSocket};
@@ -109,14 +109,14 @@ impl Balancer {
 }
 
 /// Accepts on every listener until the server shuts down. Runs on a thread of its own.
-pub(crate) async fn run(listeners: Vec<Listener>, balancer: Balancer, running: Running) -> io::Result<()> {
+pub(crate) async fn run(listeners: Vec<Listener>, balancer: Balancer, guard: ShutdownGuard) -> io::Result<()> {
     let mut accept_loops = tokio::task::JoinSet::new();
     for listener in listeners {
         let accept_loop = AcceptLoop::new(listener)?;
-        let (balancer, running) = (balancer.clone(), running.clone());
+        let (balancer, guard) = (balancer.clone(), guard.clone());
         accept_loops.spawn(async move {
             tokio::select! {
-                () = running.shutting_down() => {}
+                () = guard.shutting_down() => {}
                 () = accept_loop.run(&balancer) => {}
             }
             accept_loop.finish(&balancer).await;

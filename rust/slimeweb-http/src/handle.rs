@@ -1,4 +1,4 @@
-//! How a running server is watched and stopped.
+//! `ServerHandle`: inspects a running server and stops it.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,9 +7,9 @@ use tokio::sync::watch;
 
 use crate::acceptor::WorkerLoad;
 
-/// How far a server is on its way.
+/// The phases of a server, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Stage {
+pub(crate) enum Phase {
     Serving,
     Draining,
     Stopping,
@@ -17,52 +17,52 @@ pub(crate) enum Stage {
 
 #[derive(Debug)]
 struct Shared {
-    stage: watch::Sender<Stage>,
+    phase: watch::Sender<Phase>,
     threads: Mutex<usize>,
     ended: Condvar,
 }
 
 impl Shared {
-    fn move_to(&self, stage: Stage) {
-        self.stage.send_if_modified(|current| {
-            let later = stage > *current;
+    fn advance_to(&self, phase: Phase) {
+        self.phase.send_if_modified(|current| {
+            let later = phase > *current;
             if later {
-                *current = stage;
+                *current = phase;
             }
             later
         });
     }
 }
 
-/// A server's remote control. Cheap to clone; usable from any thread. Dropping it stops nothing.
+/// Inspects a running server and stops it. Cheap to clone; usable from any thread. Dropping it stops nothing.
 #[derive(Debug, Clone)]
-pub struct Handle {
+pub struct ServerHandle {
     shared: Arc<Shared>,
     loads: Arc<[Arc<WorkerLoad>]>,
 }
 
-impl Handle {
+impl ServerHandle {
     pub(crate) fn new(loads: Arc<[Arc<WorkerLoad>]>) -> Self {
         let shared =
-            Shared { stage: watch::Sender::new(Stage::Serving), threads: Mutex::new(0), ended: Condvar::new() };
+            Shared { phase: watch::Sender::new(Phase::Serving), threads: Mutex::new(0), ended: Condvar::new() };
         Self { shared: Arc::new(shared), loads }
     }
 
-    /// Counts one more thread, until what is returned and all its clones are dropped.
-    pub(crate) fn running(&self) -> Running {
+    /// Counts one more thread, until the guard and all its clones are dropped.
+    pub(crate) fn shutdown_guard(&self) -> ShutdownGuard {
         *self.shared.threads.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        Running { stage: self.shared.stage.subscribe(), _thread: Arc::new(Thread(Arc::clone(&self.shared))) }
+        ShutdownGuard { phase: self.shared.phase.subscribe(), _thread: Arc::new(Thread(Arc::clone(&self.shared))) }
     }
 
     /// Begins to stop and returns at once: listeners and idle connections are closed, requests in flight may finish
     /// within [`Limits::shutdown_grace`](crate::Limits::shutdown_grace).
     pub fn shutdown(&self) {
-        self.shared.move_to(Stage::Draining);
+        self.shared.advance_to(Phase::Draining);
     }
 
     /// Drops every connection, whatever is in flight. Returns at once.
     pub fn stop(&self) {
-        self.shared.move_to(Stage::Stopping);
+        self.shared.advance_to(Phase::Stopping);
     }
 
     /// Blocks until all threads have ended, at most for `timeout`: true when they have.
@@ -101,34 +101,34 @@ impl Handle {
     /// Whether the server has begun to stop.
     #[must_use]
     pub fn is_shutting_down(&self) -> bool {
-        *self.shared.stage.borrow() > Stage::Serving
+        *self.shared.phase.borrow() > Phase::Serving
     }
 
-    /// Waits for that: for connections that have left HTTP and need to say goodbye in their own way.
+    /// Waits for that: for connections that have left HTTP and close by their own protocol.
     pub async fn shutting_down(&self) {
-        reached(&mut self.shared.stage.subscribe(), Stage::Draining).await;
+        reached(&mut self.shared.phase.subscribe(), Phase::Draining).await;
     }
 }
 
-async fn reached(stage: &mut watch::Receiver<Stage>, goal: Stage) {
+async fn reached(phase: &mut watch::Receiver<Phase>, goal: Phase) {
     // An error means that the server is gone altogether.
-    let _ = stage.wait_for(|stage| *stage >= goal).await;
+    let _ = phase.wait_for(|phase| *phase >= goal).await;
 }
 
-/// Held by each thread of a server while it runs.
+/// Held by each thread of a server while it runs: `wait` waits until all are dropped. Says when to stop.
 #[derive(Debug, Clone)]
-pub(crate) struct Running {
-    stage: watch::Receiver<Stage>,
+pub(crate) struct ShutdownGuard {
+    phase: watch::Receiver<Phase>,
     _thread: Arc<Thread>,
 }
 
-impl Running {
+impl ShutdownGuard {
     pub(crate) async fn shutting_down(&self) {
-        reached(&mut self.stage.clone(), Stage::Draining).await;
+        reached(&mut self.phase.clone(), Phase::Draining).await;
     }
 
     pub(crate) async fn stopping(&self) {
-        reached(&mut self.stage.clone(), Stage::Stopping).await;
+        reached(&mut self.phase.clone(), Phase::Stopping).await;
     }
 }
 

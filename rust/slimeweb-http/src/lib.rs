@@ -1,7 +1,7 @@
 //! The HTTP server under slimeweb: it knows sockets and HTTP, and nothing of Python.
 //!
 //! - [`Listener`], [`TlsConfig`], [`Limits`]: what a server is given;
-//! - [`Server`] and [`Handle`]: what serves, and the way to stop it;
+//! - [`Server`] and [`ServerHandle`]: start a server, and stop it;
 //! - [`Executor`]: runs a worker's tasks, on whichever thread drives it;
 //! - [`Service`], [`Exchange`], [`RequestBody`], [`Collected`], [`Body`]: what stands between a request and its answer;
 //! - [`router`], [`multipart`], [`files`]: tools for a service;
@@ -43,7 +43,7 @@ pub use conn::Room;
 pub use error::{BodyError, Error, is_exhausted};
 pub use executor::{Executor, Spawner};
 pub use framing::is_without_content;
-pub use handle::Handle;
+pub use handle::ServerHandle;
 pub use listener::Listener;
 pub use request_body::RequestBody;
 pub use server::Server;

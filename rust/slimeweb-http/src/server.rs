@@ -14,7 +14,7 @@ use crate::acceptor::{self, Balancer, WorkerLoad};
 use crate::config::Config;
 use crate::error::Error;
 use crate::executor::{Executor, Spawner};
-use crate::handle::{Handle, Running};
+use crate::handle::{ServerHandle, ShutdownGuard};
 use crate::listener::Listener;
 use crate::service::Service;
 use crate::worker::Worker;
@@ -35,13 +35,13 @@ impl Server {
         config: Config,
         executors: &[Spawner],
         factory: F,
-    ) -> Result<Handle, Error>
+    ) -> Result<ServerHandle, Error>
     where
         S: Service,
         F: Fn(usize) -> S,
     {
         let loads: Arc<[Arc<WorkerLoad>]> = executors.iter().map(|_| Arc::default()).collect();
-        let handle = Handle::new(Arc::clone(&loads));
+        let handle = ServerHandle::new(Arc::clone(&loads));
         let started = start(listeners, config, executors, factory, &handle, &loads);
         if started.is_err() {
             handle.stop();
@@ -58,7 +58,7 @@ impl Server {
         config: Config,
         workers: usize,
         factory: F,
-    ) -> Result<Handle, Error>
+    ) -> Result<ServerHandle, Error>
     where
         S: Service,
         F: Fn(usize) -> S,
@@ -68,11 +68,11 @@ impl Server {
         let spawners = executors.iter().map(|executor| executor.spawner().clone()).collect::<Vec<_>>();
         let handle = Self::start(listeners, config, &spawners, factory)?;
         for (number, executor) in executors.into_iter().enumerate() {
-            let running = handle.running();
+            let guard = handle.shutdown_guard();
             let run = move || {
                 executor.run_until(|_| if executor.spawner().is_cancelled() { Poll::Ready(()) } else { Poll::Pending });
                 drop(executor);
-                drop(running);
+                drop(guard);
             };
             if let Err(error) = thread::Builder::new().name(format!("slime-worker-{number}")).spawn(run) {
                 handle.stop();
@@ -88,7 +88,7 @@ fn start<S, F>(
     config: Config,
     executors: &[Spawner],
     factory: F,
-    handle: &Handle,
+    handle: &ServerHandle,
     loads: &[Arc<WorkerLoad>],
 ) -> io::Result<()>
 where
@@ -102,23 +102,23 @@ where
         let service = catch_unwind(AssertUnwindSafe(|| factory(number)))
             .map_err(|_| io::Error::other("a worker's service could not be made"))?;
         let worker = Worker::new(service, Arc::clone(&config), Arc::clone(load), spawner.clone());
-        spawner.spawn(worker.run(messages, handle.running()));
+        spawner.spawn(worker.run(messages, handle.shutdown_guard()));
         workers.push((sender, Arc::clone(load)));
     }
     // More than the semaphore can count is no limit.
     let room = Arc::new(Semaphore::new(config.limits.connections.clamp(1, Semaphore::MAX_PERMITS)));
     let balancer = Balancer { workers: workers.into(), room, ids: Arc::new(AtomicU64::new(1)) };
-    accept(listeners, balancer, handle.running())
+    accept(listeners, balancer, handle.shutdown_guard())
 }
 
 /// Starts the thread that accepts.
-fn accept(listeners: Vec<Listener>, balancer: Balancer, running: Running) -> io::Result<()> {
+fn accept(listeners: Vec<Listener>, balancer: Balancer, guard: ShutdownGuard) -> io::Result<()> {
     let (ready, there) = sync_mpsc::channel::<io::Result<()>>();
     let run = move || match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => {
             let _ = ready.send(Ok(()));
             // What fails here, fails for want of file descriptors, before anything is served.
-            let _ = runtime.block_on(acceptor::run(listeners, balancer, running));
+            let _ = runtime.block_on(acceptor::run(listeners, balancer, guard));
         }
         Err(error) => {
             let _ = ready.send(Err(error));

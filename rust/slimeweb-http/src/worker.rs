@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::conn::{CloseMode, CoarseClock, ConnectionState};
 use crate::connection;
 use crate::executor::Spawner;
-use crate::handle::Running;
+use crate::handle::ShutdownGuard;
 use crate::service::Service;
 use crate::timeouts;
 
@@ -134,13 +134,13 @@ impl<S: Service> Worker<S> {
     }
 
     /// Serves until the server stops, or has shut down; what is left then is dropped.
-    pub(crate) async fn run(self, mut messages: mpsc::UnboundedReceiver<AcceptorMessage>, running: Running) {
+    pub(crate) async fn run(self, mut messages: mpsc::UnboundedReceiver<AcceptorMessage>, guard: ShutdownGuard) {
         let Self { context, load } = self;
         let limits = &context.config.limits;
         context.spawner.spawn(timeouts::run(Arc::clone(&context.registry), Arc::clone(&context.clock), limits.clone()));
         let work = async {
             tokio::select! {
-                () = running.shutting_down() => {}
+                () = guard.shutting_down() => {}
                 () = async {
                     while let Some(message) = messages.recv().await {
                         context.clock.update();
@@ -162,10 +162,10 @@ impl<S: Service> Worker<S> {
             let _ = tokio::time::timeout(limits.shutdown_grace, emptied).await;
         };
         tokio::select! {
-            () = running.stopping() => {}
+            () = guard.stopping() => {}
             () = work => {}
         }
         context.spawner.cancel();
-        drop(running);
+        drop(guard);
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Response;
-use slimeweb_http::{Address, Bind, Body, Config, Exchange, Handle, Limits, Listener, Server, Service};
+use slimeweb_http::{Address, Bind, Body, Config, Exchange, Limits, Listener, Server, ServerHandle, Service};
 
 /// Longer than anything here takes, so that a hang is a failure and not a hang.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -31,7 +31,7 @@ impl Service for Handler {
 }
 
 pub struct Site {
-    pub handle: Handle,
+    pub handle: ServerHandle,
     pub address: Address,
 }
 
