@@ -1,7 +1,8 @@
 //! Bodies whose client waits with them until it is asked: `Expect: 100-continue` (RFC 9110, section 10.1.1).
 //!
-//! Where a route has middleware in front of its handler, such a body is read once the middleware has let the request pass, or asks for
-//! the body itself. A request that the middleware answers costs no upload: the client gets the answer in place of the 100.
+//! Where a route has middleware in front of its handler, such a body is read once the middleware has let the request
+//! pass, or asks for the body itself. A request that the middleware answers costs no upload: the client gets the answer
+//! in place of the 100.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -19,19 +20,19 @@ use slimeweb_http::{Body, RequestBody};
 use tokio::sync::oneshot;
 
 use crate::access::ClientLeft;
-use crate::bridge::{self, Refusal};
 use crate::job::Job;
 use crate::lanes::event_loop::{Port, Turn};
 use crate::lanes::waiting::Waiting;
 use crate::payload::{Payload, Refused};
 use crate::plan::Plan;
+use crate::service::{self, Refusal};
 use crate::site::Counters;
 
-/// Plain handlers that may wait for such a body at a time, each on a thread of its own. Beyond that bodies are read before a thread is
-/// needed, as those of clients that do not wait.
+/// Plain handlers that may wait for such a body at a time, each on a thread of its own. Beyond that bodies are read
+/// before a thread is needed, as those of clients that do not wait.
 const MOST_THREADS: usize = 64;
-/// How long middleware that reads the body may keep the thread of an event loop waiting for it. That happens once a route: from then
-/// on its bodies are read first.
+/// How long middleware that reads the body may keep the thread of an event loop waiting for it. That happens once a
+/// route: from then on its bodies are read first.
 const LOOP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What became of a body that is read while, or after, its request is being answered.
@@ -61,7 +62,7 @@ impl Fate {
             response.extensions_mut().insert(ClientLeft);
         }
         if self.unread.load(Ordering::Acquire) && response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return bridge::closing(response);
+            return service::closing(response);
         }
         response
     }
@@ -91,7 +92,8 @@ pub(crate) struct Deferral {
 }
 
 impl Deferral {
-    /// For a request whose client waits until it is asked for `body`. `None` where the body is to be read first, or refused.
+    /// For a request whose client waits until it is asked for `body`. `None` where the body is to be read first, or
+    /// refused.
     #[cold]
     pub(crate) fn of(job: &Job, body: &RequestBody) -> Option<Self> {
         let plan = Arc::clone(job.plan.expecting.as_ref()?);
@@ -189,7 +191,8 @@ impl Expected {
         }
     }
 
-    /// Resolves `future`, of the loop that runs in this thread, with `None` once the body has been read or that has failed.
+    /// Resolves `future`, of the loop that runs in this thread, with `None` once the body has been read or that has
+    /// failed.
     pub(crate) fn tell(self: &Arc<Self>, job: &Job, future: &Bound<'_, PyAny>) -> PyResult<()> {
         self.read(job);
         if let State::Reading(reading) = &mut *self.state.lock() {
@@ -219,7 +222,7 @@ impl Expected {
         let end = End { expected: Arc::downgrade(self), outcome: None };
         job.site.lanes.port(worker).spawner().spawn(async move {
             let mut end = end;
-            let mut reading = pin!(bridge::read(&site, worker, &plan, kind.as_ref(), body));
+            let mut reading = pin!(service::read(&site, worker, &plan, kind.as_ref(), body));
             let mut not_needed = pin!(not_needed);
             end.outcome = poll_fn(|cx| {
                 if let Poll::Ready(outcome) = reading.as_mut().poll(cx) {
@@ -229,7 +232,7 @@ impl Expected {
             })
             .await;
             if let Some(Err(Refusal::Form(error))) = &end.outcome {
-                bridge::log_unstored(&site, worker, &asked, error);
+                service::log_unstored(&site, worker, &asked, error);
             }
         });
     }
@@ -238,7 +241,8 @@ impl Expected {
         let _ = self.outcome.set(outcome);
         let state = std::mem::replace(&mut *self.state.lock(), State::Done);
         self.arrived.notify_all();
-        // Anything else goes here, after the lock: what is left of a body that has not been asked for is looked after in the background.
+        // Anything else goes here, after the lock: what is left of a body that has not been asked for is looked after
+        // in the background.
         let State::Reading(reading) = state else { return };
         for (port, future) in reading.futures {
             port.post(Turn::Call(Box::new(move |py| {

@@ -1,4 +1,5 @@
-//! One request on its way through a lane: from Rust's parts to Python's objects, and from the handler's outcome to a reply.
+//! One request on its way through a lane: from Rust's parts to Python's objects, and from the handler's outcome to a
+//! reply.
 
 use std::sync::Arc;
 
@@ -8,7 +9,6 @@ use pyo3::prelude::*;
 use slimeweb_http::ConnectionInfo;
 use slimeweb_http::router::Params;
 
-use crate::bridge::{OVERLOADED, overloaded};
 use crate::coroutine::HandlerCoroutine;
 use crate::guarded;
 use crate::lanes::context;
@@ -19,10 +19,11 @@ use crate::plan::Plan;
 use crate::reply::{Reply, ReplySender};
 use crate::request::{Parsed, SlimeRequest};
 use crate::response::{Draft, SlimeResponse};
+use crate::service::{OVERLOADED, overloaded};
 use crate::site::Site;
 
-/// One request with everything that a handler needs, ready to cross to another thread. It stays where it is: what is handed on, to
-/// Python as well, is the box.
+/// One request with everything that a handler needs, ready to cross to another thread. It stays where it is: what is
+/// handed on, to Python as well, is the box.
 pub(crate) struct Job {
     pub(crate) site: Arc<Site>,
     pub(crate) plan: Arc<Plan>,
@@ -70,8 +71,8 @@ impl Job {
         self.payload = Payload::Refused(Box::new(refused));
     }
 
-    /// Answers for a handler that there is no thread for: through the route's middleware and the application's error handlers, on the
-    /// worker's thread, where these have not kept it waiting before.
+    /// Answers for a handler that there is no thread for: through the route's middleware and the application's error
+    /// handlers, on the worker's thread, where these have not kept it waiting before.
     #[cold]
     pub(crate) fn refuse(mut self: Box<Self>) {
         let port = Arc::clone(self.site.lanes.port(self.worker));

@@ -1,11 +1,11 @@
 //! `slimeweb._core`: where the server meets Python.
 //!
-//! A request arrives at [`bridge`], which finds its plan in the [`site`] and hands a [`job`] to one of the [`lanes`].
-//! There [`request`] and [`response`] become Python objects, the handler runs, and the [`reply`] goes back to the server.
+//! A request arrives at [`service`], which finds its plan in the [`site`] and hands a [`job`] to one of the [`lanes`].
+//! There [`request`] and [`response`] become Python objects, the handler runs, and the [`reply`] goes back to the
+//! server.
 
 mod access;
 mod attributes;
-mod bridge;
 mod charset;
 mod coroutine;
 mod disposition;
@@ -27,6 +27,7 @@ mod reply;
 mod request;
 mod response;
 mod server;
+mod service;
 mod settings;
 mod site;
 mod transport;
@@ -35,7 +36,8 @@ mod writer;
 
 use pyo3::prelude::*;
 
-/// Memory that large bodies take is used again without page faults, and given back to the system soon (docs/decisions/011).
+/// Memory that large bodies take is used again without page faults, and given back to the system soon
+/// (docs/decisions/011).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -74,8 +76,8 @@ mod _core {
 
     /// Says, for as long as it is entered, that the calling thread waits for a client: `with waiting_for_client(): …`.
     ///
-    /// The thread does not count for `pool_threads` meanwhile, and a worker's connections are served by another one. To be left by
-    /// the thread that has entered it.
+    /// The thread does not count for `pool_threads` meanwhile, and a worker's connections are served by another one. To
+    /// be left by the thread that has entered it.
     #[pyfunction]
     fn waiting_for_client() -> ClientWait {
         ClientWait::new()
@@ -92,7 +94,8 @@ mod _core {
 
     /// Writes a Python value as JSON (RFC 8259), compact, in UTF-8.
     ///
-    /// `default` turns what JSON does not know into what it knows. Raises `TypeError` or `ValueError` naming the place otherwise.
+    /// `default` turns what JSON does not know into what it knows. Raises `TypeError` or `ValueError` naming the place
+    /// otherwise.
     #[pyfunction]
     #[pyo3(signature = (value, default=None, /))]
     fn json_dumps<'py>(

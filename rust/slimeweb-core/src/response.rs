@@ -179,7 +179,8 @@ impl SlimeResponse {
 
     fn set(&self, body: Content, content_type: Option<HeaderValue>, status: Option<Status>) -> PyResult<()> {
         let mut draft = self.draft.lock();
-        // A writer that has not started and a switch that has not been answered yet can still give way, to an error page say.
+        // A writer that has not started and a switch that has not been answered yet can still give way, to an error
+        // page say.
         match &draft.body {
             Content::Written(writer) if writer.get().has_started() => return Err(begun("its body is being streamed")),
             Content::Sent => return Err(begun("it has been sent")),
@@ -313,7 +314,8 @@ impl SlimeResponse {
         self.set(Content::Bytes(bytes.into()), Some(JSON), status)
     }
 
-    /// A file as the body. A type that is given counts, then one that was set by name, then that of the file's name for the client.
+    /// A file as the body. A type that is given counts, then one that was set by name, then that of the file's name for
+    /// the client.
     fn set_file(&self, path: PathBuf, kind: Option<HeaderValue>, filename: Option<&str>) -> PyResult<()> {
         let is_typed = kind.is_none() && self.draft.lock().is_typed;
         self.set(Content::File(path), None, None)?;
@@ -533,7 +535,8 @@ pub(crate) fn header_name(name: &str) -> PyResult<HeaderName> {
     })
 }
 
-/// Without the whitespace around it, which is no part of a value (RFC 9110, section 5.5) and may not be sent over HTTP/2.
+/// Without the whitespace around it, which is no part of a value (RFC 9110, section 5.5) and may not be sent over
+/// HTTP/2.
 pub(crate) fn header_value(name: &str, value: &str) -> PyResult<HeaderValue> {
     HeaderValue::try_from(value.trim_matches([' ', '\t'])).map_err(|_| {
         PyValueError::new_err(format!(
@@ -559,14 +562,16 @@ fn octets(value: &Bound<'_, PyAny>) -> PyResult<Bytes> {
         if bytes.as_bytes().len() < SHARED {
             return Ok(Bytes::copy_from_slice(bytes.as_bytes()));
         }
-        // Not copied for each answer. The reference goes wherever the body is dropped: without the GIL pyo3 keeps it for later.
+        // Not copied for each answer. The reference goes wherever the body is dropped: without the GIL pyo3 keeps it
+        // for later.
         return Ok(Bytes::from_owner(PyBackedBytes::from(bytes.clone())));
     }
     let copy = value.py().get_type::<PyBytes>().call1((value,))?;
     Ok(Bytes::copy_from_slice(copy.cast::<PyBytes>()?.as_bytes()))
 }
 
-/// An error for a file that is not there, or not a file: here and not when it is sent, so that error handlers and middleware see it.
+/// An error for a file that is not there, or not a file: here and not when it is sent, so that error handlers and
+/// middleware see it.
 fn check_file(py: Python<'_>, path: &Path) -> PyResult<()> {
     // The file system may take its time.
     match py.detach(|| path.metadata()) {
@@ -632,8 +637,8 @@ fn describe(value: &Bound<'_, PyAny>) -> String {
 
 #[pymethods]
 impl SlimeResponse {
-    /// Shows the garbage collector what a cycle can lead through. The task is left out: until the request ends, it is kept even where
-    /// nothing else refers to it.
+    /// Shows the garbage collector what a cycle can lead through. The task is left out: until the request ends, it is
+    /// kept even where nothing else refers to it.
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.attributes.visit(&visit)?;
         visit.call(&self.request)?;
@@ -667,7 +672,8 @@ impl SlimeResponse {
         !matches!(self.draft.lock().body, Content::Unset | Content::Found(_))
     }
 
-    /// As `is_set`, for a before that has returned. The cookies that there are now are middleware's, and outlast errors.
+    /// As `is_set`, for a before that has returned. The cookies that there are now are middleware's, and outlast
+    /// errors.
     ///
     /// One attribute for both, since it is read in every request with a before.
     #[getter]
@@ -733,10 +739,11 @@ impl SlimeResponse {
         Ok(())
     }
 
-    /// Sets a header, in place of all there are of that name. `ValueError` where name or value could not be sent as they are.
+    /// Sets a header, in place of all there are of that name. `ValueError` where name or value could not be sent as
+    /// they are.
     ///
-    /// The server alone frames responses: Transfer-Encoding, Trailer, Keep-Alive and Proxy-Connection are dropped with a line in the
-    /// log, and so is a Content-Length that is not that of the body.
+    /// The server alone frames responses: Transfer-Encoding, Trailer, Keep-Alive and Proxy-Connection are dropped with
+    /// a line in the log, and so is a Content-Length that is not that of the body.
     fn set_header(&self, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let Some((name, value)) = self.field("set_header", key, value)? else { return Ok(()) };
         self.change_headers(|headers| {
@@ -838,8 +845,8 @@ impl SlimeResponse {
 
     /// Answers with a file: in parts (Range) and only if changed (ETag, Last-Modified) where the client asks so.
     ///
-    /// `filename` makes it a download of that name, which also says of what type it is unless `content_type` or a header
-    /// does. A file that is not there raises what becomes a 404.
+    /// `filename` makes it a download of that name, which also says of what type it is unless `content_type` or a
+    /// header does. A file that is not there raises what becomes a 404.
     #[pyo3(signature = (path, filename=None, content_type=None))]
     fn file<'py>(
         slf: Bound<'py, Self>,
@@ -874,7 +881,8 @@ impl SlimeResponse {
         }
     }
 
-    /// Cuts a body that has been started, so that the client can tell that it is incomplete. Before that it does nothing.
+    /// Cuts a body that has been started, so that the client can tell that it is incomplete. Before that it does
+    /// nothing.
     pub(crate) fn abort(&self) {
         if let Content::Written(writer) = &self.draft.lock().body
             && writer.get().has_started()
@@ -898,8 +906,8 @@ impl SlimeResponse {
 
     /// Answers 101 once the handler returns, and gives the connection to `protocol` (RFC 9110, section 7.8).
     ///
-    /// `headers` are those of the 101, `Upgrade` among them; `Connection` is added. A protocol that does not get the connection
-    /// after all hears `connection_lost`, and nothing else.
+    /// `headers` are those of the 101, `Upgrade` among them; `Connection` is added. A protocol that does not get the
+    /// connection after all hears `connection_lost`, and nothing else.
     #[pyo3(signature = (protocol, headers=None))]
     fn switch_protocol(&self, protocol: Py<PyAny>, headers: Option<Vec<(String, String)>>) -> PyResult<()> {
         let fields = headers
@@ -959,7 +967,7 @@ impl Draft {
     /// The answer as it is, with the status's name for a body. For what needs no Python.
     pub(crate) fn into_response(self) -> Response<Body> {
         let status = self.status.unwrap_or(StatusCode::OK);
-        let mut response = crate::bridge::text(status, status.canonical_reason().unwrap_or_default());
+        let mut response = crate::service::text(status, status.canonical_reason().unwrap_or_default());
         response.headers_mut().extend(self.headers);
         response
     }

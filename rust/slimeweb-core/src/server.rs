@@ -16,13 +16,13 @@ use slimeweb_http::router::{Methods, Pattern, Router};
 use slimeweb_http::{Address, Config, Listener, ServerHandle, TlsConfig};
 
 use crate::access::AccessLog;
-use crate::bridge::Bridge;
 use crate::lanes::Lanes;
 use crate::lanes::event_loop::{LoopPort, Port};
 use crate::lanes::pool::Pool;
 use crate::lanes::rescue::Watch;
 use crate::plan::{Mount, Plan};
 use crate::proxies::TrustedProxies;
+use crate::service::PythonService;
 use crate::settings::Settings;
 use crate::site::{Counters, Site, frozen};
 
@@ -223,9 +223,9 @@ impl Server {
         self.lanes.set_gil_enabled(gil_enabled);
         Watch::start(&self.lanes)?;
         let executors = self.lanes.ports.iter().map(|port| port.spawner().clone()).collect::<Vec<_>>();
-        let bridge = |worker: usize| Bridge::new(Arc::clone(&sites[worker]), worker);
+        let service = |worker: usize| PythonService::new(Arc::clone(&sites[worker]), worker);
         let handle =
-            slimeweb_http::Server::start(listeners, self.config.clone(), &executors, bridge).map_err(server_error)?;
+            slimeweb_http::Server::start(listeners, self.config.clone(), &executors, service).map_err(server_error)?;
         *lifecycle = Lifecycle::Serving(handle, access);
         Ok(())
     }

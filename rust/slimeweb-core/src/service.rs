@@ -1,4 +1,4 @@
-//! The server's service: from a request's head to the reply that some lane gives.
+//! The HTTP server's service: from a request's head to the response of its handler.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,70 +26,70 @@ use crate::{failure, large_body, tunnel};
 const CHUNKS_AHEAD: usize = 4;
 
 /// A worker's service.
-pub(crate) struct Bridge {
+pub(crate) struct PythonService {
     site: Arc<Site>,
     worker: usize,
 }
 
-/// A request's answer: decided on at once as far as can be, so that there is little to keep while it is waited for.
-enum Answer {
-    /// A handler is at it, or will be.
-    Running(Running),
-    /// There is something to do first, or somebody else to ask.
-    Later(Later),
-    Now(Option<Box<Response<Body>>>),
+/// The response to a request. Routed before the future is made, so that the future is small.
+enum ResponseFuture {
+    /// Dispatched to its handler.
+    Dispatched(Dispatched),
+    /// Something else is awaited first.
+    Boxed(BoxFuture),
+    Ready(Option<Box<Response<Body>>>),
 }
 
-type Later = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
+type BoxFuture = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
-/// A request whose handler has been given to a lane.
-struct Running {
+/// A request that has been dispatched to its handler.
+struct Dispatched {
     receiver: oneshot::Receiver<Reply>,
     upgrade: Option<Box<Upgrade>>,
 }
 
-/// What is needed for the connection to leave HTTP.
+/// What a protocol switch of the connection needs.
 struct Upgrade {
     io: OnUpgrade,
     worker: usize,
     connection: Arc<ConnectionInfo>,
 }
 
-impl Answer {
-    fn now(response: Response<Body>) -> Self {
-        Self::Now(Some(Box::new(response)))
+impl ResponseFuture {
+    fn ready(response: Response<Body>) -> Self {
+        Self::Ready(Some(Box::new(response)))
     }
 }
 
-impl Future for Answer {
+impl Future for ResponseFuture {
     type Output = Response<Body>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response<Body>> {
         let this = self.get_mut();
-        let mut sending: Later = match this {
-            Self::Running(running) => match ready!(Pin::new(&mut running.receiver).poll(cx)) {
+        let mut sending: BoxFuture = match this {
+            Self::Dispatched(dispatched) => match ready!(Pin::new(&mut dispatched.receiver).poll(cx)) {
                 Ok(Reply::Response(response)) => return Poll::Ready(response),
-                Ok(Reply::Switch(switch)) => return Poll::Ready(switch_protocol(*switch, running.upgrade.take())),
+                Ok(Reply::Switch(switch)) => return Poll::Ready(switch_protocol(*switch, dispatched.upgrade.take())),
                 Ok(Reply::File(file)) => Box::pin(send_file(*file)),
-                // The handler's side has let go without a word; it has logged why.
+                // The handler's side has dropped the sender; it has logged why.
                 Err(_) => return Poll::Ready(text(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")),
             },
-            Self::Later(later) => return later.as_mut().poll(cx),
+            Self::Boxed(future) => return future.as_mut().poll(cx),
             // A future is not polled after its end.
-            Self::Now(response) => return response.take().map_or(Poll::Pending, |response| Poll::Ready(*response)),
+            Self::Ready(response) => return response.take().map_or(Poll::Pending, |response| Poll::Ready(*response)),
         };
         let outcome = sending.as_mut().poll(cx);
-        *this = Self::Later(sending);
+        *this = Self::Boxed(sending);
         outcome
     }
 }
 
-impl Bridge {
+impl PythonService {
     pub(crate) fn new(site: Arc<Site>, worker: usize) -> Self {
         Self { site, worker }
     }
 
-    fn answer(self: &Arc<Self>, exchange: Exchange) -> Answer {
+    fn answer(self: &Arc<Self>, exchange: Exchange) -> ResponseFuture {
         let Exchange { mut head, body, connection, .. } = exchange;
         if !head.uri.path().starts_with('/') {
             return self.without_path(head, body, connection);
@@ -99,7 +99,7 @@ impl Bridge {
             Found::Route { value, path, params } => (Arc::clone(value), path.into_changed(), params),
             Found::MethodNotAllowed { allow, .. } if head.method == Method::OPTIONS => {
                 body.discard();
-                return Answer::now(options(allow.clone()));
+                return ResponseFuture::ready(options(allow.clone()));
             }
             Found::MethodNotAllowed { allow, options, .. } => {
                 let draft = Draft::refusal(StatusCode::METHOD_NOT_ALLOWED, Some(allow.clone()));
@@ -125,10 +125,10 @@ impl Bridge {
             {
                 let expected = deferral.begin(&mut job, body);
                 let answer = self.run(job);
-                return Answer::Later(Box::pin(async move { expected.conclude(answer.await) }));
+                return ResponseFuture::Boxed(Box::pin(async move { expected.conclude(answer.await) }));
             }
             let this = Arc::clone(self);
-            return Answer::Later(Box::pin(async move {
+            return ResponseFuture::Boxed(Box::pin(async move {
                 match read(&this.site, this.worker, &job.plan, job.head.headers.get(CONTENT_TYPE), body).await {
                     Ok(payload) => job.payload = payload,
                     Err(refusal) => return this.refuse_body(job, refusal).await,
@@ -140,7 +140,7 @@ impl Bridge {
     }
 
     /// Answers a request whose body the handler takes piece by piece.
-    fn run_streamed(self: &Arc<Self>, mut job: Box<Job>, body: RequestBody) -> Answer {
+    fn run_streamed(self: &Arc<Self>, mut job: Box<Job>, body: RequestBody) -> ResponseFuture {
         let is_held_back = body.awaits_continue();
         let fate = (is_held_back || self.site.access.is_some()).then(|| Fate::new(is_held_back));
         let arriving = self.pump(body, job.plan.body_size, fate.as_ref());
@@ -148,12 +148,12 @@ impl Bridge {
         let answer = self.run(job);
         match fate {
             None => answer,
-            Some(fate) => Answer::Later(Box::pin(async move { fate.conclude(answer.await) })),
+            Some(fate) => ResponseFuture::Boxed(Box::pin(async move { fate.conclude(answer.await) })),
         }
     }
 
-    /// Hands a request to its lane.
-    fn run(self: &Arc<Self>, mut job: Box<Job>) -> Answer {
+    /// Dispatches a request to its handler.
+    fn run(self: &Arc<Self>, mut job: Box<Job>) -> ResponseFuture {
         let (sender, receiver) = oneshot::channel();
         job.reply = Some(sender);
         let upgrade = match Exchange::on_upgrade(&mut job.head) {
@@ -163,17 +163,17 @@ impl Bridge {
             _ => None,
         };
         self.site.lanes.dispatch(job);
-        Answer::Running(Running { receiver, upgrade })
+        ResponseFuture::Dispatched(Dispatched { receiver, upgrade })
     }
 
-    /// Answers what no route does: through the fallback where there is one.
+    /// Answers what no route matches: through the fallback where there is one.
     fn refuse(
         self: &Arc<Self>,
         draft: Draft,
         head: http::request::Parts,
         body: RequestBody,
         connection: Arc<ConnectionInfo>,
-    ) -> Answer {
+    ) -> ResponseFuture {
         self.refuse_by(self.site.fallback.clone(), draft, head, body, connection)
     }
 
@@ -184,7 +184,7 @@ impl Bridge {
         head: http::request::Parts,
         body: RequestBody,
         connection: Arc<ConnectionInfo>,
-    ) -> Answer {
+    ) -> ResponseFuture {
         body.discard();
         match plan {
             Some(plan) => {
@@ -192,7 +192,7 @@ impl Bridge {
                 job.draft = Some(Box::new(draft));
                 self.run(job)
             }
-            None => Answer::now(draft.into_response()),
+            None => ResponseFuture::ready(draft.into_response()),
         }
     }
 
@@ -222,14 +222,16 @@ impl Bridge {
         closing(response)
     }
 
-    /// Answers for a request that is wrong in itself, whatever its path: as `refuse`, with a word of why.
+    /// Answers for a request that is wrong in itself, whatever its path: as `refuse`, with a reason.
     fn refuse_because(
         self: &Arc<Self>,
         refused: Refused,
         head: http::request::Parts,
         connection: Arc<ConnectionInfo>,
-    ) -> Answer {
-        let Some(plan) = &self.site.fallback else { return Answer::now(text(refused.status, refused.detail)) };
+    ) -> ResponseFuture {
+        let Some(plan) = &self.site.fallback else {
+            return ResponseFuture::ready(text(refused.status, refused.detail));
+        };
         let mut job = Job::new(&self.site, Arc::clone(plan), self.worker, head, connection);
         job.refused_by(Arc::clone(plan), Draft::refusal(refused.status, None), refused);
         self.run(job)
@@ -241,17 +243,19 @@ impl Bridge {
         head: http::request::Parts,
         body: RequestBody,
         connection: Arc<ConnectionInfo>,
-    ) -> Answer {
+    ) -> ResponseFuture {
         // Of CONNECT there is no body, and of the rest no more is wanted.
         drop(body);
         let detail = match (&head.method, head.uri.path()) {
-            (&Method::OPTIONS, "*") => return Answer::now(options(HeaderValue::from_static("GET, HEAD, OPTIONS"))),
+            (&Method::OPTIONS, "*") => {
+                return ResponseFuture::ready(options(HeaderValue::from_static("GET, HEAD, OPTIONS")));
+            }
             (&Method::CONNECT, _) => "this server is no proxy: CONNECT is not for it",
             _ => "the request target must begin with a slash (RFC 9112, section 3.2)",
         };
         let refused = Refused { status: StatusCode::BAD_REQUEST, detail: detail.to_owned() };
         let answer = self.refuse_because(refused, head, connection);
-        Answer::Later(Box::pin(async move { closing(answer.await) }))
+        ResponseFuture::Boxed(Box::pin(async move { closing(answer.await) }))
     }
 
     fn file_or_refuse(
@@ -259,9 +263,9 @@ impl Bridge {
         head: http::request::Parts,
         body: RequestBody,
         connection: Arc<ConnectionInfo>,
-    ) -> Answer {
+    ) -> ResponseFuture {
         let this = Arc::clone(self);
-        Answer::Later(Box::pin(async move {
+        ResponseFuture::Boxed(Box::pin(async move {
             let status = match this.file(&head).await {
                 Ok(Some(response)) if response.status() == StatusCode::METHOD_NOT_ALLOWED => {
                     let (status, mut fields) = (response.status(), response.into_parts().0.headers);
@@ -380,7 +384,7 @@ fn switch_protocol(reply: SwitchReply, upgrade: Option<Box<Upgrade>>) -> Respons
     response
 }
 
-impl Service for Bridge {
+impl Service for PythonService {
     fn call(
         self: &Arc<Self>,
         exchange: Exchange,
@@ -400,7 +404,7 @@ impl Service for Bridge {
         connection: Arc<ConnectionInfo>,
         status: StatusCode,
         explanation: &'static str,
-    ) -> Later {
+    ) -> BoxFuture {
         let entry = self.site.access.as_ref().map(|log| self.entry(log, &head, &connection));
         let answer = self.refuse_because(Refused { status, detail: explanation.to_owned() }, head, connection);
         Box::pin(match entry {
@@ -425,15 +429,15 @@ impl Service for Bridge {
     }
 }
 
-impl Bridge {
+impl PythonService {
     fn entry(&self, log: &Arc<AccessLog>, head: &http::request::Parts, connection: &ConnectionInfo) -> Entry {
         let client = self.site.proxies.client(connection, &head.headers);
         Entry::new(log, client, head.method.to_string(), head.uri.path().to_owned())
     }
 }
 
-fn logged(entry: Entry, answer: Answer) -> Answer {
-    Answer::Later(Box::pin(async move {
+fn logged(entry: Entry, answer: ResponseFuture) -> ResponseFuture {
+    ResponseFuture::Boxed(Box::pin(async move {
         // Moved in whole: a client that leaves drops it with the rest.
         let entry = entry;
         let response = answer.await;
