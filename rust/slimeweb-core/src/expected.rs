@@ -20,13 +20,13 @@ use slimeweb_http::{Body, RequestBody};
 use tokio::sync::oneshot;
 
 use crate::access::ClientLeft;
+use crate::app::Counters;
 use crate::job::Job;
 use crate::lanes::event_loop::{Port, Turn};
 use crate::lanes::waiting::Waiting;
 use crate::payload::{Payload, Refused};
-use crate::plan::Plan;
+use crate::route::CompiledRoute;
 use crate::service::{self, Refusal};
-use crate::site::Counters;
 
 /// Plain handlers that may wait for such a body at a time, each on a thread of its own. Beyond that bodies are read
 /// before a thread is needed, as those of clients that do not wait.
@@ -87,7 +87,7 @@ impl Drop for Slot {
 
 /// That a request's middleware comes first, and its body after that.
 pub(crate) struct Deferral {
-    plan: Arc<Plan>,
+    route: Arc<CompiledRoute>,
     slot: Option<Slot>,
 }
 
@@ -96,17 +96,17 @@ impl Deferral {
     /// refused.
     #[cold]
     pub(crate) fn of(job: &Job, body: &RequestBody) -> Option<Self> {
-        let plan = Arc::clone(job.plan.expecting.as_ref()?);
-        if body.content_length().is_some_and(|length| length > plan.body_size) {
+        let route = Arc::clone(job.route.expecting.as_ref()?);
+        if body.content_length().is_some_and(|length| length > route.body_size) {
             return None;
         }
-        let slot = if plan.is_async { None } else { Some(Slot::take(&job.site.counters)?) };
-        Some(Self { plan, slot })
+        let slot = if route.is_async { None } else { Some(Slot::take(&job.app.counters)?) };
+        Some(Self { route, slot })
     }
 
     /// Makes the body wait.
     pub(crate) fn begin(self, job: &mut Job, body: RequestBody) -> Arc<Expected> {
-        job.plan = self.plan;
+        job.route = self.route;
         let expected = Arc::new(Expected {
             worker: job.worker,
             state: Mutex::new(State::Waiting(body)),
@@ -163,9 +163,9 @@ impl Expected {
     /// What has been read, which the calling thread waits for. An error is why there is nothing.
     pub(crate) fn wait(self: &Arc<Self>, py: Python<'_>, job: &Job) -> PyResult<&Payload> {
         if self.outcome.get().is_none() {
-            let on_loop = job.plan.is_async && job.site.lanes.port(job.worker).is_here();
+            let on_loop = job.route.is_async && job.app.lanes.port(job.worker).is_here();
             if on_loop {
-                job.plan.body_first.store(true, Ordering::Release);
+                job.route.body_first.store(true, Ordering::Release);
             }
             py.detach(|| {
                 self.read(job);
@@ -196,7 +196,7 @@ impl Expected {
     pub(crate) fn tell(self: &Arc<Self>, job: &Job, future: &Bound<'_, PyAny>) -> PyResult<()> {
         self.read(job);
         if let State::Reading(reading) = &mut *self.state.lock() {
-            let port = Arc::clone(job.site.lanes.port(job.worker));
+            let port = Arc::clone(job.app.lanes.port(job.worker));
             reading.futures.push((port, future.clone().unbind()));
             return Ok(());
         }
@@ -215,14 +215,14 @@ impl Expected {
             let State::Waiting(body) = std::mem::replace(&mut *state, reading) else { return };
             body
         };
-        let (site, plan, worker) = (Arc::clone(&job.site), Arc::clone(&job.plan), self.worker);
+        let (app, route, worker) = (Arc::clone(&job.app), Arc::clone(&job.route), self.worker);
         let kind = job.head.headers.get(CONTENT_TYPE).cloned();
         let asked = format!("{} {}", job.head.method, job.head.uri.path());
         // Made here, so that a task that is dropped before it has run ends the waiting as well.
         let end = End { expected: Arc::downgrade(self), outcome: None };
-        job.site.lanes.port(worker).spawner().spawn(async move {
+        job.app.lanes.port(worker).spawner().spawn(async move {
             let mut end = end;
-            let mut reading = pin!(service::read(&site, worker, &plan, kind.as_ref(), body));
+            let mut reading = pin!(service::read(&app, worker, &route, kind.as_ref(), body));
             let mut not_needed = pin!(not_needed);
             end.outcome = poll_fn(|cx| {
                 if let Poll::Ready(outcome) = reading.as_mut().poll(cx) {
@@ -232,7 +232,7 @@ impl Expected {
             })
             .await;
             if let Some(Err(Refusal::Form(error))) = &end.outcome {
-                service::log_unstored(&site, worker, &asked, error);
+                service::log_unstored(&app, worker, &asked, error);
             }
         });
     }

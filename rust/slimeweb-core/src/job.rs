@@ -9,24 +9,24 @@ use pyo3::prelude::*;
 use slimeweb_http::ConnectionInfo;
 use slimeweb_http::router::Params;
 
+use crate::app::CompiledApp;
 use crate::coroutine::HandlerCoroutine;
 use crate::guarded;
 use crate::lanes::context;
 use crate::lanes::event_loop::Turn;
 use crate::lanes::running::Running;
 use crate::payload::{Payload, Refused};
-use crate::plan::Plan;
 use crate::reply::{Reply, ReplySender};
 use crate::request::{Parsed, SlimeRequest};
 use crate::response::{Draft, SlimeResponse};
+use crate::route::CompiledRoute;
 use crate::service::{OVERLOADED, overloaded};
-use crate::site::Site;
 
 /// One request with everything that a handler needs, ready to cross to another thread. It stays where it is: what is
 /// handed on, to Python as well, is the box.
 pub(crate) struct Job {
-    pub(crate) site: Arc<Site>,
-    pub(crate) plan: Arc<Plan>,
+    pub(crate) app: Arc<CompiledApp>,
+    pub(crate) route: Arc<CompiledRoute>,
     pub(crate) worker: usize,
     pub(crate) head: Parts,
     /// The decoded path where it differs from the raw one.
@@ -43,15 +43,15 @@ pub(crate) struct Job {
 
 impl Job {
     pub(crate) fn new(
-        site: &Arc<Site>,
-        plan: Arc<Plan>,
+        app: &Arc<CompiledApp>,
+        route: Arc<CompiledRoute>,
         worker: usize,
         head: Parts,
         connection: Arc<ConnectionInfo>,
     ) -> Box<Self> {
         Box::new(Self {
-            site: Arc::clone(site),
-            plan,
+            app: Arc::clone(app),
+            route,
             worker,
             head,
             path: None,
@@ -64,9 +64,9 @@ impl Job {
         })
     }
 
-    /// Makes it the request of a plan that answers instead of a handler: `draft` is the answer that it begins with.
-    pub(crate) fn refused_by(&mut self, plan: Arc<Plan>, draft: Draft, refused: Refused) {
-        self.plan = plan;
+    /// Makes it the request of a route that answers in place of the handler: `draft` is the answer that it begins with.
+    pub(crate) fn refused_by(&mut self, route: Arc<CompiledRoute>, draft: Draft, refused: Refused) {
+        self.route = route;
         self.draft = Some(Box::new(draft));
         self.payload = Payload::Refused(Box::new(refused));
     }
@@ -75,15 +75,15 @@ impl Job {
     /// handlers, on the worker's thread, where these have not kept it waiting before.
     #[cold]
     pub(crate) fn refuse(mut self: Box<Self>) {
-        let port = Arc::clone(self.site.lanes.port(self.worker));
+        let port = Arc::clone(self.app.lanes.port(self.worker));
         let is_first = self.draft.is_none();
-        if let Some(plan) = self.plan.refusal.clone()
+        if let Some(route) = self.route.refusal.clone()
             && is_first
-            && plan.pace.trust()
+            && route.pace.trust()
             && !port.is_relieved()
         {
             let refused = Refused { status: StatusCode::SERVICE_UNAVAILABLE, detail: OVERLOADED.to_owned() };
-            self.refused_by(plan, Draft::overloaded(), refused);
+            self.refused_by(route, Draft::overloaded(), refused);
             port.post(Turn::Inline(self));
             return;
         }
@@ -105,7 +105,7 @@ impl Job {
 pub(crate) fn run(py: Python<'_>, job: Box<Job>) {
     let outcome = job.open(py).and_then(|(request, response)| {
         context::fresh(py, || {
-            let endpoint = request.get().plan.endpoint.bind(py);
+            let endpoint = request.get().route.endpoint.bind(py);
             let result = guarded::call(endpoint, [request.as_ptr(), response.as_ptr()]);
             if guarded::is_child() {
                 guarded::end_child(py, result.err());
@@ -122,7 +122,7 @@ pub(crate) fn run(py: Python<'_>, job: Box<Job>) {
 /// Starts a coroutine handler as a task of the running loop. Called in the loop's thread.
 pub(crate) fn start(py: Python<'_>, job: Box<Job>, running: &Running) {
     let outcome = job.open(py).and_then(|(request, response)| {
-        let endpoint = request.get().plan.endpoint.bind(py);
+        let endpoint = request.get().route.endpoint.bind(py);
         let coroutine = guarded::call(endpoint, [request.as_ptr(), response.as_ptr()]);
         match coroutine.and_then(|coroutine| HandlerCoroutine::new(&coroutine, &request, &response)) {
             Ok(coroutine) => {

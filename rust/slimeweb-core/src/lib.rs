@@ -1,10 +1,11 @@
 //! `slimeweb._core`: where the server meets Python.
 //!
-//! A request arrives at [`service`], which finds its plan in the [`site`] and hands a [`job`] to one of the [`lanes`].
-//! There [`request`] and [`response`] become Python objects, the handler runs, and the [`reply`] goes back to the
-//! server.
+//! A request arrives at [`service`], which finds its [`route`] in the [`app`] and hands a [`job`] to one of the
+//! [`lanes`]. There [`request`] and [`response`] become Python objects, the handler runs, and the [`reply`] goes back
+//! to the server.
 
 mod access;
+mod app;
 mod attributes;
 mod charset;
 mod coroutine;
@@ -21,15 +22,14 @@ mod large_body;
 mod once;
 mod pairs;
 mod payload;
-mod plan;
 mod proxies;
 mod reply;
 mod request;
 mod response;
+mod route;
 mod server;
 mod service;
 mod settings;
-mod site;
 mod transport;
 mod tunnel;
 mod writer;

@@ -7,8 +7,8 @@ use http::{HeaderMap, Method, Response, StatusCode, Uri};
 use slimeweb_http::Body;
 use tokio::sync::oneshot;
 
-use crate::plan::Plan;
-use crate::site::Site;
+use crate::app::CompiledApp;
+use crate::route::CompiledRoute;
 use crate::tunnel::Candidate;
 
 /// The answer to one request.
@@ -22,7 +22,7 @@ pub(crate) enum Reply {
 }
 
 pub(crate) struct FileReply {
-    pub(crate) site: Arc<Site>,
+    pub(crate) app: Arc<CompiledApp>,
     pub(crate) worker: usize,
     pub(crate) uri: Uri,
     pub(crate) path: PathBuf,
@@ -35,8 +35,8 @@ pub(crate) struct FileReply {
 pub(crate) struct SwitchReply {
     pub(crate) headers: HeaderMap,
     pub(crate) candidate: Candidate,
-    pub(crate) plan: Arc<Plan>,
-    pub(crate) site: Arc<Site>,
+    pub(crate) route: Arc<CompiledRoute>,
+    pub(crate) app: Arc<CompiledApp>,
 }
 
 /// The handler's end. Dropping it unanswered makes a 500.

@@ -16,6 +16,7 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 use pyo3::{intern, types::PyFloat};
 use slimeweb_http::router::ParamKind;
 
+use crate::app::Member;
 use crate::attributes::Attributes;
 use crate::failure::{self, http_error};
 use crate::file::SlimeFile;
@@ -26,7 +27,6 @@ use crate::once::Once;
 use crate::pairs::{self, Pairs};
 use crate::payload::{BodyChunks, Payload, new_future};
 use crate::response::text_of;
-use crate::site::Member;
 use crate::{charset, json};
 
 /// One request, as its handler sees it. Everything is parsed when first asked for, once.
@@ -129,7 +129,7 @@ impl SlimeRequest {
         }
         self.parsed.form_pairs.get_or_try_init(py, || match self.content_type().map(media_type) {
             Some(kind) if kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") => {
-                pairs::form(self.bytes_of_body(py)?, self.content_type(), self.site.form_fields)
+                pairs::form(self.bytes_of_body(py)?, self.content_type(), self.app.form_fields)
             }
             _ => Ok(Pairs::new()),
         })
@@ -137,10 +137,11 @@ impl SlimeRequest {
 
     /// Whether the caller is the thread that reads and writes for this request's connection.
     pub(crate) fn is_on_worker(&self) -> bool {
-        self.site.lanes.port(self.worker).is_here()
+        self.app.lanes.port(self.worker).is_here()
     }
 
-    /// Whether the connection can leave HTTP for this request: HTTP/1.1, and the client asks for it (RFC 9110, section 7.8).
+    /// Whether the connection can leave HTTP for this request: HTTP/1.1, and the client asks for it (RFC 9110, section
+    /// 7.8).
     pub(crate) fn can_switch(&self) -> bool {
         self.head.version == Version::HTTP_11 && self.head.headers.contains_key(UPGRADE)
     }
@@ -155,7 +156,7 @@ impl SlimeRequest {
             let files = uploads
                 .into_iter()
                 .map(|upload| {
-                    Bound::new(py, SlimeFile::new(upload, Arc::clone(&self.site.uploads), self.site.next_file()))
+                    Bound::new(py, SlimeFile::new(upload, Arc::clone(&self.app.uploads), self.app.next_file()))
                 })
                 .collect::<PyResult<Vec<_>>>()?;
             Ok(PyList::new(py, files)?.unbind())
@@ -178,8 +179,8 @@ fn is_json(content_type: &str) -> bool {
 
 #[pymethods]
 impl SlimeRequest {
-    /// Shows the garbage collector what a cycle can lead through: the containers that have been made. It can empty each of them, so
-    /// there is no `__clear__`.
+    /// Shows the garbage collector what a cycle can lead through: the containers that have been made. It can empty each
+    /// of them, so there is no `__clear__`.
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         let parsed = &self.parsed;
         parsed.attributes.visit(&visit)?;
@@ -195,25 +196,25 @@ impl SlimeRequest {
     /// A name for this request, unique in this process, for logs.
     #[getter]
     fn id<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyString>> {
-        self.parsed.id.get_or_make(py, || Ok(PyString::new(py, &self.site.next_request_id())))
+        self.parsed.id.get_or_make(py, || Ok(PyString::new(py, &self.app.next_request_id())))
     }
 
     /// The application this request came to.
     #[getter]
     fn app<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
-        self.site.app.bind(py).clone()
+        self.app.slime.bind(py).clone()
     }
 
     /// The application's shared state: `app.state`.
     #[getter]
     fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.site.app.bind(py).getattr(intern!(py, "state"))
+        self.app.slime.bind(py).getattr(intern!(py, "state"))
     }
 
     /// The key that cookies are signed with.
     #[getter]
     fn secret_key<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.site.app.bind(py).getattr(intern!(py, "secret_key"))
+        self.app.slime.bind(py).getattr(intern!(py, "secret_key"))
     }
 
     #[getter]
@@ -242,7 +243,7 @@ impl SlimeRequest {
     /// `http` or `https`, behind a trusted proxy the client's own.
     #[getter]
     fn scheme(&self) -> &'static str {
-        self.site.proxies.scheme(&self.connection, &self.head.headers)
+        self.app.proxies.scheme(&self.connection, &self.head.headers)
     }
 
     /// `1.0`, `1.1` or `2`.
@@ -258,13 +259,13 @@ impl SlimeRequest {
     /// The client's address; behind a trusted proxy, the one it forwards for.
     #[getter]
     fn client(&self) -> String {
-        self.site.proxies.client(&self.connection, &self.head.headers)
+        self.app.proxies.client(&self.connection, &self.head.headers)
     }
 
     /// The pattern of the route that matched, `None` where none did.
     #[getter]
     fn route(&self) -> Option<&str> {
-        (!self.plan.pattern.is_empty()).then_some(self.plan.pattern.as_str())
+        (!self.route.pattern.is_empty()).then_some(self.route.pattern.as_str())
     }
 
     /// Header fields by name, whatever the case.
@@ -384,7 +385,7 @@ impl SlimeRequest {
     /// Whether the route's middleware is known to read the body, so that it cannot be asked before the body is there.
     #[getter]
     fn _is_body_first(&self) -> bool {
-        self.plan.body_first.load(Ordering::Acquire)
+        self.route.body_first.load(Ordering::Acquire)
     }
 
     /// How many files were uploaded.
@@ -394,7 +395,7 @@ impl SlimeRequest {
 
     /// The body piece by piece, for `for` or `async for`; on a `stream_body=True` route as it arrives.
     fn chunks(&self, py: Python<'_>) -> PyResult<BodyChunks> {
-        let port = Arc::clone(self.site.lanes.port(self.worker));
+        let port = Arc::clone(self.app.lanes.port(self.worker));
         match self.payload(py)? {
             Payload::Stream(arriving) => arriving
                 .lock()
@@ -417,12 +418,12 @@ impl SlimeRequest {
         if let Some(found) = slf.get().parsed.attributes.get(slf, name)? {
             return Ok(found);
         }
-        slf.get().site.member(Member::Request, slf, name)?.ok_or_else(|| PyAttributeError::new_err(()))
+        slf.get().app.member(Member::Request, slf, name)?.ok_or_else(|| PyAttributeError::new_err(()))
     }
 
     /// What `__getattribute__` has not found.
     fn __getattr__(&self, name: &Bound<'_, PyString>) -> PyResult<()> {
-        Err(self.site.missing(Member::Request, name))
+        Err(self.app.missing(Member::Request, name))
     }
 
     fn __setattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyString>, value: &Bound<'_, PyAny>) -> PyResult<()> {

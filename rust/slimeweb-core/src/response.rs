@@ -19,11 +19,11 @@ use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyInt, PyList, PyMemoryV
 use slimeweb_http::Body;
 use slimeweb_http::files::content_type_of;
 
+use crate::app::Member;
 use crate::attributes::Attributes;
 use crate::lanes::pool::Work;
 use crate::reply::{FileReply, Reply, ReplySender, SwitchReply};
 use crate::request::SlimeRequest;
-use crate::site::Member;
 use crate::tunnel::Candidate;
 use crate::writer::BodyWriter;
 use crate::{disposition, failure, headers, json};
@@ -145,7 +145,7 @@ impl SlimeResponse {
         this.abort();
         let request = this.request.bind(py);
         // `into_value`, since `value` leaves the traceback behind where Python keeps it apart, before 3.12.
-        let called = request.get().site.on_error.bind(py).call1((request, slf, error.into_value(py)));
+        let called = request.get().app.on_error.bind(py).call1((request, slf, error.into_value(py)));
         if let Err(failure) = called {
             failure.write_unraisable(py, Some(request));
             this.set_plain_error();
@@ -309,7 +309,7 @@ impl SlimeResponse {
     }
 
     fn set_json(&self, data: &Bound<'_, PyAny>, status: Option<Status>) -> PyResult<()> {
-        let default = self.request.get().site.json_default.bind(data.py());
+        let default = self.request.get().app.json_default.bind(data.py());
         let bytes = json::dumps(data, Some(default))?;
         self.set(Content::Bytes(bytes.into()), Some(JSON), status)
     }
@@ -340,8 +340,8 @@ impl SlimeResponse {
     /// Sends what there is. Nothing more can be changed afterwards.
     pub(crate) fn send(slf: &Bound<'_, Self>) {
         let this = slf.get();
-        let plan = &this.request.get().plan;
-        if !plan.filters.is_empty() {
+        let route = &this.request.get().route;
+        if !route.filters.is_empty() {
             let length = match &this.draft.lock().body {
                 Content::Bytes(bytes) => Some(bytes.len()),
                 // No body, but what a filter says in the headers belongs to this answer as well.
@@ -349,10 +349,10 @@ impl SlimeResponse {
                 _ => None,
             };
             match length {
-                Some(length) if length >= plan.filter_limit && this.request.get().is_on_worker() => {
+                Some(length) if length >= route.filter_limit && this.request.get().is_on_worker() => {
                     let response = slf.clone().unbind();
                     let filter = move |py: Python<'_>| Self::filter_and_send(response.bind(py));
-                    let Err(full) = this.request.get().site.lanes.pool.submit(Work::Call(Box::new(filter))) else {
+                    let Err(full) = this.request.get().app.lanes.pool.submit(Work::Call(Box::new(filter))) else {
                         return;
                     };
                     if let Work::Call(call) = full.0 {
@@ -381,7 +381,7 @@ impl SlimeResponse {
     fn filter(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (this, py) = (slf.get(), slf.py());
         let request = this.request.bind(py);
-        for filter in &request.get().plan.filters {
+        for filter in &request.get().route.filters {
             let (body, empty) = match &this.draft.lock().body {
                 Content::Bytes(bytes) => (bytes.clone(), false),
                 Content::Empty | Content::Unset => (Bytes::new(), true),
@@ -430,7 +430,7 @@ impl SlimeResponse {
             Content::File(path) => {
                 let request = self.request.get();
                 Reply::File(Box::new(FileReply {
-                    site: Arc::clone(&request.site),
+                    app: Arc::clone(&request.app),
                     worker: request.worker,
                     uri: request.head.uri.clone(),
                     path,
@@ -442,8 +442,8 @@ impl SlimeResponse {
             }
             Content::Switched(candidate) => {
                 let request = self.request.get();
-                let (plan, site) = (Arc::clone(&request.plan), Arc::clone(&request.site));
-                Reply::Switch(Box::new(SwitchReply { headers, candidate, plan, site }))
+                let (route, app) = (Arc::clone(&request.route), Arc::clone(&request.app));
+                Reply::Switch(Box::new(SwitchReply { headers, candidate, route, app }))
             }
             Content::Written(writer) => {
                 let writer = writer.get();
@@ -917,7 +917,7 @@ impl SlimeResponse {
             .collect::<PyResult<Vec<_>>>()?;
         let request = self.request.get();
         // From here on it hears of its end, whatever becomes of the response.
-        let candidate = Candidate::new(protocol, Arc::clone(&request.site), request.worker);
+        let candidate = Candidate::new(protocol, Arc::clone(&request.app), request.worker);
         if !request.can_switch() {
             drop(candidate);
             return Err(failure::upgrade_required(&fields));
@@ -936,12 +936,12 @@ impl SlimeResponse {
         if let Some(found) = this.attributes.get(slf, name)? {
             return Ok(found);
         }
-        this.request.get().site.member(Member::Response, slf, name)?.ok_or_else(|| PyAttributeError::new_err(()))
+        this.request.get().app.member(Member::Response, slf, name)?.ok_or_else(|| PyAttributeError::new_err(()))
     }
 
     /// What `__getattribute__` has not found.
     fn __getattr__(&self, name: &Bound<'_, PyString>) -> PyResult<()> {
-        Err(self.request.get().site.missing(Member::Response, name))
+        Err(self.request.get().app.missing(Member::Response, name))
     }
 
     fn __setattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyString>, value: &Bound<'_, PyAny>) -> PyResult<()> {

@@ -16,15 +16,15 @@ use slimeweb_http::router::{Methods, Pattern, Router};
 use slimeweb_http::{Address, Config, Listener, ServerHandle, TlsConfig};
 
 use crate::access::AccessLog;
+use crate::app::{CompiledApp, Counters, frozen};
 use crate::lanes::Lanes;
 use crate::lanes::event_loop::{LoopPort, Port};
 use crate::lanes::pool::Pool;
 use crate::lanes::rescue::Watch;
-use crate::plan::{Mount, Plan};
 use crate::proxies::TrustedProxies;
+use crate::route::{CompiledRoute, StaticMount};
 use crate::service::PythonService;
 use crate::settings::Settings;
-use crate::site::{Counters, Site, frozen};
 
 /// Listens from construction on; serves from `start` until `shutdown`.
 #[pyclass(frozen, module = "slimeweb._core")]
@@ -37,35 +37,35 @@ pub(crate) struct Server {
     lanes: Arc<Lanes>,
     counters: Arc<Counters>,
     /// Set when it starts.
-    routes: OnceLock<Vec<Watched>>,
+    routes: OnceLock<Vec<RouteUsage>>,
     lifecycle: Mutex<Lifecycle>,
 }
 
-/// A route of one worker, and how often its plan is held while nobody is at it. Whatever a request is at holds it once
-/// more, which is a count that costs requests nothing.
-struct Watched {
-    plan: Weak<Plan>,
+/// A route of one worker, and how many references to it there are while no request uses it. Each request in flight
+/// holds one more, so that counting them costs requests nothing.
+struct RouteUsage {
+    route: Weak<CompiledRoute>,
     at_rest: usize,
 }
 
-impl Watched {
-    fn all(sites: &[Arc<Site>]) -> Vec<Self> {
-        let plans = sites.iter().flat_map(|site| site.router.values().chain(&site.fallback));
-        let mut watched = Vec::<Self>::new();
-        for plan in plans {
-            let plan = Arc::downgrade(plan);
-            if !watched.iter().any(|other| other.plan.ptr_eq(&plan)) {
-                watched.push(Self { at_rest: plan.strong_count(), plan });
+impl RouteUsage {
+    fn all(apps: &[Arc<CompiledApp>]) -> Vec<Self> {
+        let routes = apps.iter().flat_map(|app| app.router.values().chain(&app.fallback));
+        let mut usages = Vec::<Self>::new();
+        for route in routes {
+            let route = Arc::downgrade(route);
+            if !usages.iter().any(|other| other.route.ptr_eq(&route)) {
+                usages.push(Self { at_rest: route.strong_count(), route });
             }
         }
-        watched
+        usages
     }
 
     /// Its name, and by how much it is used now, where it is.
     fn used(&self) -> Option<(String, usize)> {
-        let count = self.plan.strong_count().checked_sub(self.at_rest).filter(|count| *count > 0)?;
-        let plan = self.plan.upgrade()?;
-        (!plan.pattern.is_empty()).then(|| (format!("{} {}", plan.methods.join(","), plan.pattern), count))
+        let count = self.route.strong_count().checked_sub(self.at_rest).filter(|count| *count > 0)?;
+        let route = self.route.upgrade()?;
+        (!route.pattern.is_empty()).then(|| (format!("{} {}", route.methods.join(","), route.pattern), count))
     }
 }
 
@@ -76,21 +76,21 @@ enum Lifecycle {
 }
 
 impl Server {
-    fn router(py: Python<'_>, plans: &[Plan]) -> PyResult<Router<Arc<Plan>>> {
+    fn router(py: Python<'_>, routes: &[CompiledRoute]) -> PyResult<Router<Arc<CompiledRoute>>> {
         let mut builder = Router::builder();
-        for plan in plans {
-            let pattern = Pattern::parse(&plan.pattern).map_err(|error| PyValueError::new_err(error.to_string()))?;
-            let methods = if plan.methods.iter().any(|method| method == "*") {
+        for route in routes {
+            let pattern = Pattern::parse(&route.pattern).map_err(|error| PyValueError::new_err(error.to_string()))?;
+            let methods = if route.methods.iter().any(|method| method == "*") {
                 Methods::Any
             } else {
-                let methods = plan.methods.iter().map(|method| {
+                let methods = route.methods.iter().map(|method| {
                     Method::from_bytes(method.as_bytes())
                         .map_err(|_| PyValueError::new_err(format!("{method:?} is not an HTTP method")))
                 });
                 Methods::These(methods.collect::<PyResult<_>>()?)
             };
             builder
-                .add(&methods, &pattern, Arc::new(plan.clone_ref(py)))
+                .add(&methods, &pattern, Arc::new(route.clone_ref(py)))
                 .map_err(|error| PyValueError::new_err(error.to_string()))?;
         }
         Ok(builder.build())
@@ -161,15 +161,15 @@ impl Server {
         (0..self.lanes.ports.len()).map(|number| LoopPort::new(&self.lanes, number)).collect()
     }
 
-    /// Starts to serve. `ValueError` for plans that do not fit, `OSError` for what the system refuses.
+    /// Starts to serve. `ValueError` for routes that conflict, `OSError` for what the system refuses.
     #[allow(clippy::too_many_arguments, reason = "what an application compiles to, once")]
     fn start(
         &self,
         py: Python<'_>,
-        plans: Vec<Plan>,
-        mounts: Vec<Mount>,
-        fallback: Option<Plan>,
-        files: Option<Plan>,
+        routes: Vec<CompiledRoute>,
+        mounts: Vec<StaticMount>,
+        fallback: Option<CompiledRoute>,
+        files: Option<CompiledRoute>,
         on_error: Py<PyAny>,
         request_members: &Bound<'_, PyMapping>,
         response_members: &Bound<'_, PyMapping>,
@@ -178,21 +178,21 @@ impl Server {
         let settings = &self.settings;
         let access = access.map(AccessLog::start).transpose()?.map(Arc::new);
         // What they answer has no route, and says so.
-        let unrouted = |plan: Plan| Plan { pattern: String::new(), ..plan };
+        let unrouted = |route: CompiledRoute| CompiledRoute { pattern: String::new(), ..route };
         let (fallback, files) = (fallback.map(unrouted), files.map(unrouted));
         let uploads = Arc::new(UploadDir::new(settings.upload_dir.clone()));
         py.detach(|| uploads.clear_abandoned());
         let member = |module: &str, name: &str| PyResult::Ok(py.import(module)?.getattr(name)?.unbind());
-        let site = || {
-            PyResult::Ok(Arc::new(Site {
-                app: self.app.clone_ref(py),
-                router: Self::router(py, &plans)?,
+        let compile = || {
+            PyResult::Ok(Arc::new(CompiledApp {
+                slime: self.app.clone_ref(py),
+                router: Self::router(py, &routes)?,
                 mounts: mounts
                     .iter()
                     .map(|mount| Ok((StaticDir::new(&mount.directory, &mount.prefix), mount.fields()?)))
                     .collect::<PyResult<_>>()?,
-                fallback: fallback.as_ref().map(|plan| Arc::new(plan.clone_ref(py))),
-                files: files.as_ref().map(|plan| Arc::new(plan.clone_ref(py))),
+                fallback: fallback.as_ref().map(|route| Arc::new(route.clone_ref(py))),
+                files: files.as_ref().map(|route| Arc::new(route.clone_ref(py))),
                 on_error: on_error.clone_ref(py),
                 json_default: member("slimeweb.encoding", "default")?,
                 method: member("types", "MethodType")?,
@@ -210,7 +210,7 @@ impl Server {
             }))
         };
         let gil_enabled = member("slimeweb.interpreter", "is_gil_enabled")?.call0(py)?.is_truthy(py)?;
-        let sites = self.lanes.ports.iter().map(|_| site()).collect::<PyResult<Vec<_>>>()?;
+        let apps = self.lanes.ports.iter().map(|_| compile()).collect::<PyResult<Vec<_>>>()?;
         let mut lifecycle = self.lifecycle.lock();
         let listeners = match std::mem::replace(&mut *lifecycle, Lifecycle::Ended) {
             Lifecycle::Bound(listeners) => listeners,
@@ -219,11 +219,11 @@ impl Server {
                 return Err(PyRuntimeError::new_err("this server has been started before: make a new one"));
             }
         };
-        let _ = self.routes.set(Watched::all(&sites));
+        let _ = self.routes.set(RouteUsage::all(&apps));
         self.lanes.set_gil_enabled(gil_enabled);
         Watch::start(&self.lanes)?;
         let executors = self.lanes.ports.iter().map(|port| port.spawner().clone()).collect::<Vec<_>>();
-        let service = |worker: usize| PythonService::new(Arc::clone(&sites[worker]), worker);
+        let service = |worker: usize| PythonService::new(Arc::clone(&apps[worker]), worker);
         let handle =
             slimeweb_http::Server::start(listeners, self.config.clone(), &executors, service).map_err(server_error)?;
         *lifecycle = Lifecycle::Serving(handle, access);
@@ -251,7 +251,7 @@ impl Server {
         let (requests, streams) = self.handle().map_or((0, 0), |handle| handle.in_flight());
         let tunnels = self.counters.tunnels.load(Ordering::Relaxed);
         let mut routes = BTreeMap::new();
-        for (name, count) in self.routes.get().into_iter().flatten().filter_map(Watched::used) {
+        for (name, count) in self.routes.get().into_iter().flatten().filter_map(RouteUsage::used) {
             *routes.entry(name).or_default() += count;
         }
         (requests.saturating_sub(streams), streams, tunnels, routes)

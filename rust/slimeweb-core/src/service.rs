@@ -13,13 +13,13 @@ use slimeweb_http::{Body, BodyError, ConnectionInfo, Exchange, OnUpgrade, Reques
 use tokio::sync::{mpsc, oneshot};
 
 use crate::access::{AccessLog, ClientLeft, Entry, Switched};
+use crate::app::CompiledApp;
 use crate::expected::{Deferral, Fate};
 use crate::job::Job;
 use crate::payload::{Arriving, Payload, Refused};
-use crate::plan::Plan;
 use crate::reply::{FileReply, Reply, SwitchReply};
 use crate::response::Draft;
-use crate::site::Site;
+use crate::route::CompiledRoute;
 use crate::{failure, large_body, tunnel};
 
 /// Pieces of a streamed request body that are read ahead of the handler.
@@ -27,7 +27,7 @@ const CHUNKS_AHEAD: usize = 4;
 
 /// A worker's service.
 pub(crate) struct PythonService {
-    site: Arc<Site>,
+    app: Arc<CompiledApp>,
     worker: usize,
 }
 
@@ -85,8 +85,8 @@ impl Future for ResponseFuture {
 }
 
 impl PythonService {
-    pub(crate) fn new(site: Arc<Site>, worker: usize) -> Self {
-        Self { site, worker }
+    pub(crate) fn new(app: Arc<CompiledApp>, worker: usize) -> Self {
+        Self { app, worker }
     }
 
     fn answer(self: &Arc<Self>, exchange: Exchange) -> ResponseFuture {
@@ -95,7 +95,7 @@ impl PythonService {
             return self.without_path(head, body, connection);
         }
         name_host(&mut head);
-        let (plan, path, params) = match self.site.router.find(&head.method, head.uri.path()) {
+        let (route, path, params) = match self.app.router.find(&head.method, head.uri.path()) {
             Found::Route { value, path, params } => (Arc::clone(value), path.into_changed(), params),
             Found::MethodNotAllowed { allow, .. } if head.method == Method::OPTIONS => {
                 body.discard();
@@ -103,10 +103,11 @@ impl PythonService {
             }
             Found::MethodNotAllowed { allow, options, .. } => {
                 let draft = Draft::refusal(StatusCode::METHOD_NOT_ALLOWED, Some(allow.clone()));
-                let plan = options.and_then(|plan| plan.wrong_method.as_ref()).or(self.site.fallback.as_ref()).cloned();
-                return self.refuse_by(plan, draft, head, body, connection);
+                let route =
+                    options.and_then(|route| route.wrong_method.as_ref()).or(self.app.fallback.as_ref()).cloned();
+                return self.refuse_by(route, draft, head, body, connection);
             }
-            Found::NotFound { .. } if self.site.mounts.is_empty() => {
+            Found::NotFound { .. } if self.app.mounts.is_empty() => {
                 return self.refuse(Draft::refusal(StatusCode::NOT_FOUND, None), head, body, connection);
             }
             Found::NotFound { .. } => return self.file_or_refuse(head, body, connection),
@@ -114,9 +115,9 @@ impl PythonService {
                 return self.refuse(Draft::refusal(StatusCode::BAD_REQUEST, None), head, body, connection);
             }
         };
-        let mut job = Job::new(&self.site, plan, self.worker, head, connection);
+        let mut job = Job::new(&self.app, route, self.worker, head, connection);
         (job.path, job.path_params) = (path, params);
-        if job.plan.stream_body {
+        if job.route.stream_body {
             return self.run_streamed(job, body);
         }
         if !body.is_empty() {
@@ -129,7 +130,7 @@ impl PythonService {
             }
             let this = Arc::clone(self);
             return ResponseFuture::Boxed(Box::pin(async move {
-                match read(&this.site, this.worker, &job.plan, job.head.headers.get(CONTENT_TYPE), body).await {
+                match read(&this.app, this.worker, &job.route, job.head.headers.get(CONTENT_TYPE), body).await {
                     Ok(payload) => job.payload = payload,
                     Err(refusal) => return this.refuse_body(job, refusal).await,
                 }
@@ -142,8 +143,8 @@ impl PythonService {
     /// Answers a request whose body the handler takes piece by piece.
     fn run_streamed(self: &Arc<Self>, mut job: Box<Job>, body: RequestBody) -> ResponseFuture {
         let is_held_back = body.awaits_continue();
-        let fate = (is_held_back || self.site.access.is_some()).then(|| Fate::new(is_held_back));
-        let arriving = self.pump(body, job.plan.body_size, fate.as_ref());
+        let fate = (is_held_back || self.app.access.is_some()).then(|| Fate::new(is_held_back));
+        let arriving = self.pump(body, job.route.body_size, fate.as_ref());
         job.payload = Payload::Stream(Mutex::new(Some(arriving)));
         let answer = self.run(job);
         match fate {
@@ -162,7 +163,7 @@ impl PythonService {
             }
             _ => None,
         };
-        self.site.lanes.dispatch(job);
+        self.app.lanes.dispatch(job);
         ResponseFuture::Dispatched(Dispatched { receiver, upgrade })
     }
 
@@ -174,21 +175,21 @@ impl PythonService {
         body: RequestBody,
         connection: Arc<ConnectionInfo>,
     ) -> ResponseFuture {
-        self.refuse_by(self.site.fallback.clone(), draft, head, body, connection)
+        self.refuse_by(self.app.fallback.clone(), draft, head, body, connection)
     }
 
     fn refuse_by(
         self: &Arc<Self>,
-        plan: Option<Arc<Plan>>,
+        route: Option<Arc<CompiledRoute>>,
         draft: Draft,
         head: http::request::Parts,
         body: RequestBody,
         connection: Arc<ConnectionInfo>,
     ) -> ResponseFuture {
         body.discard();
-        match plan {
-            Some(plan) => {
-                let mut job = Job::new(&self.site, plan, self.worker, head, connection);
+        match route {
+            Some(route) => {
+                let mut job = Job::new(&self.app, route, self.worker, head, connection);
                 job.draft = Some(Box::new(draft));
                 self.run(job)
             }
@@ -202,12 +203,12 @@ impl PythonService {
         let is_client_there = !refusal.is_disconnected();
         if let Refusal::Form(error) = &refusal {
             let asked = format!("{} {}", job.head.method, job.head.uri.path());
-            log_unstored(&self.site, self.worker, &asked, error);
+            log_unstored(&self.app, self.worker, &asked, error);
         }
         let refused = refusal.into_refused();
-        let response = match job.plan.refusal.clone() {
-            Some(plan) if is_client_there => {
-                job.refused_by(plan, Draft::refusal(refused.status, None), refused);
+        let response = match job.route.refusal.clone() {
+            Some(route) if is_client_there => {
+                job.refused_by(route, Draft::refusal(refused.status, None), refused);
                 self.run(job).await
             }
             _ => {
@@ -229,11 +230,11 @@ impl PythonService {
         head: http::request::Parts,
         connection: Arc<ConnectionInfo>,
     ) -> ResponseFuture {
-        let Some(plan) = &self.site.fallback else {
+        let Some(route) = &self.app.fallback else {
             return ResponseFuture::ready(text(refused.status, refused.detail));
         };
-        let mut job = Job::new(&self.site, Arc::clone(plan), self.worker, head, connection);
-        job.refused_by(Arc::clone(plan), Draft::refusal(refused.status, None), refused);
+        let mut job = Job::new(&self.app, Arc::clone(route), self.worker, head, connection);
+        job.refused_by(Arc::clone(route), Draft::refusal(refused.status, None), refused);
         self.run(job)
     }
 
@@ -275,8 +276,8 @@ impl PythonService {
                 }
                 Ok(Some(response)) => {
                     body.discard();
-                    let Some(plan) = &this.site.files else { return response };
-                    let mut job = Job::new(&this.site, Arc::clone(plan), this.worker, head, connection);
+                    let Some(route) = &this.app.files else { return response };
+                    let mut job = Job::new(&this.app, Arc::clone(route), this.worker, head, connection);
                     job.draft = Some(Box::new(Draft::found(response)));
                     return this.run(job).await;
                 }
@@ -284,7 +285,7 @@ impl PythonService {
                 Err(error) => {
                     let asked = format!("{} {}", head.method, head.uri.path());
                     let status = StatusCode::SERVICE_UNAVAILABLE;
-                    log_unread(&this.site, this.worker, &asked, status, &"a static file", &error);
+                    log_unread(&this.app, this.worker, &asked, status, &"a static file", &error);
                     status
                 }
             };
@@ -305,7 +306,7 @@ impl PythonService {
             }
             _ => (None, None),
         };
-        self.site.lanes.port(self.worker).spawner().spawn(async move {
+        self.app.lanes.port(self.worker).spawner().spawn(async move {
             if let Some(begun) = begun
                 && begun.await.is_err()
             {
@@ -336,7 +337,7 @@ impl PythonService {
 
     /// The file that a static route has for a request, if one has any. An error says that it cannot be known for now.
     async fn file(&self, head: &http::request::Parts) -> std::io::Result<Option<Response<Body>>> {
-        for (mount, fields) in &self.site.mounts {
+        for (mount, fields) in &self.app.mounts {
             if let Some(mut response) = mount.serve(&head.method, &head.headers, &head.uri).await? {
                 for (name, value) in fields {
                     // Vary and the like stay beside what the file's own answer says there.
@@ -351,7 +352,7 @@ impl PythonService {
 
 /// Answers 101 and lets the protocol have the connection once that is out.
 fn switch_protocol(reply: SwitchReply, upgrade: Option<Box<Upgrade>>) -> Response<Body> {
-    let SwitchReply { mut headers, candidate, plan, site } = reply;
+    let SwitchReply { mut headers, candidate, route, app } = reply;
     let Some(upgrade) = upgrade else {
         // Nothing can be switched on this connection (no Upgrade in the request, or HTTP/2).
         drop(candidate);
@@ -365,14 +366,14 @@ fn switch_protocol(reply: SwitchReply, upgrade: Option<Box<Upgrade>>) -> Respons
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     let Upgrade { io, worker, connection } = *upgrade;
     let mut response = Response::new(Body::empty());
-    let switched = site.access.is_some().then(Switched::default);
+    let switched = app.access.is_some().then(Switched::default);
     if let Some(switched) = &switched {
         response.extensions_mut().insert(Arc::clone(switched));
     }
-    site.lanes.port(worker).spawner().clone().spawn(async move {
+    app.lanes.port(worker).spawner().clone().spawn(async move {
         // An error: the client left before the 101 was out.
         if let Ok(io) = io.await {
-            let written = tunnel::run(io, candidate, plan, site, worker, connection).await;
+            let written = tunnel::run(io, candidate, route, app, worker, connection).await;
             let entry = switched.and_then(|switched| switched.lock().take());
             if let Some(mut entry) = entry {
                 entry.end(written, true);
@@ -389,7 +390,7 @@ impl Service for PythonService {
         self: &Arc<Self>,
         exchange: Exchange,
     ) -> impl Future<Output = Response<Body>> + Send + Unpin + 'static + use<> {
-        match &self.site.access {
+        match &self.app.access {
             None => self.answer(exchange),
             Some(log) => {
                 let entry = self.entry(log, &exchange.head, &exchange.connection);
@@ -405,7 +406,7 @@ impl Service for PythonService {
         status: StatusCode,
         explanation: &'static str,
     ) -> BoxFuture {
-        let entry = self.site.access.as_ref().map(|log| self.entry(log, &head, &connection));
+        let entry = self.app.access.as_ref().map(|log| self.entry(log, &head, &connection));
         let answer = self.refuse_because(Refused { status, detail: explanation.to_owned() }, head, connection);
         Box::pin(match entry {
             None => answer,
@@ -414,8 +415,8 @@ impl Service for PythonService {
     }
 
     fn answered(self: &Arc<Self>, connection: &ConnectionInfo, status: StatusCode, size: u64) {
-        let Some(log) = &self.site.access else { return };
-        let client = self.site.proxies.client(connection, &HeaderMap::new());
+        let Some(log) = &self.app.access else { return };
+        let client = self.app.proxies.client(connection, &HeaderMap::new());
         // What the client sent is no request, or not known as one.
         let nothing = || "-".to_owned();
         Entry::new(log, client, nothing(), nothing()).end_with(status, size);
@@ -423,7 +424,7 @@ impl Service for PythonService {
 
     fn accept_failed(self: &Arc<Self>, error: &std::io::Error) {
         let reason = error.to_string();
-        self.site.lanes.in_loop(self.worker, move |py| {
+        self.app.lanes.in_loop(self.worker, move |py| {
             failure::log_system(py, "connections cannot be accepted for now, and wait", &reason);
         });
     }
@@ -431,7 +432,7 @@ impl Service for PythonService {
 
 impl PythonService {
     fn entry(&self, log: &Arc<AccessLog>, head: &http::request::Parts, connection: &ConnectionInfo) -> Entry {
-        let client = self.site.proxies.client(connection, &head.headers);
+        let client = self.app.proxies.client(connection, &head.headers);
         Entry::new(log, client, head.method.to_string(), head.uri.path().to_owned())
     }
 }
@@ -447,24 +448,24 @@ fn logged(entry: Entry, answer: ResponseFuture) -> ResponseFuture {
 
 /// Reads a body, whose Content-Type is `kind`, to its end.
 pub(crate) async fn read(
-    site: &Site,
+    app: &CompiledApp,
     worker: usize,
-    plan: &Plan,
+    route: &CompiledRoute,
     kind: Option<&HeaderValue>,
     body: RequestBody,
 ) -> Result<Payload, Refusal> {
     match kind.filter(|kind| is_multipart(kind)) {
         Some(kind) => {
-            let limits = FormLimits { body: plan.body_size, ..site.form_limits.clone() };
+            let limits = FormLimits { body: route.body_size, ..app.form_limits.clone() };
             let Form { fields, files } = multipart::read(body, kind, &limits).await.map_err(Refusal::Form)?;
             Ok(Payload::Form { fields, uploads: Mutex::new(files) })
         }
         None => {
-            let buffer = large_body::buffer_for(&body, plan.body_size, &site.lanes, worker).await;
+            let buffer = large_body::buffer_for(&body, route.body_size, &app.lanes, worker).await;
             if let Some(buffer) = buffer {
                 return large_body::read_into(buffer, body).await.map(Payload::Object).map_err(Refusal::Body);
             }
-            let limit = usize::try_from(plan.body_size).unwrap_or(usize::MAX);
+            let limit = usize::try_from(route.body_size).unwrap_or(usize::MAX);
             body.collect(limit).await.map(Payload::Whole).map_err(Refusal::Body)
         }
     }
@@ -472,11 +473,11 @@ pub(crate) async fn read(
 
 /// Says in the log why a form was not read, where that is this machine's fault. `asked` is the request's method and
 /// path.
-pub(crate) fn log_unstored(site: &Site, worker: usize, asked: &str, error: &FormError) {
+pub(crate) fn log_unstored(app: &CompiledApp, worker: usize, asked: &str, error: &FormError) {
     if let FormError::DiskFull(cause) | FormError::Storage(cause) = error {
         let reason = cause.to_string();
         let what = format!("{asked}: {}, an uploaded file could not be stored", error.status().as_u16());
-        site.lanes.in_loop(worker, move |py| failure::log_system(py, &what, &reason));
+        app.lanes.in_loop(worker, move |py| failure::log_system(py, &what, &reason));
     }
 }
 
@@ -521,7 +522,7 @@ fn is_multipart(kind: &HeaderValue) -> bool {
 }
 
 async fn send_file(file: FileReply) -> Response<Body> {
-    let FileReply { site, worker, uri, path, status, headers, mut method, mut conditions } = file;
+    let FileReply { app, worker, uri, path, status, headers, mut method, mut conditions } = file;
     let asked = method.clone();
     // Conditions and ranges are about a successful GET or HEAD (RFC 9110, sections 13.2.1 and 14.2).
     let is_selected = status == StatusCode::OK && matches!(method, Method::GET | Method::HEAD);
@@ -550,7 +551,7 @@ async fn send_file(file: FileReply) -> Response<Body> {
             } else {
                 (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
             };
-            log_unread(&site, worker, &format!("{asked} {}", uri.path()), status, &path.display(), &error);
+            log_unread(&app, worker, &format!("{asked} {}", uri.path()), status, &path.display(), &error);
             text(status, said)
         }
     }
@@ -558,7 +559,7 @@ async fn send_file(file: FileReply) -> Response<Body> {
 
 /// Says in the log why a file was not sent.
 fn log_unread(
-    site: &Site,
+    app: &CompiledApp,
     worker: usize,
     asked: &str,
     status: StatusCode,
@@ -567,7 +568,7 @@ fn log_unread(
 ) {
     let what = format!("{asked}: {}, {file} could not be read", status.as_u16());
     let reason = error.to_string();
-    site.lanes.in_loop(worker, move |py| failure::log_system(py, &what, &reason));
+    app.lanes.in_loop(worker, move |py| failure::log_system(py, &what, &reason));
 }
 
 /// What a 503 says when there is no thread to be had.

@@ -1,7 +1,8 @@
 //! A connection after a protocol switch: bytes between the socket and a protocol object in a worker's event loop.
 //!
-//! All calls to the protocol are made in the loop's thread, in order, so no two overlap for one connection. Both directions are
-//! bounded: reading stops while the protocol is behind, and the protocol is told to pause while the client is.
+//! All calls to the protocol are made in the loop's thread, in order, so no two overlap for one connection. Both
+//! directions are bounded: reading stops while the protocol is behind, and the protocol is told to pause while the
+//! client is.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -21,9 +22,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Sleep;
 
+use crate::app::{CompiledApp, Counters};
 use crate::lanes::event_loop::{Port, Turn};
-use crate::plan::Plan;
-use crate::site::{Counters, Site};
+use crate::route::CompiledRoute;
 use crate::transport::Transport;
 
 /// Bytes read that the protocol has not seen yet, at most (and one read's worth more).
@@ -38,13 +39,13 @@ const PARTING: Duration = Duration::from_secs(2);
 
 /// What the transport and the socket's task share.
 pub(crate) struct Tunnel {
-    pub(crate) site: Arc<Site>,
+    pub(crate) app: Arc<CompiledApp>,
     pub(crate) worker: usize,
     pub(crate) connection: Arc<ConnectionInfo>,
     /// None once it has been told that the connection is gone: whoever keeps its transport keeps it no longer.
     protocol: Mutex<Option<Py<PyAny>>>,
     /// Of the route that made the switch.
-    pub(crate) plan: Arc<Plan>,
+    pub(crate) route: Arc<CompiledRoute>,
     out: Mutex<Outgoing>,
     /// There is something to write, or the end has come.
     writable: Notify,
@@ -77,10 +78,11 @@ enum End {
 
 impl Tunnel {
     fn port(&self) -> &Arc<Port> {
-        self.site.lanes.port(self.worker)
+        self.app.lanes.port(self.worker)
     }
 
-    /// Calls a method of the protocol, in the loop's thread. Not any more once it has been told that the connection is gone.
+    /// Calls a method of the protocol, in the loop's thread. Not any more once it has been told that the connection is
+    /// gone.
     fn tell(self: &Arc<Self>, call: impl FnOnce(&Arc<Self>, &Bound<'_, PyAny>) -> PyResult<()> + Send + 'static) {
         let tunnel = Arc::clone(self);
         self.port().post(Turn::Call(Box::new(move |py| {
@@ -209,7 +211,7 @@ impl Tunnel {
                         }
                     };
                     tokio::select! {
-                        written = write_all(&mut io, &data, self.site.send_timeout) => written?,
+                        written = write_all(&mut io, &data, self.app.send_timeout) => written?,
                         () = aborted => return Ok(()),
                     }
                     self.written.fetch_add(data.len() as u64, Ordering::Relaxed);
@@ -302,17 +304,17 @@ impl Drop for Goodbye {
     }
 }
 
-/// A protocol that is to have a connection. One that does not get it, whatever the reason, is told so: `connection_lost`, once, is all
-/// that it hears.
+/// A protocol that is to have a connection. One that does not get it, whatever the reason, is told so:
+/// `connection_lost`, once, is all that it hears.
 pub(crate) struct Candidate {
     protocol: Option<Py<PyAny>>,
-    site: Arc<Site>,
+    app: Arc<CompiledApp>,
     worker: usize,
 }
 
 impl Candidate {
-    pub(crate) fn new(protocol: Py<PyAny>, site: Arc<Site>, worker: usize) -> Self {
-        Self { protocol: Some(protocol), site, worker }
+    pub(crate) fn new(protocol: Py<PyAny>, app: Arc<CompiledApp>, worker: usize) -> Self {
+        Self { protocol: Some(protocol), app, worker }
     }
 
     /// The connection is there.
@@ -324,7 +326,7 @@ impl Candidate {
 impl Drop for Candidate {
     fn drop(&mut self) {
         let Some(protocol) = self.protocol.take() else { return };
-        self.site.lanes.in_loop(self.worker, move |py| {
+        self.app.lanes.in_loop(self.worker, move |py| {
             let reason =
                 PyConnectionError::new_err("the connection was not switched: the client has left before, or cannot")
                     .into_value(py);
@@ -335,8 +337,8 @@ impl Drop for Candidate {
     }
 }
 
-/// Takes what a client still sends after the last word was said: closing before that would make the system send a reset,
-/// which can overtake what the client has not read yet.
+/// Takes what a client still sends after the last word was said: closing before that would make the system send a
+/// reset, which can overtake what the client has not read yet.
 async fn linger(mut io: impl AsyncRead + Unpin) {
     let mut rest = BytesMut::with_capacity(READ);
     let drained = async {
@@ -347,13 +349,13 @@ async fn linger(mut io: impl AsyncRead + Unpin) {
     let _ = tokio::time::timeout(PARTING, drained).await;
 }
 
-/// One open tunnel among those that the site counts.
+/// Counts one open tunnel.
 struct Counted(Arc<Counters>);
 
 impl Counted {
-    fn new(site: &Site) -> Self {
-        site.counters.tunnels.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(&site.counters))
+    fn new(app: &CompiledApp) -> Self {
+        app.counters.tunnels.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(&app.counters))
     }
 }
 
@@ -367,19 +369,19 @@ impl Drop for Counted {
 pub(crate) async fn run(
     io: impl AsyncRead + AsyncWrite + Unpin,
     candidate: Candidate,
-    plan: Arc<Plan>,
-    site: Arc<Site>,
+    route: Arc<CompiledRoute>,
+    app: Arc<CompiledApp>,
     worker: usize,
     connection: Arc<ConnectionInfo>,
 ) -> u64 {
     let protocol = candidate.take();
-    let _counted = Counted::new(&site);
+    let _counted = Counted::new(&app);
     let tunnel = Arc::new(Tunnel {
-        site,
+        app,
         worker,
         connection,
         protocol: Mutex::new(protocol),
-        plan,
+        route,
         out: Mutex::new(Outgoing { buffer: BytesMut::new(), end: End::Open, high: HIGH, low: LOW, paused: false }),
         writable: Notify::new(),
         written: AtomicU64::new(0),

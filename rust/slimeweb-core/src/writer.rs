@@ -22,9 +22,9 @@ use crate::response::SlimeResponse;
 
 /// Writes a response body piece by piece, as fast as the client reads it.
 ///
-/// `write` blocks the handler's thread while the buffer is full; on an event loop, `try_write` and `drain` do the same without blocking.
-/// Each takes `bytes`, or `str` that is sent as UTF-8, and raises `ClientDisconnected` once the client is gone. They may be called
-/// from several threads: a piece stays in one piece.
+/// `write` blocks the handler's thread while the buffer is full; on an event loop, `try_write` and `drain` do the same
+/// without blocking. Each takes `bytes`, or `str` that is sent as UTF-8, and raises `ClientDisconnected` once the
+/// client is gone. They may be called from several threads: a piece stays in one piece.
 #[pyclass(frozen, module = "slimeweb._core")]
 pub(crate) struct BodyWriter {
     response: Py<SlimeResponse>,
@@ -86,7 +86,8 @@ fn is_done(future: &Bound<'_, PyAny>) -> PyResult<bool> {
     future.call_method0(intern!(future.py(), "done"))?.is_truthy()
 }
 
-/// The encoders of a route's filters, in their order, for one thread at a time: what they make has to leave in that order.
+/// The encoders of a route's filters, in their order, for one thread at a time: what they make has to leave in that
+/// order.
 struct Filters {
     encoders: Box<[Py<PyAny>]>,
     /// No lock is held while they run, since that is Python.
@@ -200,9 +201,9 @@ impl BodyWriter {
         let response = self.response.bind(py);
         let request = response.get().request().get();
         let task = Arc::clone(response.get().task());
-        let (site, worker) = (Arc::clone(&request.site), request.worker);
+        let (app, worker) = (Arc::clone(&request.app), request.worker);
         Box::new(move || {
-            site.lanes.in_loop(worker, move |py| {
+            app.lanes.in_loop(worker, move |py| {
                 let task = task.lock().as_ref().map(|task| task.clone_ref(py));
                 if let Some(Err(error)) = task.map(|task| task.call_method0(py, intern!(py, "cancel"))) {
                     error.write_unraisable(py, None);
@@ -285,7 +286,7 @@ impl BodyWriter {
         let response = this.response.bind(py);
         let request = response.get().request().bind(py);
         let mut encoders = Vec::new();
-        for filter in &request.get().plan.filters {
+        for filter in &request.get().route.filters {
             let encoder = filter.bind(py).call_method1(intern!(py, "begin"), (request, response, py.None()))?;
             if !encoder.is_none() {
                 encoders.push(encoder.unbind());
@@ -311,8 +312,9 @@ impl BodyWriter {
         let Some(sender) = response.get().take_reply() else {
             return Err(PyRuntimeError::new_err("the response has been sent already"));
         };
-        // A coroutine that works on the answer is cancelled when the client leaves; a thread learns it from its next write.
-        if request.get().plan.is_async {
+        // A coroutine that works on the answer is cancelled when the client leaves; a thread learns it from its next
+        // write.
+        if request.get().route.is_async {
             this.sender.on_closed(this.cancellation(py));
         }
         sender.send(Reply::Response(reply)).map_err(|_| disconnected())
@@ -339,8 +341,8 @@ impl BodyWriter {
         self.send(py, octets(data)?, turn.as_ref())
     }
 
-    /// Sends `data` if there is room: `False`, and nothing sent, when there is not, or another thread is writing. Await `drain()`
-    /// then.
+    /// Sends `data` if there is room: `False`, and nothing sent, when there is not, or another thread is writing. Await
+    /// `drain()` then.
     fn try_write(&self, data: &Bound<'_, PyAny>) -> PyResult<bool> {
         let turn = match self.filters.get().map(Filters::turn_now) {
             Some(None) => return Ok(false),
@@ -360,9 +362,9 @@ impl BodyWriter {
         self.waiting.add(py, &future)?;
         if !self.waiting.armed.swap(true, Ordering::AcqRel) {
             let request = self.response.get().request().get();
-            let (site, worker, waiting) = (Arc::clone(&request.site), request.worker, Arc::clone(&self.waiting));
+            let (app, worker, waiting) = (Arc::clone(&request.app), request.worker, Arc::clone(&self.waiting));
             self.sender.on_room(Box::new(move || {
-                site.lanes.in_loop(worker, move |py| {
+                app.lanes.in_loop(worker, move |py| {
                     // Whoever adds one from here on asks the sender anew.
                     waiting.armed.store(false, Ordering::Release);
                     waiting.resolve(py);
@@ -380,9 +382,9 @@ impl BodyWriter {
         self.finish(py)
     }
 
-    /// Ends the body because the server is about to: the client sees a complete answer, a coroutine handler is cancelled, and
-    /// whoever writes afterwards gets `ClientDisconnected`. For bodies without an end of their own, such as event streams. Does
-    /// nothing to a body that has not been started, or has been ended.
+    /// Ends the body because the server is about to: the client sees a complete answer, a coroutine handler is
+    /// cancelled, and whoever writes afterwards gets `ClientDisconnected`. For bodies without an end of their own, such
+    /// as event streams. Does nothing to a body that has not been started, or has been ended.
     fn stop(&self, py: Python<'_>) -> PyResult<()> {
         if !self.has_started() || self.closed.load(Ordering::Acquire) {
             return Ok(());
@@ -392,7 +394,7 @@ impl BodyWriter {
         // Whoever is at the filters now may be waiting for the client: that handler's next write ends it.
         let is_free = self.filters.get().is_none_or(|filters| filters.turn_now().is_some());
         let ended = if is_free { self.finish(py) } else { Ok(()) };
-        if self.response.bind(py).get().request().get().plan.is_async {
+        if self.response.bind(py).get().request().get().route.is_async {
             self.cancellation(py)();
         }
         ended

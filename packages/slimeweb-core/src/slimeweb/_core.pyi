@@ -29,11 +29,11 @@ __all__ = [
     "SlimeRequest",
     "SlimeResponse",
     "Transport",
+    "__version__",
     "forget_server",
     "json_dumps",
     "json_loads",
     "waiting_for_client",
-    "__version__",
 ]
 
 __version__: str
@@ -268,7 +268,7 @@ class Server:
     def port(self) -> int: ...
     def start(
         self,
-        plans: Sequence[Plan],
+        routes: Sequence[Plan],
         mounts: Sequence[StaticMount],
         fallback: Plan | None,
         files: Plan | None,

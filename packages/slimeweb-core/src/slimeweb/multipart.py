@@ -8,7 +8,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import IO, Any
 
-__all__ = ["FileContent", "FilePart", "Files", "Fields", "encode_multipart", "field_pairs"]
+__all__ = ["Fields", "FileContent", "FilePart", "Files", "encode_multipart", "field_pairs"]
 
 FileContent = bytes | bytearray | memoryview | str | IO[bytes] | IO[str]
 """Text is sent as UTF-8; an open file is read from where it stands."""

@@ -35,7 +35,7 @@ use super::running::Running;
 use super::waiting;
 use crate::guarded;
 use crate::job::{self, Job};
-use crate::plan::Plan;
+use crate::route::CompiledRoute;
 
 /// What a worker's thread may be asked to do.
 pub(crate) enum Turn {
@@ -54,7 +54,7 @@ pub(crate) enum Turn {
 /// A call of a plain function, after a protocol switch that a route has made.
 pub(crate) struct PlainCall {
     pub(crate) call: Box<dyn FnOnce(Python<'_>) + Send>,
-    pub(crate) plan: Arc<Plan>,
+    pub(crate) route: Arc<CompiledRoute>,
 }
 
 /// Set in a port's progress while no thread drives the executor.
@@ -431,23 +431,23 @@ enum Plain {
 impl Plain {
     fn kind(&self) -> Kind {
         match self {
-            Self::Handler(job) => Kind::Handler(Arc::clone(&job.plan)),
-            Self::Other(call) => Kind::Other(Arc::clone(&call.plan)),
+            Self::Handler(job) => Kind::Handler(Arc::clone(&job.route)),
+            Self::Other(call) => Kind::Other(Arc::clone(&call.route)),
         }
     }
 }
 
 /// Of which kind a plain function was.
 enum Kind {
-    Handler(Arc<Plan>),
-    Other(Arc<Plan>),
+    Handler(Arc<CompiledRoute>),
+    Other(Arc<CompiledRoute>),
 }
 
 impl Kind {
     fn pace(&self) -> &Pace {
         match self {
-            Self::Handler(plan) => &plan.pace,
-            Self::Other(plan) => &plan.switched_pace,
+            Self::Handler(route) => &route.pace,
+            Self::Other(route) => &route.switched_pace,
         }
     }
 }

@@ -27,8 +27,8 @@ pub(crate) struct Lanes {
     pub(crate) pool: Arc<Pool>,
     pub(crate) ports: Vec<Arc<Port>>,
     pub(crate) watch: Arc<Watch>,
-    /// Coroutines run on the first worker's loop. With the GIL a second loop adds no parallelism: it halves the number of callbacks
-    /// that are ready at a time, and the two threads hand the GIL to and fro.
+    /// Coroutines run on the first worker's loop. With the GIL a second loop adds no parallelism: it halves the number
+    /// of callbacks that are ready at a time, and the two threads hand the GIL to and fro.
     one_loop: AtomicBool,
 }
 
@@ -50,16 +50,16 @@ impl Lanes {
         self.one_loop.store(enabled, Ordering::Relaxed);
     }
 
-    /// Hands a request to the lane of its route: coroutines and handlers known to be fast to a worker's thread, everything else
-    /// to the pool.
+    /// Hands a request to the lane of its route: coroutines and handlers known to be fast to a worker's thread,
+    /// everything else to the pool.
     pub(crate) fn dispatch(&self, job: Box<Job>) {
-        if job.plan.is_async {
+        if job.route.is_async {
             let preferred = if self.one_loop.load(Ordering::Relaxed) { 0 } else { job.worker };
             self.start_on(preferred, job);
             return;
         }
         let port = self.port(job.worker);
-        if job.plan.pace.is_inline() && !port.is_relieved() {
+        if job.route.pace.is_inline() && !port.is_relieved() {
             port.post(Turn::Inline(job));
         } else {
             self.pool.handle(job);
@@ -69,7 +69,7 @@ impl Lanes {
     /// Calls a plain function as plain handlers are called. False when it will not be, since there is no thread for it.
     pub(crate) fn call(&self, worker: usize, call: PlainCall) -> bool {
         let port = self.port(worker);
-        if call.plan.switched_pace.is_inline() && !port.is_relieved() {
+        if call.route.switched_pace.is_inline() && !port.is_relieved() {
             port.post(Turn::Plain(call));
             return true;
         }
@@ -92,8 +92,8 @@ impl Lanes {
         self.port(job.worker).post(Turn::Handle(job));
     }
 
-    /// The worker itself, or another one whose thread is there, where there is one. Where one loop is to run all coroutines, it has a
-    /// while to come back: a machine with too much to do is no reason for a second.
+    /// The worker itself, or another one whose thread is there, where there is one. Where one loop is to run all
+    /// coroutines, it has a while to come back: a machine with too much to do is no reason for a second.
     fn present(&self, worker: usize) -> usize {
         let one_loop = self.one_loop.load(Ordering::Relaxed);
         let is_away = |port: &Port| if one_loop { port.is_stuck() } else { port.is_rescued() };

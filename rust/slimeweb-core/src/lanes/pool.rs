@@ -1,12 +1,13 @@
 //! The pool lane: a bounded number of Python threads for handlers that block, or may.
 //!
 //! A few threads serve handlers that compute: more would only fight over the cores (and, on a GIL build, over the GIL).
-//! Work that has waited longer than [`PATIENCE`] says that the threads there are blocked, unless they are seen to compute; then
-//! the pool grows at once by as many as are waiting, up to its limit. Threads that had nothing to do for `rest` end, and the thread that
-//! was idle for the shortest time gets the next work, so that the others come to rest.
+//! Work that has waited longer than [`PATIENCE`] says that the threads there are blocked, unless they are seen to
+//! compute; then the pool grows at once by as many as are waiting, up to its limit. Threads that had nothing to do for
+//! `rest` end, and the thread that was idle for the shortest time gets the next work, so that the others come to rest.
 //!
-//! A thread that waits for its client ([`super::waiting`]) does not count for the limit: another one may be started in its place. When
-//! the wait is over there may be more threads than the limit; then those that come to the end of their work end.
+//! A thread that waits for its client ([`super::waiting`]) does not count for the limit: another one may be started in
+//! its place. When the wait is over there may be more threads than the limit; then those that come to the end of their
+//! work end.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,7 +26,8 @@ use crate::job::{self, Job};
 
 /// How long work waits before the pool takes its threads for blocked.
 const PATIENCE: Duration = Duration::from_millis(4);
-/// How long work waits behind threads that compute: the system shares the cores more fairly between threads than a queue does.
+/// How long work waits behind threads that compute: the system shares the cores more fairly between threads than a
+/// queue does.
 const LONG_PATIENCE: Duration = Duration::from_millis(32);
 /// What CPython gives its own threads on most systems; reserved, not used, until touched.
 const STACK: usize = 8 << 20;
@@ -74,8 +76,8 @@ struct State {
 }
 
 impl Pool {
-    /// A pool of at most `limit` threads, those that wait for their clients not counted, with at most `capacity` pieces of work
-    /// waiting for one. A thread beyond the first `core` ones ends when it has had no work for `rest`.
+    /// A pool of at most `limit` threads, those that wait for their clients not counted, with at most `capacity` pieces
+    /// of work waiting for one. A thread beyond the first `core` ones ends when it has had no work for `rest`.
     pub(crate) fn new(core: usize, limit: usize, capacity: usize, rest: Duration) -> Arc<Self> {
         let limit = limit.max(1);
         Arc::new(Self {
@@ -230,12 +232,12 @@ impl Pool {
             while let Some(work) = self.ready().or_else(|| py.detach(|| self.next(&bell))) {
                 let ran = catch_unwind(AssertUnwindSafe(|| match work {
                     Work::Handle(job) => {
-                        let trial = Trial::begin(&job.plan.pace);
+                        let trial = Trial::begin(&job.route.pace);
                         job::run(py, job);
                         trial.end();
                     }
-                    Work::Plain(PlainCall { call, plan }) => {
-                        let trial = Trial::begin(&plan.switched_pace);
+                    Work::Plain(PlainCall { call, route }) => {
+                        let trial = Trial::begin(&route.switched_pace);
                         call(py);
                         trial.end();
                     }
@@ -268,7 +270,8 @@ impl Pool {
         let mut state = self.state.lock();
         loop {
             if state.active() > self.limit {
-                // One more than the limit, since others are back from their clients. What this one was woken for is another's.
+                // One more than the limit, since others are back from their clients. What this one was woken for is
+                // another's.
                 state.leaving += 1;
                 if !state.queue.is_empty() {
                     self.serve_queue(&mut state);

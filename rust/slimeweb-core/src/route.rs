@@ -9,9 +9,9 @@ use pyo3::prelude::*;
 use crate::lanes::pace::Pace;
 use crate::response::{header_name, header_value};
 
-/// How to answer what one route matches. Immutable while the server runs.
+/// A route, compiled: how to answer what it matches. Immutable while the server runs.
 #[derive(FromPyObject)]
-pub(crate) struct Plan {
+pub(crate) struct CompiledRoute {
     pub(crate) pattern: String,
     pub(crate) methods: Vec<String>,
     pub(crate) endpoint: Py<PyAny>,
@@ -26,22 +26,24 @@ pub(crate) struct Plan {
     pub(crate) filters: Vec<Py<PyAny>>,
     /// Bodies from this size on are not run through a filter on an event loop's thread, in bytes.
     pub(crate) filter_limit: usize,
-    /// Answers what is refused before the handler is called, where somebody wants a say in it.
+    /// Answers what is refused before the handler is called, where middleware or error handlers are to see it.
     #[pyo3(from_py_with = other)]
-    pub(crate) refusal: Option<Arc<Plan>>,
-    /// Of the OPTIONS of a path: answers the methods that the path does not have, where its middleware has a say in that.
+    pub(crate) refusal: Option<Arc<CompiledRoute>>,
+    /// Of the OPTIONS of a path: answers the methods that the path does not have, where its middleware has a say in
+    /// that.
     #[pyo3(from_py_with = other)]
-    pub(crate) wrong_method: Option<Arc<Plan>>,
-    /// Answers where the client waits with the body until it is asked for it, and there is middleware to be asked first.
+    pub(crate) wrong_method: Option<Arc<CompiledRoute>>,
+    /// Answers where the client waits with the body until it is asked for it, and there is middleware to be asked
+    /// first.
     #[pyo3(from_py_with = other)]
-    pub(crate) expecting: Option<Arc<Plan>>,
-    /// Such a plan's middleware has been seen to read the body on an event loop's thread.
+    pub(crate) expecting: Option<Arc<CompiledRoute>>,
+    /// Such a compiled route's middleware has been seen to read the body on an event loop's thread.
     #[pyo3(attribute("blocking"), from_py_with = not_yet)]
     pub(crate) body_first: Arc<AtomicBool>,
 }
 
-impl Plan {
-    /// The same plan for another worker. What is known of its speed, all workers share.
+impl CompiledRoute {
+    /// The same route for another worker. What has been measured of its speed, all workers share.
     pub(crate) fn clone_ref(&self, py: Python<'_>) -> Self {
         Self {
             pattern: self.pattern.clone(),
@@ -50,17 +52,17 @@ impl Plan {
             pace: Arc::clone(&self.pace),
             switched_pace: Arc::clone(&self.switched_pace),
             filters: self.filters.iter().map(|filter| filter.clone_ref(py)).collect(),
-            refusal: self.refusal.as_ref().map(|plan| Arc::new(plan.clone_ref(py))),
-            wrong_method: self.wrong_method.as_ref().map(|plan| Arc::new(plan.clone_ref(py))),
-            expecting: self.expecting.as_ref().map(|plan| Arc::new(plan.clone_ref(py))),
+            refusal: self.refusal.as_ref().map(|route| Arc::new(route.clone_ref(py))),
+            wrong_method: self.wrong_method.as_ref().map(|route| Arc::new(route.clone_ref(py))),
+            expecting: self.expecting.as_ref().map(|route| Arc::new(route.clone_ref(py))),
             body_first: Arc::clone(&self.body_first),
             ..*self
         }
     }
 }
 
-fn other(plan: &Bound<'_, PyAny>) -> PyResult<Option<Arc<Plan>>> {
-    if plan.is_none() { Ok(None) } else { plan.extract().map(Arc::new).map(Some) }
+fn other(route: &Bound<'_, PyAny>) -> PyResult<Option<Arc<CompiledRoute>>> {
+    if route.is_none() { Ok(None) } else { route.extract().map(Arc::new).map(Some) }
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "what a derived conversion calls can fail")]
@@ -74,13 +76,13 @@ fn pace(blocking: &Bound<'_, PyAny>) -> PyResult<Arc<Pace>> {
 
 /// A directory served below a prefix, as `slimeweb.plan.StaticMount` describes it.
 #[derive(FromPyObject)]
-pub(crate) struct Mount {
+pub(crate) struct StaticMount {
     pub(crate) prefix: String,
     pub(crate) directory: std::path::PathBuf,
     pub(crate) headers: Vec<(String, String)>,
 }
 
-impl Mount {
+impl StaticMount {
     /// What its answers have besides their own fields. `ValueError` for what cannot be a field.
     pub(crate) fn fields(&self) -> PyResult<HeaderMap> {
         let field = |(name, value): &(String, String)| Ok((header_name(name)?, header_value(name, value)?));

@@ -1,7 +1,7 @@
-//! What all requests of a worker share. Immutable, but for counters.
+//! A compiled application: what all requests of a worker share. Immutable, but for counters.
 //!
-//! Each worker has a site of its own, though they are alike: every request counts its references to it, and to its route. A count
-//! that several cores write to costs each of them more than most of what else is done for a request.
+//! Each worker has its own copy: every request counts a reference to it, and to its route, and a count that several
+//! cores write to costs each of them more than most of what else is done for a request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -17,19 +17,19 @@ use slimeweb_http::router::Router;
 
 use crate::access::AccessLog;
 use crate::lanes::Lanes;
-use crate::plan::Plan;
 use crate::proxies::TrustedProxies;
+use crate::route::CompiledRoute;
 
-/// An application, compiled, and the means to answer for it: one worker's.
-pub(crate) struct Site {
-    pub(crate) app: Py<PyAny>,
-    pub(crate) router: Router<Arc<Plan>>,
-    /// Directories, and what their answers have besides their own fields.
+/// An application, compiled for one worker.
+pub(crate) struct CompiledApp {
+    pub(crate) slime: Py<PyAny>,
+    pub(crate) router: Router<Arc<CompiledRoute>>,
+    /// Directories, and the header fields that their responses have in addition.
     pub(crate) mounts: Vec<(StaticDir, HeaderMap)>,
-    /// Answers what no route does, where somebody wants a say in it.
-    pub(crate) fallback: Option<Arc<Plan>>,
+    /// Answers what no route matches, where middleware or error handlers are to see it.
+    pub(crate) fallback: Option<Arc<CompiledRoute>>,
     /// Answers for static files, where middleware covers them.
-    pub(crate) files: Option<Arc<Plan>>,
+    pub(crate) files: Option<Arc<CompiledRoute>>,
     pub(crate) on_error: Py<PyAny>,
     /// `slimeweb.encoding.default`: what JSON does not know, in terms that it does.
     pub(crate) json_default: Py<PyAny>,
@@ -52,7 +52,7 @@ pub(crate) struct Site {
     pub(crate) counters: Arc<Counters>,
 }
 
-/// Numbers that make names unique in this process.
+/// Counters: for names that are unique in this process, and of open connections.
 #[derive(Default)]
 pub(crate) struct Counters {
     requests: AtomicU64,
@@ -86,7 +86,7 @@ pub(crate) fn frozen(mapping: &Bound<'_, PyMapping>) -> PyResult<Py<PyDict>> {
     Ok(dict.unbind())
 }
 
-impl Site {
+impl CompiledApp {
     /// The member `name` of `owner`, bound to it as a method is. None where there is none.
     pub(crate) fn member<'py>(
         &self,
