@@ -10,8 +10,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 
 use crate::guarded;
-use crate::job;
 use crate::request::SlimeRequest;
+use crate::request_context;
 use crate::response::SlimeResponse;
 
 const NEXT: c_int = ffi::PySendResult::PYGEN_NEXT as c_int;
@@ -21,12 +21,13 @@ pyo3::import_exception!(asyncio, CancelledError);
 
 /// The coroutine of a handler, and the end of its request: what it returns or raises is the answer.
 ///
-/// To its task it is a coroutine (PEP 492) that returns `None` and raises nothing but `CancelledError`. Whatever else a handler
-/// raises, `SystemExit` included, is the request's own, and must not end the loop and with it everybody else's requests.
+/// To its task it is a coroutine (PEP 492) that returns `None` and raises nothing but `CancelledError`. Whatever else a
+/// handler raises, `SystemExit` included, is the request's own, and must not end the loop and with it everybody else's
+/// requests.
 #[pyclass(frozen, module = "slimeweb._core")]
 pub(crate) struct HandlerCoroutine {
     inner: Py<PyAny>,
-    open: Mutex<Option<(Py<SlimeRequest>, Py<SlimeResponse>)>>,
+    unfinished: Mutex<Option<(Py<SlimeRequest>, Py<SlimeResponse>)>>,
 }
 
 /// What came of a step.
@@ -49,27 +50,27 @@ impl HandlerCoroutine {
         } else {
             awaitable.call_method0(intern!(awaitable.py(), "__await__"))?
         };
-        let open = Mutex::new(Some((request.clone().unbind(), response.clone().unbind())));
-        Ok(Self { inner: inner.unbind(), open })
+        let unfinished = Mutex::new(Some((request.clone().unbind(), response.clone().unbind())));
+        Ok(Self { inner: inner.unbind(), unfinished })
     }
 
-    /// Keeps the task until the request ends, since asyncio itself only holds it weakly; one that has ended already (an eager one)
-    /// is not kept.
+    /// Keeps the task until the request ends, since asyncio itself only holds it weakly; one that has ended already (an
+    /// eager one) is not kept.
     pub(crate) fn hold(&self, task: Py<PyAny>) {
-        let open = self.open.lock();
-        if let Some((_, response)) = &*open {
+        let unfinished = self.unfinished.lock();
+        if let Some((_, response)) = &*unfinished {
             *response.get().task().lock() = Some(task);
         } else {
-            drop(open);
+            drop(unfinished);
             drop(task);
         }
     }
 
     /// Ends the request. A second time it does nothing.
-    pub(crate) fn settle(&self, py: Python<'_>, result: PyResult<Bound<'_, PyAny>>) {
-        let Some((request, response)) = self.open.lock().take() else { return };
+    pub(crate) fn finish(&self, py: Python<'_>, result: PyResult<Bound<'_, PyAny>>) {
+        let Some((request, response)) = self.unfinished.lock().take() else { return };
         let task = response.get().take_task();
-        job::settle(request.bind(py), response.bind(py), result);
+        request_context::finish(request.bind(py), response.bind(py), result);
         drop(task);
     }
 
@@ -91,12 +92,12 @@ impl HandlerCoroutine {
         match step {
             Ok(Step::Suspended(awaited)) => Ok(Some(awaited)),
             Ok(Step::Returned(value)) => {
-                self.settle(py, Ok(value));
+                self.finish(py, Ok(value));
                 Ok(None)
             }
             Err(error) => {
                 let cancelled = error.is_instance_of::<CancelledError>(py).then(|| error.clone_ref(py));
-                self.settle(py, Err(error));
+                self.finish(py, Err(error));
                 cancelled.map_or(Ok(None), Err)
             }
         }

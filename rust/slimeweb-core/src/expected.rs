@@ -21,10 +21,10 @@ use tokio::sync::oneshot;
 
 use crate::access::ClientLeft;
 use crate::app::Counters;
-use crate::job::Job;
 use crate::lanes::event_loop::{Port, Turn};
 use crate::lanes::waiting::Waiting;
 use crate::payload::{Payload, Refused};
+use crate::request_context::RequestContext;
 use crate::route::CompiledRoute;
 use crate::service::{self, Refusal};
 
@@ -95,27 +95,27 @@ impl Deferral {
     /// For a request whose client waits until it is asked for `body`. `None` where the body is to be read first, or
     /// refused.
     #[cold]
-    pub(crate) fn of(job: &Job, body: &RequestBody) -> Option<Self> {
-        let route = Arc::clone(job.route.expecting.as_ref()?);
+    pub(crate) fn of(context: &RequestContext, body: &RequestBody) -> Option<Self> {
+        let route = Arc::clone(context.route.expecting.as_ref()?);
         if body.content_length().is_some_and(|length| length > route.body_size) {
             return None;
         }
-        let slot = if route.is_async { None } else { Some(Slot::take(&job.app.counters)?) };
+        let slot = if route.is_async { None } else { Some(Slot::take(&context.app.counters)?) };
         Some(Self { route, slot })
     }
 
     /// Makes the body wait.
-    pub(crate) fn begin(self, job: &mut Job, body: RequestBody) -> Arc<Expected> {
-        job.route = self.route;
+    pub(crate) fn begin(self, context: &mut RequestContext, body: RequestBody) -> Arc<Expected> {
+        context.route = self.route;
         let expected = Arc::new(Expected {
-            worker: job.worker,
+            worker: context.worker,
             state: Mutex::new(State::Waiting(body)),
             arrived: Condvar::new(),
             outcome: OnceLock::new(),
             fate: Fate::new(true),
             _slot: self.slot,
         });
-        job.payload = Payload::Expected(Arc::clone(&expected));
+        context.payload = Payload::Expected(Arc::clone(&expected));
         expected
     }
 }
@@ -161,14 +161,14 @@ impl Expected {
     }
 
     /// What has been read, which the calling thread waits for. An error is why there is nothing.
-    pub(crate) fn wait(self: &Arc<Self>, py: Python<'_>, job: &Job) -> PyResult<&Payload> {
+    pub(crate) fn wait(self: &Arc<Self>, py: Python<'_>, context: &RequestContext) -> PyResult<&Payload> {
         if self.outcome.get().is_none() {
-            let on_loop = job.route.is_async && job.app.lanes.port(job.worker).is_here();
+            let on_loop = context.route.is_async && context.app.lanes.port(context.worker).is_here();
             if on_loop {
-                job.route.body_first.store(true, Ordering::Release);
+                context.route.body_first.store(true, Ordering::Release);
             }
             py.detach(|| {
-                self.read(job);
+                self.read(context);
                 let _waiting = Waiting::begin();
                 self.block(on_loop.then(|| Instant::now() + LOOP_PATIENCE));
             });
@@ -193,10 +193,10 @@ impl Expected {
 
     /// Resolves `future`, of the loop that runs in this thread, with `None` once the body has been read or that has
     /// failed.
-    pub(crate) fn tell(self: &Arc<Self>, job: &Job, future: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.read(job);
+    pub(crate) fn tell(self: &Arc<Self>, context: &RequestContext, future: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.read(context);
         if let State::Reading(reading) = &mut *self.state.lock() {
-            let port = Arc::clone(job.app.lanes.port(job.worker));
+            let port = Arc::clone(context.app.lanes.port(context.worker));
             reading.futures.push((port, future.clone().unbind()));
             return Ok(());
         }
@@ -204,7 +204,7 @@ impl Expected {
     }
 
     /// Begins to read, unless that has been done.
-    fn read(self: &Arc<Self>, job: &Job) {
+    fn read(self: &Arc<Self>, context: &RequestContext) {
         let (needed, not_needed) = oneshot::channel();
         let body = {
             let mut state = self.state.lock();
@@ -215,12 +215,12 @@ impl Expected {
             let State::Waiting(body) = std::mem::replace(&mut *state, reading) else { return };
             body
         };
-        let (app, route, worker) = (Arc::clone(&job.app), Arc::clone(&job.route), self.worker);
-        let kind = job.head.headers.get(CONTENT_TYPE).cloned();
-        let asked = format!("{} {}", job.head.method, job.head.uri.path());
+        let (app, route, worker) = (Arc::clone(&context.app), Arc::clone(&context.route), self.worker);
+        let kind = context.head.headers.get(CONTENT_TYPE).cloned();
+        let asked = format!("{} {}", context.head.method, context.head.uri.path());
         // Made here, so that a task that is dropped before it has run ends the waiting as well.
         let end = End { expected: Arc::downgrade(self), outcome: None };
-        job.app.lanes.port(worker).spawner().spawn(async move {
+        context.app.lanes.port(worker).spawner().spawn(async move {
             let mut end = end;
             let mut reading = pin!(service::read(&app, worker, &route, kind.as_ref(), body));
             let mut not_needed = pin!(not_needed);

@@ -1,8 +1,8 @@
 //! `slimeweb._core`: where the server meets Python.
 //!
-//! A request arrives at [`service`], which finds its [`route`] in the [`app`] and hands a [`job`] to one of the
-//! [`lanes`]. There [`request`] and [`response`] become Python objects, the handler runs, and the [`reply`] goes back
-//! to the server.
+//! A request arrives at [`service`], which finds its [`route`] in the [`app`] and hands a [`request_context`] to one of
+//! the [`lanes`]. There [`request`] and [`response`] become Python objects, the handler runs, and the [`reply`] goes
+//! back to the server.
 
 mod access;
 mod app;
@@ -15,7 +15,6 @@ mod failure;
 mod file;
 mod guarded;
 mod headers;
-mod job;
 mod json;
 mod lanes;
 mod large_body;
@@ -25,6 +24,7 @@ mod payload;
 mod proxies;
 mod reply;
 mod request;
+mod request_context;
 mod response;
 mod route;
 mod server;

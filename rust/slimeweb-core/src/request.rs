@@ -21,22 +21,22 @@ use crate::attributes::Attributes;
 use crate::failure::{self, http_error};
 use crate::file::SlimeFile;
 use crate::headers::{self, Headers};
-use crate::job::Job;
 use crate::large_body::concatenated;
 use crate::once::Once;
 use crate::pairs::{self, Pairs};
 use crate::payload::{BodyChunks, Payload, new_future};
+use crate::request_context::RequestContext;
 use crate::response::text_of;
 use crate::{charset, json};
 
 /// One request, as its handler sees it. Everything is parsed when first asked for, once.
 #[pyclass(frozen, weakref, module = "slimeweb")]
-pub(crate) struct SlimeRequest(Box<Job>);
+pub(crate) struct SlimeRequest(Box<RequestContext>);
 
 impl Deref for SlimeRequest {
-    type Target = Job;
+    type Target = RequestContext;
 
-    fn deref(&self) -> &Job {
+    fn deref(&self) -> &RequestContext {
         &self.0
     }
 }
@@ -74,8 +74,8 @@ impl Parsed {
 }
 
 impl SlimeRequest {
-    pub(crate) fn new(job: Box<Job>) -> Self {
-        Self(job)
+    pub(crate) fn new(context: Box<RequestContext>) -> Self {
+        Self(context)
     }
 
     /// Lets go of uploads that no handler has saved.

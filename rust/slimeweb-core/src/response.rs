@@ -141,7 +141,8 @@ impl SlimeResponse {
     /// Makes it the answer to what a handler or a filter has raised.
     pub(crate) fn fail(slf: &Bound<'_, Self>, error: PyErr) {
         let (this, py) = (slf.get(), slf.py());
-        // What has begun to go out cannot become an error page: the client is to see that it is incomplete.
+        // A response that has begun to be sent cannot become an error page: it is cut off, so that the client sees that
+        // it is incomplete.
         this.abort();
         let request = this.request.bind(py);
         // `into_value`, since `value` leaves the traceback behind where Python keeps it apart, before 3.12.

@@ -15,9 +15,9 @@ use tokio::sync::{mpsc, oneshot};
 use crate::access::{AccessLog, ClientLeft, Entry, Switched};
 use crate::app::CompiledApp;
 use crate::expected::{Deferral, Fate};
-use crate::job::Job;
 use crate::payload::{Arriving, Payload, Refused};
 use crate::reply::{FileReply, Reply, SwitchReply};
+use crate::request_context::RequestContext;
 use crate::response::Draft;
 use crate::route::CompiledRoute;
 use crate::{failure, large_body, tunnel};
@@ -115,38 +115,38 @@ impl PythonService {
                 return self.refuse(Draft::refusal(StatusCode::BAD_REQUEST, None), head, body, connection);
             }
         };
-        let mut job = Job::new(&self.app, route, self.worker, head, connection);
-        (job.path, job.path_params) = (path, params);
-        if job.route.stream_body {
-            return self.run_streamed(job, body);
+        let mut context = RequestContext::new(&self.app, route, self.worker, head, connection);
+        (context.path, context.path_params) = (path, params);
+        if context.route.stream_body {
+            return self.run_streamed(context, body);
         }
         if !body.is_empty() {
             if body.awaits_continue()
-                && let Some(deferral) = Deferral::of(&job, &body)
+                && let Some(deferral) = Deferral::of(&context, &body)
             {
-                let expected = deferral.begin(&mut job, body);
-                let answer = self.run(job);
+                let expected = deferral.begin(&mut context, body);
+                let answer = self.run(context);
                 return ResponseFuture::Boxed(Box::pin(async move { expected.conclude(answer.await) }));
             }
             let this = Arc::clone(self);
             return ResponseFuture::Boxed(Box::pin(async move {
-                match read(&this.app, this.worker, &job.route, job.head.headers.get(CONTENT_TYPE), body).await {
-                    Ok(payload) => job.payload = payload,
-                    Err(refusal) => return this.refuse_body(job, refusal).await,
+                match read(&this.app, this.worker, &context.route, context.head.headers.get(CONTENT_TYPE), body).await {
+                    Ok(payload) => context.payload = payload,
+                    Err(refusal) => return this.refuse_body(context, refusal).await,
                 }
-                this.run(job).await
+                this.run(context).await
             }));
         }
-        self.run(job)
+        self.run(context)
     }
 
     /// Answers a request whose body the handler takes piece by piece.
-    fn run_streamed(self: &Arc<Self>, mut job: Box<Job>, body: RequestBody) -> ResponseFuture {
+    fn run_streamed(self: &Arc<Self>, mut context: Box<RequestContext>, body: RequestBody) -> ResponseFuture {
         let is_held_back = body.awaits_continue();
         let fate = (is_held_back || self.app.access.is_some()).then(|| Fate::new(is_held_back));
-        let arriving = self.pump(body, job.route.body_size, fate.as_ref());
-        job.payload = Payload::Stream(Mutex::new(Some(arriving)));
-        let answer = self.run(job);
+        let arriving = self.pump(body, context.route.body_size, fate.as_ref());
+        context.payload = Payload::Stream(Mutex::new(Some(arriving)));
+        let answer = self.run(context);
         match fate {
             None => answer,
             Some(fate) => ResponseFuture::Boxed(Box::pin(async move { fate.conclude(answer.await) })),
@@ -154,16 +154,18 @@ impl PythonService {
     }
 
     /// Dispatches a request to its handler.
-    fn run(self: &Arc<Self>, mut job: Box<Job>) -> ResponseFuture {
+    fn run(self: &Arc<Self>, mut context: Box<RequestContext>) -> ResponseFuture {
         let (sender, receiver) = oneshot::channel();
-        job.reply = Some(sender);
-        let upgrade = match Exchange::on_upgrade(&mut job.head) {
-            Some(upgrade) if job.head.headers.contains_key(UPGRADE) => {
-                Some(Box::new(Upgrade { io: upgrade, worker: self.worker, connection: Arc::clone(&job.connection) }))
-            }
+        context.reply = Some(sender);
+        let upgrade = match Exchange::on_upgrade(&mut context.head) {
+            Some(upgrade) if context.head.headers.contains_key(UPGRADE) => Some(Box::new(Upgrade {
+                io: upgrade,
+                worker: self.worker,
+                connection: Arc::clone(&context.connection),
+            })),
             _ => None,
         };
-        self.app.lanes.dispatch(job);
+        self.app.lanes.dispatch(context);
         ResponseFuture::Dispatched(Dispatched { receiver, upgrade })
     }
 
@@ -189,9 +191,9 @@ impl PythonService {
         body.discard();
         match route {
             Some(route) => {
-                let mut job = Job::new(&self.app, route, self.worker, head, connection);
-                job.draft = Some(Box::new(draft));
-                self.run(job)
+                let mut context = RequestContext::new(&self.app, route, self.worker, head, connection);
+                context.draft = Some(Box::new(draft));
+                self.run(context)
             }
             None => ResponseFuture::ready(draft.into_response()),
         }
@@ -199,17 +201,17 @@ impl PythonService {
 
     /// Answers for a body that is not taken: through the route's middleware and the application's error handlers, where
     /// there are any.
-    async fn refuse_body(self: &Arc<Self>, mut job: Box<Job>, refusal: Refusal) -> Response<Body> {
+    async fn refuse_body(self: &Arc<Self>, mut context: Box<RequestContext>, refusal: Refusal) -> Response<Body> {
         let is_client_there = !refusal.is_disconnected();
         if let Refusal::Form(error) = &refusal {
-            let asked = format!("{} {}", job.head.method, job.head.uri.path());
+            let asked = format!("{} {}", context.head.method, context.head.uri.path());
             log_unstored(&self.app, self.worker, &asked, error);
         }
         let refused = refusal.into_refused();
-        let response = match job.route.refusal.clone() {
+        let response = match context.route.refusal.clone() {
             Some(route) if is_client_there => {
-                job.refused_by(route, Draft::refusal(refused.status, None), refused);
-                self.run(job).await
+                context.refused_by(route, Draft::refusal(refused.status, None), refused);
+                self.run(context).await
             }
             _ => {
                 let mut response = text(refused.status, refused.detail);
@@ -233,9 +235,9 @@ impl PythonService {
         let Some(route) = &self.app.fallback else {
             return ResponseFuture::ready(text(refused.status, refused.detail));
         };
-        let mut job = Job::new(&self.app, Arc::clone(route), self.worker, head, connection);
-        job.refused_by(Arc::clone(route), Draft::refusal(refused.status, None), refused);
-        self.run(job)
+        let mut context = RequestContext::new(&self.app, Arc::clone(route), self.worker, head, connection);
+        context.refused_by(Arc::clone(route), Draft::refusal(refused.status, None), refused);
+        self.run(context)
     }
 
     /// A target that names no resource: all of the server (RFC 9110, section 9.3.7), a tunnel, or nothing at all.
@@ -277,9 +279,9 @@ impl PythonService {
                 Ok(Some(response)) => {
                     body.discard();
                     let Some(route) = &this.app.files else { return response };
-                    let mut job = Job::new(&this.app, Arc::clone(route), this.worker, head, connection);
-                    job.draft = Some(Box::new(Draft::found(response)));
-                    return this.run(job).await;
+                    let mut context = RequestContext::new(&this.app, Arc::clone(route), this.worker, head, connection);
+                    context.draft = Some(Box::new(Draft::found(response)));
+                    return this.run(context).await;
                 }
                 Ok(None) => StatusCode::NOT_FOUND,
                 Err(error) => {

@@ -6,7 +6,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use super::context;
+use super::contextvars;
 use crate::guarded;
 
 /// A call to come, as `asyncio.Handle` is one: in a context, and only as long as nobody cancels it.
@@ -30,11 +30,12 @@ impl Handle {
         args: Py<PyTuple>,
         context: Option<Py<PyAny>>,
     ) -> PyResult<Py<Self>> {
-        let context = context.map_or_else(|| context::copy(py), Ok)?;
+        let context = context.map_or_else(|| contextvars::copy(py), Ok)?;
         Py::new(py, Self { call: Mutex::new(Call::Due(callback, args)), context })
     }
 
-    /// Makes the call. What it raises is told to the loop's exception handler, but for what ends a program: that is the error here.
+    /// Makes the call. What it raises is told to the loop's exception handler, but for what ends a program: that is the
+    /// error here.
     pub(crate) fn run(slf: &Bound<'_, Self>, event_loop: &Bound<'_, PyAny>) -> PyResult<()> {
         let (this, py) = (slf.get(), slf.py());
         let call = {
@@ -46,7 +47,7 @@ impl Handle {
         };
         let Call::Due(callback, args) = call else { return Ok(()) };
         let (callback, args) = (callback.bind(py), args.bind(py));
-        let result = context::within(this.context.bind(py), || guarded::apply(callback, args));
+        let result = contextvars::within(this.context.bind(py), || guarded::apply(callback, args));
         if guarded::is_child() {
             guarded::end_child(py, result.err());
         }

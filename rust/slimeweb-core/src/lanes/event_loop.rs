@@ -34,17 +34,17 @@ use super::rescue::Watch;
 use super::running::Running;
 use super::waiting;
 use crate::guarded;
-use crate::job::{self, Job};
+use crate::request_context::{self, RequestContext};
 use crate::route::CompiledRoute;
 
 /// What a worker's thread may be asked to do.
 pub(crate) enum Turn {
     /// Run a plain handler that is known to be fast.
-    Inline(Box<Job>),
+    Inline(Box<RequestContext>),
     /// Call another plain function that is known to be.
     Plain(PlainCall),
     /// Start a coroutine handler.
-    Handle(Box<Job>),
+    Handle(Box<RequestContext>),
     /// Do what `asyncio` was asked to call soon.
     Soon(Py<Handle>),
     /// Call something that belongs to the loop.
@@ -360,11 +360,11 @@ impl Port {
         for _ in 0..count {
             let Some(turn) = self.inbox.lock().pop_front() else { break };
             let plain = match turn {
-                Turn::Inline(job) if own => Plain::Handler(job),
+                Turn::Inline(context) if own => Plain::Handler(context),
                 Turn::Plain(call) if own => Plain::Other(call),
                 // A substitute is there for what cannot run anywhere else.
-                Turn::Inline(job) => {
-                    pool.handle(job);
+                Turn::Inline(context) => {
+                    pool.handle(context);
                     continue;
                 }
                 Turn::Plain(call) => match pool.call(call) {
@@ -377,7 +377,7 @@ impl Port {
                     self.progress.fetch_add(STEP, Ordering::Relaxed);
                     match turn {
                         Turn::Soon(handle) => Handle::run(handle.bind(py), running.event_loop.bind(py))?,
-                        Turn::Handle(job) => catch(|| job::start(py, job, running)),
+                        Turn::Handle(context) => catch(|| request_context::start(py, context, running)),
                         Turn::Call(call) => catch(|| call(py)),
                         Turn::Inline(_) | Turn::Plain(_) => {}
                     }
@@ -410,7 +410,7 @@ impl Port {
         let kind = plain.kind();
         let mark = self.progress.fetch_add(STEP + PLAIN, Ordering::SeqCst) + STEP + PLAIN;
         catch(|| match plain {
-            Plain::Handler(job) => job::run(py, job),
+            Plain::Handler(context) => request_context::run(py, context),
             Plain::Other(PlainCall { call, .. }) => call(py),
         });
         let (back, away) = (Ordering::SeqCst, mark + STEP - PLAIN);
@@ -424,14 +424,14 @@ impl Port {
 
 /// What runs as a plain function.
 enum Plain {
-    Handler(Box<Job>),
+    Handler(Box<RequestContext>),
     Other(PlainCall),
 }
 
 impl Plain {
     fn kind(&self) -> Kind {
         match self {
-            Self::Handler(job) => Kind::Handler(Arc::clone(&job.route)),
+            Self::Handler(context) => Kind::Handler(Arc::clone(&context.route)),
             Self::Other(call) => Kind::Other(Arc::clone(&call.route)),
         }
     }

@@ -2,7 +2,7 @@
 
 pub(crate) mod callback;
 mod clocks;
-pub(crate) mod context;
+pub(crate) mod contextvars;
 pub(crate) mod event_loop;
 mod files;
 pub(crate) mod pace;
@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::prelude::*;
 
-use crate::job::Job;
+use crate::request_context::RequestContext;
 use event_loop::{PlainCall, Port, Turn};
 use pool::Pool;
 use rescue::Watch;
@@ -52,17 +52,17 @@ impl Lanes {
 
     /// Hands a request to the lane of its route: coroutines and handlers known to be fast to a worker's thread,
     /// everything else to the pool.
-    pub(crate) fn dispatch(&self, job: Box<Job>) {
-        if job.route.is_async {
-            let preferred = if self.one_loop.load(Ordering::Relaxed) { 0 } else { job.worker };
-            self.start_on(preferred, job);
+    pub(crate) fn dispatch(&self, context: Box<RequestContext>) {
+        if context.route.is_async {
+            let preferred = if self.one_loop.load(Ordering::Relaxed) { 0 } else { context.worker };
+            self.start_on(preferred, context);
             return;
         }
-        let port = self.port(job.worker);
-        if job.route.pace.is_inline() && !port.is_relieved() {
-            port.post(Turn::Inline(job));
+        let port = self.port(context.worker);
+        if context.route.pace.is_inline() && !port.is_relieved() {
+            port.post(Turn::Inline(context));
         } else {
-            self.pool.handle(job);
+            self.pool.handle(context);
         }
     }
 
@@ -87,9 +87,9 @@ impl Lanes {
     }
 
     /// Starts a coroutine on a worker's loop, or on another one while that is stuck.
-    fn start_on(&self, preferred: usize, mut job: Box<Job>) {
-        job.worker = self.present(preferred);
-        self.port(job.worker).post(Turn::Handle(job));
+    fn start_on(&self, preferred: usize, mut context: Box<RequestContext>) {
+        context.worker = self.present(preferred);
+        self.port(context.worker).post(Turn::Handle(context));
     }
 
     /// The worker itself, or another one whose thread is there, where there is one. Where one loop is to run all
@@ -105,13 +105,13 @@ impl Lanes {
     fn redistribute(&self, worker: usize) {
         for turn in self.port(worker).take_movable() {
             match turn {
-                Turn::Inline(job) => self.pool.handle(job),
+                Turn::Inline(context) => self.pool.handle(context),
                 Turn::Plain(call) => {
                     if let Err(call) = self.pool.call(call) {
                         self.port(worker).post(Turn::Plain(call));
                     }
                 }
-                Turn::Handle(job) => self.start_on(worker, job),
+                Turn::Handle(context) => self.start_on(worker, context),
                 turn @ (Turn::Call(_) | Turn::Soon(_)) => self.port(worker).post(turn),
             }
         }

@@ -22,7 +22,7 @@ use super::clocks::Clocks;
 use super::event_loop::PlainCall;
 use super::pace::Trial;
 use super::waiting;
-use crate::job::{self, Job};
+use crate::request_context::{self, RequestContext};
 
 /// How long work waits before the pool takes its threads for blocked.
 const PATIENCE: Duration = Duration::from_millis(4);
@@ -35,7 +35,7 @@ const STACK: usize = 8 << 20;
 /// What a pool thread may be asked to do.
 pub(crate) enum Work {
     /// Run a handler.
-    Handle(Box<Job>),
+    Handle(Box<RequestContext>),
     /// Call a plain function that may turn out to be fast.
     Plain(PlainCall),
     /// Run anything else that needs the interpreter and may take its time.
@@ -147,9 +147,9 @@ impl Pool {
     }
 
     /// Queues a request, or answers it where that would be too much.
-    pub(crate) fn handle(self: &Arc<Self>, job: Box<Job>) {
-        if let Err(Full(Work::Handle(job))) = self.submit(Work::Handle(job)) {
-            job.refuse();
+    pub(crate) fn handle(self: &Arc<Self>, context: Box<RequestContext>) {
+        if let Err(Full(Work::Handle(context))) = self.submit(Work::Handle(context)) {
+            context.refuse();
         }
     }
 
@@ -231,9 +231,9 @@ impl Pool {
         Python::attach(|py| {
             while let Some(work) = self.ready().or_else(|| py.detach(|| self.next(&bell))) {
                 let ran = catch_unwind(AssertUnwindSafe(|| match work {
-                    Work::Handle(job) => {
-                        let trial = Trial::begin(&job.route.pace);
-                        job::run(py, job);
+                    Work::Handle(context) => {
+                        let trial = Trial::begin(&context.route.pace);
+                        request_context::run(py, context);
                         trial.end();
                     }
                     Work::Plain(PlainCall { call, route }) => {

@@ -1,5 +1,5 @@
-//! One request on its way through a lane: from Rust's parts to Python's objects, and from the handler's outcome to a
-//! reply.
+//! One request from its dispatch to its reply: from Rust's parts to Python's objects, and from the handler's result to
+//! the reply.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use slimeweb_http::router::Params;
 use crate::app::CompiledApp;
 use crate::coroutine::HandlerCoroutine;
 use crate::guarded;
-use crate::lanes::context;
+use crate::lanes::contextvars;
 use crate::lanes::event_loop::Turn;
 use crate::lanes::running::Running;
 use crate::payload::{Payload, Refused};
@@ -22,9 +22,9 @@ use crate::response::{Draft, SlimeResponse};
 use crate::route::CompiledRoute;
 use crate::service::{OVERLOADED, overloaded};
 
-/// One request with everything that a handler needs, ready to cross to another thread. It stays where it is: what is
-/// handed on, to Python as well, is the box.
-pub(crate) struct Job {
+/// One request with everything that a handler needs, ready to be sent to another thread. Always boxed, so that handing
+/// it on, to Python as well, moves a pointer.
+pub(crate) struct RequestContext {
     pub(crate) app: Arc<CompiledApp>,
     pub(crate) route: Arc<CompiledRoute>,
     pub(crate) worker: usize,
@@ -37,11 +37,11 @@ pub(crate) struct Job {
     pub(crate) connection: Arc<ConnectionInfo>,
     /// An answer that has been begun.
     pub(crate) draft: Option<Box<Draft>>,
-    /// None until somebody waits for it.
+    /// None until the service awaits it.
     pub(crate) reply: Option<ReplySender>,
 }
 
-impl Job {
+impl RequestContext {
     pub(crate) fn new(
         app: &Arc<CompiledApp>,
         route: Arc<CompiledRoute>,
@@ -93,7 +93,10 @@ impl Job {
         }
     }
 
-    fn open(mut self: Box<Self>, py: Python<'_>) -> PyResult<(Bound<'_, SlimeRequest>, Bound<'_, SlimeResponse>)> {
+    fn into_python(
+        mut self: Box<Self>,
+        py: Python<'_>,
+    ) -> PyResult<(Bound<'_, SlimeRequest>, Bound<'_, SlimeResponse>)> {
         let (draft, reply) = (self.draft.take(), self.reply.take());
         let request = Bound::new(py, SlimeRequest::new(self))?;
         let response = Bound::new(py, SlimeResponse::new(request.clone().unbind(), draft, reply))?;
@@ -102,15 +105,15 @@ impl Job {
 }
 
 /// Runs a synchronous handler to its end. Called by a thread of the pool, or the worker's own.
-pub(crate) fn run(py: Python<'_>, job: Box<Job>) {
-    let outcome = job.open(py).and_then(|(request, response)| {
-        context::fresh(py, || {
+pub(crate) fn run(py: Python<'_>, context: Box<RequestContext>) {
+    let outcome = context.into_python(py).and_then(|(request, response)| {
+        contextvars::fresh(py, || {
             let endpoint = request.get().route.endpoint.bind(py);
             let result = guarded::call(endpoint, [request.as_ptr(), response.as_ptr()]);
             if guarded::is_child() {
                 guarded::end_child(py, result.err());
             }
-            settle(&request, &response, result);
+            finish(&request, &response, result);
             Ok(())
         })
     });
@@ -120,8 +123,8 @@ pub(crate) fn run(py: Python<'_>, job: Box<Job>) {
 }
 
 /// Starts a coroutine handler as a task of the running loop. Called in the loop's thread.
-pub(crate) fn start(py: Python<'_>, job: Box<Job>, running: &Running) {
-    let outcome = job.open(py).and_then(|(request, response)| {
+pub(crate) fn start(py: Python<'_>, context: Box<RequestContext>, running: &Running) {
+    let outcome = context.into_python(py).and_then(|(request, response)| {
         let endpoint = request.get().route.endpoint.bind(py);
         let coroutine = guarded::call(endpoint, [request.as_ptr(), response.as_ptr()]);
         match coroutine.and_then(|coroutine| HandlerCoroutine::new(&coroutine, &request, &response)) {
@@ -129,11 +132,11 @@ pub(crate) fn start(py: Python<'_>, job: Box<Job>, running: &Running) {
                 let coroutine = Bound::new(py, coroutine)?;
                 match running.start_task(py, coroutine.clone().into_any()) {
                     Ok(task) => coroutine.get().hold(task.unbind()),
-                    Err(error) => coroutine.get().settle(py, Err(error)),
+                    Err(error) => coroutine.get().finish(py, Err(error)),
                 }
             }
-            // Not even a coroutine came of it: that is the handler's failure like any other.
-            Err(error) => settle(&request, &response, Err(error)),
+            // The handler returned no coroutine: an error of the handler like any other.
+            Err(error) => finish(&request, &response, Err(error)),
         }
         Ok(())
     });
@@ -143,7 +146,7 @@ pub(crate) fn start(py: Python<'_>, job: Box<Job>, running: &Running) {
 }
 
 /// Turns what a handler returned or raised into the reply, and lets go of the request's files.
-pub(crate) fn settle(
+pub(crate) fn finish(
     request: &Bound<'_, SlimeRequest>,
     response: &Bound<'_, SlimeResponse>,
     result: PyResult<Bound<'_, PyAny>>,
@@ -153,7 +156,7 @@ pub(crate) fn settle(
     if let Err(error) = outcome {
         SlimeResponse::fail(response, error);
     }
-    // Before the answer: who has it may count on the files being gone.
+    // Before the reply: a client that has the response may count on the files being gone.
     request.get().release(py);
     SlimeResponse::send(response);
 }
