@@ -18,7 +18,7 @@ use crate::lanes::running::Running;
 use crate::payload::{Payload, Refused};
 use crate::reply::{Reply, ReplySender};
 use crate::request::{Parsed, SlimeRequest};
-use crate::response::{Draft, SlimeResponse};
+use crate::response::{ResponseState, SlimeResponse};
 use crate::route::CompiledRoute;
 use crate::service::{OVERLOADED, overloaded};
 
@@ -35,8 +35,8 @@ pub(crate) struct RequestContext {
     pub(crate) payload: Payload,
     pub(crate) parsed: Parsed,
     pub(crate) connection: Arc<ConnectionInfo>,
-    /// An answer that has been begun.
-    pub(crate) draft: Option<Box<Draft>>,
+    /// The response that the handler begins with, where it is not an empty one.
+    pub(crate) initial_response: Option<Box<ResponseState>>,
     /// None until the service awaits it.
     pub(crate) reply: Option<ReplySender>,
 }
@@ -59,15 +59,16 @@ impl RequestContext {
             payload: Payload::Empty,
             parsed: Parsed::new(),
             connection,
-            draft: None,
+            initial_response: None,
             reply: None,
         })
     }
 
-    /// Makes it the request of a route that answers in place of the handler: `draft` is the answer that it begins with.
-    pub(crate) fn refused_by(&mut self, route: Arc<CompiledRoute>, draft: Draft, refused: Refused) {
+    /// Makes it the request of a route that answers in place of the handler: `state` is the response that it begins
+    /// with.
+    pub(crate) fn refused_by(&mut self, route: Arc<CompiledRoute>, state: ResponseState, refused: Refused) {
         self.route = route;
-        self.draft = Some(Box::new(draft));
+        self.initial_response = Some(Box::new(state));
         self.payload = Payload::Refused(Box::new(refused));
     }
 
@@ -76,14 +77,14 @@ impl RequestContext {
     #[cold]
     pub(crate) fn refuse(mut self: Box<Self>) {
         let port = Arc::clone(self.app.lanes.port(self.worker));
-        let is_first = self.draft.is_none();
+        let is_first = self.initial_response.is_none();
         if let Some(route) = self.route.refusal.clone()
             && is_first
             && route.pace.trust()
             && !port.is_relieved()
         {
             let refused = Refused { status: StatusCode::SERVICE_UNAVAILABLE, detail: OVERLOADED.to_owned() };
-            self.refused_by(route, Draft::overloaded(), refused);
+            self.refused_by(route, ResponseState::overloaded(), refused);
             port.post(Turn::Inline(self));
             return;
         }
@@ -97,9 +98,9 @@ impl RequestContext {
         mut self: Box<Self>,
         py: Python<'_>,
     ) -> PyResult<(Bound<'_, SlimeRequest>, Bound<'_, SlimeResponse>)> {
-        let (draft, reply) = (self.draft.take(), self.reply.take());
+        let (state, reply) = (self.initial_response.take(), self.reply.take());
         let request = Bound::new(py, SlimeRequest::new(self))?;
-        let response = Bound::new(py, SlimeResponse::new(request.clone().unbind(), draft, reply))?;
+        let response = Bound::new(py, SlimeResponse::new(request.clone().unbind(), state, reply))?;
         Ok((request, response))
     }
 }

@@ -36,7 +36,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 #[pyclass(frozen, weakref, module = "slimeweb")]
 pub(crate) struct SlimeResponse {
     request: Py<SlimeRequest>,
-    draft: Mutex<Draft>,
+    state: Mutex<ResponseState>,
     reply: Mutex<Option<ReplySender>>,
     task: OnceLock<Task>,
     attributes: Attributes,
@@ -45,11 +45,11 @@ pub(crate) struct SlimeResponse {
 /// A task, while it works on an answer.
 pub(crate) type Task = Arc<Mutex<Option<Py<PyAny>>>>;
 
-/// What the answer is so far.
-pub(crate) struct Draft {
+/// A response as it is set so far: status, headers and body.
+pub(crate) struct ResponseState {
     status: Option<StatusCode>,
     headers: HeaderMap,
-    body: Content,
+    body: ResponseBody,
     /// Whether the Content-Type was set by name for a body that is still to come.
     is_typed: bool,
     /// Whether a Content-Length was set by name.
@@ -58,37 +58,37 @@ pub(crate) struct Draft {
     befores_cookies: Vec<HeaderValue>,
 }
 
-enum Content {
+enum ResponseBody {
     Unset,
     Empty,
     Bytes(Bytes),
     File(PathBuf),
     /// A static file that the server has found, sent unless something else becomes the body.
-    Found(Body),
-    Written(Py<BodyWriter>),
+    StaticFile(Body),
+    Writer(Py<BodyWriter>),
     Switched(Candidate),
     Sent,
 }
 
-impl Draft {
+impl ResponseState {
     pub(crate) fn new(status: Option<StatusCode>) -> Self {
         Self {
             status,
             headers: HeaderMap::new(),
-            body: Content::Unset,
+            body: ResponseBody::Unset,
             is_typed: false,
             has_length: false,
             befores_cookies: Vec::new(),
         }
     }
 
-    /// An answer that the server has begun: a 404, a 405 with its methods, and the like.
+    /// A response that the server begins with: a 404, a 405 with its methods, and the like.
     pub(crate) fn refusal(status: StatusCode, allow: Option<HeaderValue>) -> Self {
-        let mut draft = Self::new(Some(status));
+        let mut state = Self::new(Some(status));
         if let Some(allow) = allow {
-            draft.headers.insert(ALLOW, allow);
+            state.headers.insert(ALLOW, allow);
         }
-        draft
+        state
     }
 
     /// An answer that the server has begun, with these fields.
@@ -98,27 +98,31 @@ impl Draft {
 
     /// A 503 for a handler that there is no thread for.
     pub(crate) fn overloaded() -> Self {
-        let mut draft = Self::new(Some(StatusCode::SERVICE_UNAVAILABLE));
-        draft.headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-        draft
+        let mut state = Self::new(Some(StatusCode::SERVICE_UNAVAILABLE));
+        state.headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        state
     }
 
     /// A static file, for middleware to add to.
-    pub(crate) fn found(response: Response<Body>) -> Self {
+    pub(crate) fn static_file(response: Response<Body>) -> Self {
         let (head, body) = response.into_parts();
-        let mut draft = Self::new(Some(head.status));
-        draft.headers = head.headers;
-        draft.body = Content::Found(body);
-        draft
+        let mut state = Self::new(Some(head.status));
+        state.headers = head.headers;
+        state.body = ResponseBody::StaticFile(body);
+        state
     }
 }
 
 impl SlimeResponse {
-    pub(crate) fn new(request: Py<SlimeRequest>, draft: Option<Box<Draft>>, reply: Option<ReplySender>) -> Self {
-        let draft = draft.map_or_else(|| Draft::new(None), |draft| *draft);
+    pub(crate) fn new(
+        request: Py<SlimeRequest>,
+        state: Option<Box<ResponseState>>,
+        reply: Option<ReplySender>,
+    ) -> Self {
+        let state = state.map_or_else(|| ResponseState::new(None), |state| *state);
         Self {
             request,
-            draft: Mutex::new(draft),
+            state: Mutex::new(state),
             reply: Mutex::new(reply),
             task: OnceLock::new(),
             attributes: Attributes::new(),
@@ -153,55 +157,57 @@ impl SlimeResponse {
         }
     }
 
-    /// The last resort: a 500 that needs nothing of Python.
+    /// Makes it a 500 that needs no Python, for where the error handler fails.
     fn set_plain_error(&self) {
-        let mut draft = self.draft.lock();
-        if !matches!(draft.body, Content::Written(_) | Content::Sent) {
-            draft.headers.clear();
-            draft.headers.insert(CONTENT_TYPE, PLAIN);
-            draft.status = Some(StatusCode::INTERNAL_SERVER_ERROR);
-            draft.body = Content::Bytes(Bytes::from_static(b"Internal Server Error"));
+        let mut state = self.state.lock();
+        if !matches!(state.body, ResponseBody::Writer(_) | ResponseBody::Sent) {
+            state.headers.clear();
+            state.headers.insert(CONTENT_TYPE, PLAIN);
+            state.status = Some(StatusCode::INTERNAL_SERVER_ERROR);
+            state.body = ResponseBody::Bytes(Bytes::from_static(b"Internal Server Error"));
         }
     }
 
-    /// Status and headers for a body that a writer sends, taken for good.
-    pub(crate) fn begin(&self, writer: &Bound<'_, BodyWriter>) -> PyResult<(StatusCode, HeaderMap)> {
-        let mut draft = self.draft.lock();
-        if !matches!(&draft.body, Content::Written(current) if current.is(writer)) {
-            return Err(begun("something else became its body after the writer was made"));
+    /// Takes status and headers for a body that a writer sends. They can be taken once.
+    pub(crate) fn take_head(&self, writer: &Bound<'_, BodyWriter>) -> PyResult<(StatusCode, HeaderMap)> {
+        let mut state = self.state.lock();
+        if !matches!(&state.body, ResponseBody::Writer(current) if current.is(writer)) {
+            return Err(already_started("something else became its body after the writer was made"));
         }
-        let status = draft.status.unwrap_or(StatusCode::OK);
-        Ok((status, std::mem::take(&mut draft.headers)))
+        let status = state.status.unwrap_or(StatusCode::OK);
+        Ok((status, std::mem::take(&mut state.headers)))
     }
 
     pub(crate) fn take_reply(&self) -> Option<ReplySender> {
         self.reply.lock().take()
     }
 
-    fn set(&self, body: Content, content_type: Option<HeaderValue>, status: Option<Status>) -> PyResult<()> {
-        let mut draft = self.draft.lock();
-        // A writer that has not started and a switch that has not been answered yet can still give way, to an error
-        // page say.
-        match &draft.body {
-            Content::Written(writer) if writer.get().has_started() => return Err(begun("its body is being streamed")),
-            Content::Sent => return Err(begun("it has been sent")),
+    fn set(&self, body: ResponseBody, content_type: Option<HeaderValue>, status: Option<Status>) -> PyResult<()> {
+        let mut state = self.state.lock();
+        // A writer that has not started and a switch that has not been answered yet can still be replaced, by an error
+        // page for example.
+        match &state.body {
+            ResponseBody::Writer(writer) if writer.get().has_started() => {
+                return Err(already_started("its body is being streamed"));
+            }
+            ResponseBody::Sent => return Err(already_started("it has been sent")),
             _ => {}
         }
-        if matches!(draft.body, Content::File(_) | Content::Found(_)) {
-            drop_file(&mut draft);
+        if matches!(state.body, ResponseBody::File(_) | ResponseBody::StaticFile(_)) {
+            drop_file(&mut state);
         }
         if let Some(value) = content_type {
-            let is_typed = std::mem::replace(&mut draft.is_typed, false);
+            let is_typed = std::mem::replace(&mut state.is_typed, false);
             if !(is_typed && (value == PLAIN || value == HTML || value == JSON)) {
-                draft.headers.insert(CONTENT_TYPE, value);
+                state.headers.insert(CONTENT_TYPE, value);
             }
         }
         if let Some(Status(status)) = status {
-            draft.status = Some(status);
+            state.status = Some(status);
         }
         // What the body was before goes after the lock: dropping it may run Python.
-        let old = std::mem::replace(&mut draft.body, body);
-        drop(draft);
+        let old = std::mem::replace(&mut state.body, body);
+        drop(state);
         drop(old);
         Ok(())
     }
@@ -218,10 +224,10 @@ impl SlimeResponse {
         let value = text_of(call, "value", value)?;
         let (name, value) = (header_name(key)?, header_value(key, value.to_str()?)?);
         match name.as_str() {
-            "content-length" => self.draft.lock().has_length = true,
+            "content-length" => self.state.lock().has_length = true,
             "content-type" => {
-                let mut draft = self.draft.lock();
-                draft.is_typed = matches!(draft.body, Content::Unset | Content::Empty);
+                let mut state = self.state.lock();
+                state.is_typed = matches!(state.body, ResponseBody::Unset | ResponseBody::Empty);
             }
             "transfer-encoding" | "trailer" | "keep-alive" | "proxy-connection" => {
                 let reason = "the server alone decides how a response is framed: leave it out";
@@ -260,13 +266,13 @@ impl SlimeResponse {
     }
 
     fn change_headers<T>(&self, change: impl FnOnce(&mut HeaderMap) -> T) -> PyResult<T> {
-        let mut draft = self.draft.lock();
-        match &draft.body {
-            Content::Sent => Err(begun("it has been sent")),
-            Content::Written(writer) if writer.get().has_started() => {
-                Err(begun("its headers went out when the stream started"))
+        let mut state = self.state.lock();
+        match &state.body {
+            ResponseBody::Sent => Err(already_started("it has been sent")),
+            ResponseBody::Writer(writer) if writer.get().has_started() => {
+                Err(already_started("its headers went out when the stream started"))
             }
-            _ => Ok(change(&mut draft.headers)),
+            _ => Ok(change(&mut state.headers)),
         }
     }
 
@@ -282,7 +288,7 @@ impl SlimeResponse {
             || value.is_instance_of::<PyByteArray>()
             || value.is_instance_of::<PyMemoryView>()
         {
-            this.set(Content::Bytes(octets(value)?), this.default_type("application/octet-stream"), None)
+            this.set(ResponseBody::Bytes(octets(value)?), this.default_type("application/octet-stream"), None)
         } else if value.is_exact_instance_of::<PyDict>() || value.is_exact_instance_of::<PyList>() {
             this.set_json(value, None)
         } else if let Some(markup) = markup(value)? {
@@ -306,20 +312,20 @@ impl SlimeResponse {
             // As `octets` does: a text keeps its UTF-8 once it has been asked for.
             Bytes::from_owner(Utf8(PyBackedStr::try_from(data.clone())?))
         };
-        self.set(Content::Bytes(bytes), Some(content_type), status)
+        self.set(ResponseBody::Bytes(bytes), Some(content_type), status)
     }
 
     fn set_json(&self, data: &Bound<'_, PyAny>, status: Option<Status>) -> PyResult<()> {
         let default = self.request.get().app.json_default.bind(data.py());
         let bytes = json::dumps(data, Some(default))?;
-        self.set(Content::Bytes(bytes.into()), Some(JSON), status)
+        self.set(ResponseBody::Bytes(bytes.into()), Some(JSON), status)
     }
 
     /// A file as the body. A type that is given counts, then one that was set by name, then that of the file's name for
     /// the client.
     fn set_file(&self, path: PathBuf, kind: Option<HeaderValue>, filename: Option<&str>) -> PyResult<()> {
-        let is_typed = kind.is_none() && self.draft.lock().is_typed;
-        self.set(Content::File(path), None, None)?;
+        let is_typed = kind.is_none() && self.state.lock().is_typed;
+        self.set(ResponseBody::File(path), None, None)?;
         if is_typed {
             return Ok(());
         }
@@ -334,7 +340,7 @@ impl SlimeResponse {
 
     /// The type given, unless one has been set already.
     fn default_type(&self, kind: &'static str) -> Option<HeaderValue> {
-        let known = self.draft.lock().headers.contains_key(CONTENT_TYPE);
+        let known = self.state.lock().headers.contains_key(CONTENT_TYPE);
         (!known).then(|| HeaderValue::from_static(kind))
     }
 
@@ -343,10 +349,10 @@ impl SlimeResponse {
         let this = slf.get();
         let route = &this.request.get().route;
         if !route.filters.is_empty() {
-            let length = match &this.draft.lock().body {
-                Content::Bytes(bytes) => Some(bytes.len()),
+            let length = match &this.state.lock().body {
+                ResponseBody::Bytes(bytes) => Some(bytes.len()),
                 // No body, but what a filter says in the headers belongs to this answer as well.
-                Content::Empty | Content::Unset => Some(0),
+                ResponseBody::Empty | ResponseBody::Unset => Some(0),
                 _ => None,
             };
             match length {
@@ -383,9 +389,9 @@ impl SlimeResponse {
         let (this, py) = (slf.get(), slf.py());
         let request = this.request.bind(py);
         for filter in &request.get().route.filters {
-            let (body, empty) = match &this.draft.lock().body {
-                Content::Bytes(bytes) => (bytes.clone(), false),
-                Content::Empty | Content::Unset => (Bytes::new(), true),
+            let (body, empty) = match &this.state.lock().body {
+                ResponseBody::Bytes(bytes) => (bytes.clone(), false),
+                ResponseBody::Empty | ResponseBody::Unset => (Bytes::new(), true),
                 _ => return Ok(()),
             };
             let encoder = filter.bind(py).call_method1(intern!(py, "begin"), (request, slf, body.len()))?;
@@ -400,18 +406,18 @@ impl SlimeResponse {
             for piece in pieces {
                 encoded.extend_from_slice(piece.extract::<&[u8]>()?);
             }
-            this.set(Content::Bytes(encoded.into()), None, None)?;
+            this.set(ResponseBody::Bytes(encoded.into()), None, None)?;
         }
         Ok(())
     }
 
     fn deliver(&self, py: Python<'_>) {
         let (status, mut headers, body, has_length) = {
-            let mut draft = self.draft.lock();
-            let body = std::mem::replace(&mut draft.body, Content::Sent);
-            (draft.status, std::mem::take(&mut draft.headers), body, draft.has_length)
+            let mut state = self.state.lock();
+            let body = std::mem::replace(&mut state.body, ResponseBody::Sent);
+            (state.status, std::mem::take(&mut state.headers), body, state.has_length)
         };
-        if has_length && let Content::Bytes(bytes) = &body {
+        if has_length && let ResponseBody::Bytes(bytes) = &body {
             self.check_length(py, &headers, bytes.len());
         }
         let head = |status: StatusCode, headers: HeaderMap, body: Body| {
@@ -421,14 +427,14 @@ impl SlimeResponse {
             Reply::Response(response)
         };
         let reply = match body {
-            Content::Bytes(bytes) => head(status.unwrap_or(StatusCode::OK), headers, Body::full(bytes)),
-            Content::Empty => head(status.unwrap_or(StatusCode::NO_CONTENT), headers, Body::empty()),
-            Content::Found(body) => head(status.unwrap_or(StatusCode::OK), headers, body),
-            Content::Unset => {
+            ResponseBody::Bytes(bytes) => head(status.unwrap_or(StatusCode::OK), headers, Body::full(bytes)),
+            ResponseBody::Empty => head(status.unwrap_or(StatusCode::NO_CONTENT), headers, Body::empty()),
+            ResponseBody::StaticFile(body) => head(status.unwrap_or(StatusCode::OK), headers, body),
+            ResponseBody::Unset => {
                 // The handler said nothing about a body: no status either means there is none to have.
                 head(status.unwrap_or(StatusCode::NO_CONTENT), headers, Body::empty())
             }
-            Content::File(path) => {
+            ResponseBody::File(path) => {
                 let request = self.request.get();
                 Reply::File(Box::new(FileReply {
                     app: Arc::clone(&request.app),
@@ -441,12 +447,12 @@ impl SlimeResponse {
                     conditions: request.head.headers.clone(),
                 }))
             }
-            Content::Switched(candidate) => {
+            ResponseBody::Switched(candidate) => {
                 let request = self.request.get();
                 let (route, app) = (Arc::clone(&request.route), Arc::clone(&request.app));
                 Reply::Switch(Box::new(SwitchReply { headers, candidate, route, app }))
             }
-            Content::Written(writer) => {
+            ResponseBody::Writer(writer) => {
                 let writer = writer.get();
                 if writer.has_started() {
                     if let Err(error) = writer.finish(py) {
@@ -457,7 +463,7 @@ impl SlimeResponse {
                 headers.remove(http::header::TRANSFER_ENCODING);
                 head(status.unwrap_or(StatusCode::NO_CONTENT), headers, Body::empty())
             }
-            Content::Sent => return,
+            ResponseBody::Sent => return,
         };
         let sender = self.take_reply();
         if let Some(sender) = sender {
@@ -467,18 +473,18 @@ impl SlimeResponse {
     }
 }
 
-fn begun(why: &str) -> PyErr {
+fn already_started(why: &str) -> PyErr {
     PyRuntimeError::new_err(format!("the response cannot be changed any more: {why}"))
 }
 
 /// Removes what is about a file that is not sent after all.
 #[cold]
-fn drop_file(draft: &mut Draft) {
-    draft.headers.remove(CONTENT_DISPOSITION);
-    if matches!(draft.body, Content::Found(_)) {
+fn drop_file(state: &mut ResponseState) {
+    state.headers.remove(CONTENT_DISPOSITION);
+    if matches!(state.body, ResponseBody::StaticFile(_)) {
         for name in [ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED]
         {
-            draft.headers.remove(name);
+            state.headers.remove(name);
         }
     }
 }
@@ -643,15 +649,15 @@ impl SlimeResponse {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.attributes.visit(&visit)?;
         visit.call(&self.request)?;
-        match self.draft.try_lock().as_deref() {
-            Some(Draft { body: Content::Written(writer), .. }) => visit.call(writer),
+        match self.state.try_lock().as_deref() {
+            Some(ResponseState { body: ResponseBody::Writer(writer), .. }) => visit.call(writer),
             // Whoever has the lock is at work on the response: that is no garbage.
             _ => Ok(()),
         }
     }
 
     fn __clear__(&self) {
-        let body = self.draft.try_lock().map(|mut draft| std::mem::replace(&mut draft.body, Content::Sent));
+        let body = self.state.try_lock().map(|mut state| std::mem::replace(&mut state.body, ResponseBody::Sent));
         // After the lock: dropping it may run Python.
         drop(body);
     }
@@ -659,10 +665,10 @@ impl SlimeResponse {
     /// The status as it stands: 200 until something sets another, 101 for a protocol switch.
     #[getter]
     fn status(&self) -> u16 {
-        let draft = self.draft.lock();
-        let status = match draft.body {
-            Content::Switched(_) => StatusCode::SWITCHING_PROTOCOLS,
-            _ => draft.status.unwrap_or(StatusCode::OK),
+        let state = self.state.lock();
+        let status = match state.body {
+            ResponseBody::Switched(_) => StatusCode::SWITCHING_PROTOCOLS,
+            _ => state.status.unwrap_or(StatusCode::OK),
         };
         status.as_u16()
     }
@@ -670,7 +676,7 @@ impl SlimeResponse {
     /// Whether the response has a body, so that nothing else needs to answer.
     #[getter]
     fn is_set(&self) -> bool {
-        !matches!(self.draft.lock().body, Content::Unset | Content::Found(_))
+        !matches!(self.state.lock().body, ResponseBody::Unset | ResponseBody::StaticFile(_))
     }
 
     /// As `is_set`, for a before that has returned. The cookies that there are now are middleware's, and outlast
@@ -679,31 +685,31 @@ impl SlimeResponse {
     /// One attribute for both, since it is read in every request with a before.
     #[getter]
     fn _is_set_by_before(&self) -> bool {
-        let mut draft = self.draft.lock();
-        if draft.headers.contains_key(SET_COOKIE) {
-            draft.befores_cookies = draft.headers.get_all(SET_COOKIE).iter().cloned().collect();
+        let mut state = self.state.lock();
+        if state.headers.contains_key(SET_COOKIE) {
+            state.befores_cookies = state.headers.get_all(SET_COOKIE).iter().cloned().collect();
         }
-        !matches!(draft.body, Content::Unset | Content::Found(_))
+        !matches!(state.body, ResponseBody::Unset | ResponseBody::StaticFile(_))
     }
 
     /// Removes the cookies that are not of befores.
     fn _drop_cookies(&self) -> PyResult<()> {
-        let cookies = std::mem::take(&mut self.draft.lock().befores_cookies);
+        let cookies = std::mem::take(&mut self.state.lock().befores_cookies);
         self.change_headers(|headers| {
             headers.remove(SET_COOKIE);
             for cookie in &cookies {
                 headers.append(SET_COOKIE, cookie.clone());
             }
         })?;
-        self.draft.lock().befores_cookies = cookies;
+        self.state.lock().befores_cookies = cookies;
         Ok(())
     }
 
     /// The path of the file that is to be sent; `None` where the body is not a file.
     #[getter]
     fn file_path(&self) -> Option<PathBuf> {
-        match &self.draft.lock().body {
-            Content::File(path) => Some(path.clone()),
+        match &self.state.lock().body {
+            ResponseBody::File(path) => Some(path.clone()),
             _ => None,
         }
     }
@@ -711,8 +717,8 @@ impl SlimeResponse {
     /// The body as it stands; `None` where there is none in memory.
     #[getter]
     fn body<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
-        let bytes = match &self.draft.lock().body {
-            Content::Bytes(bytes) => bytes.clone(),
+        let bytes = match &self.state.lock().body {
+            ResponseBody::Bytes(bytes) => bytes.clone(),
             _ => return None,
         };
         Some(PyBytes::new(py, &bytes))
@@ -721,22 +727,22 @@ impl SlimeResponse {
     /// The headers as they stand, names in lower case.
     #[getter]
     fn headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let map = self.draft.lock().headers.clone();
+        let map = self.state.lock().headers.clone();
         headers::to_dict(py, &map)
     }
 
     /// The Content-Type as it stands, empty where none is set.
     #[getter]
     fn content_type(&self) -> String {
-        let draft = self.draft.lock();
-        let value = draft.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let state = self.state.lock();
+        let value = state.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         value.unwrap_or_default().to_owned()
     }
 
     /// Sets the status, 200 to 599. `ValueError` for any other.
     fn set_status(&self, status_id: Status) -> PyResult<()> {
         self.change_headers(|_| ())?;
-        self.draft.lock().status = Some(status_id.0);
+        self.state.lock().status = Some(status_id.0);
         Ok(())
     }
 
@@ -764,7 +770,7 @@ impl SlimeResponse {
     fn remove_header(&self, key: &Bound<'_, PyAny>) -> PyResult<()> {
         let name = header_name(text_of("remove_header", "name", key)?.to_str()?)?;
         if name == CONTENT_TYPE {
-            self.draft.lock().is_typed = false;
+            self.state.lock().is_typed = false;
         }
         self.change_headers(|headers| {
             headers.remove(name);
@@ -774,7 +780,7 @@ impl SlimeResponse {
     /// Every value that a header has so far, in order.
     fn header_all<'py>(&self, py: Python<'py>, name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let name = text_of("header_all", "name", name)?.to_str()?;
-        let map = self.draft.lock().headers.clone();
+        let map = self.state.lock().headers.clone();
         headers::all(py, &map, name)
     }
 
@@ -823,7 +829,7 @@ impl SlimeResponse {
         content_type: &str,
     ) -> PyResult<Bound<'py, Self>> {
         let kind = header_value("Content-Type", content_type)?;
-        slf.get().set(Content::Bytes(octets(data)?), Some(kind), status)?;
+        slf.get().set(ResponseBody::Bytes(octets(data)?), Some(kind), status)?;
         Ok(slf)
     }
 
@@ -839,7 +845,7 @@ impl SlimeResponse {
             return Err(PyValueError::new_err(format!("{code} does not redirect: use 301, 302, 303, 307 or 308")));
         }
         let location = disposition::location(text_of("resp.redirect", "location", location)?.to_str()?)?;
-        slf.get().set(Content::Empty, None, Some(status))?;
+        slf.get().set(ResponseBody::Empty, None, Some(status))?;
         slf.get().change_headers(|headers| headers.insert(LOCATION, location))?;
         Ok(slf)
     }
@@ -868,16 +874,16 @@ impl SlimeResponse {
     /// Answers without a body.
     #[pyo3(signature = (status=Status(StatusCode::NO_CONTENT)), text_signature = "($self, status=204)")]
     fn empty<'py>(slf: Bound<'py, Self>, status: Status) -> PyResult<Bound<'py, Self>> {
-        slf.get().set(Content::Empty, None, Some(status))?;
+        slf.get().set(ResponseBody::Empty, None, Some(status))?;
         Ok(slf)
     }
 
     /// Whether the head has been sent, so that only the body can still be added to.
     #[getter]
     fn started(&self) -> bool {
-        match &self.draft.lock().body {
-            Content::Written(writer) => writer.get().has_started(),
-            Content::Sent => true,
+        match &self.state.lock().body {
+            ResponseBody::Writer(writer) => writer.get().has_started(),
+            ResponseBody::Sent => true,
             _ => false,
         }
     }
@@ -885,7 +891,7 @@ impl SlimeResponse {
     /// Cuts a body that has been started, so that the client can tell that it is incomplete. Before that it does
     /// nothing.
     pub(crate) fn abort(&self) {
-        if let Content::Written(writer) = &self.draft.lock().body
+        if let ResponseBody::Writer(writer) = &self.state.lock().body
             && writer.get().has_started()
         {
             writer.get().cut();
@@ -901,7 +907,7 @@ impl SlimeResponse {
     #[pyo3(signature = (high_water=65536))]
     fn writer<'py>(slf: &Bound<'py, Self>, high_water: usize) -> PyResult<Bound<'py, BodyWriter>> {
         let writer = Bound::new(slf.py(), BodyWriter::new(slf, high_water))?;
-        slf.get().set(Content::Written(writer.clone().unbind()), None, None)?;
+        slf.get().set(ResponseBody::Writer(writer.clone().unbind()), None, None)?;
         Ok(writer)
     }
 
@@ -923,7 +929,7 @@ impl SlimeResponse {
             drop(candidate);
             return Err(failure::upgrade_required(&fields));
         }
-        self.set(Content::Switched(candidate), None, None)?;
+        self.set(ResponseBody::Switched(candidate), None, None)?;
         self.change_headers(|map| {
             for (name, value) in fields {
                 map.append(name, value);
@@ -964,7 +970,7 @@ impl SlimeResponse {
     }
 }
 
-impl Draft {
+impl ResponseState {
     /// The answer as it is, with the status's name for a body. For what needs no Python.
     pub(crate) fn into_response(self) -> Response<Body> {
         let status = self.status.unwrap_or(StatusCode::OK);

@@ -18,7 +18,7 @@ use crate::expected::{Deferral, Fate};
 use crate::payload::{Arriving, Payload, Refused};
 use crate::reply::{FileReply, Reply, SwitchReply};
 use crate::request_context::RequestContext;
-use crate::response::Draft;
+use crate::response::ResponseState;
 use crate::route::CompiledRoute;
 use crate::{failure, large_body, tunnel};
 
@@ -102,17 +102,17 @@ impl PythonService {
                 return ResponseFuture::ready(options(allow.clone()));
             }
             Found::MethodNotAllowed { allow, options, .. } => {
-                let draft = Draft::refusal(StatusCode::METHOD_NOT_ALLOWED, Some(allow.clone()));
+                let state = ResponseState::refusal(StatusCode::METHOD_NOT_ALLOWED, Some(allow.clone()));
                 let route =
                     options.and_then(|route| route.wrong_method.as_ref()).or(self.app.fallback.as_ref()).cloned();
-                return self.refuse_by(route, draft, head, body, connection);
+                return self.refuse_by(route, state, head, body, connection);
             }
             Found::NotFound { .. } if self.app.mounts.is_empty() => {
-                return self.refuse(Draft::refusal(StatusCode::NOT_FOUND, None), head, body, connection);
+                return self.refuse(ResponseState::refusal(StatusCode::NOT_FOUND, None), head, body, connection);
             }
             Found::NotFound { .. } => return self.file_or_refuse(head, body, connection),
             Found::BadPath => {
-                return self.refuse(Draft::refusal(StatusCode::BAD_REQUEST, None), head, body, connection);
+                return self.refuse(ResponseState::refusal(StatusCode::BAD_REQUEST, None), head, body, connection);
             }
         };
         let mut context = RequestContext::new(&self.app, route, self.worker, head, connection);
@@ -172,18 +172,18 @@ impl PythonService {
     /// Answers what no route matches: through the fallback where there is one.
     fn refuse(
         self: &Arc<Self>,
-        draft: Draft,
+        state: ResponseState,
         head: http::request::Parts,
         body: RequestBody,
         connection: Arc<ConnectionInfo>,
     ) -> ResponseFuture {
-        self.refuse_by(self.app.fallback.clone(), draft, head, body, connection)
+        self.refuse_by(self.app.fallback.clone(), state, head, body, connection)
     }
 
     fn refuse_by(
         self: &Arc<Self>,
         route: Option<Arc<CompiledRoute>>,
-        draft: Draft,
+        state: ResponseState,
         head: http::request::Parts,
         body: RequestBody,
         connection: Arc<ConnectionInfo>,
@@ -192,10 +192,10 @@ impl PythonService {
         match route {
             Some(route) => {
                 let mut context = RequestContext::new(&self.app, route, self.worker, head, connection);
-                context.draft = Some(Box::new(draft));
+                context.initial_response = Some(Box::new(state));
                 self.run(context)
             }
-            None => ResponseFuture::ready(draft.into_response()),
+            None => ResponseFuture::ready(state.into_response()),
         }
     }
 
@@ -210,7 +210,7 @@ impl PythonService {
         let refused = refusal.into_refused();
         let response = match context.route.refusal.clone() {
             Some(route) if is_client_there => {
-                context.refused_by(route, Draft::refusal(refused.status, None), refused);
+                context.refused_by(route, ResponseState::refusal(refused.status, None), refused);
                 self.run(context).await
             }
             _ => {
@@ -236,7 +236,7 @@ impl PythonService {
             return ResponseFuture::ready(text(refused.status, refused.detail));
         };
         let mut context = RequestContext::new(&self.app, Arc::clone(route), self.worker, head, connection);
-        context.refused_by(Arc::clone(route), Draft::refusal(refused.status, None), refused);
+        context.refused_by(Arc::clone(route), ResponseState::refusal(refused.status, None), refused);
         self.run(context)
     }
 
@@ -274,13 +274,13 @@ impl PythonService {
                     let (status, mut fields) = (response.status(), response.into_parts().0.headers);
                     // That of a body which is made anew.
                     fields.remove(CONTENT_TYPE);
-                    return this.refuse(Draft::refusal_with(status, fields), head, body, connection).await;
+                    return this.refuse(ResponseState::refusal_with(status, fields), head, body, connection).await;
                 }
                 Ok(Some(response)) => {
                     body.discard();
                     let Some(route) = &this.app.files else { return response };
                     let mut context = RequestContext::new(&this.app, Arc::clone(route), this.worker, head, connection);
-                    context.draft = Some(Box::new(Draft::found(response)));
+                    context.initial_response = Some(Box::new(ResponseState::static_file(response)));
                     return this.run(context).await;
                 }
                 Ok(None) => StatusCode::NOT_FOUND,
@@ -291,7 +291,7 @@ impl PythonService {
                     status
                 }
             };
-            this.refuse(Draft::refusal(status, None), head, body, connection).await
+            this.refuse(ResponseState::refusal(status, None), head, body, connection).await
         }))
     }
 

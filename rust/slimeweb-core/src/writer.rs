@@ -301,7 +301,7 @@ impl BodyWriter {
             // The body was there to be taken: this is the first time.
             let _ = this.filters.set(filters);
         }
-        let (status, mut headers) = response.get().begin(slf)?;
+        let (status, mut headers) = response.get().take_head(slf)?;
         this.started.store(true, Ordering::Release);
         if is_filtered {
             headers.remove(CONTENT_LENGTH);
