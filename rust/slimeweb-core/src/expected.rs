@@ -23,7 +23,7 @@ use crate::access::ClientLeft;
 use crate::app::Counters;
 use crate::lanes::event_loop::{Port, Turn};
 use crate::lanes::waiting::Waiting;
-use crate::payload::{Payload, Refused};
+use crate::payload::{Refused, RequestPayload};
 use crate::request_context::RequestContext;
 use crate::route::CompiledRoute;
 use crate::service::{self, Refusal};
@@ -115,7 +115,7 @@ impl Deferral {
             fate: Fate::new(true),
             _slot: self.slot,
         });
-        context.payload = Payload::Expected(Arc::clone(&expected));
+        context.payload = RequestPayload::Expected(Arc::clone(&expected));
         expected
     }
 }
@@ -127,7 +127,7 @@ pub(crate) struct Expected {
     state: Mutex<State>,
     /// There is an outcome.
     arrived: Condvar,
-    outcome: OnceLock<Result<Payload, Refused>>,
+    outcome: OnceLock<Result<RequestPayload, Refused>>,
     fate: Arc<Fate>,
     _slot: Option<Slot>,
 }
@@ -156,12 +156,12 @@ impl Expected {
     }
 
     /// What has been read; `None` before that, and where it failed.
-    pub(crate) fn get(&self) -> Option<&Payload> {
+    pub(crate) fn get(&self) -> Option<&RequestPayload> {
         self.outcome.get()?.as_ref().ok()
     }
 
     /// What has been read, which the calling thread waits for. An error is why there is nothing.
-    pub(crate) fn wait(self: &Arc<Self>, py: Python<'_>, context: &RequestContext) -> PyResult<&Payload> {
+    pub(crate) fn wait(self: &Arc<Self>, py: Python<'_>, context: &RequestContext) -> PyResult<&RequestPayload> {
         if self.outcome.get().is_none() {
             let on_loop = context.route.is_async && context.app.lanes.port(context.worker).is_here();
             if on_loop {
@@ -237,7 +237,7 @@ impl Expected {
         });
     }
 
-    fn complete(&self, outcome: Result<Payload, Refused>) {
+    fn complete(&self, outcome: Result<RequestPayload, Refused>) {
         let _ = self.outcome.set(outcome);
         let state = std::mem::replace(&mut *self.state.lock(), State::Done);
         self.arrived.notify_all();
@@ -257,7 +257,7 @@ impl Expected {
 /// Tells those who wait of the end, whatever it is, when it is dropped.
 struct End {
     expected: Weak<Expected>,
-    outcome: Option<Result<Payload, Refusal>>,
+    outcome: Option<Result<RequestPayload, Refusal>>,
 }
 
 impl Drop for End {

@@ -1,4 +1,4 @@
-//! What came with a request: nothing, bytes, a multipart form, or a body still arriving.
+//! `RequestPayload`: nothing, bytes, a multipart form, or a body that is still being received.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -22,7 +22,7 @@ use crate::lanes::waiting::Waiting;
 use crate::pairs::Pairs;
 
 /// A request's body, as far as it has been read when the handler starts.
-pub(crate) enum Payload {
+pub(crate) enum RequestPayload {
     Empty,
     Whole(Collected),
     /// A large body, read into the object that the handler gets.
@@ -147,8 +147,8 @@ impl BodyChunks {
 impl Source {
     /// Resolves the future with the next piece: now if there is one, else from the loop's thread when it has come.
     fn advance(self: &Arc<Self>, py: Python<'_>, future: &Bound<'_, PyAny>) -> PyResult<()> {
-        // Before anything is taken: the channel may wake for a piece that an earlier look has found already, and a task may have
-        // given up. What is next then belongs to the future that waits now.
+        // Before anything is taken: the channel may wake for a piece that an earlier look has found already, and a task
+        // may have given up. What is next then belongs to the future that waits now.
         if future.call_method0(intern!(py, "done"))?.is_truthy()? {
             return Ok(());
         }

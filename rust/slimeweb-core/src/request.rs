@@ -24,7 +24,7 @@ use crate::headers::{self, Headers};
 use crate::large_body::concatenated;
 use crate::once::Once;
 use crate::pairs::{self, Pairs};
-use crate::payload::{BodyChunks, Payload, new_future};
+use crate::payload::{BodyChunks, RequestPayload, new_future};
 use crate::request_context::RequestContext;
 use crate::response::text_of;
 use crate::{charset, json};
@@ -81,10 +81,10 @@ impl SlimeRequest {
     /// Lets go of uploads that no handler has saved.
     pub(crate) fn release(&self, py: Python<'_>) {
         let payload = match &self.payload {
-            Payload::Expected(expected) => expected.get(),
+            RequestPayload::Expected(expected) => expected.get(),
             payload => Some(payload),
         };
-        if let Some(Payload::Form { uploads, .. }) = payload {
+        if let Some(RequestPayload::Form { uploads, .. }) = payload {
             let unseen = std::mem::take(&mut *uploads.lock());
             let seen = self.parsed.files.get(py).map(|files| files.bind(py));
             let seen: Vec<_> =
@@ -102,20 +102,20 @@ impl SlimeRequest {
     }
 
     /// What came with the request, which is waited for where the client has held it back so far.
-    fn payload(&self, py: Python<'_>) -> PyResult<&Payload> {
+    fn payload(&self, py: Python<'_>) -> PyResult<&RequestPayload> {
         match &self.payload {
-            Payload::Expected(expected) => expected.wait(py, self),
+            RequestPayload::Expected(expected) => expected.wait(py, self),
             payload => Ok(payload),
         }
     }
 
     fn bytes_of_body<'a>(&'a self, py: Python<'a>) -> PyResult<&'a [u8]> {
         match self.payload(py)? {
-            Payload::Whole(body) => Ok(body.joined()),
-            Payload::Object(body) => Ok(body.as_bytes(py)),
-            Payload::Empty | Payload::Form { .. } | Payload::Expected(_) => Ok(&[]),
-            Payload::Refused(refused) => Err(refused.error()),
-            Payload::Stream(_) => Err(PyRuntimeError::new_err(
+            RequestPayload::Whole(body) => Ok(body.joined()),
+            RequestPayload::Object(body) => Ok(body.as_bytes(py)),
+            RequestPayload::Empty | RequestPayload::Form { .. } | RequestPayload::Expected(_) => Ok(&[]),
+            RequestPayload::Refused(refused) => Err(refused.error()),
+            RequestPayload::Stream(_) => Err(PyRuntimeError::new_err(
                 "this route reads its body as a stream (stream_body=True): iterate over req.chunks()",
             )),
         }
@@ -123,8 +123,8 @@ impl SlimeRequest {
 
     fn form_pairs(&self, py: Python<'_>) -> PyResult<&Pairs> {
         match self.payload(py)? {
-            Payload::Form { fields, .. } => return Ok(fields),
-            Payload::Refused(refused) => return Err(refused.error()),
+            RequestPayload::Form { fields, .. } => return Ok(fields),
+            RequestPayload::Refused(refused) => return Err(refused.error()),
             _ => {}
         }
         self.parsed.form_pairs.get_or_try_init(py, || match self.content_type().map(media_type) {
@@ -149,8 +149,8 @@ impl SlimeRequest {
     fn files(&self, py: Python<'_>) -> PyResult<&Py<PyList>> {
         self.parsed.files.get_or_try_init(py, || {
             let uploads = match self.payload(py)? {
-                Payload::Form { uploads, .. } => std::mem::take(&mut *uploads.lock()),
-                Payload::Refused(refused) => return Err(refused.error()),
+                RequestPayload::Form { uploads, .. } => std::mem::take(&mut *uploads.lock()),
+                RequestPayload::Refused(refused) => return Err(refused.error()),
                 _ => Vec::new(),
             };
             let files = uploads
@@ -308,8 +308,8 @@ impl SlimeRequest {
     #[getter]
     fn body<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyBytes>> {
         self.parsed.body.get_or_make(py, || match self.payload(py)? {
-            Payload::Whole(body) => concatenated(py, body.pieces()),
-            Payload::Object(body) => Ok(body.bind(py).clone()),
+            RequestPayload::Whole(body) => concatenated(py, body.pieces()),
+            RequestPayload::Object(body) => Ok(body.bind(py).clone()),
             _ => Ok(PyBytes::new(py, self.bytes_of_body(py)?)),
         })
     }
@@ -362,7 +362,7 @@ impl SlimeRequest {
     #[getter]
     fn _refusal(&self) -> Option<&str> {
         match &self.payload {
-            Payload::Refused(refused) => Some(&refused.detail),
+            RequestPayload::Refused(refused) => Some(&refused.detail),
             _ => None,
         }
     }
@@ -376,7 +376,7 @@ impl SlimeRequest {
     fn _body_arrival<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let future = new_future(py)?;
         match &self.payload {
-            Payload::Expected(expected) => expected.tell(self, &future)?,
+            RequestPayload::Expected(expected) => expected.tell(self, &future)?,
             _ => drop(future.call_method1(intern!(py, "set_result"), (py.None(),))?),
         }
         Ok(future)
@@ -397,19 +397,21 @@ impl SlimeRequest {
     fn chunks(&self, py: Python<'_>) -> PyResult<BodyChunks> {
         let port = Arc::clone(self.app.lanes.port(self.worker));
         match self.payload(py)? {
-            Payload::Stream(arriving) => arriving
+            RequestPayload::Stream(arriving) => arriving
                 .lock()
                 .take()
                 .map(|arriving| BodyChunks::new(arriving.begin(), port))
                 .ok_or_else(|| PyRuntimeError::new_err("req.chunks() was called before: the body can be read once")),
-            Payload::Whole(body) => Ok(BodyChunks::ready(body.pieces(), port)),
-            Payload::Object(body) => {
+            RequestPayload::Whole(body) => Ok(BodyChunks::ready(body.pieces(), port)),
+            RequestPayload::Object(body) => {
                 // Without a copy: the piece keeps the object.
                 let whole = Bytes::from_owner(PyBackedBytes::from(body.bind(py).clone()));
                 Ok(BodyChunks::ready(&[whole], port))
             }
-            Payload::Empty | Payload::Form { .. } | Payload::Expected(_) => Ok(BodyChunks::ready(&[], port)),
-            Payload::Refused(refused) => Err(refused.error()),
+            RequestPayload::Empty | RequestPayload::Form { .. } | RequestPayload::Expected(_) => {
+                Ok(BodyChunks::ready(&[], port))
+            }
+            RequestPayload::Refused(refused) => Err(refused.error()),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::guarded;
 use crate::lanes::contextvars;
 use crate::lanes::event_loop::Turn;
 use crate::lanes::running::Running;
-use crate::payload::{Payload, Refused};
+use crate::payload::{Refused, RequestPayload};
 use crate::reply::{Reply, ReplySender};
 use crate::request::{Parsed, SlimeRequest};
 use crate::response::{ResponseState, SlimeResponse};
@@ -32,7 +32,7 @@ pub(crate) struct RequestContext {
     /// The decoded path where it differs from the raw one.
     pub(crate) path: Option<String>,
     pub(crate) path_params: Params,
-    pub(crate) payload: Payload,
+    pub(crate) payload: RequestPayload,
     pub(crate) parsed: Parsed,
     pub(crate) connection: Arc<ConnectionInfo>,
     /// The response that the handler begins with, where it is not an empty one.
@@ -56,7 +56,7 @@ impl RequestContext {
             head,
             path: None,
             path_params: Params::default(),
-            payload: Payload::Empty,
+            payload: RequestPayload::Empty,
             parsed: Parsed::new(),
             connection,
             initial_response: None,
@@ -69,7 +69,7 @@ impl RequestContext {
     pub(crate) fn refused_by(&mut self, route: Arc<CompiledRoute>, state: ResponseState, refused: Refused) {
         self.route = route;
         self.initial_response = Some(Box::new(state));
-        self.payload = Payload::Refused(Box::new(refused));
+        self.payload = RequestPayload::Refused(Box::new(refused));
     }
 
     /// Answers for a handler that there is no thread for: through the route's middleware and the application's error

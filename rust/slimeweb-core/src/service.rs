@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::access::{AccessLog, ClientLeft, Entry, Switched};
 use crate::app::CompiledApp;
 use crate::expected::{Deferral, Fate};
-use crate::payload::{Arriving, Payload, Refused};
+use crate::payload::{Arriving, Refused, RequestPayload};
 use crate::reply::{FileReply, Reply, SwitchReply};
 use crate::request_context::RequestContext;
 use crate::response::ResponseState;
@@ -145,7 +145,7 @@ impl PythonService {
         let is_held_back = body.awaits_continue();
         let fate = (is_held_back || self.app.access.is_some()).then(|| Fate::new(is_held_back));
         let arriving = self.pump(body, context.route.body_size, fate.as_ref());
-        context.payload = Payload::Stream(Mutex::new(Some(arriving)));
+        context.payload = RequestPayload::Stream(Mutex::new(Some(arriving)));
         let answer = self.run(context);
         match fate {
             None => answer,
@@ -455,20 +455,20 @@ pub(crate) async fn read(
     route: &CompiledRoute,
     kind: Option<&HeaderValue>,
     body: RequestBody,
-) -> Result<Payload, Refusal> {
+) -> Result<RequestPayload, Refusal> {
     match kind.filter(|kind| is_multipart(kind)) {
         Some(kind) => {
             let limits = FormLimits { body: route.body_size, ..app.form_limits.clone() };
             let Form { fields, files } = multipart::read(body, kind, &limits).await.map_err(Refusal::Form)?;
-            Ok(Payload::Form { fields, uploads: Mutex::new(files) })
+            Ok(RequestPayload::Form { fields, uploads: Mutex::new(files) })
         }
         None => {
             let buffer = large_body::buffer_for(&body, route.body_size, &app.lanes, worker).await;
             if let Some(buffer) = buffer {
-                return large_body::read_into(buffer, body).await.map(Payload::Object).map_err(Refusal::Body);
+                return large_body::read_into(buffer, body).await.map(RequestPayload::Object).map_err(Refusal::Body);
             }
             let limit = usize::try_from(route.body_size).unwrap_or(usize::MAX);
-            body.collect(limit).await.map(Payload::Whole).map_err(Refusal::Body)
+            body.collect(limit).await.map(RequestPayload::Whole).map_err(Refusal::Body)
         }
     }
 }
