@@ -141,7 +141,7 @@ def test_a_higher_level_is_smaller(client: TestClient) -> None:
 
 @pytest.mark.parametrize("coding", CODINGS)
 def test_all_gives_each_client_its_own(client: TestClient, decode: Decode, coding: str) -> None:
-    """On the event loop's lane, with a body that is large enough to go to the pool."""
+    """On the event loop, with a body that is large enough to go to the pool."""
     response = get(client, "/all", coding)
     assert response.headers["content-encoding"] == coding
     assert int(response.headers["content-length"]) == len(response.content)

@@ -16,9 +16,9 @@ use slimeweb_http::multipart::{FormLimits, UploadDir};
 use slimeweb_http::router::Router;
 
 use crate::access::AccessLog;
-use crate::lanes::Lanes;
 use crate::proxies::TrustedProxies;
 use crate::route::CompiledRoute;
+use crate::worker::Workers;
 
 /// An application, compiled for one worker.
 pub(crate) struct CompiledApp {
@@ -39,7 +39,7 @@ pub(crate) struct CompiledApp {
     pub(crate) response_members: Py<PyDict>,
     /// `slimeweb.members.missing_attribute`: the error for a name that nothing brings.
     pub(crate) missing: Py<PyAny>,
-    pub(crate) lanes: Arc<Lanes>,
+    pub(crate) workers: Arc<Workers>,
     pub(crate) proxies: TrustedProxies,
     pub(crate) uploads: Arc<UploadDir>,
     /// What a multipart form may use up; its body's size is the route's.

@@ -21,12 +21,12 @@ use tokio::sync::oneshot;
 
 use crate::access::ClientLeft;
 use crate::app::Counters;
-use crate::lanes::event_loop::{Port, Turn};
-use crate::lanes::waiting::Waiting;
 use crate::payload::{Refused, RequestPayload};
 use crate::request_context::RequestContext;
 use crate::route::CompiledRoute;
 use crate::service::{self, Refusal};
+use crate::worker::event_loop::{Turn, Worker};
+use crate::worker::waiting::Waiting;
 
 /// Plain handlers that may wait for such a body at a time, each on a thread of its own. Beyond that bodies are read
 /// before a thread is needed, as those of clients that do not wait.
@@ -108,7 +108,7 @@ impl Deferral {
     pub(crate) fn begin(self, context: &mut RequestContext, body: RequestBody) -> Arc<Expected> {
         context.route = self.route;
         let expected = Arc::new(Expected {
-            worker: context.worker,
+            worker_id: context.worker_id,
             state: Mutex::new(State::Waiting(body)),
             arrived: Condvar::new(),
             outcome: OnceLock::new(),
@@ -123,7 +123,7 @@ impl Deferral {
 /// A body that is not read before it is needed.
 pub(crate) struct Expected {
     /// That of the connection.
-    worker: usize,
+    worker_id: usize,
     state: Mutex<State>,
     /// There is an outcome.
     arrived: Condvar,
@@ -140,7 +140,7 @@ enum State {
 
 struct Reading {
     /// Futures to resolve at the end, each in the thread of its loop.
-    futures: Vec<(Arc<Port>, Py<PyAny>)>,
+    futures: Vec<(Arc<Worker>, Py<PyAny>)>,
     /// Dropped with the request: then nobody needs the body.
     _needed: oneshot::Sender<()>,
 }
@@ -163,7 +163,7 @@ impl Expected {
     /// What has been read, which the calling thread waits for. An error is why there is nothing.
     pub(crate) fn wait(self: &Arc<Self>, py: Python<'_>, context: &RequestContext) -> PyResult<&RequestPayload> {
         if self.outcome.get().is_none() {
-            let on_loop = context.route.is_async && context.app.lanes.port(context.worker).is_here();
+            let on_loop = context.route.is_async && context.app.workers.get(context.worker_id).is_here();
             if on_loop {
                 context.route.body_first.store(true, Ordering::Release);
             }
@@ -196,7 +196,7 @@ impl Expected {
     pub(crate) fn tell(self: &Arc<Self>, context: &RequestContext, future: &Bound<'_, PyAny>) -> PyResult<()> {
         self.read(context);
         if let State::Reading(reading) = &mut *self.state.lock() {
-            let port = Arc::clone(context.app.lanes.port(context.worker));
+            let port = Arc::clone(context.app.workers.get(context.worker_id));
             reading.futures.push((port, future.clone().unbind()));
             return Ok(());
         }
@@ -215,14 +215,14 @@ impl Expected {
             let State::Waiting(body) = std::mem::replace(&mut *state, reading) else { return };
             body
         };
-        let (app, route, worker) = (Arc::clone(&context.app), Arc::clone(&context.route), self.worker);
+        let (app, route, worker_id) = (Arc::clone(&context.app), Arc::clone(&context.route), self.worker_id);
         let kind = context.head.headers.get(CONTENT_TYPE).cloned();
         let asked = format!("{} {}", context.head.method, context.head.uri.path());
         // Made here, so that a task that is dropped before it has run ends the waiting as well.
         let end = End { expected: Arc::downgrade(self), outcome: None };
-        context.app.lanes.port(worker).spawner().spawn(async move {
+        context.app.workers.get(worker_id).spawner().spawn(async move {
             let mut end = end;
-            let mut reading = pin!(service::read(&app, worker, &route, kind.as_ref(), body));
+            let mut reading = pin!(service::read(&app, worker_id, &route, kind.as_ref(), body));
             let mut not_needed = pin!(not_needed);
             end.outcome = poll_fn(|cx| {
                 if let Poll::Ready(outcome) = reading.as_mut().poll(cx) {
@@ -232,7 +232,7 @@ impl Expected {
             })
             .await;
             if let Some(Err(Refusal::Form(error))) = &end.outcome {
-                service::log_unstored(&app, worker, &asked, error);
+                service::log_unstored(&app, worker_id, &asked, error);
             }
         });
     }
@@ -245,7 +245,7 @@ impl Expected {
         // in the background.
         let State::Reading(reading) = state else { return };
         for (port, future) in reading.futures {
-            port.post(Turn::Call(Box::new(move |py| {
+            port.post(WorkItem::LoopCall(Box::new(move |py| {
                 if let Err(error) = resolve(future.bind(py)) {
                     error.write_unraisable(py, None);
                 }

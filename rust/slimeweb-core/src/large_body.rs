@@ -1,8 +1,9 @@
 //! Large request bodies, read straight into the `bytes` object that the handler gets.
 //!
-//! A body in the pieces that it came in has to be copied when Python asks for it, from memory that has left the processor's caches by
-//! then. So where a body's length is known and large, its object is made first, by the worker's thread the next time that it runs
-//! Python, and what comes is read there from the socket, or copied piece by piece while it is hot.
+//! A body in the pieces that it came in has to be copied when Python asks for it, from memory that has left the
+//! processor's caches by then. So where a body's length is known and large, its object is made first, by the worker's
+//! thread the next time that it runs Python, and what comes is read there from the socket, or copied piece by piece
+//! while it is hot.
 
 use std::mem::MaybeUninit;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use slimeweb_http::{BodyError, RequestBody, Room};
 use tokio::io::ReadBuf;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use crate::lanes::Lanes;
+use crate::worker::Workers;
 
 /// Lengths that are worth it, in bytes. A larger body would claim much memory before any of it has come.
 const WORTHWHILE: std::ops::RangeInclusive<u64> = 256 * 1024..=16 * 1024 * 1024;
@@ -43,8 +44,8 @@ impl Room for Buffer {
     }
 }
 
-// SAFETY: `start` points into `object`, which lives as long and does not move. Until all of it has been written nobody else has it, and
-// writing to it takes `&mut self`.
+// SAFETY: `start` points into `object`, which lives as long and does not move. Until all of it has been written nobody
+// else has it, and writing to it takes `&mut self`.
 unsafe impl Send for Buffer {}
 
 impl Buffer {
@@ -74,16 +75,16 @@ pub(crate) fn concatenated<'py>(py: Python<'py>, pieces: &[Bytes]) -> PyResult<B
 }
 
 /// A buffer for all of a body, where that is worth it and can be had soon.
-pub(crate) async fn buffer_for(body: &RequestBody, limit: u64, lanes: &Lanes, worker: usize) -> Option<Buffer> {
+pub(crate) async fn buffer_for(body: &RequestBody, limit: u64, workers: &Workers, worker_id: usize) -> Option<Buffer> {
     let length = body.content_length().filter(|length| WORTHWHILE.contains(length) && *length <= limit)?;
     let length = usize::try_from(length).ok()?;
-    let port = lanes.port(worker);
-    let turn = Arc::clone(&port.large_bodies).acquire_owned().await.ok()?;
-    if port.is_relieved() {
+    let worker = workers.get(worker_id);
+    let turn = Arc::clone(&worker.large_bodies).acquire_owned().await.ok()?;
+    if worker.is_relieved() {
         return None;
     }
     let (sender, receiver) = oneshot::channel();
-    lanes.in_loop(worker, move |py| {
+    workers.call_in_loop(worker_id, move |py| {
         // No memory is no error here: the pieces may still find room.
         let _ = sender.send(Buffer::new(py, length).ok());
     });

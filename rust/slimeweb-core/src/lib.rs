@@ -1,8 +1,8 @@
 //! `slimeweb._core`: where the server meets Python.
 //!
 //! A request arrives at [`service`], which finds its [`route`] in the [`app`] and hands a [`request_context`] to one of
-//! the [`lanes`]. There [`request`] and [`response`] become Python objects, the handler runs, and the [`reply`] goes
-//! back to the server.
+//! the [`workers`]. There [`request`] and [`response`] become Python objects, the handler runs, and the [`reply`] goes
+//! back to the service.
 
 mod access;
 mod app;
@@ -16,7 +16,6 @@ mod file;
 mod guarded;
 mod headers;
 mod json;
-mod lanes;
 mod large_body;
 mod once;
 mod pairs;
@@ -32,6 +31,7 @@ mod service;
 mod settings;
 mod transport;
 mod tunnel;
+mod worker;
 mod writer;
 
 use pyo3::prelude::*;
@@ -51,14 +51,6 @@ mod _core {
     #[pymodule_export]
     use crate::headers::Headers;
     #[pymodule_export]
-    use crate::lanes::callback::Handle;
-    #[pymodule_export]
-    use crate::lanes::event_loop::LoopPort;
-    #[pymodule_export]
-    use crate::lanes::socket::LoopSocket;
-    #[pymodule_export]
-    use crate::lanes::waiting::ClientWait;
-    #[pymodule_export]
     use crate::payload::BodyChunks;
     #[pymodule_export]
     use crate::request::SlimeRequest;
@@ -68,6 +60,14 @@ mod _core {
     use crate::server::Server;
     #[pymodule_export]
     use crate::transport::Transport;
+    #[pymodule_export]
+    use crate::worker::callback::Handle;
+    #[pymodule_export]
+    use crate::worker::event_loop::WorkerHandle;
+    #[pymodule_export]
+    use crate::worker::socket::LoopSocket;
+    #[pymodule_export]
+    use crate::worker::waiting::ClientWait;
     #[pymodule_export]
     use crate::writer::BodyWriter;
 

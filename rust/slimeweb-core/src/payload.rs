@@ -17,9 +17,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::expected::{Expected, Fate};
 use crate::failure;
-use crate::lanes::event_loop::{Port, Turn};
-use crate::lanes::waiting::Waiting;
 use crate::pairs::Pairs;
+use crate::worker::event_loop::{WorkItem, Worker};
+use crate::worker::waiting::Waiting;
 
 /// A request's body, as far as it has been read when the handler starts.
 pub(crate) enum RequestPayload {
@@ -81,22 +81,22 @@ pub(crate) struct BodyChunks {
 
 struct Source {
     receiver: Mutex<Option<ChunkReceiver>>,
-    port: Arc<Port>,
+    worker: Arc<Worker>,
 }
 
 impl BodyChunks {
-    pub(crate) fn new(receiver: ChunkReceiver, port: Arc<Port>) -> Self {
-        Self { source: Arc::new(Source { receiver: Mutex::new(Some(receiver)), port }) }
+    pub(crate) fn new(receiver: ChunkReceiver, worker: Arc<Worker>) -> Self {
+        Self { source: Arc::new(Source { receiver: Mutex::new(Some(receiver)), worker }) }
     }
 
     /// A body that is there already.
-    pub(crate) fn ready(pieces: &[Bytes], port: Arc<Port>) -> Self {
+    pub(crate) fn ready(pieces: &[Bytes], worker: Arc<Worker>) -> Self {
         let (sender, receiver) = mpsc::channel(pieces.len().max(1));
         for piece in pieces {
             // There is room for all of them.
             let _ = sender.try_send(Ok(piece.clone()));
         }
-        Self::new(receiver, port)
+        Self::new(receiver, worker)
     }
 }
 
@@ -191,7 +191,7 @@ impl Wake for Retry {
     fn wake(self: Arc<Self>) {
         let Some(future) = self.future.lock().take() else { return };
         let source = Arc::clone(&self.source);
-        self.source.port.post(Turn::Call(Box::new(move |py| {
+        self.source.worker.post(WorkItem::LoopCall(Box::new(move |py| {
             if let Err(error) = source.advance(py, future.bind(py)) {
                 error.write_unraisable(py, None);
             }

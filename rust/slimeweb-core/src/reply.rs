@@ -23,7 +23,7 @@ pub(crate) enum Reply {
 
 pub(crate) struct FileReply {
     pub(crate) app: Arc<CompiledApp>,
-    pub(crate) worker: usize,
+    pub(crate) worker_id: usize,
     pub(crate) uri: Uri,
     pub(crate) path: PathBuf,
     pub(crate) status: StatusCode,

@@ -137,7 +137,7 @@ impl SlimeRequest {
 
     /// Whether the caller is the thread that reads and writes for this request's connection.
     pub(crate) fn is_on_worker(&self) -> bool {
-        self.app.lanes.port(self.worker).is_here()
+        self.app.workers.get(self.worker_id).is_here()
     }
 
     /// Whether the connection can leave HTTP for this request: HTTP/1.1, and the client asks for it (RFC 9110, section
@@ -395,21 +395,21 @@ impl SlimeRequest {
 
     /// The body piece by piece, for `for` or `async for`; on a `stream_body=True` route as it arrives.
     fn chunks(&self, py: Python<'_>) -> PyResult<BodyChunks> {
-        let port = Arc::clone(self.app.lanes.port(self.worker));
+        let worker = Arc::clone(self.app.workers.get(self.worker_id));
         match self.payload(py)? {
             RequestPayload::Stream(arriving) => arriving
                 .lock()
                 .take()
-                .map(|arriving| BodyChunks::new(arriving.begin(), port))
+                .map(|arriving| BodyChunks::new(arriving.begin(), worker))
                 .ok_or_else(|| PyRuntimeError::new_err("req.chunks() was called before: the body can be read once")),
-            RequestPayload::Whole(body) => Ok(BodyChunks::ready(body.pieces(), port)),
+            RequestPayload::Whole(body) => Ok(BodyChunks::ready(body.pieces(), worker)),
             RequestPayload::Object(body) => {
                 // Without a copy: the piece keeps the object.
                 let whole = Bytes::from_owner(PyBackedBytes::from(body.bind(py).clone()));
-                Ok(BodyChunks::ready(&[whole], port))
+                Ok(BodyChunks::ready(&[whole], worker))
             }
             RequestPayload::Empty | RequestPayload::Form { .. } | RequestPayload::Expected(_) => {
-                Ok(BodyChunks::ready(&[], port))
+                Ok(BodyChunks::ready(&[], worker))
             }
             RequestPayload::Refused(refused) => Err(refused.error()),
         }

@@ -12,22 +12,22 @@ use slimeweb_http::router::Params;
 use crate::app::CompiledApp;
 use crate::coroutine::HandlerCoroutine;
 use crate::guarded;
-use crate::lanes::contextvars;
-use crate::lanes::event_loop::Turn;
-use crate::lanes::running::Running;
 use crate::payload::{Refused, RequestPayload};
 use crate::reply::{Reply, ReplySender};
 use crate::request::{Parsed, SlimeRequest};
 use crate::response::{ResponseState, SlimeResponse};
 use crate::route::CompiledRoute;
 use crate::service::{OVERLOADED, overloaded};
+use crate::worker::contextvars;
+use crate::worker::event_loop::WorkItem;
+use crate::worker::running::Running;
 
 /// One request with everything that a handler needs, ready to be sent to another thread. Always boxed, so that handing
 /// it on, to Python as well, moves a pointer.
 pub(crate) struct RequestContext {
     pub(crate) app: Arc<CompiledApp>,
     pub(crate) route: Arc<CompiledRoute>,
-    pub(crate) worker: usize,
+    pub(crate) worker_id: usize,
     pub(crate) head: Parts,
     /// The decoded path where it differs from the raw one.
     pub(crate) path: Option<String>,
@@ -45,14 +45,14 @@ impl RequestContext {
     pub(crate) fn new(
         app: &Arc<CompiledApp>,
         route: Arc<CompiledRoute>,
-        worker: usize,
+        worker_id: usize,
         head: Parts,
         connection: Arc<ConnectionInfo>,
     ) -> Box<Self> {
         Box::new(Self {
             app: Arc::clone(app),
             route,
-            worker,
+            worker_id,
             head,
             path: None,
             path_params: Params::default(),
@@ -76,16 +76,16 @@ impl RequestContext {
     /// handlers, on the worker's thread, where these have not kept it waiting before.
     #[cold]
     pub(crate) fn refuse(mut self: Box<Self>) {
-        let port = Arc::clone(self.app.lanes.port(self.worker));
+        let worker = Arc::clone(self.app.workers.get(self.worker_id));
         let is_first = self.initial_response.is_none();
         if let Some(route) = self.route.refusal.clone()
             && is_first
             && route.pace.trust()
-            && !port.is_relieved()
+            && !worker.is_relieved()
         {
             let refused = Refused { status: StatusCode::SERVICE_UNAVAILABLE, detail: OVERLOADED.to_owned() };
             self.refused_by(route, ResponseState::overloaded(), refused);
-            port.post(Turn::Inline(self));
+            worker.post(WorkItem::SyncHandler(self));
             return;
         }
         // Without a receiver the client has gone.

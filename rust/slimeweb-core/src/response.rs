@@ -21,10 +21,10 @@ use slimeweb_http::files::content_type_of;
 
 use crate::app::Member;
 use crate::attributes::Attributes;
-use crate::lanes::pool::Work;
 use crate::reply::{FileReply, Reply, ReplySender, SwitchReply};
 use crate::request::SlimeRequest;
 use crate::tunnel::Candidate;
+use crate::worker::pool::PoolWork;
 use crate::writer::BodyWriter;
 use crate::{disposition, failure, headers, json};
 
@@ -359,10 +359,11 @@ impl SlimeResponse {
                 Some(length) if length >= route.filter_limit && this.request.get().is_on_worker() => {
                     let response = slf.clone().unbind();
                     let filter = move |py: Python<'_>| Self::filter_and_send(response.bind(py));
-                    let Err(full) = this.request.get().app.lanes.pool.submit(Work::Call(Box::new(filter))) else {
+                    let Err(full) = this.request.get().app.workers.pool.submit(PoolWork::Native(Box::new(filter)))
+                    else {
                         return;
                     };
-                    if let Work::Call(call) = full.0 {
+                    if let PoolWork::Native(call) = full.0 {
                         // No thread is free for it: slow is better than not at all.
                         call(slf.py());
                     }
@@ -438,7 +439,7 @@ impl SlimeResponse {
                 let request = self.request.get();
                 Reply::File(Box::new(FileReply {
                     app: Arc::clone(&request.app),
-                    worker: request.worker,
+                    worker_id: request.worker_id,
                     uri: request.head.uri.clone(),
                     path,
                     status: status.unwrap_or(StatusCode::OK),
@@ -924,7 +925,7 @@ impl SlimeResponse {
             .collect::<PyResult<Vec<_>>>()?;
         let request = self.request.get();
         // From here on it hears of its end, whatever becomes of the response.
-        let candidate = Candidate::new(protocol, Arc::clone(&request.app), request.worker);
+        let candidate = Candidate::new(protocol, Arc::clone(&request.app), request.worker_id);
         if !request.can_switch() {
             drop(candidate);
             return Err(failure::upgrade_required(&fields));

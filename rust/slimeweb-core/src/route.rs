@@ -6,8 +6,8 @@ use std::sync::atomic::AtomicBool;
 use http::HeaderMap;
 use pyo3::prelude::*;
 
-use crate::lanes::pace::Pace;
 use crate::response::{header_name, header_value};
+use crate::worker::pace::Pace;
 
 /// A route, compiled: how to answer what it matches. Immutable while the server runs.
 #[derive(FromPyObject)]
@@ -20,7 +20,7 @@ pub(crate) struct CompiledRoute {
     pub(crate) stream_body: bool,
     #[pyo3(attribute("blocking"), from_py_with = pace)]
     pub(crate) pace: Arc<Pace>,
-    /// Of plain functions that are called after a protocol switch.
+    /// Of sync functions that are called after a protocol switch.
     #[pyo3(attribute("blocking"), from_py_with = pace)]
     pub(crate) switched_pace: Arc<Pace>,
     pub(crate) filters: Vec<Py<PyAny>>,

@@ -17,14 +17,14 @@ use slimeweb_http::{Address, Config, Listener, ServerHandle, TlsConfig};
 
 use crate::access::AccessLog;
 use crate::app::{CompiledApp, Counters, frozen};
-use crate::lanes::Lanes;
-use crate::lanes::event_loop::{LoopPort, Port};
-use crate::lanes::pool::Pool;
-use crate::lanes::rescue::Watch;
 use crate::proxies::TrustedProxies;
 use crate::route::{CompiledRoute, StaticMount};
 use crate::service::PythonService;
 use crate::settings::Settings;
+use crate::worker::Workers;
+use crate::worker::event_loop::{Worker, WorkerHandle};
+use crate::worker::pool::Pool;
+use crate::worker::rescue::Watch;
 
 /// Listens from construction on; serves from `start` until `shutdown`.
 #[pyclass(frozen, module = "slimeweb._core")]
@@ -34,7 +34,7 @@ pub(crate) struct Server {
     config: Config,
     proxies: TrustedProxies,
     addresses: Vec<Address>,
-    lanes: Arc<Lanes>,
+    workers: Arc<Workers>,
     counters: Arc<Counters>,
     /// Set when it starts.
     routes: OnceLock<Vec<RouteUsage>>,
@@ -124,14 +124,14 @@ impl Server {
         let config = Config { limits: settings.limits()?, tls };
         let proxies = TrustedProxies::parse(&settings.trusted_proxies)?;
         let listener = Listener::bind(&settings.bind()).map_err(server_error)?;
-        let workers = settings.workers.max(1);
-        let ports = (0..workers).map(|_| Port::new()).collect::<std::io::Result<Vec<_>>>()?;
+        let count = settings.workers.max(1);
+        let list = (0..count).map(|_| Worker::new()).collect::<std::io::Result<Vec<_>>>()?;
         // Twice the workers keeps the cores busy; the pool grows by itself when its threads block.
-        let pool = Pool::new(workers * 2, settings.pool_threads, settings.worker_queue_size, settings.pool_rest()?);
+        let pool = Pool::new(count * 2, settings.pool_threads, settings.worker_queue_size, settings.pool_rest()?);
         Ok(Self {
             app,
             addresses: vec![listener.address().clone()],
-            lanes: Arc::new(Lanes::new(pool, ports)),
+            workers: Arc::new(Workers::new(pool, list)),
             counters: Arc::default(),
             routes: OnceLock::new(),
             lifecycle: Mutex::new(Lifecycle::Bound(vec![listener])),
@@ -156,9 +156,9 @@ impl Server {
             .unwrap_or(0)
     }
 
-    /// The doors to the workers' event loops, one each.
-    fn ports(&self) -> Vec<LoopPort> {
-        (0..self.lanes.ports.len()).map(|number| LoopPort::new(&self.lanes, number)).collect()
+    /// A handle to each worker, for its event loop.
+    fn workers(&self) -> Vec<WorkerHandle> {
+        (0..self.workers.list.len()).map(|number| WorkerHandle::new(&self.workers, number)).collect()
     }
 
     /// Starts to serve. `ValueError` for routes that conflict, `OSError` for what the system refuses.
@@ -199,7 +199,7 @@ impl Server {
                 request_members: frozen(request_members)?,
                 response_members: frozen(response_members)?,
                 missing: member("slimeweb.members", "missing_attribute")?,
-                lanes: Arc::clone(&self.lanes),
+                workers: Arc::clone(&self.workers),
                 proxies: self.proxies.clone(),
                 uploads: Arc::clone(&uploads),
                 form_limits: settings.form_limits(&uploads),
@@ -210,7 +210,7 @@ impl Server {
             }))
         };
         let gil_enabled = member("slimeweb.interpreter", "is_gil_enabled")?.call0(py)?.is_truthy(py)?;
-        let apps = self.lanes.ports.iter().map(|_| compile()).collect::<PyResult<Vec<_>>>()?;
+        let apps = self.workers.list.iter().map(|_| compile()).collect::<PyResult<Vec<_>>>()?;
         let mut lifecycle = self.lifecycle.lock();
         let listeners = match std::mem::replace(&mut *lifecycle, Lifecycle::Ended) {
             Lifecycle::Bound(listeners) => listeners,
@@ -220,10 +220,10 @@ impl Server {
             }
         };
         let _ = self.routes.set(RouteUsage::all(&apps));
-        self.lanes.set_gil_enabled(gil_enabled);
-        Watch::start(&self.lanes)?;
-        let executors = self.lanes.ports.iter().map(|port| port.spawner().clone()).collect::<Vec<_>>();
-        let service = |worker: usize| PythonService::new(Arc::clone(&apps[worker]), worker);
+        self.workers.set_gil_enabled(gil_enabled);
+        Watch::start(&self.workers)?;
+        let executors = self.workers.list.iter().map(|worker| worker.spawner().clone()).collect::<Vec<_>>();
+        let service = |worker_id: usize| PythonService::new(Arc::clone(&apps[worker_id]), worker_id);
         let handle =
             slimeweb_http::Server::start(listeners, self.config.clone(), &executors, service).map_err(server_error)?;
         *lifecycle = Lifecycle::Serving(handle, access);
@@ -289,7 +289,7 @@ impl Server {
                 }
                 Lifecycle::Bound(_) | Lifecycle::Ended => (true, true),
             };
-            self.lanes.pool.close(left()) & self.lanes.watch.close(&self.lanes, left()) & served & written
+            self.workers.pool.close(left()) & self.workers.watch.close(&self.workers, left()) & served & written
         }))
     }
 }

@@ -28,7 +28,7 @@ const CHUNKS_AHEAD: usize = 4;
 /// A worker's service.
 pub(crate) struct PythonService {
     app: Arc<CompiledApp>,
-    worker: usize,
+    worker_id: usize,
 }
 
 /// The response to a request. Routed before the future is made, so that the future is small.
@@ -51,7 +51,7 @@ struct Dispatched {
 /// What a protocol switch of the connection needs.
 struct Upgrade {
     io: OnUpgrade,
-    worker: usize,
+    worker_id: usize,
     connection: Arc<ConnectionInfo>,
 }
 
@@ -85,8 +85,8 @@ impl Future for ResponseFuture {
 }
 
 impl PythonService {
-    pub(crate) fn new(app: Arc<CompiledApp>, worker: usize) -> Self {
-        Self { app, worker }
+    pub(crate) fn new(app: Arc<CompiledApp>, worker_id: usize) -> Self {
+        Self { app, worker_id }
     }
 
     fn answer(self: &Arc<Self>, exchange: Exchange) -> ResponseFuture {
@@ -115,7 +115,7 @@ impl PythonService {
                 return self.refuse(ResponseState::refusal(StatusCode::BAD_REQUEST, None), head, body, connection);
             }
         };
-        let mut context = RequestContext::new(&self.app, route, self.worker, head, connection);
+        let mut context = RequestContext::new(&self.app, route, self.worker_id, head, connection);
         (context.path, context.path_params) = (path, params);
         if context.route.stream_body {
             return self.run_streamed(context, body);
@@ -130,7 +130,9 @@ impl PythonService {
             }
             let this = Arc::clone(self);
             return ResponseFuture::Boxed(Box::pin(async move {
-                match read(&this.app, this.worker, &context.route, context.head.headers.get(CONTENT_TYPE), body).await {
+                match read(&this.app, this.worker_id, &context.route, context.head.headers.get(CONTENT_TYPE), body)
+                    .await
+                {
                     Ok(payload) => context.payload = payload,
                     Err(refusal) => return this.refuse_body(context, refusal).await,
                 }
@@ -160,12 +162,12 @@ impl PythonService {
         let upgrade = match Exchange::on_upgrade(&mut context.head) {
             Some(upgrade) if context.head.headers.contains_key(UPGRADE) => Some(Box::new(Upgrade {
                 io: upgrade,
-                worker: self.worker,
+                worker_id: self.worker_id,
                 connection: Arc::clone(&context.connection),
             })),
             _ => None,
         };
-        self.app.lanes.dispatch(context);
+        self.app.workers.dispatch(context);
         ResponseFuture::Dispatched(Dispatched { receiver, upgrade })
     }
 
@@ -191,7 +193,7 @@ impl PythonService {
         body.discard();
         match route {
             Some(route) => {
-                let mut context = RequestContext::new(&self.app, route, self.worker, head, connection);
+                let mut context = RequestContext::new(&self.app, route, self.worker_id, head, connection);
                 context.initial_response = Some(Box::new(state));
                 self.run(context)
             }
@@ -205,7 +207,7 @@ impl PythonService {
         let is_client_there = !refusal.is_disconnected();
         if let Refusal::Form(error) = &refusal {
             let asked = format!("{} {}", context.head.method, context.head.uri.path());
-            log_unstored(&self.app, self.worker, &asked, error);
+            log_unstored(&self.app, self.worker_id, &asked, error);
         }
         let refused = refusal.into_refused();
         let response = match context.route.refusal.clone() {
@@ -235,7 +237,7 @@ impl PythonService {
         let Some(route) = &self.app.fallback else {
             return ResponseFuture::ready(text(refused.status, refused.detail));
         };
-        let mut context = RequestContext::new(&self.app, Arc::clone(route), self.worker, head, connection);
+        let mut context = RequestContext::new(&self.app, Arc::clone(route), self.worker_id, head, connection);
         context.refused_by(Arc::clone(route), ResponseState::refusal(refused.status, None), refused);
         self.run(context)
     }
@@ -279,7 +281,8 @@ impl PythonService {
                 Ok(Some(response)) => {
                     body.discard();
                     let Some(route) = &this.app.files else { return response };
-                    let mut context = RequestContext::new(&this.app, Arc::clone(route), this.worker, head, connection);
+                    let mut context =
+                        RequestContext::new(&this.app, Arc::clone(route), this.worker_id, head, connection);
                     context.initial_response = Some(Box::new(ResponseState::static_file(response)));
                     return this.run(context).await;
                 }
@@ -287,7 +290,7 @@ impl PythonService {
                 Err(error) => {
                     let asked = format!("{} {}", head.method, head.uri.path());
                     let status = StatusCode::SERVICE_UNAVAILABLE;
-                    log_unread(&this.app, this.worker, &asked, status, &"a static file", &error);
+                    log_unread(&this.app, this.worker_id, &asked, status, &"a static file", &error);
                     status
                 }
             };
@@ -308,7 +311,7 @@ impl PythonService {
             }
             _ => (None, None),
         };
-        self.app.lanes.port(self.worker).spawner().spawn(async move {
+        self.app.workers.get(self.worker_id).spawner().spawn(async move {
             if let Some(begun) = begun
                 && begun.await.is_err()
             {
@@ -366,16 +369,16 @@ fn switch_protocol(reply: SwitchReply, upgrade: Option<Box<Upgrade>>) -> Respons
         return response;
     };
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    let Upgrade { io, worker, connection } = *upgrade;
+    let Upgrade { io, worker_id, connection } = *upgrade;
     let mut response = Response::new(Body::empty());
     let switched = app.access.is_some().then(Switched::default);
     if let Some(switched) = &switched {
         response.extensions_mut().insert(Arc::clone(switched));
     }
-    app.lanes.port(worker).spawner().clone().spawn(async move {
+    app.workers.get(worker_id).spawner().clone().spawn(async move {
         // An error: the client left before the 101 was out.
         if let Ok(io) = io.await {
-            let written = tunnel::run(io, candidate, route, app, worker, connection).await;
+            let written = tunnel::run(io, candidate, route, app, worker_id, connection).await;
             let entry = switched.and_then(|switched| switched.lock().take());
             if let Some(mut entry) = entry {
                 entry.end(written, true);
@@ -426,7 +429,7 @@ impl Service for PythonService {
 
     fn accept_failed(self: &Arc<Self>, error: &std::io::Error) {
         let reason = error.to_string();
-        self.app.lanes.in_loop(self.worker, move |py| {
+        self.app.workers.call_in_loop(self.worker_id, move |py| {
             failure::log_system(py, "connections cannot be accepted for now, and wait", &reason);
         });
     }
@@ -451,7 +454,7 @@ fn logged(entry: Entry, answer: ResponseFuture) -> ResponseFuture {
 /// Reads a body, whose Content-Type is `kind`, to its end.
 pub(crate) async fn read(
     app: &CompiledApp,
-    worker: usize,
+    worker_id: usize,
     route: &CompiledRoute,
     kind: Option<&HeaderValue>,
     body: RequestBody,
@@ -463,7 +466,7 @@ pub(crate) async fn read(
             Ok(RequestPayload::Form { fields, uploads: Mutex::new(files) })
         }
         None => {
-            let buffer = large_body::buffer_for(&body, route.body_size, &app.lanes, worker).await;
+            let buffer = large_body::buffer_for(&body, route.body_size, &app.workers, worker_id).await;
             if let Some(buffer) = buffer {
                 return large_body::read_into(buffer, body).await.map(RequestPayload::Object).map_err(Refusal::Body);
             }
@@ -475,11 +478,11 @@ pub(crate) async fn read(
 
 /// Says in the log why a form was not read, where that is this machine's fault. `asked` is the request's method and
 /// path.
-pub(crate) fn log_unstored(app: &CompiledApp, worker: usize, asked: &str, error: &FormError) {
+pub(crate) fn log_unstored(app: &CompiledApp, worker_id: usize, asked: &str, error: &FormError) {
     if let FormError::DiskFull(cause) | FormError::Storage(cause) = error {
         let reason = cause.to_string();
         let what = format!("{asked}: {}, an uploaded file could not be stored", error.status().as_u16());
-        app.lanes.in_loop(worker, move |py| failure::log_system(py, &what, &reason));
+        app.workers.call_in_loop(worker_id, move |py| failure::log_system(py, &what, &reason));
     }
 }
 
@@ -524,7 +527,7 @@ fn is_multipart(kind: &HeaderValue) -> bool {
 }
 
 async fn send_file(file: FileReply) -> Response<Body> {
-    let FileReply { app, worker, uri, path, status, headers, mut method, mut conditions } = file;
+    let FileReply { app, worker_id, uri, path, status, headers, mut method, mut conditions } = file;
     let asked = method.clone();
     // Conditions and ranges are about a successful GET or HEAD (RFC 9110, sections 13.2.1 and 14.2).
     let is_selected = status == StatusCode::OK && matches!(method, Method::GET | Method::HEAD);
@@ -553,7 +556,7 @@ async fn send_file(file: FileReply) -> Response<Body> {
             } else {
                 (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
             };
-            log_unread(&app, worker, &format!("{asked} {}", uri.path()), status, &path.display(), &error);
+            log_unread(&app, worker_id, &format!("{asked} {}", uri.path()), status, &path.display(), &error);
             text(status, said)
         }
     }
@@ -562,7 +565,7 @@ async fn send_file(file: FileReply) -> Response<Body> {
 /// Says in the log why a file was not sent.
 fn log_unread(
     app: &CompiledApp,
-    worker: usize,
+    worker_id: usize,
     asked: &str,
     status: StatusCode,
     file: &dyn std::fmt::Display,
@@ -570,7 +573,7 @@ fn log_unread(
 ) {
     let what = format!("{asked}: {}, {file} could not be read", status.as_u16());
     let reason = error.to_string();
-    app.lanes.in_loop(worker, move |py| failure::log_system(py, &what, &reason));
+    app.workers.call_in_loop(worker_id, move |py| failure::log_system(py, &what, &reason));
 }
 
 /// What a 503 says when there is no thread to be had.

@@ -9,9 +9,9 @@ use pyo3::types::{PyString, PyTuple};
 use slimeweb_http::Peer;
 
 use crate::guarded;
-use crate::lanes::event_loop::PlainCall;
-use crate::lanes::pool::Work;
 use crate::tunnel::Tunnel;
+use crate::worker::event_loop::SyncCall;
+use crate::worker::pool::PoolWork;
 
 /// The connection after a protocol switch, in the terms of `asyncio.Transport`. Every method may be called from any
 /// thread.
@@ -118,22 +118,22 @@ impl Transport {
     /// Calls back in the loop's thread that the protocol lives in, soon.
     #[pyo3(signature = (callback, *args))]
     fn call_soon(&self, callback: Py<PyAny>, args: Py<PyTuple>) {
-        self.tunnel.app.lanes.in_loop(self.tunnel.worker, move |py| run(py, &callback, &args));
+        self.tunnel.app.workers.call_in_loop(self.tunnel.worker_id, move |py| run(py, &callback, &args));
     }
 
-    /// Calls a plain function as plain handlers are called: on the loop's thread once calls from this route have shown
+    /// Calls a sync function as sync handlers are called: on the loop's thread once calls from this route have shown
     /// to be fast, in a pool thread until then; `blocking=` of the route says it outright. It may block in either case,
     /// and finds no running loop. False when there is no place for it in the pool: nothing will be called then.
     #[pyo3(signature = (callback, *args))]
     fn call_plain(&self, callback: Py<PyAny>, args: Py<PyTuple>) -> bool {
         let call =
-            PlainCall { call: Box::new(move |py| run(py, &callback, &args)), route: Arc::clone(&self.tunnel.route) };
-        self.tunnel.app.lanes.call(self.tunnel.worker, call)
+            SyncCall { call: Box::new(move |py| run(py, &callback, &args)), route: Arc::clone(&self.tunnel.route) };
+        self.tunnel.app.workers.call(self.tunnel.worker_id, call)
     }
 
     /// Calls back in a pool thread, where it may block. False when the pool is full: nothing will be called then.
     #[pyo3(signature = (callback, *args))]
     fn call_in_pool(&self, callback: Py<PyAny>, args: Py<PyTuple>) -> bool {
-        self.tunnel.app.lanes.pool.submit(Work::Call(Box::new(move |py| run(py, &callback, &args)))).is_ok()
+        self.tunnel.app.workers.pool.submit(PoolWork::Native(Box::new(move |py| run(py, &callback, &args)))).is_ok()
     }
 }

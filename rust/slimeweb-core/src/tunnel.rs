@@ -23,9 +23,9 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Sleep;
 
 use crate::app::{CompiledApp, Counters};
-use crate::lanes::event_loop::{Port, Turn};
 use crate::route::CompiledRoute;
 use crate::transport::Transport;
+use crate::worker::event_loop::{WorkItem, Worker};
 
 /// Bytes read that the protocol has not seen yet, at most (and one read's worth more).
 const WINDOW: usize = 256 * 1024;
@@ -40,7 +40,7 @@ const PARTING: Duration = Duration::from_secs(2);
 /// What the transport and the socket's task share.
 pub(crate) struct Tunnel {
     pub(crate) app: Arc<CompiledApp>,
-    pub(crate) worker: usize,
+    pub(crate) worker_id: usize,
     pub(crate) connection: Arc<ConnectionInfo>,
     /// None once it has been told that the connection is gone: whoever keeps its transport keeps it no longer.
     protocol: Mutex<Option<Py<PyAny>>>,
@@ -77,15 +77,15 @@ enum End {
 }
 
 impl Tunnel {
-    fn port(&self) -> &Arc<Port> {
-        self.app.lanes.port(self.worker)
+    fn worker(&self) -> &Arc<Worker> {
+        self.app.workers.get(self.worker_id)
     }
 
     /// Calls a method of the protocol, in the loop's thread. Not any more once it has been told that the connection is
     /// gone.
     fn tell(self: &Arc<Self>, call: impl FnOnce(&Arc<Self>, &Bound<'_, PyAny>) -> PyResult<()> + Send + 'static) {
         let tunnel = Arc::clone(self);
-        self.port().post(Turn::Call(Box::new(move |py| {
+        self.worker().post(WorkItem::LoopCall(Box::new(move |py| {
             let Some(protocol) = tunnel.protocol.lock().as_ref().map(|protocol| protocol.clone_ref(py)) else { return };
             let protocol = protocol.into_bound(py);
             if let Err(error) = call(&tunnel, &protocol) {
@@ -309,12 +309,12 @@ impl Drop for Goodbye {
 pub(crate) struct Candidate {
     protocol: Option<Py<PyAny>>,
     app: Arc<CompiledApp>,
-    worker: usize,
+    worker_id: usize,
 }
 
 impl Candidate {
-    pub(crate) fn new(protocol: Py<PyAny>, app: Arc<CompiledApp>, worker: usize) -> Self {
-        Self { protocol: Some(protocol), app, worker }
+    pub(crate) fn new(protocol: Py<PyAny>, app: Arc<CompiledApp>, worker_id: usize) -> Self {
+        Self { protocol: Some(protocol), app, worker_id }
     }
 
     /// The connection is there.
@@ -326,7 +326,7 @@ impl Candidate {
 impl Drop for Candidate {
     fn drop(&mut self) {
         let Some(protocol) = self.protocol.take() else { return };
-        self.app.lanes.in_loop(self.worker, move |py| {
+        self.app.workers.call_in_loop(self.worker_id, move |py| {
             let reason =
                 PyConnectionError::new_err("the connection was not switched: the client has left before, or cannot")
                     .into_value(py);
@@ -371,14 +371,14 @@ pub(crate) async fn run(
     candidate: Candidate,
     route: Arc<CompiledRoute>,
     app: Arc<CompiledApp>,
-    worker: usize,
+    worker_id: usize,
     connection: Arc<ConnectionInfo>,
 ) -> u64 {
     let protocol = candidate.take();
     let _counted = Counted::new(&app);
     let tunnel = Arc::new(Tunnel {
         app,
-        worker,
+        worker_id,
         connection,
         protocol: Mutex::new(protocol),
         route,

@@ -15,10 +15,10 @@ use pyo3::types::{PyBytes, PyString};
 use slimeweb_http::{Body, BodySender};
 
 use crate::failure::disconnected;
-use crate::lanes::waiting::Waiting;
 use crate::payload::new_future;
 use crate::reply::Reply;
 use crate::response::SlimeResponse;
+use crate::worker::waiting::Waiting;
 
 /// Writes a response body piece by piece, as fast as the client reads it.
 ///
@@ -201,9 +201,9 @@ impl BodyWriter {
         let response = self.response.bind(py);
         let request = response.get().request().get();
         let task = Arc::clone(response.get().task());
-        let (app, worker) = (Arc::clone(&request.app), request.worker);
+        let (app, worker_id) = (Arc::clone(&request.app), request.worker_id);
         Box::new(move || {
-            app.lanes.in_loop(worker, move |py| {
+            app.workers.call_in_loop(worker_id, move |py| {
                 let task = task.lock().as_ref().map(|task| task.clone_ref(py));
                 if let Some(Err(error)) = task.map(|task| task.call_method0(py, intern!(py, "cancel"))) {
                     error.write_unraisable(py, None);
@@ -362,9 +362,9 @@ impl BodyWriter {
         self.waiting.add(py, &future)?;
         if !self.waiting.armed.swap(true, Ordering::AcqRel) {
             let request = self.response.get().request().get();
-            let (app, worker, waiting) = (Arc::clone(&request.app), request.worker, Arc::clone(&self.waiting));
+            let (app, worker_id, waiting) = (Arc::clone(&request.app), request.worker_id, Arc::clone(&self.waiting));
             self.sender.on_room(Box::new(move || {
-                app.lanes.in_loop(worker, move |py| {
+                app.workers.call_in_loop(worker_id, move |py| {
                     // Whoever adds one from here on asks the sender anew.
                     waiting.armed.store(false, Ordering::Release);
                     waiting.resolve(py);

@@ -22,13 +22,13 @@ __all__ = [
     "ClientWait",
     "Handle",
     "Headers",
-    "LoopPort",
     "LoopSocket",
     "Server",
     "SlimeFile",
     "SlimeRequest",
     "SlimeResponse",
     "Transport",
+    "WorkerHandle",
     "__version__",
     "forget_server",
     "json_dumps",
@@ -277,7 +277,7 @@ class Server:
         response_members: Mapping[str, Callable[..., Any]],
         access: Callable[[str, str, str, int, int, float, bool], None] | None,
     ) -> None: ...
-    def ports(self) -> list[LoopPort]: ...
+    def workers(self) -> list[WorkerHandle]: ...
     def shutdown(self) -> None: ...
     def cut(self) -> None: ...
     def pending(self) -> tuple[int, int, int, dict[str, int]]: ...
@@ -285,8 +285,8 @@ class Server:
     def stop(self, timeout: float = 1.0) -> bool: ...
 
 @final
-class LoopPort:
-    """A worker, as its event loop's selector sees it."""
+class WorkerHandle:
+    """A worker, as the selector of its event loop uses it."""
 
     def attach(
         self,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from _typeshed import FileDescriptorLike
 
-    from slimeweb._core import LoopPort
+    from slimeweb._core import WorkerHandle
 
 __all__ = ["STOPPING", "LoopThread", "Loops"]
 
@@ -44,14 +44,14 @@ _PATIENCE = 0.5
 _logger = logging.getLogger("slimeweb")
 
 
-class PortSelector(selectors.BaseSelector):
+class WorkerSelector(selectors.BaseSelector):
     """A selector that serves a worker's connections while the loop has nothing else to do.
 
-    The loop's own files (its clients' sockets, its self-pipe) are in one of the system's, which the port watches.
+    The loop's own files (its clients' sockets, its self-pipe) are in one of the system's, which the worker watches.
     """
 
-    def __init__(self, port: LoopPort) -> None:
-        self._port = port
+    def __init__(self, worker: WorkerHandle) -> None:
+        self._worker = worker
         # epoll and kqueue, which is what the default is where workers run, have one file for all that they watch.
         files = selectors.DefaultSelector()
         self._files: selectors.BaseSelector = files
@@ -63,7 +63,7 @@ class PortSelector(selectors.BaseSelector):
         `OSError` when the system's selector cannot be watched.
         """
         self._loop = loop
-        self._port.attach(loop, self._fileno, self._run_callbacks, substitute)
+        self._worker.attach(loop, self._fileno, self._run_callbacks, substitute)
 
     def _run_callbacks(self, ready: list[tuple[int, int]] | None) -> bool:
         """Runs the callbacks of files that are ready, as the loop would. False while debugging: `asyncio` times them.
@@ -105,7 +105,7 @@ class PortSelector(selectors.BaseSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """The loop's files that are ready, after at most `timeout` seconds; none where something else is to be done."""
-        return self._files.select(0) if self._port.select(timeout) else []
+        return self._files.select(0) if self._worker.select(timeout) else []
 
     def register(self, fileobj: FileDescriptorLike, events: int, data: Any = None) -> selectors.SelectorKey:
         """Begins to watch a file."""
@@ -135,7 +135,7 @@ class PortSelector(selectors.BaseSelector):
 
     def close(self) -> None:
         """Ends all of it."""
-        self._port.detach()
+        self._worker.detach()
         self._files.close()
 
 
@@ -144,20 +144,20 @@ class WorkerLoop(asyncio.SelectorEventLoop):
     sits in the selector, kept by a plain handler there.
     """
 
-    def __init__(self, port: LoopPort, selector: PortSelector, name: str) -> None:
-        self._port = port
+    def __init__(self, worker: WorkerHandle, selector: WorkerSelector, name: str) -> None:
+        self._worker = worker
         self._executor = LoopExecutor(f"{name}-thread")
         self._has_executor_of_its_own = True
         super().__init__(selector)
         # What each task and future asks for is in the object, and not Python: a method of the class takes longer than
         # all the rest of making one.
-        vars(self)["is_running"] = port.is_running
+        vars(self)["is_running"] = worker.is_running
 
     def set_debug(self, enabled: bool) -> None:
         """As of any loop. It is `asyncio`'s own queue that checks and times callbacks."""
         super().set_debug(enabled)
         # `bool()` is False.
-        quick = {"call_soon": self._port.call_soon, "call_soon_threadsafe": self._port.call_soon, "get_debug": bool}
+        quick = {"call_soon": self._worker.call_soon, "call_soon_threadsafe": self._worker.call_soon, "get_debug": bool}
         for name, method in quick.items():
             if enabled:
                 vars(self).pop(name, None)
@@ -167,15 +167,15 @@ class WorkerLoop(asyncio.SelectorEventLoop):
     def call_soon(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
-        """As of any loop, and looked up only while debugging: in `asyncio`'s own queue the port does not see it."""
-        self._port.rouse()
+        """As of any loop, and looked up only while debugging: in `asyncio`'s own queue the worker does not see it."""
+        self._worker.rouse()
         return super().call_soon(callback, *args, context=context)
 
     def call_at(
         self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """As of any loop."""
-        self._port.rouse()
+        self._worker.rouse()
         return super().call_at(when, callback, *args, context=context)
 
     def run_in_executor(self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
@@ -197,7 +197,7 @@ class WorkerLoop(asyncio.SelectorEventLoop):
     def stop(self) -> None:
         """As of any loop."""
         super().stop()
-        self._port.rouse()
+        self._worker.rouse()
 
     def _make_socket_transport(self, sock: socket.socket, *args: Any, **options: Any) -> asyncio.Transport:
         transport: Any = super()._make_socket_transport(sock, *args, **options)  # type: ignore[misc]
@@ -233,7 +233,7 @@ class WorkerLoop(asyncio.SelectorEventLoop):
     def is_running(self) -> bool:
         """Whether the loop runs. No, as a substitute sees it that is about to: a loop asks itself before it begins.
 
-        Looked up only where the port cannot tell: it says yes to who runs within the loop.
+        Looked up only where the worker cannot tell: it says yes to who runs within the loop.
         """
         if self._substitute == threading.get_ident():
             return asyncio._get_running_loop() is self
@@ -241,13 +241,13 @@ class WorkerLoop(asyncio.SelectorEventLoop):
 
 
 class LoopThread:
-    """A worker's thread with its event loop, which does what arrives at its port."""
+    """A worker's thread with its event loop, which runs what its worker is given."""
 
-    def __init__(self, port: LoopPort, name: str) -> None:
+    def __init__(self, worker: WorkerHandle, name: str) -> None:
         """Starts the thread and returns once its loop runs."""
-        self._port = port
-        selector = PortSelector(port)
-        self._loop = WorkerLoop(port, selector, name)
+        self._worker = worker
+        selector = WorkerSelector(worker)
+        self._loop = WorkerLoop(worker, selector, name)
         selector.attach(self._loop, self._substitute)
         self._running = threading.Event()
         self._unsubstituted = threading.Event()
@@ -312,7 +312,7 @@ class LoopThread:
         """Runs the loop for as long as its own thread does not come back. Called on a thread for that purpose."""
         self._unsubstituted.clear()
         try:
-            self._keep_running(self._loop.run_as_substitute, lambda: self._stopping or self._port.is_recalled())
+            self._keep_running(self._loop.run_as_substitute, lambda: self._stopping or self._worker.is_recalled())
             if self._stopping:
                 # For the loop's own thread, which has not heard of it.
                 self._loop.call_soon_threadsafe(self._loop.stop)
@@ -334,8 +334,8 @@ class LoopThread:
 class Loops:
     """The loops of a server, one per worker."""
 
-    def __init__(self, ports: Sequence[LoopPort]) -> None:
-        self._threads = [LoopThread(port, f"slime-loop-{number}") for number, port in enumerate(ports)]
+    def __init__(self, workers: Sequence[WorkerHandle]) -> None:
+        self._threads = [LoopThread(worker, f"slime-loop-{number}") for number, worker in enumerate(workers)]
 
     @property
     def first(self) -> LoopThread:

@@ -103,7 +103,7 @@ class Serving:
 
     def get_ready(self) -> None:
         """The first half of `start`: all but to serve."""
-        self._loops = Loops(self._server.ports())
+        self._loops = Loops(self._server.workers())
         self._plugins.call("slime_startup", app=self._app)
         self._lifecycle.start(self._loops.first)
 

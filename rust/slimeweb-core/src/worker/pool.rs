@@ -1,4 +1,4 @@
-//! The pool lane: a bounded number of Python threads for handlers that block, or may.
+//! The pool: a bounded number of Python threads for handlers that block, or may.
 //!
 //! A few threads serve handlers that compute: more would only fight over the cores (and, on a GIL build, over the GIL).
 //! Work that has waited longer than [`PATIENCE`] says that the threads there are blocked, unless they are seen to
@@ -19,7 +19,7 @@ use parking_lot::{Condvar, Mutex};
 use pyo3::prelude::*;
 
 use super::clocks::Clocks;
-use super::event_loop::PlainCall;
+use super::event_loop::SyncCall;
 use super::pace::Trial;
 use super::waiting;
 use crate::request_context::{self, RequestContext};
@@ -32,18 +32,18 @@ const LONG_PATIENCE: Duration = Duration::from_millis(32);
 /// What CPython gives its own threads on most systems; reserved, not used, until touched.
 const STACK: usize = 8 << 20;
 
-/// What a pool thread may be asked to do.
-pub(crate) enum Work {
+/// What a pool thread can be given to do.
+pub(crate) enum PoolWork {
     /// Run a handler.
-    Handle(Box<RequestContext>),
-    /// Call a plain function that may turn out to be fast.
-    Plain(PlainCall),
-    /// Run anything else that needs the interpreter and may take its time.
-    Call(Box<dyn FnOnce(Python<'_>) + Send>),
+    Handler(Box<RequestContext>),
+    /// Call a sync function that may turn out to be fast.
+    SyncCall(SyncCall),
+    /// Run a Rust function that needs the interpreter and may take long.
+    Native(Box<dyn FnOnce(Python<'_>) + Send>),
 }
 
 /// The pool's threads are busy and its queue is at its limit.
-pub(crate) struct Full(pub(crate) Work);
+pub(crate) struct Full(pub(crate) PoolWork);
 
 pub(crate) struct Pool {
     state: Mutex<State>,
@@ -59,7 +59,7 @@ pub(crate) struct Pool {
 }
 
 struct State {
-    queue: VecDeque<(Instant, Work)>,
+    queue: VecDeque<(Instant, PoolWork)>,
     /// Threads that wait for work, the one that came last at the end: it is woken first.
     idle: Vec<Arc<Condvar>>,
     /// Threads that have been woken and have not looked for work since.
@@ -102,7 +102,7 @@ impl Pool {
     }
 
     /// Queues work, or gives it back when that would be too much. Never blocks for longer than a queue operation.
-    pub(crate) fn submit(self: &Arc<Self>, work: Work) -> Result<(), Full> {
+    pub(crate) fn submit(self: &Arc<Self>, work: PoolWork) -> Result<(), Full> {
         let mut state = self.state.lock();
         // Threads still to be started count as room: only work beyond every thread has to fit the queue.
         let unstarted = self.limit.saturating_sub(state.active());
@@ -148,15 +148,15 @@ impl Pool {
 
     /// Queues a request, or answers it where that would be too much.
     pub(crate) fn handle(self: &Arc<Self>, context: Box<RequestContext>) {
-        if let Err(Full(Work::Handle(context))) = self.submit(Work::Handle(context)) {
+        if let Err(Full(PoolWork::Handler(context))) = self.submit(PoolWork::Handler(context)) {
             context.refuse();
         }
     }
 
     /// Queues a call, or gives it back when that would be too much.
-    pub(crate) fn call(self: &Arc<Self>, call: PlainCall) -> Result<(), PlainCall> {
-        match self.submit(Work::Plain(call)) {
-            Err(Full(Work::Plain(call))) => Err(call),
+    pub(crate) fn call(self: &Arc<Self>, call: SyncCall) -> Result<(), SyncCall> {
+        match self.submit(PoolWork::SyncCall(call)) {
+            Err(Full(PoolWork::SyncCall(call))) => Err(call),
             _ => Ok(()),
         }
     }
@@ -231,17 +231,17 @@ impl Pool {
         Python::attach(|py| {
             while let Some(work) = self.ready().or_else(|| py.detach(|| self.next(&bell))) {
                 let ran = catch_unwind(AssertUnwindSafe(|| match work {
-                    Work::Handle(context) => {
+                    PoolWork::Handler(context) => {
                         let trial = Trial::begin(&context.route.pace);
                         request_context::run(py, context);
                         trial.end();
                     }
-                    Work::Plain(PlainCall { call, route }) => {
+                    PoolWork::SyncCall(SyncCall { call, route }) => {
                         let trial = Trial::begin(&route.switched_pace);
                         call(py);
                         trial.end();
                     }
-                    Work::Call(call) => call(py),
+                    PoolWork::Native(call) => call(py),
                 }));
                 if ran.is_err() {
                     // The panic hook has reported it; the request's dropped reply makes a 500.
@@ -257,7 +257,7 @@ impl Pool {
     }
 
     /// Work that is there already, if nobody holds the queue: no reason to detach then.
-    fn ready(&self) -> Option<Work> {
+    fn ready(&self) -> Option<PoolWork> {
         let mut state = self.state.try_lock()?;
         if state.active() > self.limit {
             return None;
@@ -266,7 +266,7 @@ impl Pool {
     }
 
     /// Waits for work, detached. None: the thread is to end.
-    fn next(self: &Arc<Self>, bell: &Arc<Condvar>) -> Option<Work> {
+    fn next(self: &Arc<Self>, bell: &Arc<Condvar>) -> Option<PoolWork> {
         let mut state = self.state.lock();
         loop {
             if state.active() > self.limit {

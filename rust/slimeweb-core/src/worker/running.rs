@@ -61,7 +61,7 @@ impl Running {
         self.is_running.bind(py).call1((&self.event_loop,))?.extract()
     }
 
-    /// A plain handler must not find a running loop: `asyncio.run()` and its like would refuse to work.
+    /// A sync handler must not find a running loop: `asyncio.run()` and its like would refuse to work.
     pub(super) fn hide<'a>(&'a self, py: Python<'a>) -> Hidden<'a> {
         self.say(py, py.None().bind(py));
         Hidden { running: self, py }

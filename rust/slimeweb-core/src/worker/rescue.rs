@@ -3,7 +3,7 @@
 //!
 //! One thread looks at all workers every [`TICK`], and finds those that are at the same piece of work as the last time.
 //!
-//! Where that is a plain function, the event loop has nothing to do with it: a *substitute* runs the loop, and with it
+//! Where that is a sync function, the event loop has nothing to do with it: a *substitute* runs the loop, and with it
 //! all that the worker does, on a thread of its own. Where it is the loop itself that does not go on, since a coroutine
 //! or callback blocks it, a *stand-in* drives the worker's executor: it reads and answers requests, but runs no Python,
 //! and coroutines are started on the loops of other workers. Plain handlers go to the pool in both cases. The worker's
@@ -18,8 +18,8 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 use pyo3::prelude::*;
 
-use super::Lanes;
-use super::event_loop::Port;
+use super::Workers;
+use super::event_loop::Worker;
 
 /// Between two looks at the workers: one that is busy with one thing for one to two of these is taken for stuck.
 const TICK: Duration = Duration::from_millis(4);
@@ -47,11 +47,11 @@ struct StandIns {
 }
 
 impl Watch {
-    /// Starts to look, for as long as `lanes` lives.
-    pub(crate) fn start(lanes: &Arc<Lanes>) -> std::io::Result<()> {
-        let weak = Arc::downgrade(lanes);
+    /// Starts to look, for as long as `workers` lives.
+    pub(crate) fn start(workers: &Arc<Workers>) -> std::io::Result<()> {
+        let weak = Arc::downgrade(workers);
         let watching = thread::Builder::new().name("slime-watch".to_owned()).spawn(move || run(&weak))?;
-        *lanes.watch.thread.lock() = Some(watching.thread().clone());
+        *workers.watch.thread.lock() = Some(watching.thread().clone());
         Ok(())
     }
 
@@ -69,52 +69,52 @@ impl Watch {
     }
 
     /// No more rescues. Waits until the stand-ins have gone, at most `timeout`: true when they have.
-    pub(crate) fn close(&self, lanes: &Lanes, timeout: Duration) -> bool {
+    pub(crate) fn close(&self, workers: &Workers, timeout: Duration) -> bool {
         let mut stand_ins = self.stand_ins.lock();
         stand_ins.closed = true;
-        for port in &lanes.ports {
-            port.dismiss();
+        for worker in &workers.list {
+            worker.dismiss();
         }
         self.wake();
         !self.ended.wait_while_for(&mut stand_ins, |stand_ins| stand_ins.alive > 0, timeout).timed_out()
     }
 }
 
-fn run(lanes: &Weak<Lanes>) {
+fn run(workers: &Weak<Workers>) {
     // How far each worker was, and for how many looks it has been there.
     let mut seen: Vec<(u64, u32)> = Vec::new();
     let mut quiet = 0;
     loop {
         {
-            let Some(lanes) = lanes.upgrade() else { return };
-            if lanes.watch.stand_ins.lock().closed {
+            let Some(workers) = workers.upgrade() else { return };
+            if workers.watch.stand_ins.lock().closed {
                 return;
             }
-            seen.resize(lanes.ports.len(), (0, 0));
+            seen.resize(workers.list.len(), (0, 0));
             quiet += 1;
-            for (number, (port, (seen, looks))) in lanes.ports.iter().zip(&mut seen).enumerate() {
-                let progress = port.progress();
+            for (number, (worker, (seen, looks))) in workers.list.iter().zip(&mut seen).enumerate() {
+                let progress = worker.progress();
                 if progress != *seen {
                     quiet = 0;
                     (*seen, *looks) = (progress, 0);
-                } else if port.is_away(progress) {
+                } else if worker.is_undriven(progress) {
                     quiet = 0;
-                    rescue(&lanes, number, progress);
+                    rescue(&workers, number, progress);
                     *looks = looks.saturating_add(1);
-                    if port.is_rescued() {
-                        if *looks >= STUCK && !port.is_stuck() {
-                            port.set_stuck(progress);
+                    if worker.is_rescued() {
+                        if *looks >= STUCK && !worker.is_stuck() {
+                            worker.set_stuck(progress);
                         }
                         // What other threads have posted since, or while no other worker could take it.
-                        lanes.redistribute(number);
+                        workers.redistribute(number);
                     }
                 }
             }
             if quiet > BOREDOM {
-                lanes.watch.asleep.store(true, Ordering::SeqCst);
+                workers.watch.asleep.store(true, Ordering::SeqCst);
                 // A worker that has left before it could see that nobody looks is seen here.
-                if lanes.ports.iter().zip(&seen).any(|(port, (seen, _))| port.progress() != *seen) {
-                    lanes.watch.asleep.store(false, Ordering::SeqCst);
+                if workers.list.iter().zip(&seen).any(|(worker, (seen, _))| worker.progress() != *seen) {
+                    workers.watch.asleep.store(false, Ordering::SeqCst);
                     quiet = 0;
                 }
             }
@@ -129,23 +129,23 @@ fn run(lanes: &Weak<Lanes>) {
 }
 
 /// Sends somebody to a worker that has been at `progress` for too long.
-pub(crate) fn rescue(lanes: &Arc<Lanes>, number: usize, progress: u64) {
-    let port = lanes.port(number);
-    let mut stand_ins = lanes.watch.stand_ins.lock();
+pub(crate) fn rescue(workers: &Arc<Workers>, number: usize, progress: u64) {
+    let worker = workers.get(number);
+    let mut stand_ins = workers.watch.stand_ins.lock();
     if stand_ins.closed {
         return;
     }
-    let theirs = Arc::clone(lanes);
-    if port.is_in_plain(progress) {
-        if !port.lend(progress) {
+    let theirs = Arc::clone(workers);
+    if worker.is_in_sync_call(progress) {
+        if !worker.lend(progress) {
             return;
         }
-        let substitute = move || substitute(theirs.port(number));
+        let substitute = move || substitute(theirs.get(number));
         if thread::Builder::new().name(format!("slime-substitute-{number}")).spawn(substitute).is_err() {
             // The system has no thread to give: the worker's connections wait.
-            port.give_back();
+            worker.give_back();
         }
-    } else if !port.is_rescued() && port.let_in(progress) {
+    } else if !worker.is_rescued() && worker.let_in(progress) {
         let stand_in = move || {
             stand_in(&theirs, number);
             theirs.watch.stand_ins.lock().alive -= 1;
@@ -154,24 +154,24 @@ pub(crate) fn rescue(lanes: &Arc<Lanes>, number: usize, progress: u64) {
         if thread::Builder::new().name(format!("slime-stand-in-{number}")).spawn(stand_in).is_ok() {
             stand_ins.alive += 1;
         } else {
-            port.dismiss();
+            worker.dismiss();
         }
     }
 }
 
-fn substitute(port: &Port) {
+fn substitute(worker: &Worker) {
     Python::attach(|py| {
-        if let Some(substitute) = port.substitute(py)
+        if let Some(substitute) = worker.substitute(py)
             && let Err(error) = substitute.call0(py)
         {
             error.write_unraisable(py, Some(substitute.bind(py)));
         }
     });
-    port.give_back();
+    worker.give_back();
 }
 
-fn stand_in(lanes: &Arc<Lanes>, number: usize) {
-    lanes.redistribute(number);
-    let port = lanes.port(number);
-    port.run_until(|_| if port.is_rescued() { Poll::Pending } else { Poll::Ready(()) });
+fn stand_in(workers: &Arc<Workers>, number: usize) {
+    workers.redistribute(number);
+    let worker = workers.get(number);
+    worker.run_until(|_| if worker.is_rescued() { Poll::Pending } else { Poll::Ready(()) });
 }

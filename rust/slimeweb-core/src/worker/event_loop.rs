@@ -1,9 +1,9 @@
 //! A worker's thread: an `asyncio` loop, in whose selector the worker's connections are served.
 //!
-//! `asyncio` asks its selector which files are ready, and waits there. What it asks is [`LoopPort::select`]: it runs
-//! the worker's [`Executor`] until there is something for Python to do. Handlers are called right there, on the thread
-//! that has read the request and will write the answer, inside of the running loop: no other thread is woken on the
-//! way, and `asyncio` needs no turn of its own unless a coroutine has left something to do.
+//! `asyncio` asks its selector which files are ready, and waits there. What it asks is [`WorkerHandle::select`]: it
+//! runs the worker's [`Executor`] until there is something for Python to do. Handlers are called right there, on the
+//! thread that has read the request and will write the answer, inside of the running loop: no other thread is woken on
+//! the way, and `asyncio` needs no turn of its own unless a coroutine has left something to do.
 
 use std::collections::VecDeque;
 use std::os::fd::{BorrowedFd, RawFd};
@@ -25,7 +25,7 @@ use tokio::io::{self, Interest};
 use tokio::sync::Semaphore;
 use tokio::time::Sleep;
 
-use super::Lanes;
+use super::Workers;
 use super::callback::Handle;
 use super::files::{Files, Ready};
 use super::pace::Pace;
@@ -37,36 +37,36 @@ use crate::guarded;
 use crate::request_context::{self, RequestContext};
 use crate::route::CompiledRoute;
 
-/// What a worker's thread may be asked to do.
-pub(crate) enum Turn {
-    /// Run a plain handler that is known to be fast.
-    Inline(Box<RequestContext>),
-    /// Call another plain function that is known to be.
-    Plain(PlainCall),
+/// What a worker's thread can be given to do.
+pub(crate) enum WorkItem {
+    /// Run a sync handler that is known to be fast.
+    SyncHandler(Box<RequestContext>),
+    /// Call another sync function that is known to be fast.
+    SyncCall(SyncCall),
     /// Start a coroutine handler.
-    Handle(Box<RequestContext>),
-    /// Do what `asyncio` was asked to call soon.
-    Soon(Py<Handle>),
-    /// Call something that belongs to the loop.
-    Call(Box<dyn FnOnce(Python<'_>) + Send>),
+    AsyncHandler(Box<RequestContext>),
+    /// Run a callback of `loop.call_soon`.
+    Callback(Py<Handle>),
+    /// Call a Rust function that belongs on the loop's thread.
+    LoopCall(Box<dyn FnOnce(Python<'_>) + Send>),
 }
 
-/// A call of a plain function, after a protocol switch that a route has made.
-pub(crate) struct PlainCall {
+/// A call of a sync function, after a protocol switch by `route`.
+pub(crate) struct SyncCall {
     pub(crate) call: Box<dyn FnOnce(Python<'_>) + Send>,
     pub(crate) route: Arc<CompiledRoute>,
 }
 
-/// Set in a port's progress while no thread drives the executor.
-const AWAY: u64 = 1;
-/// Set in a port's progress while a plain function runs on the worker's own thread.
-const PLAIN: u64 = 2;
-/// What a piece of work adds to a port's progress.
-const STEP: u64 = 4;
+/// Set in a worker's progress while its thread does not drive the executor.
+const UNDRIVEN: u64 = 1;
+/// Set in a worker's progress while a sync function runs on its own thread.
+const IN_SYNC_CALL: u64 = 2;
+/// What each piece of work adds to a worker's progress.
+const ITEM: u64 = 4;
 
-/// Looks for more to do that a thread may take without detaching, between two waits. With the GIL every wait gives it
-/// to another worker's thread, if there is one that wants it, and the two then take turns for each file that is ready.
-const GLANCES: u32 = 16;
+/// How often a thread polls for more to do without detaching, between two waits. With the GIL every wait passes it to
+/// another worker's thread that wants it, and the two would then alternate for each file that is ready.
+const POLLS_ATTACHED: u32 = 16;
 
 /// Who runs a worker's loop.
 #[derive(Clone, Copy, PartialEq)]
@@ -79,12 +79,12 @@ enum Loan {
     Recalled,
 }
 
-/// A worker, as others see it. Its inbox is bounded by what fills it: requests by the connections there may be, the
-/// rest by their own windows.
-pub(crate) struct Port {
+/// A worker: its executor, and the queue of what its thread is to do. The queue is bounded by what fills it: requests
+/// by the number of connections, the rest by their own windows.
+pub(crate) struct Worker {
     executor: Executor,
-    inbox: Mutex<VecDeque<Turn>>,
-    /// Grows by [`STEP`] with each piece of work, and says where the thread is: [`AWAY`], [`PLAIN`].
+    inbox: Mutex<VecDeque<WorkItem>>,
+    /// Grows by [`ITEM`] with each piece of work, and says where the thread is: [`UNDRIVEN`], [`IN_SYNC_CALL`].
     progress: AtomicU64,
     /// A stand-in drives the executor.
     rescued: AtomicBool,
@@ -109,9 +109,9 @@ pub(crate) struct Port {
     pub(crate) large_bodies: Arc<Semaphore>,
 }
 
-/// Why a worker's thread stops to wait.
-enum Event {
-    /// There are turns in the inbox.
+/// Why a wait of a worker's thread has ended.
+enum WakeReason {
+    /// There are items in the inbox.
     Work,
     /// The worker's own thread wants its loop back from the substitute that sees this.
     Recall,
@@ -123,19 +123,19 @@ enum Event {
 
 /// How long a worker's thread may wait.
 #[derive(Clone, Copy)]
-enum Patience {
-    /// For one look at the sockets.
-    None,
+enum Timeout {
+    /// One poll of the sockets.
+    Zero,
     Until(Instant),
-    Endless,
+    Never,
 }
 
-impl Port {
+impl Worker {
     pub(crate) fn new() -> std::io::Result<Arc<Self>> {
         Ok(Arc::new(Self {
             executor: Executor::new()?,
             inbox: Mutex::default(),
-            progress: AtomicU64::new(AWAY),
+            progress: AtomicU64::new(UNDRIVEN),
             rescued: AtomicBool::new(false),
             stuck: AtomicBool::new(false),
             loan: Mutex::new(Loan::None),
@@ -151,9 +151,9 @@ impl Port {
         }))
     }
 
-    /// Queues a turn from any thread.
-    pub(crate) fn post(&self, turn: Turn) {
-        self.inbox.lock().push_back(turn);
+    /// Queues an item, from any thread.
+    pub(crate) fn post(&self, item: WorkItem) {
+        self.inbox.lock().push_back(item);
         self.spawner().wake();
     }
 
@@ -171,14 +171,14 @@ impl Port {
     }
 
     /// Whether the thread did not drive the executor at that point.
-    pub(crate) fn is_away(&self, progress: u64) -> bool {
+    pub(crate) fn is_undriven(&self, progress: u64) -> bool {
         // Before its first wait the thread has not begun.
-        progress & AWAY != 0 && progress > AWAY
+        progress & UNDRIVEN != 0 && progress > UNDRIVEN
     }
 
-    /// Whether it was in a plain function at that point.
-    pub(crate) fn is_in_plain(&self, progress: u64) -> bool {
-        progress & PLAIN != 0
+    /// Whether it was in a sync function at that point.
+    pub(crate) fn is_in_sync_call(&self, progress: u64) -> bool {
+        progress & IN_SYNC_CALL != 0
     }
 
     /// Whether another thread than the worker's own looks after its connections: nothing is to run on it that might
@@ -214,12 +214,12 @@ impl Port {
         away
     }
 
-    /// Gives the loop to a substitute, unless the thread has come back from the plain function that it was in at
+    /// Gives the loop to a substitute, unless the thread has come back from the sync function that it was in at
     /// `progress`.
     pub(crate) fn lend(&self, progress: u64) -> bool {
         let mut loan = self.loan.lock();
         // The thread that comes back changes it as well: only one of the two can.
-        let (still, away) = (Ordering::SeqCst, progress + STEP - PLAIN);
+        let (still, away) = (Ordering::SeqCst, progress + ITEM - IN_SYNC_CALL);
         if *loan != Loan::None || self.progress.compare_exchange(progress, away, still, still).is_err() {
             return false;
         }
@@ -273,23 +273,24 @@ impl Port {
         self.executor.run_until(until)
     }
 
-    pub(crate) fn take_inbox(&self) -> VecDeque<Turn> {
+    pub(crate) fn take_inbox(&self) -> VecDeque<WorkItem> {
         std::mem::take(&mut *self.inbox.lock())
     }
 
-    /// Takes the turns that another thread can do. The others keep their places, since their order counts and the
-    /// worker's thread may be back at them already.
-    pub(crate) fn take_movable(&self) -> VecDeque<Turn> {
+    /// Takes the items that another thread can do. The others keep their places, since their order counts and the
+    /// worker's thread may be at them again.
+    pub(crate) fn take_movable(&self) -> VecDeque<WorkItem> {
         let mut inbox = self.inbox.lock();
-        let (own, others) =
-            std::mem::take(&mut *inbox).into_iter().partition(|turn| matches!(turn, Turn::Call(_) | Turn::Soon(_)));
+        let (own, others) = std::mem::take(&mut *inbox)
+            .into_iter()
+            .partition(|item| matches!(item, WorkItem::LoopCall(_) | WorkItem::Callback(_)));
         *inbox = own;
         others
     }
 
     /// Serves connections until there is something to do in Python. To be called detached.
-    fn wait(&self, patience: Patience) -> Event {
-        self.progress.fetch_add(STEP - AWAY, Ordering::SeqCst);
+    fn wait(&self, limit: Timeout) -> WakeReason {
+        self.progress.fetch_add(ITEM - UNDRIVEN, Ordering::SeqCst);
         if self.is_rescued() {
             self.dismiss();
         }
@@ -297,47 +298,48 @@ impl Port {
         let mut sleep: Option<Pin<Box<Sleep>>> = None;
         let until = |cx: &mut Context<'_>| {
             if self.is_recalled() {
-                return Poll::Ready(Event::Recall);
+                return Poll::Ready(WakeReason::Recall);
             }
             if let Some(ready) = self.files_ready(cx) {
-                return Poll::Ready(Event::Files(ready));
+                return Poll::Ready(WakeReason::Files(ready));
             }
             if !self.inbox.lock().is_empty() {
-                return Poll::Ready(Event::Work);
+                return Poll::Ready(WakeReason::Work);
             }
-            match patience {
-                Patience::None if looked => Poll::Ready(Event::Time),
-                Patience::None => {
+            match limit {
+                Timeout::Zero if looked => Poll::Ready(WakeReason::Time),
+                Timeout::Zero => {
                     looked = true;
                     Poll::Pending
                 }
-                Patience::Until(at) => sleep
+                Timeout::Until(at) => sleep
                     .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at.into())))
                     .as_mut()
                     .poll(cx)
-                    .map(|()| Event::Time),
-                Patience::Endless => Poll::Pending,
+                    .map(|()| WakeReason::Time),
+                Timeout::Never => Poll::Pending,
             }
         };
-        let event = match patience {
-            Patience::None => self.executor.spin_until(until),
-            Patience::Until(_) | Patience::Endless => self.executor.run_until(until),
+        let reason = match limit {
+            Timeout::Zero => self.executor.spin_until(until),
+            Timeout::Until(_) | Timeout::Never => self.executor.run_until(until),
         };
-        self.progress.fetch_add(STEP + AWAY, Ordering::SeqCst);
-        event
+        self.progress.fetch_add(ITEM + UNDRIVEN, Ordering::SeqCst);
+        reason
     }
 
-    /// What there is to do already. Asks the sockets that the loop watches, and not the connections.
-    fn glance(&self) -> Option<Event> {
-        self.progress.fetch_add(STEP, Ordering::Relaxed);
+    /// Polls for what there is to do, without detaching: the inbox and the files that the loop watches, not the
+    /// connections.
+    fn poll_attached(&self) -> Option<WakeReason> {
+        self.progress.fetch_add(ITEM, Ordering::Relaxed);
         if self.is_recalled() {
             return None;
         }
         if !self.inbox.lock().is_empty() {
-            return Some(Event::Work);
+            return Some(WakeReason::Work);
         }
         let ready = self.files.lock().as_ref()?.get_ref().ready().ok()?;
-        Some(Event::Files(ready))
+        Some(WakeReason::Files(ready))
     }
 
     fn files_ready(&self, cx: &mut Context<'_>) -> Option<Ready> {
@@ -358,28 +360,28 @@ impl Port {
         let own = !self.lent.load(Ordering::Acquire);
         let mut hidden = None;
         for _ in 0..count {
-            let Some(turn) = self.inbox.lock().pop_front() else { break };
-            let plain = match turn {
-                Turn::Inline(context) if own => Plain::Handler(context),
-                Turn::Plain(call) if own => Plain::Other(call),
+            let Some(item) = self.inbox.lock().pop_front() else { break };
+            let work = match item {
+                WorkItem::SyncHandler(context) if own => SyncWork::Handler(context),
+                WorkItem::SyncCall(call) if own => SyncWork::Call(call),
                 // A substitute is there for what cannot run anywhere else.
-                Turn::Inline(context) => {
+                WorkItem::SyncHandler(context) => {
                     pool.handle(context);
                     continue;
                 }
-                Turn::Plain(call) => match pool.call(call) {
+                WorkItem::SyncCall(call) => match pool.call(call) {
                     Ok(()) => continue,
                     // The pool is full: better here than never.
-                    Err(call) => Plain::Other(call),
+                    Err(call) => SyncWork::Call(call),
                 },
-                turn => {
+                item => {
                     hidden = None;
-                    self.progress.fetch_add(STEP, Ordering::Relaxed);
-                    match turn {
-                        Turn::Soon(handle) => Handle::run(handle.bind(py), running.event_loop.bind(py))?,
-                        Turn::Handle(context) => catch(|| request_context::start(py, context, running)),
-                        Turn::Call(call) => catch(|| call(py)),
-                        Turn::Inline(_) | Turn::Plain(_) => {}
+                    self.progress.fetch_add(ITEM, Ordering::Relaxed);
+                    match item {
+                        WorkItem::Callback(handle) => Handle::run(handle.bind(py), running.event_loop.bind(py))?,
+                        WorkItem::AsyncHandler(context) => catch(|| request_context::start(py, context, running)),
+                        WorkItem::LoopCall(call) => catch(|| call(py)),
+                        WorkItem::SyncHandler(_) | WorkItem::SyncCall(_) => {}
                     }
                     continue;
                 }
@@ -387,7 +389,7 @@ impl Port {
             if hidden.is_none() {
                 hidden = Some(running.hide(py));
             }
-            self.run_plain(py, plain);
+            self.run_sync(py, work);
         }
         Ok(())
     }
@@ -395,7 +397,7 @@ impl Port {
     /// Drops what is in the inbox but for the loop's own.
     fn forget_requests(&self) {
         let (own, others): (VecDeque<_>, VecDeque<_>) =
-            self.take_inbox().into_iter().partition(|turn| matches!(turn, Turn::Soon(_)));
+            self.take_inbox().into_iter().partition(|item| matches!(item, WorkItem::Callback(_)));
         let mut inbox = self.inbox.lock();
         let since = std::mem::replace(&mut *inbox, own);
         inbox.extend(since);
@@ -404,16 +406,16 @@ impl Port {
         drop(others);
     }
 
-    /// Runs a plain function on the loop's thread. Where that took so long that the loop was lent meanwhile, its like
+    /// Runs a sync function on the loop's thread. Where that took so long that the loop was lent meanwhile, its like
     /// are not called here any more, and the loop is to come back first.
-    fn run_plain(&self, py: Python<'_>, plain: Plain) {
-        let kind = plain.kind();
-        let mark = self.progress.fetch_add(STEP + PLAIN, Ordering::SeqCst) + STEP + PLAIN;
-        catch(|| match plain {
-            Plain::Handler(context) => request_context::run(py, context),
-            Plain::Other(PlainCall { call, .. }) => call(py),
+    fn run_sync(&self, py: Python<'_>, work: SyncWork) {
+        let kind = work.kind();
+        let mark = self.progress.fetch_add(ITEM + IN_SYNC_CALL, Ordering::SeqCst) + ITEM + IN_SYNC_CALL;
+        catch(|| match work {
+            SyncWork::Handler(context) => request_context::run(py, context),
+            SyncWork::Call(SyncCall { call, .. }) => call(py),
         });
-        let (back, away) = (Ordering::SeqCst, mark + STEP - PLAIN);
+        let (back, away) = (Ordering::SeqCst, mark + ITEM - IN_SYNC_CALL);
         if self.progress.compare_exchange(mark, away, back, back).is_err() {
             kind.pace().disappoint();
             py.detach(|| self.take_back());
@@ -422,22 +424,22 @@ impl Port {
     }
 }
 
-/// What runs as a plain function.
-enum Plain {
+/// A sync function to run: a handler, or a call after a protocol switch.
+enum SyncWork {
     Handler(Box<RequestContext>),
-    Other(PlainCall),
+    Call(SyncCall),
 }
 
-impl Plain {
+impl SyncWork {
     fn kind(&self) -> Kind {
         match self {
             Self::Handler(context) => Kind::Handler(Arc::clone(&context.route)),
-            Self::Other(call) => Kind::Other(Arc::clone(&call.route)),
+            Self::Call(call) => Kind::Other(Arc::clone(&call.route)),
         }
     }
 }
 
-/// Of which kind a plain function was.
+/// Which of a route's policies a sync function belongs to.
 enum Kind {
     Handler(Arc<CompiledRoute>),
     Other(Arc<CompiledRoute>),
@@ -463,25 +465,25 @@ fn this_thread() -> usize {
     MARK.with(|mark| std::ptr::from_ref(mark).addr())
 }
 
-/// A worker, as its event loop's selector sees it.
+/// A worker, as the selector of its event loop uses it.
 #[pyclass(frozen, module = "slimeweb._core")]
-pub(crate) struct LoopPort {
-    port: Arc<Port>,
+pub(crate) struct WorkerHandle {
+    worker: Arc<Worker>,
     pool: Arc<Pool>,
     watch: Arc<Watch>,
-    lanes: Weak<Lanes>,
+    workers: Weak<Workers>,
     number: usize,
 }
 
-impl LoopPort {
-    pub(crate) fn new(lanes: &Arc<Lanes>, number: usize) -> Self {
-        let (pool, watch) = (Arc::clone(&lanes.pool), Arc::clone(&lanes.watch));
-        Self { port: Arc::clone(lanes.port(number)), pool, watch, lanes: Arc::downgrade(lanes), number }
+impl WorkerHandle {
+    pub(crate) fn new(workers: &Arc<Workers>, number: usize) -> Self {
+        let (pool, watch) = (Arc::clone(&workers.pool), Arc::clone(&workers.watch));
+        Self { worker: Arc::clone(workers.get(number)), pool, watch, workers: Arc::downgrade(workers), number }
     }
 }
 
 #[pymethods]
-impl LoopPort {
+impl WorkerHandle {
     /// Says which loop runs here, and the file descriptor of its selector, which is readable when a file of the loop's
     /// is ready. `on_ready(files)` runs the callbacks of the files that are, given as pairs of descriptor and epoll's
     /// events, or `None` where the system's selector has to say; it returns False for files that are to be the result
@@ -497,27 +499,27 @@ impl LoopPort {
         py: Python<'_>,
     ) -> PyResult<()> {
         let running = Running::new(py, event_loop, on_ready, substitute)?;
-        // SAFETY: whoever calls this has the file open. The copy is this port's own.
+        // SAFETY: the caller has the file open. The copy is this worker's own.
         let files = unsafe { BorrowedFd::borrow_raw(fileno) }.try_clone_to_owned()?;
-        let _entered = self.port.executor.enter();
+        let _entered = self.worker.executor.enter();
         // SAFETY: the descriptor is open for as long as its owner lives, and stays the same.
         let files = unsafe { AsyncFd::register_with_interest(Files::new(files), Interest::READABLE) };
         let files = files.map_err(io::Error::from)?;
-        *self.port.files.lock() = Some(files);
-        *self.port.running.lock() = Some(Arc::new(running));
+        *self.worker.files.lock() = Some(files);
+        *self.worker.running.lock() = Some(Arc::new(running));
         Ok(())
     }
 
     /// Lets go of the loop and its file descriptor, and cancels what it was to call.
     fn detach(&self, py: Python<'_>) {
-        self.port.ended.store(true, Ordering::Release);
-        self.port.runner.store(0, Ordering::Relaxed);
-        self.port.files.lock().take();
-        let running = self.port.running.lock().take();
+        self.worker.ended.store(true, Ordering::Release);
+        self.worker.runner.store(0, Ordering::Relaxed);
+        self.worker.files.lock().take();
+        let running = self.worker.running.lock().take();
         // Outside of the locks: an object's end may run Python.
         drop(running);
-        for turn in self.port.take_inbox() {
-            if let Turn::Soon(handle) = turn {
+        for item in self.worker.take_inbox() {
+            if let WorkItem::Callback(handle) = item {
                 handle.bind(py).get().cancel();
             }
         }
@@ -532,28 +534,28 @@ impl LoopPort {
         args: Py<PyTuple>,
         context: Option<Py<PyAny>>,
     ) -> PyResult<Py<Handle>> {
-        if self.port.ended.load(Ordering::Acquire) {
+        if self.worker.ended.load(Ordering::Acquire) {
             return Err(PyRuntimeError::new_err("Event loop is closed"));
         }
         let handle = Handle::new(py, callback, args, context)?;
-        self.port.post(Turn::Soon(handle.clone_ref(py)));
+        self.worker.post(WorkItem::Callback(handle.clone_ref(py)));
         Ok(handle)
     }
 
     /// Makes `select` return before it waits again: the loop has another timer, or is to stop.
     fn rouse(&self) {
-        self.port.roused.store(true, Ordering::Relaxed);
+        self.worker.roused.store(true, Ordering::Relaxed);
     }
 
     /// As of any loop; False once there is none here.
     fn is_running(&self, py: Python<'_>) -> PyResult<bool> {
-        let running = self.port.running.lock().clone();
+        let running = self.worker.running.lock().clone();
         running.map_or(Ok(false), |running| running.is_running(py))
     }
 
     /// Whether the worker's own thread waits for its loop.
     fn is_recalled(&self) -> bool {
-        self.port.is_recalled()
+        self.worker.is_recalled()
     }
 
     /// Serves for at most `timeout` seconds (`None`: without end): true when a file of the loop's is ready. Returns
@@ -564,57 +566,57 @@ impl LoopPort {
             // Forked in a callback that has come back: the loop is the parent's.
             guarded::end_child(py, None);
         }
-        let patience = match timeout {
-            None => Patience::Endless,
+        let limit = match timeout {
+            None => Timeout::Never,
             Some(seconds) => match Duration::try_from_secs_f64(seconds) {
-                Ok(timeout) if !timeout.is_zero() => Patience::Until(Instant::now() + timeout),
-                _ => Patience::None,
+                Ok(timeout) if !timeout.is_zero() => Timeout::Until(Instant::now() + timeout),
+                _ => Timeout::Zero,
             },
         };
-        let Some(running) = self.port.running.lock().clone() else { return Ok(false) };
+        let Some(running) = self.worker.running.lock().clone() else { return Ok(false) };
         let here = this_thread();
-        if self.port.runner.swap(here, Ordering::Relaxed) != here {
-            waiting::enter_worker(&self.lanes, self.number);
+        if self.worker.runner.swap(here, Ordering::Relaxed) != here {
+            waiting::enter_worker(&self.workers, self.number);
         }
-        self.port.roused.store(false, Ordering::Relaxed);
-        let mut glances = 0;
+        self.worker.roused.store(false, Ordering::Relaxed);
+        let mut polls_left = 0;
         loop {
-            let seen = if glances > 0 { self.port.glance() } else { None };
-            let event = if let Some(event) = seen {
-                glances -= 1;
-                event
+            let seen = if polls_left > 0 { self.worker.poll_attached() } else { None };
+            let reason = if let Some(reason) = seen {
+                polls_left -= 1;
+                reason
             } else {
-                let event = py.detach(|| self.port.wait(patience));
-                glances = if matches!(event, Event::Files(_)) { GLANCES } else { 0 };
-                event
+                let reason = py.detach(|| self.worker.wait(limit));
+                polls_left = if matches!(reason, WakeReason::Files(_)) { POLLS_ATTACHED } else { 0 };
+                reason
             };
-            if self.port.abandoned.load(Ordering::Acquire) {
-                self.port.forget_requests();
+            if self.worker.abandoned.load(Ordering::Acquire) {
+                self.worker.forget_requests();
             }
             self.watch.stir();
-            match event {
-                Event::Files(ready) => {
+            match reason {
+                WakeReason::Files(ready) => {
                     let done = running.on_ready.bind(py).call1((ready,))?.is_truthy()?;
                     // What the callbacks have asked for, without giving up the GIL in between. And however much there
                     // is to do with files, the rest has its turn.
-                    self.port.work(py, &running, &self.pool)?;
+                    self.worker.work(py, &running, &self.pool)?;
                     if !done {
                         return Ok(true);
                     }
                 }
-                Event::Time => return Ok(false),
-                Event::Recall => {
+                WakeReason::Time => return Ok(false),
+                WakeReason::Recall => {
                     running.event_loop.bind(py).call_method0(intern!(py, "stop"))?;
                     return Ok(false);
                 }
-                Event::Work => self.port.work(py, &running, &self.pool)?,
+                WakeReason::Work => self.worker.work(py, &running, &self.pool)?,
             }
-            let late = match patience {
-                Patience::None => true,
-                Patience::Until(at) => Instant::now() >= at,
-                Patience::Endless => false,
+            let late = match limit {
+                Timeout::Zero => true,
+                Timeout::Until(at) => Instant::now() >= at,
+                Timeout::Never => false,
             };
-            if late || self.port.roused.load(Ordering::Relaxed) {
+            if late || self.worker.roused.load(Ordering::Relaxed) {
                 return Ok(false);
             }
         }

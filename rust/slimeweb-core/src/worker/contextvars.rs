@@ -22,16 +22,16 @@ pub(crate) fn within<'py, T>(context: &Bound<'py, PyAny>, call: impl FnOnce() ->
     if unsafe { ffi::PyContext_Enter(context.as_ptr()) } != 0 {
         return Err(PyErr::fetch(context.py()));
     }
-    let entered = Entered(context);
+    let entered = EnteredContext(context);
     let result = call();
     drop(entered);
     result
 }
 
 /// Leaves the context on the way out, by unwinding too.
-struct Entered<'a, 'py>(&'a Bound<'py, PyAny>);
+struct EnteredContext<'a, 'py>(&'a Bound<'py, PyAny>);
 
-impl Drop for Entered<'_, '_> {
+impl Drop for EnteredContext<'_, '_> {
     fn drop(&mut self) {
         // SAFETY: attached (the Bound says so) and entered by `within`, on this thread.
         if unsafe { ffi::PyContext_Exit(self.0.as_ptr()) } != 0 {

@@ -1,0 +1,120 @@
+//! Where a handler runs: on the thread of its worker or in the pool. The choice is made here; the modules are the
+//! means.
+
+pub(crate) mod callback;
+mod clocks;
+pub(crate) mod contextvars;
+pub(crate) mod event_loop;
+mod files;
+pub(crate) mod pace;
+pub(crate) mod pool;
+pub(crate) mod rescue;
+pub(crate) mod running;
+pub(crate) mod socket;
+pub(crate) mod waiting;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pyo3::prelude::*;
+
+use crate::request_context::RequestContext;
+use event_loop::{SyncCall, WorkItem, Worker};
+use pool::Pool;
+use rescue::Watch;
+
+/// The workers of a server, the pool that they share, and the watchdog of their threads.
+pub(crate) struct Workers {
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) list: Vec<Arc<Worker>>,
+    pub(crate) watch: Arc<Watch>,
+    /// Coroutines run on the first worker's loop. With the GIL a second loop adds no parallelism: it halves the number
+    /// of callbacks that are ready at a time, and the two threads pass the GIL back and forth.
+    one_loop: AtomicBool,
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        // The server is gone: requests that are still queued are dropped.
+        self.watch.wake();
+        self.list.iter().for_each(|worker| worker.abandon());
+    }
+}
+
+impl Workers {
+    pub(crate) fn new(pool: Arc<Pool>, list: Vec<Arc<Worker>>) -> Self {
+        Self { pool, list, watch: Arc::default(), one_loop: AtomicBool::new(false) }
+    }
+
+    /// To be called before the first request: whether the interpreter runs one thread at a time.
+    pub(crate) fn set_gil_enabled(&self, enabled: bool) {
+        self.one_loop.store(enabled, Ordering::Relaxed);
+    }
+
+    /// Dispatches a request: coroutine handlers and sync handlers known to be fast to a worker's thread, everything
+    /// else to the pool.
+    pub(crate) fn dispatch(&self, context: Box<RequestContext>) {
+        if context.route.is_async {
+            let preferred = if self.one_loop.load(Ordering::Relaxed) { 0 } else { context.worker_id };
+            self.start_on(preferred, context);
+            return;
+        }
+        let worker = self.get(context.worker_id);
+        if context.route.pace.is_inline() && !worker.is_relieved() {
+            worker.post(WorkItem::SyncHandler(context));
+        } else {
+            self.pool.handle(context);
+        }
+    }
+
+    /// Calls a sync function where a sync handler would be called. False when it will not be, since the pool is full.
+    pub(crate) fn call(&self, worker_id: usize, call: SyncCall) -> bool {
+        let worker = self.get(worker_id);
+        if call.route.switched_pace.is_inline() && !worker.is_relieved() {
+            worker.post(WorkItem::SyncCall(call));
+            return true;
+        }
+        self.pool.call(call).is_ok()
+    }
+
+    pub(crate) fn get(&self, worker_id: usize) -> &Arc<Worker> {
+        // The server that made the workers has numbered them.
+        &self.list[worker_id % self.list.len()]
+    }
+
+    /// Queues `call` for the loop's thread.
+    pub(crate) fn call_in_loop(&self, worker_id: usize, call: impl FnOnce(Python<'_>) + Send + 'static) {
+        self.get(worker_id).post(WorkItem::LoopCall(Box::new(call)));
+    }
+
+    /// Starts a coroutine on a worker's loop, or on another one while that is stuck.
+    fn start_on(&self, preferred: usize, mut context: Box<RequestContext>) {
+        context.worker_id = self.present(preferred);
+        self.get(context.worker_id).post(WorkItem::AsyncHandler(context));
+    }
+
+    /// The worker itself, or another one whose thread is there, where there is one. Where one loop is to run all
+    /// coroutines, it has a while to come back: a machine with too much to do is no reason for a second.
+    fn present(&self, worker_id: usize) -> usize {
+        let one_loop = self.one_loop.load(Ordering::Relaxed);
+        let is_away = |worker: &Worker| if one_loop { worker.is_stuck() } else { worker.is_rescued() };
+        let mut others = (worker_id..worker_id + self.list.len()).filter(|&number| !is_away(self.get(number)));
+        others.next().unwrap_or(worker_id)
+    }
+
+    /// Gives what waits for a stuck worker to others, but for what only its own loop can do.
+    fn redistribute(&self, worker_id: usize) {
+        for item in self.get(worker_id).take_movable() {
+            match item {
+                WorkItem::SyncHandler(context) => self.pool.handle(context),
+                WorkItem::SyncCall(call) => {
+                    if let Err(call) = self.pool.call(call) {
+                        self.get(worker_id).post(WorkItem::SyncCall(call));
+                    }
+                }
+                WorkItem::AsyncHandler(context) => self.start_on(worker_id, context),
+                item @ (WorkItem::LoopCall(_) | WorkItem::Callback(_)) => self.get(worker_id).post(item),
+            }
+        }
+    }
+}
