@@ -80,7 +80,7 @@ impl RequestContext {
         let is_first = self.initial_response.is_none();
         if let Some(route) = self.route.refusal.clone()
             && is_first
-            && route.pace.trust()
+            && route.inline_policy.promote()
             && !worker.is_relieved()
         {
             let refused = Refused { status: StatusCode::SERVICE_UNAVAILABLE, detail: OVERLOADED.to_owned() };

@@ -7,7 +7,7 @@ use http::HeaderMap;
 use pyo3::prelude::*;
 
 use crate::response::{header_name, header_value};
-use crate::worker::pace::Pace;
+use crate::worker::inline_policy::InlinePolicy;
 
 /// A route, compiled: how to answer what it matches. Immutable while the server runs.
 #[derive(FromPyObject)]
@@ -18,11 +18,11 @@ pub(crate) struct CompiledRoute {
     pub(crate) is_async: bool,
     pub(crate) body_size: u64,
     pub(crate) stream_body: bool,
-    #[pyo3(attribute("blocking"), from_py_with = pace)]
-    pub(crate) pace: Arc<Pace>,
+    #[pyo3(attribute("blocking"), from_py_with = inline_policy)]
+    pub(crate) inline_policy: Arc<InlinePolicy>,
     /// Of sync functions that are called after a protocol switch.
-    #[pyo3(attribute("blocking"), from_py_with = pace)]
-    pub(crate) switched_pace: Arc<Pace>,
+    #[pyo3(attribute("blocking"), from_py_with = inline_policy)]
+    pub(crate) upgraded_policy: Arc<InlinePolicy>,
     pub(crate) filters: Vec<Py<PyAny>>,
     /// Bodies from this size on are not run through a filter on an event loop's thread, in bytes.
     pub(crate) filter_limit: usize,
@@ -49,8 +49,8 @@ impl CompiledRoute {
             pattern: self.pattern.clone(),
             methods: self.methods.clone(),
             endpoint: self.endpoint.clone_ref(py),
-            pace: Arc::clone(&self.pace),
-            switched_pace: Arc::clone(&self.switched_pace),
+            inline_policy: Arc::clone(&self.inline_policy),
+            upgraded_policy: Arc::clone(&self.upgraded_policy),
             filters: self.filters.iter().map(|filter| filter.clone_ref(py)).collect(),
             refusal: self.refusal.as_ref().map(|route| Arc::new(route.clone_ref(py))),
             wrong_method: self.wrong_method.as_ref().map(|route| Arc::new(route.clone_ref(py))),
@@ -70,8 +70,8 @@ fn not_yet(_: &Bound<'_, PyAny>) -> PyResult<Arc<AtomicBool>> {
     Ok(Arc::default())
 }
 
-fn pace(blocking: &Bound<'_, PyAny>) -> PyResult<Arc<Pace>> {
-    blocking.extract().map(Pace::new).map(Arc::new)
+fn inline_policy(blocking: &Bound<'_, PyAny>) -> PyResult<Arc<InlinePolicy>> {
+    blocking.extract().map(InlinePolicy::new).map(Arc::new)
 }
 
 /// A directory served below a prefix, as `slimeweb.plan.StaticMount` describes it.

@@ -28,7 +28,7 @@ use tokio::time::Sleep;
 use super::Workers;
 use super::callback::Handle;
 use super::files::{Files, Ready};
-use super::pace::Pace;
+use super::inline_policy::InlinePolicy;
 use super::pool::Pool;
 use super::rescue::Watch;
 use super::running::Running;
@@ -417,7 +417,7 @@ impl Worker {
         });
         let (back, away) = (Ordering::SeqCst, mark + ITEM - IN_SYNC_CALL);
         if self.progress.compare_exchange(mark, away, back, back).is_err() {
-            kind.pace().disappoint();
+            kind.inline_policy().demote();
             py.detach(|| self.take_back());
             self.runner.store(this_thread(), Ordering::Relaxed);
         }
@@ -446,10 +446,10 @@ enum Kind {
 }
 
 impl Kind {
-    fn pace(&self) -> &Pace {
+    fn inline_policy(&self) -> &InlinePolicy {
         match self {
-            Self::Handler(route) => &route.pace,
-            Self::Other(route) => &route.switched_pace,
+            Self::Handler(route) => &route.inline_policy,
+            Self::Other(route) => &route.upgraded_policy,
         }
     }
 }

@@ -2,11 +2,11 @@
 //! means.
 
 pub(crate) mod callback;
-mod clocks;
 pub(crate) mod contextvars;
+mod cpu_time;
 pub(crate) mod event_loop;
 mod files;
-pub(crate) mod pace;
+pub(crate) mod inline_policy;
 pub(crate) mod pool;
 pub(crate) mod rescue;
 pub(crate) mod running;
@@ -60,7 +60,7 @@ impl Workers {
             return;
         }
         let worker = self.get(context.worker_id);
-        if context.route.pace.is_inline() && !worker.is_relieved() {
+        if context.route.inline_policy.is_inline() && !worker.is_relieved() {
             worker.post(WorkItem::SyncHandler(context));
         } else {
             self.pool.handle(context);
@@ -70,7 +70,7 @@ impl Workers {
     /// Calls a sync function where a sync handler would be called. False when it will not be, since the pool is full.
     pub(crate) fn call(&self, worker_id: usize, call: SyncCall) -> bool {
         let worker = self.get(worker_id);
-        if call.route.switched_pace.is_inline() && !worker.is_relieved() {
+        if call.route.upgraded_policy.is_inline() && !worker.is_relieved() {
             worker.post(WorkItem::SyncCall(call));
             return true;
         }

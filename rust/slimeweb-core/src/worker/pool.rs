@@ -18,9 +18,9 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use pyo3::prelude::*;
 
-use super::clocks::Clocks;
+use super::cpu_time::ThreadCpuTimes;
 use super::event_loop::SyncCall;
-use super::pace::Trial;
+use super::inline_policy::Sample;
 use super::waiting;
 use crate::request_context::{self, RequestContext};
 
@@ -72,7 +72,7 @@ struct State {
     leaving: usize,
     closed: bool,
     grower: bool,
-    clocks: Clocks,
+    cpu_times: ThreadCpuTimes,
 }
 
 impl Pool {
@@ -90,7 +90,7 @@ impl Pool {
                 leaving: 0,
                 closed: false,
                 grower: false,
-                clocks: Clocks::default(),
+                cpu_times: ThreadCpuTimes::default(),
             }),
             waiting: Condvar::new(),
             ended: Condvar::new(),
@@ -200,7 +200,7 @@ impl Pool {
                 None => self.waiting.wait(&mut state),
                 Some((since, _)) => {
                     let since = *since;
-                    let computing = state.clocks.look();
+                    let computing = state.cpu_times.computing_threads();
                     let now = Instant::now();
                     if now < since + PATIENCE {
                         self.waiting.wait_until(&mut state, since + PATIENCE);
@@ -225,21 +225,21 @@ impl Pool {
 
     /// A pool thread: attached to the interpreter once, detached while it waits.
     fn run(self: &Arc<Self>) {
-        let place = self.state.lock().clocks.enter();
+        let key = self.state.lock().cpu_times.add_this_thread();
         waiting::enter_pool(self);
         let bell = Arc::new(Condvar::new());
         Python::attach(|py| {
             while let Some(work) = self.ready().or_else(|| py.detach(|| self.next(&bell))) {
                 let ran = catch_unwind(AssertUnwindSafe(|| match work {
                     PoolWork::Handler(context) => {
-                        let trial = Trial::begin(&context.route.pace);
+                        let sample = Sample::begin(&context.route.inline_policy);
                         request_context::run(py, context);
-                        trial.end();
+                        sample.end();
                     }
                     PoolWork::SyncCall(SyncCall { call, route }) => {
-                        let trial = Trial::begin(&route.switched_pace);
+                        let sample = Sample::begin(&route.upgraded_policy);
                         call(py);
-                        trial.end();
+                        sample.end();
                     }
                     PoolWork::Native(call) => call(py),
                 }));
@@ -250,7 +250,7 @@ impl Pool {
             }
         });
         let mut state = self.state.lock();
-        state.clocks.leave(&place);
+        state.cpu_times.remove(&key);
         state.threads -= 1;
         state.leaving -= 1;
         self.ended.notify_all();

@@ -1,63 +1,63 @@
-//! Which threads compute, and which wait: seen from outside, by the CPU time that each has used.
+//! Which threads compute and which wait, by the CPU time that each has used.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// Between two looks: long enough for a thread that has to share its core to have had a turn.
+/// Between two samples: long enough for a thread that shares its core to have been scheduled.
 const WINDOW: Duration = Duration::from_millis(4);
-/// Of the time between two looks, the share that a computing thread has had of a core at least, as a divisor: with several to a
-/// core it is little. A thread that waits uses none.
-const SHARE: u32 = 20;
+/// A thread computes that has had at least this share of a core between two samples, as a divisor: with several threads
+/// to a core it is little. A thread that waits uses none.
+const MIN_SHARE: u32 = 20;
 
-/// The CPU clocks of some threads.
+/// The CPU clocks of a set of threads.
 #[derive(Default)]
-pub(super) struct Clocks {
-    threads: HashMap<u64, Clock>,
+pub(super) struct ThreadCpuTimes {
+    threads: HashMap<u64, ThreadClock>,
     next: u64,
-    looked: Option<Instant>,
+    sampled_at: Option<Instant>,
     computing: usize,
 }
 
-/// A thread's place among the clocks.
-pub(super) struct Place(u64);
+/// A thread's key among the clocks.
+pub(super) struct ThreadKey(u64);
 
-impl Clocks {
+impl ThreadCpuTimes {
     /// Adds the calling thread.
-    pub(super) fn enter(&mut self) -> Place {
-        let place = self.next;
+    pub(super) fn add_this_thread(&mut self) -> ThreadKey {
+        let key = self.next;
         self.next += 1;
-        if let Some(clock) = Clock::of_this_thread() {
-            self.threads.insert(place, clock);
+        if let Some(clock) = ThreadClock::of_this_thread() {
+            self.threads.insert(key, clock);
         }
-        Place(place)
+        ThreadKey(key)
     }
 
     /// Removes a thread, which is to do that before it ends.
-    pub(super) fn leave(&mut self, place: &Place) {
-        self.threads.remove(&place.0);
+    pub(super) fn remove(&mut self, key: &ThreadKey) {
+        self.threads.remove(&key.0);
     }
 
-    /// How many of the threads have been computing of late.
-    pub(super) fn look(&mut self) -> usize {
+    /// How many of the threads have been computing since the last sample.
+    pub(super) fn computing_threads(&mut self) -> usize {
         let now = Instant::now();
-        let elapsed = self.looked.map_or(Duration::MAX, |looked| now - looked);
+        let elapsed = self.sampled_at.map_or(Duration::MAX, |sampled_at| now - sampled_at);
         if elapsed >= WINDOW {
-            let used = self.threads.values_mut().filter_map(Clock::advance);
-            self.computing = used.filter(|used| *used >= elapsed / SHARE).count();
-            self.looked = Some(now);
+            let used = self.threads.values_mut().filter_map(ThreadClock::advance);
+            self.computing = used.filter(|used| *used >= elapsed / MIN_SHARE).count();
+            self.sampled_at = Some(now);
         }
         self.computing
     }
 }
 
 #[cfg(target_os = "linux")]
-struct Clock {
+struct ThreadClock {
     id: nix::libc::clockid_t,
     read: Duration,
 }
 
 #[cfg(target_os = "linux")]
-impl Clock {
+impl ThreadClock {
     fn of_this_thread() -> Option<Self> {
         let mut id = 0;
         // SAFETY: this thread lives, and `id` is there to be written to.
@@ -75,10 +75,10 @@ impl Clock {
 
 /// Elsewhere the time of one thread is not for others to see.
 #[cfg(not(target_os = "linux"))]
-struct Clock;
+struct ThreadClock;
 
 #[cfg(not(target_os = "linux"))]
-impl Clock {
+impl ThreadClock {
     fn of_this_thread() -> Option<Self> {
         None
     }
@@ -98,33 +98,33 @@ mod tests {
 
     #[test]
     fn threads_that_compute_are_told_from_those_that_wait() {
-        let clocks = Arc::new(Mutex::new(Clocks::default()));
+        let cpu_times = Arc::new(Mutex::new(ThreadCpuTimes::default()));
         let done = Arc::new(AtomicBool::new(false));
         let (entered, enter) = mpsc::channel();
         let mut threads = Vec::new();
         for computes in [true, false, false] {
-            let (clocks, done, entered) = (Arc::clone(&clocks), Arc::clone(&done), entered.clone());
+            let (cpu_times, done, entered) = (Arc::clone(&cpu_times), Arc::clone(&done), entered.clone());
             threads.push(thread::spawn(move || {
-                let place = clocks.lock().unwrap().enter();
+                let key = cpu_times.lock().unwrap().add_this_thread();
                 entered.send(()).unwrap();
                 while !done.load(Ordering::Relaxed) {
                     if !computes {
                         thread::park();
                     }
                 }
-                clocks.lock().unwrap().leave(&place);
+                cpu_times.lock().unwrap().remove(&key);
             }));
         }
         (0..3).for_each(|_| enter.recv().unwrap());
-        clocks.lock().unwrap().look();
+        cpu_times.lock().unwrap().computing_threads();
         // Long enough for the one that computes to get its share, however busy the machine is.
         thread::sleep(Duration::from_millis(200));
-        assert_eq!(clocks.lock().unwrap().look(), 1);
+        assert_eq!(cpu_times.lock().unwrap().computing_threads(), 1);
         done.store(true, Ordering::Relaxed);
         for thread in threads {
             thread.thread().unpark();
             thread.join().unwrap();
         }
-        assert_eq!(clocks.lock().unwrap().look(), 0);
+        assert_eq!(cpu_times.lock().unwrap().computing_threads(), 0);
     }
 }
