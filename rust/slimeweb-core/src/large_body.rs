@@ -80,7 +80,7 @@ pub(crate) async fn buffer_for(body: &RequestBody, limit: u64, workers: &Workers
     let length = usize::try_from(length).ok()?;
     let worker = workers.get(worker_id);
     let turn = Arc::clone(&worker.large_bodies).acquire_owned().await.ok()?;
-    if worker.is_relieved() {
+    if worker.has_backup() {
         return None;
     }
     let (sender, receiver) = oneshot::channel();

@@ -81,7 +81,7 @@ impl RequestContext {
         if let Some(route) = self.route.refusal.clone()
             && is_first
             && route.inline_policy.promote()
-            && !worker.is_relieved()
+            && !worker.has_backup()
         {
             let refused = Refused { status: StatusCode::SERVICE_UNAVAILABLE, detail: OVERLOADED.to_owned() };
             self.refused_by(route, ResponseState::overloaded(), refused);

@@ -24,7 +24,7 @@ use crate::settings::Settings;
 use crate::worker::Workers;
 use crate::worker::event_loop::{Worker, WorkerHandle};
 use crate::worker::pool::Pool;
-use crate::worker::rescue::Watch;
+use crate::worker::watchdog::Watchdog;
 
 /// Listens from construction on; serves from `start` until `shutdown`.
 #[pyclass(frozen, module = "slimeweb._core")]
@@ -221,7 +221,7 @@ impl Server {
         };
         let _ = self.routes.set(RouteUsage::all(&apps));
         self.workers.set_gil_enabled(gil_enabled);
-        Watch::start(&self.workers)?;
+        Watchdog::start(&self.workers)?;
         let executors = self.workers.list.iter().map(|worker| worker.spawner().clone()).collect::<Vec<_>>();
         let service = |worker_id: usize| PythonService::new(Arc::clone(&apps[worker_id]), worker_id);
         let handle =
@@ -289,7 +289,7 @@ impl Server {
                 }
                 Lifecycle::Bound(_) | Lifecycle::Ended => (true, true),
             };
-            self.workers.pool.close(left()) & self.workers.watch.close(&self.workers, left()) & served & written
+            self.workers.pool.close(left()) & self.workers.watchdog.close(&self.workers, left()) & served & written
         }))
     }
 }

@@ -215,14 +215,14 @@ impl Tunnel {
                         () = aborted => return Ok(()),
                     }
                     self.written.fetch_add(data.len() as u64, Ordering::Relaxed);
-                    self.relieved();
+                    self.resume_protocol();
                 }
             }
         }
     }
 
     /// Lets the protocol write on once enough of its data is out.
-    fn relieved(self: &Arc<Self>) {
+    fn resume_protocol(self: &Arc<Self>) {
         let mut out = self.out.lock();
         if out.paused && out.buffer.len() <= out.low {
             out.paused = false;

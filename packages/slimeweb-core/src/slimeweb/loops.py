@@ -58,12 +58,12 @@ class WorkerSelector(selectors.BaseSelector):
         self._fileno: int = files.fileno()
         self._keys: dict[int, selectors.SelectorKey] = {}
 
-    def attach(self, loop: asyncio.AbstractEventLoop, substitute: Callable[[], None]) -> None:
+    def attach(self, loop: asyncio.AbstractEventLoop, backup_loop: Callable[[], None]) -> None:
         """Says whose selector this is, and what runs the loop on another thread while its own is kept elsewhere.
         `OSError` when the system's selector cannot be watched.
         """
         self._loop = loop
-        self._worker.attach(loop, self._fileno, self._run_callbacks, substitute)
+        self._worker.attach(loop, self._fileno, self._run_callbacks, backup_loop)
 
     def _run_callbacks(self, ready: list[tuple[int, int]] | None) -> bool:
         """Runs the callbacks of files that are ready, as the loop would. False while debugging: `asyncio` times them.
@@ -168,14 +168,14 @@ class WorkerLoop(asyncio.SelectorEventLoop):
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
         """As of any loop, and looked up only while debugging: in `asyncio`'s own queue the worker does not see it."""
-        self._worker.rouse()
+        self._worker.wake_loop()
         return super().call_soon(callback, *args, context=context)
 
     def call_at(
         self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """As of any loop."""
-        self._worker.rouse()
+        self._worker.wake_loop()
         return super().call_at(when, callback, *args, context=context)
 
     def run_in_executor(self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
@@ -197,7 +197,7 @@ class WorkerLoop(asyncio.SelectorEventLoop):
     def stop(self) -> None:
         """As of any loop."""
         super().stop()
-        self._worker.rouse()
+        self._worker.wake_loop()
 
     def _make_socket_transport(self, sock: socket.socket, *args: Any, **options: Any) -> asyncio.Transport:
         transport: Any = super()._make_socket_transport(sock, *args, **options)  # type: ignore[misc]
@@ -209,35 +209,35 @@ class WorkerLoop(asyncio.SelectorEventLoop):
         transport.max_size = _READ_SIZE
         return transport  # type: ignore[no-any-return]
 
-    _substitute: int | None = None
-    """The thread that runs it in place of its own, or is about to."""
-    _is_kept = False
-    """Whether its own thread is still in `run_forever`, although a substitute has left it since."""
+    _backup_thread: int | None = None
+    """The backup loop thread that runs it, or is about to."""
+    _is_blocked = False
+    """Whether its own thread is still in `run_forever`, although a backup loop thread has left it since."""
 
     def run_forever(self) -> None:
         """As of any loop."""
         try:
             super().run_forever()
         finally:
-            self._is_kept = False
+            self._is_blocked = False
 
-    def run_as_substitute(self) -> None:
-        """Runs the loop on a thread that is not its own, until it is stopped."""
-        self._substitute = threading.get_ident()
+    def run_as_backup(self) -> None:
+        """Runs the loop on a backup loop thread, until it is stopped."""
+        self._backup_thread = threading.get_ident()
         try:
             super().run_forever()
         finally:
-            self._substitute = None
-            self._is_kept = True
+            self._backup_thread = None
+            self._is_blocked = True
 
     def is_running(self) -> bool:
-        """Whether the loop runs. No, as a substitute sees it that is about to: a loop asks itself before it begins.
+        """Whether the loop runs. No, for a backup loop thread about to run it: a loop asks itself before it begins.
 
         Looked up only where the worker cannot tell: it says yes to who runs within the loop.
         """
-        if self._substitute == threading.get_ident():
+        if self._backup_thread == threading.get_ident():
             return asyncio._get_running_loop() is self
-        return self._is_kept or super().is_running()
+        return self._is_blocked or super().is_running()
 
 
 class LoopThread:
@@ -248,10 +248,10 @@ class LoopThread:
         self._worker = worker
         selector = WorkerSelector(worker)
         self._loop = WorkerLoop(worker, selector, name)
-        selector.attach(self._loop, self._substitute)
+        selector.attach(self._loop, self._run_backup)
         self._running = threading.Event()
-        self._unsubstituted = threading.Event()
-        self._unsubstituted.set()
+        self._no_backup = threading.Event()
+        self._no_backup.set()
         self._stopping = False
         self._heard = threading.Event()
         # A daemon: a handler that never yields must not keep the process from ending.
@@ -288,7 +288,7 @@ class LoopThread:
         if self._thread.is_alive():
             waited = timeout if self._heard.is_set() else patience
             _logger.warning("%s did not end within %g s: a handler blocks it", self._thread.name, waited)
-            self._unsubstituted.wait(patience)
+            self._no_backup.wait(patience)
             return False
         return True
 
@@ -308,16 +308,16 @@ class LoopThread:
             finally:
                 loop.close()
 
-    def _substitute(self) -> None:
+    def _run_backup(self) -> None:
         """Runs the loop for as long as its own thread does not come back. Called on a thread for that purpose."""
-        self._unsubstituted.clear()
+        self._no_backup.clear()
         try:
-            self._keep_running(self._loop.run_as_substitute, lambda: self._stopping or self._worker.is_recalled())
+            self._keep_running(self._loop.run_as_backup, lambda: self._stopping or self._worker.is_recalled())
             if self._stopping:
                 # For the loop's own thread, which has not heard of it.
                 self._loop.call_soon_threadsafe(self._loop.stop)
         finally:
-            self._unsubstituted.set()
+            self._no_backup.set()
 
     def _keep_running(self, run: Callable[[], None], is_over: Callable[[], bool]) -> None:
         pid = os.getpid()

@@ -30,9 +30,9 @@ use super::callback::Handle;
 use super::files::{Files, Ready};
 use super::inline_policy::InlinePolicy;
 use super::pool::Pool;
-use super::rescue::Watch;
 use super::running::Running;
 use super::waiting;
+use super::watchdog::Watchdog;
 use crate::guarded;
 use crate::request_context::{self, RequestContext};
 use crate::route::CompiledRoute;
@@ -68,14 +68,14 @@ const ITEM: u64 = 4;
 /// another worker's thread that wants it, and the two would then alternate for each file that is ready.
 const POLLS_ATTACHED: u32 = 16;
 
-/// Who runs a worker's loop.
+/// Which thread runs a worker's loop.
 #[derive(Clone, Copy, PartialEq)]
-enum Loan {
+enum Handoff {
     /// The worker's own thread.
     None,
-    /// A substitute.
-    Lent,
-    /// A substitute, which the worker's own thread waits for.
+    /// A backup loop thread.
+    Active,
+    /// A backup loop thread, which the worker's own thread waits for.
     Recalled,
 }
 
@@ -86,21 +86,21 @@ pub(crate) struct Worker {
     inbox: Mutex<VecDeque<WorkItem>>,
     /// Grows by [`ITEM`] with each piece of work, and says where the thread is: [`UNDRIVEN`], [`IN_SYNC_CALL`].
     progress: AtomicU64,
-    /// A stand-in drives the executor.
-    rescued: AtomicBool,
-    /// It has had it for long.
-    stuck: AtomicBool,
-    loan: Mutex<Loan>,
-    /// Whether there is a loan.
-    lent: AtomicBool,
-    returned: Condvar,
+    /// A backup I/O thread drives the executor.
+    backup_io: AtomicBool,
+    /// That has lasted for a tenth of a second or more.
+    blocked: AtomicBool,
+    handoff: Mutex<Handoff>,
+    /// Whether `handoff` is anything but `None`.
+    is_handed_off: AtomicBool,
+    handoff_ended: Condvar,
     /// The thread that runs the loop, as [`this_thread`] has it; 0 for none.
-    runner: AtomicUsize,
+    running_thread: AtomicUsize,
     running: Mutex<Option<Arc<Running>>>,
-    /// The loop has come to know something that it has to look at itself.
-    roused: AtomicBool,
+    /// The loop has a timer, a stop or the like that it has to process itself.
+    is_loop_woken: AtomicBool,
     /// The server is gone.
-    abandoned: AtomicBool,
+    closed: AtomicBool,
     /// The loop has ended.
     ended: AtomicBool,
     /// The files that the loop watches, all in one.
@@ -113,7 +113,7 @@ pub(crate) struct Worker {
 enum WakeReason {
     /// There are items in the inbox.
     Work,
-    /// The worker's own thread wants its loop back from the substitute that sees this.
+    /// The worker's own thread wants its loop back from the backup loop thread that sees this.
     Recall,
     /// Files that the loop watches are ready.
     Files(Ready),
@@ -136,15 +136,15 @@ impl Worker {
             executor: Executor::new()?,
             inbox: Mutex::default(),
             progress: AtomicU64::new(UNDRIVEN),
-            rescued: AtomicBool::new(false),
-            stuck: AtomicBool::new(false),
-            loan: Mutex::new(Loan::None),
-            lent: AtomicBool::new(false),
-            returned: Condvar::new(),
-            runner: AtomicUsize::new(0),
+            backup_io: AtomicBool::new(false),
+            blocked: AtomicBool::new(false),
+            handoff: Mutex::new(Handoff::None),
+            is_handed_off: AtomicBool::new(false),
+            handoff_ended: Condvar::new(),
+            running_thread: AtomicUsize::new(0),
             running: Mutex::default(),
-            roused: AtomicBool::new(false),
-            abandoned: AtomicBool::new(false),
+            is_loop_woken: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             files: Mutex::default(),
             large_bodies: Arc::new(Semaphore::new(1)),
@@ -163,7 +163,7 @@ impl Worker {
 
     /// Whether the caller is the thread that runs this worker's loop.
     pub(crate) fn is_here(&self) -> bool {
-        self.runner.load(Ordering::Relaxed) == this_thread()
+        self.running_thread.load(Ordering::Relaxed) == this_thread()
     }
 
     pub(crate) fn progress(&self) -> u64 {
@@ -181,90 +181,89 @@ impl Worker {
         progress & IN_SYNC_CALL != 0
     }
 
-    /// Whether another thread than the worker's own looks after its connections: nothing is to run on it that might
-    /// take long.
-    pub(crate) fn is_relieved(&self) -> bool {
-        self.lent.load(Ordering::Acquire) || self.is_rescued()
+    /// Whether a backup thread serves the worker's connections: nothing that might take long is to run on it.
+    pub(crate) fn has_backup(&self) -> bool {
+        self.is_handed_off.load(Ordering::Acquire) || self.has_backup_io()
     }
 
-    pub(crate) fn is_rescued(&self) -> bool {
-        self.rescued.load(Ordering::Acquire)
+    pub(crate) fn has_backup_io(&self) -> bool {
+        self.backup_io.load(Ordering::Acquire)
     }
 
-    /// Whether its loop has not gone on for a tenth of a second or more.
-    pub(crate) fn is_stuck(&self) -> bool {
-        self.stuck.load(Ordering::Acquire)
+    /// Whether its loop has made no progress for a tenth of a second or more.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked.load(Ordering::Acquire)
     }
 
-    /// Says that the loop is stuck, unless the thread has come back since `progress`.
-    pub(crate) fn set_stuck(&self, progress: u64) {
-        self.stuck.store(true, Ordering::SeqCst);
+    /// Marks the loop as blocked, unless the thread has made progress since `progress`.
+    pub(crate) fn set_blocked(&self, progress: u64) {
+        self.blocked.store(true, Ordering::SeqCst);
         if self.progress() != progress {
-            self.stuck.store(false, Ordering::SeqCst);
+            self.blocked.store(false, Ordering::SeqCst);
         }
     }
 
-    /// Lets a stand-in drive the executor, unless the thread has come back since `progress`.
-    pub(crate) fn let_in(&self, progress: u64) -> bool {
-        self.rescued.store(true, Ordering::SeqCst);
+    /// Lets a backup I/O thread drive the executor, unless the worker's thread has made progress since `progress`.
+    pub(crate) fn admit_backup_io(&self, progress: u64) -> bool {
+        self.backup_io.store(true, Ordering::SeqCst);
         let away = self.progress() == progress;
         if !away {
-            self.rescued.store(false, Ordering::SeqCst);
+            self.backup_io.store(false, Ordering::SeqCst);
         }
         away
     }
 
-    /// Gives the loop to a substitute, unless the thread has come back from the sync function that it was in at
-    /// `progress`.
-    pub(crate) fn lend(&self, progress: u64) -> bool {
-        let mut loan = self.loan.lock();
-        // The thread that comes back changes it as well: only one of the two can.
+    /// Hands the loop off to a backup loop thread, unless the worker's thread has returned from the sync function that
+    /// it was in at `progress`.
+    pub(crate) fn hand_off(&self, progress: u64) -> bool {
+        let mut handoff = self.handoff.lock();
+        // The thread that returns changes it as well: only one of the two succeeds.
         let (still, away) = (Ordering::SeqCst, progress + ITEM - IN_SYNC_CALL);
-        if *loan != Loan::None || self.progress.compare_exchange(progress, away, still, still).is_err() {
+        if *handoff != Handoff::None || self.progress.compare_exchange(progress, away, still, still).is_err() {
             return false;
         }
-        *loan = Loan::Lent;
-        self.lent.store(true, Ordering::Release);
-        self.runner.store(0, Ordering::Relaxed);
+        *handoff = Handoff::Active;
+        self.is_handed_off.store(true, Ordering::Release);
+        self.running_thread.store(0, Ordering::Relaxed);
         true
     }
 
-    /// Said by a substitute that has left the loop.
-    pub(crate) fn give_back(&self) {
-        *self.loan.lock() = Loan::None;
-        self.lent.store(false, Ordering::Release);
-        self.returned.notify_all();
+    /// Called by a backup loop thread that has left the loop.
+    pub(crate) fn end_handoff(&self) {
+        *self.handoff.lock() = Handoff::None;
+        self.is_handed_off.store(false, Ordering::Release);
+        self.handoff_ended.notify_all();
     }
 
     fn is_recalled(&self) -> bool {
-        self.lent.load(Ordering::Acquire) && *self.loan.lock() == Loan::Recalled
+        self.is_handed_off.load(Ordering::Acquire) && *self.handoff.lock() == Handoff::Recalled
     }
 
-    /// Waits until the substitute has left the loop. To be called detached, by the worker's own thread.
-    fn take_back(&self) {
-        let mut loan = self.loan.lock();
-        if *loan == Loan::Lent {
-            *loan = Loan::Recalled;
+    /// Waits until the backup loop thread has left the loop. To be called detached, by the worker's own thread.
+    fn reclaim(&self) {
+        let mut handoff = self.handoff.lock();
+        if *handoff == Handoff::Active {
+            *handoff = Handoff::Recalled;
             self.spawner().wake();
         }
-        self.returned.wait_while(&mut loan, |loan| *loan != Loan::None);
+        self.handoff_ended.wait_while(&mut handoff, |handoff| *handoff != Handoff::None);
     }
 
-    /// What to call on a thread that is to run the loop meanwhile; `None` where the loop has ended.
-    pub(crate) fn substitute(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.running.lock().as_ref().map(|running| running.substitute.clone_ref(py))
+    /// What a backup loop thread is to call; `None` where the loop has ended.
+    pub(crate) fn backup_loop(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.running.lock().as_ref().map(|running| running.backup_loop.clone_ref(py))
     }
 
-    /// Sends the stand-in away.
-    pub(crate) fn dismiss(&self) {
-        self.rescued.store(false, Ordering::SeqCst);
-        self.stuck.store(false, Ordering::SeqCst);
+    /// Has the backup I/O thread cease to drive.
+    pub(crate) fn release_backup_io(&self) {
+        self.backup_io.store(false, Ordering::SeqCst);
+        self.blocked.store(false, Ordering::SeqCst);
         self.spawner().wake();
     }
 
-    /// Nobody waits any more for what there is to do.
-    pub(super) fn abandon(&self) {
-        self.abandoned.store(true, Ordering::Release);
+    /// The server is gone: queued requests are dropped.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
         self.spawner().wake();
     }
 
@@ -279,7 +278,7 @@ impl Worker {
 
     /// Takes the items that another thread can do. The others keep their places, since their order counts and the
     /// worker's thread may be at them again.
-    pub(crate) fn take_movable(&self) -> VecDeque<WorkItem> {
+    pub(crate) fn take_requeueable(&self) -> VecDeque<WorkItem> {
         let mut inbox = self.inbox.lock();
         let (own, others) = std::mem::take(&mut *inbox)
             .into_iter()
@@ -291,8 +290,8 @@ impl Worker {
     /// Serves connections until there is something to do in Python. To be called detached.
     fn wait(&self, limit: Timeout) -> WakeReason {
         self.progress.fetch_add(ITEM - UNDRIVEN, Ordering::SeqCst);
-        if self.is_rescued() {
-            self.dismiss();
+        if self.has_backup_io() {
+            self.release_backup_io();
         }
         let mut looked = false;
         let mut sleep: Option<Pin<Box<Sleep>>> = None;
@@ -357,14 +356,14 @@ impl Worker {
     /// Does what is in the inbox now. An error is one that is to end the loop.
     fn work(&self, py: Python<'_>, running: &Running, pool: &Arc<Pool>) -> PyResult<()> {
         let count = self.inbox.lock().len();
-        let own = !self.lent.load(Ordering::Acquire);
+        let own = !self.is_handed_off.load(Ordering::Acquire);
         let mut hidden = None;
         for _ in 0..count {
             let Some(item) = self.inbox.lock().pop_front() else { break };
             let work = match item {
                 WorkItem::SyncHandler(context) if own => SyncWork::Handler(context),
                 WorkItem::SyncCall(call) if own => SyncWork::Call(call),
-                // A substitute is there for what cannot run anywhere else.
+                // A backup loop thread runs only what cannot run anywhere else.
                 WorkItem::SyncHandler(context) => {
                     pool.handle(context);
                     continue;
@@ -406,8 +405,8 @@ impl Worker {
         drop(others);
     }
 
-    /// Runs a sync function on the loop's thread. Where that took so long that the loop was lent meanwhile, its like
-    /// are not called here any more, and the loop is to come back first.
+    /// Runs a sync function on the loop's thread. Where that took so long that the loop was handed off meanwhile, its
+    /// route is demoted, and the loop is reclaimed first.
     fn run_sync(&self, py: Python<'_>, work: SyncWork) {
         let kind = work.kind();
         let mark = self.progress.fetch_add(ITEM + IN_SYNC_CALL, Ordering::SeqCst) + ITEM + IN_SYNC_CALL;
@@ -418,8 +417,8 @@ impl Worker {
         let (back, away) = (Ordering::SeqCst, mark + ITEM - IN_SYNC_CALL);
         if self.progress.compare_exchange(mark, away, back, back).is_err() {
             kind.inline_policy().demote();
-            py.detach(|| self.take_back());
-            self.runner.store(this_thread(), Ordering::Relaxed);
+            py.detach(|| self.reclaim());
+            self.running_thread.store(this_thread(), Ordering::Relaxed);
         }
     }
 }
@@ -470,15 +469,15 @@ fn this_thread() -> usize {
 pub(crate) struct WorkerHandle {
     worker: Arc<Worker>,
     pool: Arc<Pool>,
-    watch: Arc<Watch>,
+    watchdog: Arc<Watchdog>,
     workers: Weak<Workers>,
     number: usize,
 }
 
 impl WorkerHandle {
     pub(crate) fn new(workers: &Arc<Workers>, number: usize) -> Self {
-        let (pool, watch) = (Arc::clone(&workers.pool), Arc::clone(&workers.watch));
-        Self { worker: Arc::clone(workers.get(number)), pool, watch, workers: Arc::downgrade(workers), number }
+        let (pool, watchdog) = (Arc::clone(&workers.pool), Arc::clone(&workers.watchdog));
+        Self { worker: Arc::clone(workers.get(number)), pool, watchdog, workers: Arc::downgrade(workers), number }
     }
 }
 
@@ -487,7 +486,7 @@ impl WorkerHandle {
     /// Says which loop runs here, and the file descriptor of its selector, which is readable when a file of the loop's
     /// is ready. `on_ready(files)` runs the callbacks of the files that are, given as pairs of descriptor and epoll's
     /// events, or `None` where the system's selector has to say; it returns False for files that are to be the result
-    /// of `select` instead. `substitute()` runs the loop on another thread while the worker's own is kept by a plain
+    /// of `select` instead. `backup_loop()` runs the loop on another thread while the worker's own is blocked by a sync
     /// function; it ends soon after `is_recalled()`. To be called once, before the loop runs. `OSError` when the
     /// descriptor cannot be watched.
     fn attach(
@@ -495,10 +494,10 @@ impl WorkerHandle {
         event_loop: Py<PyAny>,
         fileno: RawFd,
         on_ready: Py<PyAny>,
-        substitute: Py<PyAny>,
+        backup_loop: Py<PyAny>,
         py: Python<'_>,
     ) -> PyResult<()> {
-        let running = Running::new(py, event_loop, on_ready, substitute)?;
+        let running = Running::new(py, event_loop, on_ready, backup_loop)?;
         // SAFETY: the caller has the file open. The copy is this worker's own.
         let files = unsafe { BorrowedFd::borrow_raw(fileno) }.try_clone_to_owned()?;
         let _entered = self.worker.executor.enter();
@@ -513,7 +512,7 @@ impl WorkerHandle {
     /// Lets go of the loop and its file descriptor, and cancels what it was to call.
     fn detach(&self, py: Python<'_>) {
         self.worker.ended.store(true, Ordering::Release);
-        self.worker.runner.store(0, Ordering::Relaxed);
+        self.worker.running_thread.store(0, Ordering::Relaxed);
         self.worker.files.lock().take();
         let running = self.worker.running.lock().take();
         // Outside of the locks: an object's end may run Python.
@@ -543,8 +542,8 @@ impl WorkerHandle {
     }
 
     /// Makes `select` return before it waits again: the loop has another timer, or is to stop.
-    fn rouse(&self) {
-        self.worker.roused.store(true, Ordering::Relaxed);
+    fn wake_loop(&self) {
+        self.worker.is_loop_woken.store(true, Ordering::Relaxed);
     }
 
     /// As of any loop; False once there is none here.
@@ -575,10 +574,10 @@ impl WorkerHandle {
         };
         let Some(running) = self.worker.running.lock().clone() else { return Ok(false) };
         let here = this_thread();
-        if self.worker.runner.swap(here, Ordering::Relaxed) != here {
+        if self.worker.running_thread.swap(here, Ordering::Relaxed) != here {
             waiting::enter_worker(&self.workers, self.number);
         }
-        self.worker.roused.store(false, Ordering::Relaxed);
+        self.worker.is_loop_woken.store(false, Ordering::Relaxed);
         let mut polls_left = 0;
         loop {
             let seen = if polls_left > 0 { self.worker.poll_attached() } else { None };
@@ -590,10 +589,10 @@ impl WorkerHandle {
                 polls_left = if matches!(reason, WakeReason::Files(_)) { POLLS_ATTACHED } else { 0 };
                 reason
             };
-            if self.worker.abandoned.load(Ordering::Acquire) {
+            if self.worker.closed.load(Ordering::Acquire) {
                 self.worker.forget_requests();
             }
-            self.watch.stir();
+            self.watchdog.note_activity();
             match reason {
                 WakeReason::Files(ready) => {
                     let done = running.on_ready.bind(py).call1((ready,))?.is_truthy()?;
@@ -616,7 +615,7 @@ impl WorkerHandle {
                 Timeout::Until(at) => Instant::now() >= at,
                 Timeout::Never => false,
             };
-            if late || self.worker.roused.load(Ordering::Relaxed) {
+            if late || self.worker.is_loop_woken.load(Ordering::Relaxed) {
                 return Ok(false);
             }
         }

@@ -8,10 +8,10 @@ pub(crate) mod event_loop;
 mod files;
 pub(crate) mod inline_policy;
 pub(crate) mod pool;
-pub(crate) mod rescue;
 pub(crate) mod running;
 pub(crate) mod socket;
 pub(crate) mod waiting;
+pub(crate) mod watchdog;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,13 +21,13 @@ use pyo3::prelude::*;
 use crate::request_context::RequestContext;
 use event_loop::{SyncCall, WorkItem, Worker};
 use pool::Pool;
-use rescue::Watch;
+use watchdog::Watchdog;
 
 /// The workers of a server, the pool that they share, and the watchdog of their threads.
 pub(crate) struct Workers {
     pub(crate) pool: Arc<Pool>,
     pub(crate) list: Vec<Arc<Worker>>,
-    pub(crate) watch: Arc<Watch>,
+    pub(crate) watchdog: Arc<Watchdog>,
     /// Coroutines run on the first worker's loop. With the GIL a second loop adds no parallelism: it halves the number
     /// of callbacks that are ready at a time, and the two threads pass the GIL back and forth.
     one_loop: AtomicBool,
@@ -36,14 +36,14 @@ pub(crate) struct Workers {
 impl Drop for Workers {
     fn drop(&mut self) {
         // The server is gone: requests that are still queued are dropped.
-        self.watch.wake();
-        self.list.iter().for_each(|worker| worker.abandon());
+        self.watchdog.wake();
+        self.list.iter().for_each(|worker| worker.close());
     }
 }
 
 impl Workers {
     pub(crate) fn new(pool: Arc<Pool>, list: Vec<Arc<Worker>>) -> Self {
-        Self { pool, list, watch: Arc::default(), one_loop: AtomicBool::new(false) }
+        Self { pool, list, watchdog: Arc::default(), one_loop: AtomicBool::new(false) }
     }
 
     /// To be called before the first request: whether the interpreter runs one thread at a time.
@@ -60,7 +60,7 @@ impl Workers {
             return;
         }
         let worker = self.get(context.worker_id);
-        if context.route.inline_policy.is_inline() && !worker.is_relieved() {
+        if context.route.inline_policy.is_inline() && !worker.has_backup() {
             worker.post(WorkItem::SyncHandler(context));
         } else {
             self.pool.handle(context);
@@ -70,7 +70,7 @@ impl Workers {
     /// Calls a sync function where a sync handler would be called. False when it will not be, since the pool is full.
     pub(crate) fn call(&self, worker_id: usize, call: SyncCall) -> bool {
         let worker = self.get(worker_id);
-        if call.route.upgraded_policy.is_inline() && !worker.is_relieved() {
+        if call.route.upgraded_policy.is_inline() && !worker.has_backup() {
             worker.post(WorkItem::SyncCall(call));
             return true;
         }
@@ -87,24 +87,24 @@ impl Workers {
         self.get(worker_id).post(WorkItem::LoopCall(Box::new(call)));
     }
 
-    /// Starts a coroutine on a worker's loop, or on another one while that is stuck.
+    /// Starts a coroutine on a worker's loop, or on another one while that is blocked.
     fn start_on(&self, preferred: usize, mut context: Box<RequestContext>) {
-        context.worker_id = self.present(preferred);
+        context.worker_id = self.available_worker(preferred);
         self.get(context.worker_id).post(WorkItem::AsyncHandler(context));
     }
 
-    /// The worker itself, or another one whose thread is there, where there is one. Where one loop is to run all
-    /// coroutines, it has a while to come back: a machine with too much to do is no reason for a second.
-    fn present(&self, worker_id: usize) -> usize {
+    /// The worker itself, or another one whose loop is not blocked, where there is one. Where one loop is to run all
+    /// coroutines, it may make no progress for longer: an overloaded machine is no reason to use a second loop.
+    fn available_worker(&self, worker_id: usize) -> usize {
         let one_loop = self.one_loop.load(Ordering::Relaxed);
-        let is_away = |worker: &Worker| if one_loop { worker.is_stuck() } else { worker.is_rescued() };
+        let is_away = |worker: &Worker| if one_loop { worker.is_blocked() } else { worker.has_backup_io() };
         let mut others = (worker_id..worker_id + self.list.len()).filter(|&number| !is_away(self.get(number)));
         others.next().unwrap_or(worker_id)
     }
 
-    /// Gives what waits for a stuck worker to others, but for what only its own loop can do.
-    fn redistribute(&self, worker_id: usize) {
-        for item in self.get(worker_id).take_movable() {
+    /// Requeues what waits for a blocked worker elsewhere, but for what only its own loop can do.
+    fn requeue(&self, worker_id: usize) {
+        for item in self.get(worker_id).take_requeueable() {
             match item {
                 WorkItem::SyncHandler(context) => self.pool.handle(context),
                 WorkItem::SyncCall(call) => {

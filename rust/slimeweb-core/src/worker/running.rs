@@ -14,8 +14,8 @@ pub(crate) struct Running {
     is_running: Py<PyAny>,
     /// Runs the callbacks of files that are ready.
     pub(super) on_ready: Py<PyAny>,
-    /// Runs the loop in the worker's place, on the thread that calls it.
-    pub(super) substitute: Py<PyAny>,
+    /// Runs the loop on a backup loop thread, the one that calls it.
+    pub(super) backup_loop: Py<PyAny>,
     /// `asyncio.Task`, and what each is made with.
     task: Py<PyAny>,
     task_options: Py<PyDict>,
@@ -26,7 +26,7 @@ impl Running {
         py: Python<'_>,
         event_loop: Py<PyAny>,
         on_ready: Py<PyAny>,
-        substitute: Py<PyAny>,
+        backup_loop: Py<PyAny>,
     ) -> PyResult<Self> {
         let asyncio = py.import("asyncio")?;
         let task_options = PyDict::new(py);
@@ -42,7 +42,7 @@ impl Running {
             is_running,
             set: asyncio.getattr("_set_running_loop")?.unbind(),
             on_ready,
-            substitute,
+            backup_loop,
             task: asyncio.getattr("Task")?.unbind(),
             task_options: task_options.unbind(),
         })

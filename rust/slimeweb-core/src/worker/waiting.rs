@@ -1,7 +1,7 @@
 //! Threads that wait for a client.
 //!
 //! How long that takes is up to the client, so nobody else may depend on such a thread. One of the pool does not count
-//! for the pool's limit while it waits; a worker's own thread has another one serve its connections at once. There are
+//! for the pool's limit while it waits; a worker's own thread is replaced by a backup thread at once. There are
 //! no more threads that wait than there are connections, each of which is cut when its client takes nothing for the
 //! send timeout.
 
@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use pyo3::prelude::*;
 
 use super::pool::Pool;
-use super::{Workers, rescue};
+use super::{Workers, watchdog};
 
 /// What the calling thread does for the server.
 enum ThreadRole {
@@ -57,7 +57,7 @@ impl Waiting {
         if let Some((workers, number)) = worker_id {
             let worker = workers.get(number);
             if worker.is_here() {
-                rescue::rescue(&workers, number, worker.progress());
+                watchdog::start_backup(&workers, number, worker.progress());
             }
         }
         if let Some(pool) = &pool {
