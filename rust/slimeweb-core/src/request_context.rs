@@ -18,9 +18,9 @@ use crate::request::{Parsed, SlimeRequest};
 use crate::response::{ResponseState, SlimeResponse};
 use crate::route::CompiledRoute;
 use crate::service::{OVERLOADED, overloaded};
+use crate::worker::asyncio_loop::AsyncioLoop;
 use crate::worker::contextvars;
 use crate::worker::event_loop::WorkItem;
-use crate::worker::running::Running;
 
 /// One request with everything that a handler needs, ready to be sent to another thread. Always boxed, so that handing
 /// it on, to Python as well, moves a pointer.
@@ -124,14 +124,14 @@ pub(crate) fn run(py: Python<'_>, context: Box<RequestContext>) {
 }
 
 /// Starts a coroutine handler as a task of the running loop. Called in the loop's thread.
-pub(crate) fn start(py: Python<'_>, context: Box<RequestContext>, running: &Running) {
+pub(crate) fn start(py: Python<'_>, context: Box<RequestContext>, asyncio_loop: &AsyncioLoop) {
     let outcome = context.into_python(py).and_then(|(request, response)| {
         let endpoint = request.get().route.endpoint.bind(py);
         let coroutine = guarded::call(endpoint, [request.as_ptr(), response.as_ptr()]);
         match coroutine.and_then(|coroutine| HandlerCoroutine::new(&coroutine, &request, &response)) {
             Ok(coroutine) => {
                 let coroutine = Bound::new(py, coroutine)?;
-                match running.start_task(py, coroutine.clone().into_any()) {
+                match asyncio_loop.start_task(py, coroutine.clone().into_any()) {
                     Ok(task) => coroutine.get().hold(task.unbind()),
                     Err(error) => coroutine.get().finish(py, Err(error)),
                 }

@@ -26,11 +26,11 @@ use tokio::sync::Semaphore;
 use tokio::time::Sleep;
 
 use super::Workers;
+use super::asyncio_loop::AsyncioLoop;
 use super::callback::Handle;
 use super::files::{Files, Ready};
 use super::inline_policy::InlinePolicy;
 use super::pool::Pool;
-use super::running::Running;
 use super::waiting;
 use super::watchdog::Watchdog;
 use crate::guarded;
@@ -96,7 +96,7 @@ pub(crate) struct Worker {
     handoff_ended: Condvar,
     /// The thread that runs the loop, as [`this_thread`] has it; 0 for none.
     running_thread: AtomicUsize,
-    running: Mutex<Option<Arc<Running>>>,
+    asyncio_loop: Mutex<Option<Arc<AsyncioLoop>>>,
     /// The loop has a timer, a stop or the like that it has to process itself.
     is_loop_woken: AtomicBool,
     /// The server is gone.
@@ -142,7 +142,7 @@ impl Worker {
             is_handed_off: AtomicBool::new(false),
             handoff_ended: Condvar::new(),
             running_thread: AtomicUsize::new(0),
-            running: Mutex::default(),
+            asyncio_loop: Mutex::default(),
             is_loop_woken: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             ended: AtomicBool::new(false),
@@ -251,7 +251,7 @@ impl Worker {
 
     /// What a backup loop thread is to call; `None` where the loop has ended.
     pub(crate) fn backup_loop(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.running.lock().as_ref().map(|running| running.backup_loop.clone_ref(py))
+        self.asyncio_loop.lock().as_ref().map(|asyncio_loop| asyncio_loop.backup_loop.clone_ref(py))
     }
 
     /// Has the backup I/O thread cease to drive.
@@ -354,10 +354,10 @@ impl Worker {
     }
 
     /// Does what is in the inbox now. An error is one that is to end the loop.
-    fn work(&self, py: Python<'_>, running: &Running, pool: &Arc<Pool>) -> PyResult<()> {
+    fn work(&self, py: Python<'_>, asyncio_loop: &AsyncioLoop, pool: &Arc<Pool>) -> PyResult<()> {
         let count = self.inbox.lock().len();
         let own = !self.is_handed_off.load(Ordering::Acquire);
-        let mut hidden = None;
+        let mut suspended = None;
         for _ in 0..count {
             let Some(item) = self.inbox.lock().pop_front() else { break };
             let work = match item {
@@ -374,19 +374,19 @@ impl Worker {
                     Err(call) => SyncWork::Call(call),
                 },
                 item => {
-                    hidden = None;
+                    suspended = None;
                     self.progress.fetch_add(ITEM, Ordering::Relaxed);
                     match item {
-                        WorkItem::Callback(handle) => Handle::run(handle.bind(py), running.event_loop.bind(py))?,
-                        WorkItem::AsyncHandler(context) => catch(|| request_context::start(py, context, running)),
+                        WorkItem::Callback(handle) => Handle::run(handle.bind(py), asyncio_loop.event_loop.bind(py))?,
+                        WorkItem::AsyncHandler(context) => catch(|| request_context::start(py, context, asyncio_loop)),
                         WorkItem::LoopCall(call) => catch(|| call(py)),
                         WorkItem::SyncHandler(_) | WorkItem::SyncCall(_) => {}
                     }
                     continue;
                 }
             };
-            if hidden.is_none() {
-                hidden = Some(running.hide(py));
+            if suspended.is_none() {
+                suspended = Some(asyncio_loop.suspend_running(py));
             }
             self.run_sync(py, work);
         }
@@ -497,7 +497,7 @@ impl WorkerHandle {
         backup_loop: Py<PyAny>,
         py: Python<'_>,
     ) -> PyResult<()> {
-        let running = Running::new(py, event_loop, on_ready, backup_loop)?;
+        let asyncio_loop = AsyncioLoop::new(py, event_loop, on_ready, backup_loop)?;
         // SAFETY: the caller has the file open. The copy is this worker's own.
         let files = unsafe { BorrowedFd::borrow_raw(fileno) }.try_clone_to_owned()?;
         let _entered = self.worker.executor.enter();
@@ -505,7 +505,7 @@ impl WorkerHandle {
         let files = unsafe { AsyncFd::register_with_interest(Files::new(files), Interest::READABLE) };
         let files = files.map_err(io::Error::from)?;
         *self.worker.files.lock() = Some(files);
-        *self.worker.running.lock() = Some(Arc::new(running));
+        *self.worker.asyncio_loop.lock() = Some(Arc::new(asyncio_loop));
         Ok(())
     }
 
@@ -514,9 +514,9 @@ impl WorkerHandle {
         self.worker.ended.store(true, Ordering::Release);
         self.worker.running_thread.store(0, Ordering::Relaxed);
         self.worker.files.lock().take();
-        let running = self.worker.running.lock().take();
+        let asyncio_loop = self.worker.asyncio_loop.lock().take();
         // Outside of the locks: an object's end may run Python.
-        drop(running);
+        drop(asyncio_loop);
         for item in self.worker.take_inbox() {
             if let WorkItem::Callback(handle) = item {
                 handle.bind(py).get().cancel();
@@ -548,8 +548,8 @@ impl WorkerHandle {
 
     /// As of any loop; False once there is none here.
     fn is_running(&self, py: Python<'_>) -> PyResult<bool> {
-        let running = self.worker.running.lock().clone();
-        running.map_or(Ok(false), |running| running.is_running(py))
+        let asyncio_loop = self.worker.asyncio_loop.lock().clone();
+        asyncio_loop.map_or(Ok(false), |asyncio_loop| asyncio_loop.is_running(py))
     }
 
     /// Whether the worker's own thread waits for its loop.
@@ -572,7 +572,7 @@ impl WorkerHandle {
                 _ => Timeout::Zero,
             },
         };
-        let Some(running) = self.worker.running.lock().clone() else { return Ok(false) };
+        let Some(asyncio_loop) = self.worker.asyncio_loop.lock().clone() else { return Ok(false) };
         let here = this_thread();
         if self.worker.running_thread.swap(here, Ordering::Relaxed) != here {
             waiting::enter_worker(&self.workers, self.number);
@@ -595,20 +595,20 @@ impl WorkerHandle {
             self.watchdog.note_activity();
             match reason {
                 WakeReason::Files(ready) => {
-                    let done = running.on_ready.bind(py).call1((ready,))?.is_truthy()?;
+                    let done = asyncio_loop.on_ready.bind(py).call1((ready,))?.is_truthy()?;
                     // What the callbacks have asked for, without giving up the GIL in between. And however much there
                     // is to do with files, the rest has its turn.
-                    self.worker.work(py, &running, &self.pool)?;
+                    self.worker.work(py, &asyncio_loop, &self.pool)?;
                     if !done {
                         return Ok(true);
                     }
                 }
                 WakeReason::Time => return Ok(false),
                 WakeReason::Recall => {
-                    running.event_loop.bind(py).call_method0(intern!(py, "stop"))?;
+                    asyncio_loop.event_loop.bind(py).call_method0(intern!(py, "stop"))?;
                     return Ok(false);
                 }
-                WakeReason::Work => self.worker.work(py, &running, &self.pool)?,
+                WakeReason::Work => self.worker.work(py, &asyncio_loop, &self.pool)?,
             }
             let late = match limit {
                 Timeout::Zero => true,

@@ -1,6 +1,7 @@
 //! Where a handler runs: on the thread of its worker or in the pool. The choice is made here; the modules are the
 //! means.
 
+pub(crate) mod asyncio_loop;
 pub(crate) mod callback;
 pub(crate) mod contextvars;
 mod cpu_time;
@@ -8,7 +9,6 @@ pub(crate) mod event_loop;
 mod files;
 pub(crate) mod inline_policy;
 pub(crate) mod pool;
-pub(crate) mod running;
 pub(crate) mod socket;
 pub(crate) mod waiting;
 pub(crate) mod watchdog;

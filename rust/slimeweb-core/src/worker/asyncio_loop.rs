@@ -1,10 +1,10 @@
-//! The `asyncio` loop that runs on a worker's thread, as far as Rust deals with it.
+//! `AsyncioLoop`: the `asyncio` loop that runs on a worker's thread, and the functions of `asyncio` that Rust calls.
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 /// A worker's loop.
-pub(crate) struct Running {
+pub(crate) struct AsyncioLoop {
     pub(super) event_loop: Py<PyAny>,
     /// `asyncio._set_running_loop`.
     set: Py<PyAny>,
@@ -21,7 +21,7 @@ pub(crate) struct Running {
     task_options: Py<PyDict>,
 }
 
-impl Running {
+impl AsyncioLoop {
     pub(super) fn new(
         py: Python<'_>,
         event_loop: Py<PyAny>,
@@ -61,27 +61,27 @@ impl Running {
         self.is_running.bind(py).call1((&self.event_loop,))?.extract()
     }
 
-    /// A sync handler must not find a running loop: `asyncio.run()` and its like would refuse to work.
-    pub(super) fn hide<'a>(&'a self, py: Python<'a>) -> Hidden<'a> {
-        self.say(py, py.None().bind(py));
-        Hidden { running: self, py }
+    /// Unsets the thread's running loop: with one, `asyncio.run()` and the like would refuse to work in a sync handler.
+    pub(super) fn suspend_running<'a>(&'a self, py: Python<'a>) -> SuspendedRunning<'a> {
+        self.set_running(py, py.None().bind(py));
+        SuspendedRunning { asyncio_loop: self, py }
     }
 
-    fn say(&self, py: Python<'_>, event_loop: &Bound<'_, PyAny>) {
+    fn set_running(&self, py: Python<'_>, event_loop: &Bound<'_, PyAny>) {
         if let Err(error) = self.set.bind(py).call1((event_loop,)) {
             error.write_unraisable(py, None);
         }
     }
 }
 
-/// Until this is dropped there is no running loop.
-pub(super) struct Hidden<'a> {
-    running: &'a Running,
+/// Sets the running loop again when it is dropped.
+pub(super) struct SuspendedRunning<'a> {
+    asyncio_loop: &'a AsyncioLoop,
     py: Python<'a>,
 }
 
-impl Drop for Hidden<'_> {
+impl Drop for SuspendedRunning<'_> {
     fn drop(&mut self) {
-        self.running.say(self.py, self.running.event_loop.bind(self.py));
+        self.asyncio_loop.set_running(self.py, self.asyncio_loop.event_loop.bind(self.py));
     }
 }
