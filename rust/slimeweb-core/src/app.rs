@@ -46,7 +46,7 @@ pub(crate) struct CompiledApp {
     pub(crate) form_limits: FormLimits,
     /// Most fields of a urlencoded form.
     pub(crate) form_fields: usize,
-    /// How long a client may take nothing of what a switched connection sends.
+    /// How long a client may take nothing of what a upgraded connection sends.
     pub(crate) send_timeout: Duration,
     pub(crate) access: Option<Arc<AccessLog>>,
     pub(crate) counters: Arc<Counters>,
@@ -60,7 +60,7 @@ pub(crate) struct Counters {
     /// Plain handlers that wait, or will, for a body that the client holds back.
     pub(crate) expected: AtomicUsize,
     /// Connections that have switched protocols and are open.
-    pub(crate) tunnels: AtomicUsize,
+    pub(crate) upgraded: AtomicUsize,
 }
 
 /// Which object a member is looked up for.

@@ -30,7 +30,7 @@ mod server;
 mod service;
 mod settings;
 mod transport;
-mod tunnel;
+mod upgraded;
 mod worker;
 mod writer;
 

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::app::CompiledApp;
 use crate::route::CompiledRoute;
-use crate::tunnel::Candidate;
+use crate::upgraded::Candidate;
 
 /// The answer to one request.
 pub(crate) enum Reply {

@@ -23,7 +23,7 @@ use crate::app::Member;
 use crate::attributes::Attributes;
 use crate::reply::{FileReply, Reply, ReplySender, SwitchReply};
 use crate::request::SlimeRequest;
-use crate::tunnel::Candidate;
+use crate::upgraded::Candidate;
 use crate::worker::pool::PoolWork;
 use crate::writer::BodyWriter;
 use crate::{disposition, failure, headers, json};

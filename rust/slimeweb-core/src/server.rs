@@ -249,12 +249,12 @@ impl Server {
     /// what of it each route has.
     fn pending(&self) -> (usize, usize, usize, BTreeMap<String, usize>) {
         let (requests, streams) = self.handle().map_or((0, 0), |handle| handle.in_flight());
-        let tunnels = self.counters.tunnels.load(Ordering::Relaxed);
+        let upgraded = self.counters.upgraded.load(Ordering::Relaxed);
         let mut routes = BTreeMap::new();
         for (name, count) in self.routes.get().into_iter().flatten().filter_map(RouteUsage::used) {
             *routes.entry(name).or_default() += count;
         }
-        (requests.saturating_sub(streams), streams, tunnels, routes)
+        (requests.saturating_sub(streams), streams, upgraded, routes)
     }
 
     /// Waits until the server has stopped, at most `timeout` seconds: true when it has.

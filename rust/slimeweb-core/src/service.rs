@@ -20,7 +20,7 @@ use crate::reply::{FileReply, Reply, SwitchReply};
 use crate::request_context::RequestContext;
 use crate::response::ResponseState;
 use crate::route::CompiledRoute;
-use crate::{failure, large_body, tunnel};
+use crate::{failure, large_body, upgraded};
 
 /// Pieces of a streamed request body that are read ahead of the handler.
 const CHUNKS_AHEAD: usize = 4;
@@ -378,7 +378,7 @@ fn switch_protocol(reply: SwitchReply, upgrade: Option<Box<Upgrade>>) -> Respons
     app.workers.get(worker_id).spawner().clone().spawn(async move {
         // An error: the client left before the 101 was out.
         if let Ok(io) = io.await {
-            let written = tunnel::run(io, candidate, route, app, worker_id, connection).await;
+            let written = upgraded::run(io, candidate, route, app, worker_id, connection).await;
             let entry = switched.and_then(|switched| switched.lock().take());
             if let Some(mut entry) = entry {
                 entry.end(written, true);

@@ -1,4 +1,4 @@
-//! `Transport`: a switched connection, as its protocol writes to it.
+//! `Transport`: a upgraded connection, as its protocol writes to it.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use pyo3::types::{PyString, PyTuple};
 use slimeweb_http::Peer;
 
 use crate::guarded;
-use crate::tunnel::Tunnel;
+use crate::upgraded::UpgradedConnection;
 use crate::worker::event_loop::SyncCall;
 use crate::worker::pool::PoolWork;
 
@@ -17,12 +17,12 @@ use crate::worker::pool::PoolWork;
 /// thread.
 #[pyclass(frozen, weakref, module = "slimeweb._core")]
 pub(crate) struct Transport {
-    tunnel: Arc<Tunnel>,
+    upgraded: Arc<UpgradedConnection>,
 }
 
 impl Transport {
-    pub(crate) fn new(tunnel: Arc<Tunnel>) -> Self {
-        Self { tunnel }
+    pub(crate) fn new(upgraded: Arc<UpgradedConnection>) -> Self {
+        Self { upgraded }
     }
 }
 
@@ -39,35 +39,35 @@ fn run(py: Python<'_>, callback: &Py<PyAny>, args: &Py<PyTuple>) {
 #[pymethods]
 impl Transport {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        // As long as the connection is open its task holds the tunnel as well: what that needs is no garbage.
-        if Arc::strong_count(&self.tunnel) > 1 {
+        // As long as the connection is open its task holds it as well: what that needs is no garbage.
+        if Arc::strong_count(&self.upgraded) > 1 {
             return Ok(());
         }
-        self.tunnel.visit_protocol(|protocol| visit.call(protocol)).unwrap_or(Ok(()))
+        self.upgraded.visit_protocol(|protocol| visit.call(protocol)).unwrap_or(Ok(()))
     }
 
     fn __clear__(&self) {
-        self.tunnel.forget_protocol();
+        self.upgraded.forget_protocol();
     }
 
     /// Queues `data` to be sent. Beyond the high-water mark the protocol's `pause_writing` is called.
     fn write(&self, data: &[u8]) {
-        self.tunnel.write(data);
+        self.upgraded.write(data);
     }
 
     /// Closes the connection once what is queued has been sent.
     fn close(&self) {
-        self.tunnel.close();
+        self.upgraded.close();
     }
 
     /// Closes the connection now; what is queued is lost.
     fn abort(&self) {
-        self.tunnel.abort();
+        self.upgraded.abort();
     }
 
     /// Whether the connection is closed or about to be.
     fn is_closing(&self) -> bool {
-        self.tunnel.is_closing()
+        self.upgraded.is_closing()
     }
 
     /// `peername` (host and port, or `""` for a Unix socket) and `scheme` (`http` or `https`); else `default`.
@@ -78,7 +78,7 @@ impl Transport {
         name: &str,
         default: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let connection = &self.tunnel.connection;
+        let connection = &self.upgraded.connection;
         match (name, &connection.peer) {
             ("peername", Peer::Tcp(address)) => {
                 Ok(Some((address.ip().to_string(), address.port()).into_pyobject(py)?.into_any()))
@@ -91,7 +91,7 @@ impl Transport {
 
     /// Bytes queued and not yet handed to the socket.
     fn get_write_buffer_size(&self) -> usize {
-        self.tunnel.buffered()
+        self.upgraded.buffered()
     }
 
     /// Sets the marks, in bytes, beyond which the protocol is paused and below which it is resumed.
@@ -102,23 +102,23 @@ impl Transport {
         if low > high {
             return Err(PyValueError::new_err(format!("low ({low}) must not be above high ({high})")));
         }
-        self.tunnel.set_limits(high, low);
+        self.upgraded.set_limits(high, low);
         Ok(())
     }
 
     /// Stops `data_received` until `resume_reading`; the client is then held back by TCP.
     fn pause_reading(&self) {
-        self.tunnel.set_reading(false);
+        self.upgraded.set_reading(false);
     }
 
     fn resume_reading(&self) {
-        self.tunnel.set_reading(true);
+        self.upgraded.set_reading(true);
     }
 
     /// Calls back in the loop's thread that the protocol lives in, soon.
     #[pyo3(signature = (callback, *args))]
     fn call_soon(&self, callback: Py<PyAny>, args: Py<PyTuple>) {
-        self.tunnel.app.workers.call_in_loop(self.tunnel.worker_id, move |py| run(py, &callback, &args));
+        self.upgraded.app.workers.call_in_loop(self.upgraded.worker_id, move |py| run(py, &callback, &args));
     }
 
     /// Calls a sync function as sync handlers are called: on the loop's thread once calls from this route have shown
@@ -127,13 +127,13 @@ impl Transport {
     #[pyo3(signature = (callback, *args))]
     fn call_plain(&self, callback: Py<PyAny>, args: Py<PyTuple>) -> bool {
         let call =
-            SyncCall { call: Box::new(move |py| run(py, &callback, &args)), route: Arc::clone(&self.tunnel.route) };
-        self.tunnel.app.workers.call(self.tunnel.worker_id, call)
+            SyncCall { call: Box::new(move |py| run(py, &callback, &args)), route: Arc::clone(&self.upgraded.route) };
+        self.upgraded.app.workers.call(self.upgraded.worker_id, call)
     }
 
     /// Calls back in a pool thread, where it may block. False when the pool is full: nothing will be called then.
     #[pyo3(signature = (callback, *args))]
     fn call_in_pool(&self, callback: Py<PyAny>, args: Py<PyTuple>) -> bool {
-        self.tunnel.app.workers.pool.submit(PoolWork::Native(Box::new(move |py| run(py, &callback, &args)))).is_ok()
+        self.upgraded.app.workers.pool.submit(PoolWork::Native(Box::new(move |py| run(py, &callback, &args)))).is_ok()
     }
 }

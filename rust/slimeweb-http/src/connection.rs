@@ -365,7 +365,7 @@ impl<S: Service> ConnectionService<S> {
         }
         if !self.multiplexed {
             if upgrades || (asked == Asked::Connect && response.status().is_success()) {
-                self.state.become_tunnel();
+                self.state.set_upgraded();
             }
             let last = !upgrades && self.context.registry.is_draining();
             if last || self.state.head_error(index).is_some() {

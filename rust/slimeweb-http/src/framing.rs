@@ -42,10 +42,11 @@ fn may_frame(name: &HeaderName) -> bool {
     length < 32 && LENGTHS >> length & 1 == 1
 }
 
-/// Takes the content from a response that may have none, and makes its fields true: a Content-Length is that of the body, fields
-/// that are between two hops (RFC 9110, section 7.6.1) go.
+/// Takes the content from a response that may have none, and makes its fields true: a Content-Length is that of the
+/// body, fields that are between two hops (RFC 9110, section 7.6.1) go.
 ///
-/// Gives the bytes that the body has to have where that is to be seen to while it is sent: for a stream with a Content-Length.
+/// Gives the bytes that the body has to have where that is to be seen to while it is sent: for a stream with a
+/// Content-Length.
 pub(crate) fn settle(response: &mut Response<Body>, asked: Asked, multiplexed: bool) -> Option<u64> {
     let has_content = asked == Asked::Other && !is_without_content(response.status());
     if has_content && !response.headers().keys().any(may_frame) {
@@ -74,10 +75,10 @@ fn settle_fields(response: &mut Response<Body>, asked: Asked, multiplexed: bool)
             headers.remove(name);
         }
     }
-    let tunnel = asked == Asked::Connect && status.is_success();
+    let upgraded = asked == Asked::Connect && status.is_success();
     let (length, has_content) = match asked {
         _ if status == StatusCode::RESET_CONTENT => (Some(0), false),
-        _ if tunnel || is_without_content(status) => (None, false),
+        _ if upgraded || is_without_content(status) => (None, false),
         // What a GET would have had (RFC 9110, section 9.3.2). An empty body is one that was left out.
         Asked::Head => (size.filter(|size| *size > 0).or(declared), false),
         Asked::Connect | Asked::Other => (declared.filter(|length| size.is_none_or(|size| size == *length)), true),

@@ -127,7 +127,7 @@ impl ConnIo {
         if bytes.is_empty() {
             self.eof = true;
         }
-        if state.is_tunnel() {
+        if state.is_upgraded() {
             self.validator = None;
             return;
         }
@@ -152,12 +152,12 @@ impl ConnIo {
     /// on to the one that it came in.
     fn look_ahead(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         if !self.state.is_answering() {
-            if self.validator.is_some() && !self.state.is_tunnel() {
+            if self.validator.is_some() && !self.state.is_upgraded() {
                 self.answered = self.state.requests();
             }
             return Ok(());
         }
-        if self.state.is_tunnel() || !self.is_between() {
+        if self.state.is_upgraded() || !self.is_between() {
             return Ok(());
         }
         if self.eof {
@@ -220,7 +220,7 @@ impl ConnIo {
         if close_mode != CloseMode::Abort && self.linger_slot.refusal().is_some() {
             return true;
         }
-        !self.eof && !self.state.is_tunnel() && close_mode != CloseMode::Abort && (unread || self.state.has_head_error())
+        !self.eof && !self.state.is_upgraded() && close_mode != CloseMode::Abort && (unread || self.state.has_head_error())
             // A half-written answer must not be followed by something else.
             && !(close_mode == CloseMode::Expire && self.state.is_write_blocked())
     }

@@ -59,7 +59,7 @@ pub(crate) struct ConnectionState {
     taken_at: AtomicU64,
     /// The index of the head to refuse, times 256, plus the error's code; 0 for none.
     head_error: AtomicU64,
-    tunnel: AtomicBool,
+    upgraded: AtomicBool,
     /// Responses that are being sent whose length is not known.
     streams: AtomicU32,
     /// The connection's task.
@@ -88,7 +88,7 @@ impl ConnectionState {
             untaken: AtomicU32::new(0),
             taken_at: AtomicU64::new(0),
             head_error: AtomicU64::new(0),
-            tunnel: AtomicBool::new(false),
+            upgraded: AtomicBool::new(false),
             streams: AtomicU32::new(0),
             task: OnceLock::new(),
             flush_awaited: AtomicBool::new(false),
@@ -188,12 +188,12 @@ impl ConnectionState {
         if self.has_landing.load(Ordering::Relaxed) { landing::lock(&self.landing).clone() } else { None }
     }
 
-    pub(crate) fn become_tunnel(&self) {
-        self.tunnel.store(true, Ordering::Relaxed);
+    pub(crate) fn set_upgraded(&self) {
+        self.upgraded.store(true, Ordering::Relaxed);
     }
 
-    pub(crate) fn is_tunnel(&self) -> bool {
-        self.tunnel.load(Ordering::Relaxed)
+    pub(crate) fn is_upgraded(&self) -> bool {
+        self.upgraded.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_idle(&self) -> bool {

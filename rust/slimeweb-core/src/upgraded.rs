@@ -1,4 +1,5 @@
-//! A connection after a protocol switch: bytes between the socket and a protocol object in a worker's event loop.
+//! An upgraded connection (after a protocol switch): bytes between the socket and a protocol object in a worker's event
+//! loop.
 //!
 //! All calls to the protocol are made in the loop's thread, in order, so no two overlap for one connection. Both
 //! directions are bounded: reading stops while the protocol is behind, and the protocol is told to pause while the
@@ -32,17 +33,17 @@ const WINDOW: usize = 256 * 1024;
 /// One read, in bytes.
 const READ: usize = 16 * 1024;
 /// asyncio's own defaults for a transport's write buffer, in bytes.
-const HIGH: usize = 64 * 1024;
-const LOW: usize = 16 * 1024;
-/// How long a connection that has ended is kept for its protocol and its client to notice.
-const PARTING: Duration = Duration::from_secs(2);
+const HIGH_WATER: usize = 64 * 1024;
+const LOW_WATER: usize = 16 * 1024;
+/// How long a connection that has ended is kept, at most, until its protocol has been told and its client has closed.
+const LINGER_TIME: Duration = Duration::from_secs(2);
 
-/// What the transport and the socket's task share.
-pub(crate) struct Tunnel {
+/// An upgraded connection: what the transport and the socket's task share.
+pub(crate) struct UpgradedConnection {
     pub(crate) app: Arc<CompiledApp>,
     pub(crate) worker_id: usize,
     pub(crate) connection: Arc<ConnectionInfo>,
-    /// None once it has been told that the connection is gone: whoever keeps its transport keeps it no longer.
+    /// None after `connection_lost`: its transport does not keep it alive.
     protocol: Mutex<Option<Py<PyAny>>>,
     /// Of the route that made the switch.
     pub(crate) route: Arc<CompiledRoute>,
@@ -60,7 +61,7 @@ pub(crate) struct Tunnel {
 
 struct Outgoing {
     buffer: BytesMut,
-    end: End,
+    write_side: WriteSide,
     high: usize,
     low: usize,
     /// The protocol has been told to pause.
@@ -68,7 +69,7 @@ struct Outgoing {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum End {
+enum WriteSide {
     Open,
     /// Once the buffer is out.
     Closing,
@@ -76,22 +77,26 @@ enum End {
     Aborted,
 }
 
-impl Tunnel {
+impl UpgradedConnection {
     fn worker(&self) -> &Arc<Worker> {
         self.app.workers.get(self.worker_id)
     }
 
-    /// Calls a method of the protocol, in the loop's thread. Not any more once it has been told that the connection is
-    /// gone.
-    fn tell(self: &Arc<Self>, call: impl FnOnce(&Arc<Self>, &Bound<'_, PyAny>) -> PyResult<()> + Send + 'static) {
-        let tunnel = Arc::clone(self);
+    /// Calls a method of the protocol, in the loop's thread. Does nothing after `connection_lost`.
+    fn call_protocol(
+        self: &Arc<Self>,
+        call: impl FnOnce(&Arc<Self>, &Bound<'_, PyAny>) -> PyResult<()> + Send + 'static,
+    ) {
+        let upgraded = Arc::clone(self);
         self.worker().post(WorkItem::LoopCall(Box::new(move |py| {
-            let Some(protocol) = tunnel.protocol.lock().as_ref().map(|protocol| protocol.clone_ref(py)) else { return };
+            let Some(protocol) = upgraded.protocol.lock().as_ref().map(|protocol| protocol.clone_ref(py)) else {
+                return;
+            };
             let protocol = protocol.into_bound(py);
-            if let Err(error) = call(&tunnel, &protocol) {
+            if let Err(error) = call(&upgraded, &protocol) {
                 // As asyncio does: a protocol that fails loses its connection, and the log has the reason.
                 error.write_unraisable(py, Some(&protocol));
-                tunnel.abort();
+                upgraded.abort();
             }
         })));
     }
@@ -110,14 +115,14 @@ impl Tunnel {
 
     pub(crate) fn write(self: &Arc<Self>, data: &[u8]) {
         let mut out = self.out.lock();
-        if out.end != End::Open {
+        if out.write_side != WriteSide::Open {
             return;
         }
         out.buffer.extend_from_slice(data);
         if out.buffer.len() > out.high && !out.paused {
             out.paused = true;
             // Under the lock: whoever resumes posts after this.
-            self.tell(|_, protocol| protocol.call_method0(intern!(protocol.py(), "pause_writing")).map(drop));
+            self.call_protocol(|_, protocol| protocol.call_method0(intern!(protocol.py(), "pause_writing")).map(drop));
         }
         drop(out);
         self.writable.notify_one();
@@ -125,20 +130,20 @@ impl Tunnel {
 
     pub(crate) fn close(&self) {
         let mut out = self.out.lock();
-        if out.end == End::Open {
-            out.end = End::Closing;
+        if out.write_side == WriteSide::Open {
+            out.write_side = WriteSide::Closing;
         }
         drop(out);
         self.writable.notify_one();
     }
 
     pub(crate) fn abort(&self) {
-        self.out.lock().end = End::Aborted;
+        self.out.lock().write_side = WriteSide::Aborted;
         self.writable.notify_one();
     }
 
     pub(crate) fn is_closing(&self) -> bool {
-        self.out.lock().end != End::Open
+        self.out.lock().write_side != WriteSide::Open
     }
 
     pub(crate) fn buffered(&self) -> usize {
@@ -167,10 +172,10 @@ impl Tunnel {
             buffer.reserve(READ);
             let count = io.read_buf(&mut buffer).await?;
             if count == 0 {
-                self.tell(|tunnel, protocol| {
+                self.call_protocol(|upgraded, protocol| {
                     let keep = protocol.call_method0(intern!(protocol.py(), "eof_received"))?;
                     if !keep.is_truthy()? {
-                        tunnel.close();
+                        upgraded.close();
                     }
                     Ok(())
                 });
@@ -178,12 +183,12 @@ impl Tunnel {
             }
             let data = buffer.split().freeze();
             self.unseen.fetch_add(count, Ordering::AcqRel);
-            self.tell(move |tunnel, protocol| {
+            self.call_protocol(move |upgraded, protocol| {
                 let py = protocol.py();
                 let result = protocol.call_method1(intern!(py, "data_received"), (PyBytes::new(py, &data),));
-                let before = tunnel.unseen.fetch_sub(data.len(), Ordering::AcqRel);
+                let before = upgraded.unseen.fetch_sub(data.len(), Ordering::AcqRel);
                 if before >= WINDOW {
-                    tunnel.readable.notify_one();
+                    upgraded.readable.notify_one();
                 }
                 result.map(drop)
             });
@@ -195,17 +200,17 @@ impl Tunnel {
         loop {
             let (data, end) = {
                 let mut out = self.out.lock();
-                (out.buffer.split(), out.end)
+                (out.buffer.split(), out.write_side)
             };
             match (data.is_empty(), end) {
-                (_, End::Aborted) => return Ok(()),
-                (true, End::Closing) => return io.shutdown().await,
-                (true, End::Open) => self.writable.notified().await,
+                (_, WriteSide::Aborted) => return Ok(()),
+                (true, WriteSide::Closing) => return io.shutdown().await,
+                (true, WriteSide::Open) => self.writable.notified().await,
                 (false, _) => {
                     let aborted = async {
                         loop {
                             self.writable.notified().await;
-                            if self.out.lock().end == End::Aborted {
+                            if self.out.lock().write_side == WriteSide::Aborted {
                                 break;
                             }
                         }
@@ -226,7 +231,7 @@ impl Tunnel {
         let mut out = self.out.lock();
         if out.paused && out.buffer.len() <= out.low {
             out.paused = false;
-            self.tell(|_, protocol| protocol.call_method0(intern!(protocol.py(), "resume_writing")).map(drop));
+            self.call_protocol(|_, protocol| protocol.call_method0(intern!(protocol.py(), "resume_writing")).map(drop));
         }
     }
 }
@@ -263,31 +268,31 @@ async fn write_all(io: &mut (impl AsyncWrite + Unpin), mut data: &[u8], timeout:
     .await
 }
 
-/// Tells the protocol that the connection is gone: once, however the task ends.
-struct Goodbye {
-    tunnel: Arc<Tunnel>,
-    said: bool,
+/// Calls the protocol's `connection_lost`: once, however the task ends.
+struct LossNotice {
+    upgraded: Arc<UpgradedConnection>,
+    is_sent: bool,
 }
 
-impl Goodbye {
+impl LossNotice {
     /// Waits until the protocol has been told, so that a server that stops waits as well.
-    async fn say(mut self, error: Option<std::io::Error>) {
-        let told = self.tell(error);
-        let _ = tokio::time::timeout(PARTING, told).await;
+    async fn send(mut self, error: Option<std::io::Error>) {
+        let told = self.post(error);
+        let _ = tokio::time::timeout(LINGER_TIME, told).await;
     }
 
-    fn tell(&mut self, error: Option<std::io::Error>) -> oneshot::Receiver<()> {
+    fn post(&mut self, error: Option<std::io::Error>) -> oneshot::Receiver<()> {
         let (sender, receiver) = oneshot::channel();
-        self.said = true;
-        self.tunnel.out.lock().end = End::Aborted;
-        self.tunnel.tell(move |tunnel, protocol| {
+        self.is_sent = true;
+        self.upgraded.out.lock().write_side = WriteSide::Aborted;
+        self.upgraded.call_protocol(move |upgraded, protocol| {
             let py = protocol.py();
             let reason = error.map(|error| match error.raw_os_error() {
                 Some(_) => PyErr::from(error).into_value(py).into_any(),
                 None => PyOSError::new_err(error.to_string()).into_value(py).into_any(),
             });
             let told = protocol.call_method1(intern!(py, "connection_lost"), (reason,));
-            tunnel.forget_protocol();
+            upgraded.forget_protocol();
             // Nobody waits where the worker has ended before.
             let _ = sender.send(());
             told.map(drop)
@@ -296,16 +301,16 @@ impl Goodbye {
     }
 }
 
-impl Drop for Goodbye {
+impl Drop for LossNotice {
     fn drop(&mut self) {
-        if !self.said {
-            drop(self.tell(None));
+        if !self.is_sent {
+            drop(self.post(None));
         }
     }
 }
 
-/// A protocol that is to have a connection. One that does not get it, whatever the reason, is told so:
-/// `connection_lost`, once, is all that it hears.
+/// A protocol that is to get a connection. On one that does not get it `connection_lost` is called, once, and nothing
+/// else.
 pub(crate) struct Candidate {
     protocol: Option<Py<PyAny>>,
     app: Arc<CompiledApp>,
@@ -337,8 +342,8 @@ impl Drop for Candidate {
     }
 }
 
-/// Takes what a client still sends after the last word was said: closing before that would make the system send a
-/// reset, which can overtake what the client has not read yet.
+/// Drains what a client still sends after our FIN, for up to LINGER_TIME: closing before that would make the system
+/// send a reset, which can overtake what the client has not read yet.
 async fn linger(mut io: impl AsyncRead + Unpin) {
     let mut rest = BytesMut::with_capacity(READ);
     let drained = async {
@@ -346,26 +351,26 @@ async fn linger(mut io: impl AsyncRead + Unpin) {
             rest.clear();
         }
     };
-    let _ = tokio::time::timeout(PARTING, drained).await;
+    let _ = tokio::time::timeout(LINGER_TIME, drained).await;
 }
 
-/// Counts one open tunnel.
-struct Counted(Arc<Counters>);
+/// Counts one open upgraded connection.
+struct OpenCount(Arc<Counters>);
 
-impl Counted {
+impl OpenCount {
     fn new(app: &CompiledApp) -> Self {
-        app.counters.tunnels.fetch_add(1, Ordering::Relaxed);
+        app.counters.upgraded.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(&app.counters))
     }
 }
 
-impl Drop for Counted {
+impl Drop for OpenCount {
     fn drop(&mut self) {
-        self.0.tunnels.fetch_sub(1, Ordering::Relaxed);
+        self.0.upgraded.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// Carries one switched connection to its end.
+/// Runs one upgraded connection to its end.
 pub(crate) async fn run(
     io: impl AsyncRead + AsyncWrite + Unpin,
     candidate: Candidate,
@@ -375,35 +380,41 @@ pub(crate) async fn run(
     connection: Arc<ConnectionInfo>,
 ) -> u64 {
     let protocol = candidate.take();
-    let _counted = Counted::new(&app);
-    let tunnel = Arc::new(Tunnel {
+    let _counted = OpenCount::new(&app);
+    let upgraded = Arc::new(UpgradedConnection {
         app,
         worker_id,
         connection,
         protocol: Mutex::new(protocol),
         route,
-        out: Mutex::new(Outgoing { buffer: BytesMut::new(), end: End::Open, high: HIGH, low: LOW, paused: false }),
+        out: Mutex::new(Outgoing {
+            buffer: BytesMut::new(),
+            write_side: WriteSide::Open,
+            high: HIGH_WATER,
+            low: LOW_WATER,
+            paused: false,
+        }),
         writable: Notify::new(),
         written: AtomicU64::new(0),
         unseen: AtomicUsize::new(0),
         reading_paused: AtomicBool::new(false),
         readable: Notify::new(),
     });
-    tunnel.tell(|tunnel, protocol| {
-        let transport = Bound::new(protocol.py(), Transport::new(Arc::clone(tunnel)))?;
+    upgraded.call_protocol(|upgraded, protocol| {
+        let transport = Bound::new(protocol.py(), Transport::new(Arc::clone(upgraded)))?;
         protocol.call_method1(intern!(protocol.py(), "connection_made"), (transport,)).map(drop)
     });
-    let goodbye = Goodbye { tunnel: Arc::clone(&tunnel), said: false };
+    let loss_notice = LossNotice { upgraded: Arc::clone(&upgraded), is_sent: false };
     let (mut reader, writer) = tokio::io::split(io);
     let (error, read_all) = {
-        let reading = tunnel.read(&mut reader);
-        let writing = tunnel.write_out(writer);
+        let reading = upgraded.read(&mut reader);
+        let writing = upgraded.write_out(writer);
         tokio::pin!(reading, writing);
         let mut read_all = false;
         loop {
             tokio::select! {
                 read = &mut reading, if !read_all => match read {
-                    // The protocol decides whether it still has something to say.
+                    // The protocol decides whether it sends more.
                     Ok(()) => read_all = true,
                     Err(error) => break (Some(error), true),
                 },
@@ -411,11 +422,11 @@ pub(crate) async fn run(
             }
         }
     };
-    let closed = error.is_none() && tunnel.out.lock().end == End::Closing;
+    let closed = error.is_none() && upgraded.out.lock().write_side == WriteSide::Closing;
     if closed && !read_all {
-        tokio::join!(goodbye.say(error), linger(reader));
+        tokio::join!(loss_notice.send(error), linger(reader));
     } else {
-        goodbye.say(error).await;
+        loss_notice.send(error).await;
     }
-    tunnel.written.load(Ordering::Relaxed)
+    upgraded.written.load(Ordering::Relaxed)
 }
