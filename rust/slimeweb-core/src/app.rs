@@ -15,7 +15,7 @@ use slimeweb_http::files::StaticDir;
 use slimeweb_http::multipart::{FormLimits, UploadDir};
 use slimeweb_http::router::Router;
 
-use crate::access::AccessLog;
+use crate::access_log::AccessLog;
 use crate::proxies::TrustedProxies;
 use crate::route::CompiledRoute;
 use crate::worker::Workers;

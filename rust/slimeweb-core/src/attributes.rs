@@ -1,8 +1,9 @@
 //! What an application sets on a request or a response: an instance dictionary, made when the first attribute is set.
 //!
-//! It stands in for the one that pyo3 would give a class with `dict`, for two reasons. CPython 3.11 and 3.12 make that one for every
-//! object, between showing the object to the garbage collector and letting pyo3 write what is in it: the allocation may start a
-//! collection, which then traverses an object that is all zeros. And pyo3 0.28, the last for 3.13t, never frees it.
+//! It stands in for the one that pyo3 would give a class with `dict`, for two reasons. CPython 3.11 and 3.12 make that
+//! one for every object, between showing the object to the garbage collector and letting pyo3 write what is in it: the
+//! allocation may start a collection, which then traverses an object that is all zeros. And pyo3 0.28, the last for
+//! 3.13t, never frees it.
 
 use std::os::raw::c_int;
 use std::ptr;
@@ -13,11 +14,11 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
-use crate::once::Once;
+use crate::lazy::Lazy;
 
 unsafe extern "C" {
-    /// `object.__getattribute__` with `dict` as the instance's dictionary, or none for NULL. With `suppress`, NULL without an
-    /// exception where there is no such attribute.
+    /// `object.__getattribute__` with `dict` as the instance's dictionary, or none for NULL. With `suppress`, NULL
+    /// without an exception where there is no such attribute.
     fn _PyObject_GenericGetAttrWithDict(
         object: *mut ffi::PyObject,
         name: *mut ffi::PyObject,
@@ -35,11 +36,11 @@ unsafe extern "C" {
 }
 
 /// The attributes of one object.
-pub(crate) struct Attributes(Once<PyDict>);
+pub(crate) struct Attributes(Lazy<PyDict>);
 
 impl Attributes {
     pub(crate) const fn new() -> Self {
-        Self(Once::new())
+        Self(Lazy::new())
     }
 
     /// The dictionary itself: `__dict__`.
@@ -47,7 +48,8 @@ impl Attributes {
         self.0.get_or_make(py, || Ok(PyDict::new(py)))
     }
 
-    /// The attribute `name` of `object`, to which these belong: one of its type, or one that was set. None where there is none.
+    /// The attribute `name` of `object`, to which these belong: one of its type, or one that was set. None where there
+    /// is none.
     pub(crate) fn get<'py>(
         &self,
         object: &Bound<'py, PyAny>,
@@ -66,8 +68,8 @@ impl Attributes {
         }
     }
 
-    /// Sets the attribute `name` of `object`, to which these belong, or deletes it where there is no `value`. `AttributeError` where
-    /// its type has a say in it, as it has for what is read only.
+    /// Sets the attribute `name` of `object`, to which these belong, or deletes it where there is no `value`.
+    /// `AttributeError` where its type has a say in it, as it has for what is read only.
     pub(crate) fn set(
         &self,
         object: &Bound<'_, PyAny>,

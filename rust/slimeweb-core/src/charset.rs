@@ -4,7 +4,7 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use http::StatusCode;
 use pyo3::prelude::*;
 
-use crate::failure::http_error;
+use crate::error::http_error;
 
 /// The `charset` parameter of a media type (RFC 9110, section 8.3.2), unquoted.
 pub(crate) fn parameter(content_type: &str) -> Option<&str> {
@@ -14,7 +14,8 @@ pub(crate) fn parameter(content_type: &str) -> Option<&str> {
     })
 }
 
-/// The bytes as text: UTF-8 unless the type says otherwise. 415 for an unknown charset, 400 for bytes that are not in it.
+/// The bytes as text: UTF-8 unless the type says otherwise. 415 for an unknown charset, 400 for bytes that are not in
+/// it.
 pub(crate) fn decode(bytes: &[u8], content_type: Option<&str>) -> PyResult<String> {
     let label = content_type.and_then(parameter).unwrap_or("utf-8");
     let encoding = Encoding::for_label(label.as_bytes()).ok_or_else(|| {

@@ -19,7 +19,7 @@ use pyo3::prelude::*;
 use slimeweb_http::{Body, RequestBody};
 use tokio::sync::oneshot;
 
-use crate::access::ClientLeft;
+use crate::access_log::ClientLeft;
 use crate::app::Counters;
 use crate::payload::{Refused, RequestPayload};
 use crate::request_context::RequestContext;

@@ -4,21 +4,19 @@
 //! the [`workers`]. There [`request`] and [`response`] become Python objects, the handler runs, and the [`reply`] goes
 //! back to the service.
 
-mod access;
+mod access_log;
 mod app;
 mod attributes;
 mod charset;
 mod coroutine;
 mod disposition;
+mod error;
 mod expected;
-mod failure;
-mod file;
 mod guarded;
 mod headers;
 mod json;
 mod large_body;
-mod once;
-mod pairs;
+mod lazy;
 mod payload;
 mod proxies;
 mod reply;
@@ -31,6 +29,8 @@ mod service;
 mod settings;
 mod transport;
 mod upgraded;
+mod upload;
+mod urlencoded;
 mod worker;
 mod writer;
 
@@ -45,8 +45,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
-    use crate::file::SlimeFile;
-    #[pymodule_export]
     use crate::guarded::forget_server;
     #[pymodule_export]
     use crate::headers::Headers;
@@ -60,6 +58,8 @@ mod _core {
     use crate::server::Server;
     #[pymodule_export]
     use crate::transport::Transport;
+    #[pymodule_export]
+    use crate::upload::SlimeFile;
     #[pymodule_export]
     use crate::worker::callback::Handle;
     #[pymodule_export]
@@ -89,7 +89,7 @@ mod _core {
     #[pyfunction]
     #[pyo3(signature = (data, /))]
     fn json_loads<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyAny>> {
-        json::loads(py, data).map_err(failure::json_error)
+        json::loads(py, data).map_err(error::json_error)
     }
 
     /// Writes a Python value as JSON (RFC 8259), compact, in UTF-8.

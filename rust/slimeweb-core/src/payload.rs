@@ -15,9 +15,9 @@ use slimeweb_http::{BodyError, Collected};
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::error;
 use crate::expected::{Expected, Fate};
-use crate::failure;
-use crate::pairs::Pairs;
+use crate::urlencoded::Pairs;
 use crate::worker::event_loop::{WorkItem, Worker};
 use crate::worker::waiting::Waiting;
 
@@ -48,7 +48,7 @@ pub(crate) struct Refused {
 
 impl Refused {
     pub(crate) fn error(&self) -> PyErr {
-        failure::http_error(self.status, self.detail.clone())
+        error::http_error(self.status, self.detail.clone())
     }
 }
 
@@ -101,7 +101,7 @@ impl BodyChunks {
 }
 
 fn body_error(error: &BodyError) -> PyErr {
-    failure::http_error(error.status(), error.to_string())
+    error::http_error(error.status(), error.to_string())
 }
 
 #[pymethods]

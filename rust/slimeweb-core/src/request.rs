@@ -18,15 +18,15 @@ use slimeweb_http::router::ParamKind;
 
 use crate::app::Member;
 use crate::attributes::Attributes;
-use crate::failure::{self, http_error};
-use crate::file::SlimeFile;
+use crate::error::{self, http_error};
 use crate::headers::{self, Headers};
 use crate::large_body::concatenated;
-use crate::once::Once;
-use crate::pairs::{self, Pairs};
+use crate::lazy::Lazy;
 use crate::payload::{BodyChunks, RequestPayload, new_future};
 use crate::request_context::RequestContext;
 use crate::response::text_of;
+use crate::upload::SlimeFile;
+use crate::urlencoded::{self, Pairs};
 use crate::{charset, json};
 
 /// One request, as its handler sees it. Everything is parsed when first asked for, once.
@@ -44,13 +44,13 @@ impl Deref for SlimeRequest {
 /// What has been asked for so far, and what has been set.
 pub(crate) struct Parsed {
     attributes: Attributes,
-    id: Once<PyString>,
-    query: Once<PyDict>,
-    params: Once<PyDict>,
-    body: Once<PyBytes>,
-    text: Once<PyString>,
-    json: Once<PyAny>,
-    form: Once<PyDict>,
+    id: Lazy<PyString>,
+    query: Lazy<PyDict>,
+    params: Lazy<PyDict>,
+    body: Lazy<PyBytes>,
+    text: Lazy<PyString>,
+    json: Lazy<PyAny>,
+    form: Lazy<PyDict>,
     form_pairs: PyOnceLock<Pairs>,
     /// Made by one thread alone: the files are taken out of the payload.
     files: PyOnceLock<Py<PyList>>,
@@ -60,13 +60,13 @@ impl Parsed {
     pub(crate) fn new() -> Self {
         Self {
             attributes: Attributes::new(),
-            id: Once::new(),
-            query: Once::new(),
-            params: Once::new(),
-            body: Once::new(),
-            text: Once::new(),
-            json: Once::new(),
-            form: Once::new(),
+            id: Lazy::new(),
+            query: Lazy::new(),
+            params: Lazy::new(),
+            body: Lazy::new(),
+            text: Lazy::new(),
+            json: Lazy::new(),
+            form: Lazy::new(),
             form_pairs: PyOnceLock::new(),
             files: PyOnceLock::new(),
         }
@@ -129,7 +129,7 @@ impl SlimeRequest {
         }
         self.parsed.form_pairs.get_or_try_init(py, || match self.content_type().map(media_type) {
             Some(kind) if kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") => {
-                pairs::form(self.bytes_of_body(py)?, self.content_type(), self.app.form_fields)
+                urlencoded::form(self.bytes_of_body(py)?, self.content_type(), self.app.form_fields)
             }
             _ => Ok(Pairs::new()),
         })
@@ -283,13 +283,13 @@ impl SlimeRequest {
     /// Query parameters; of several with one name the last.
     #[getter]
     fn query<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyDict>> {
-        self.parsed.query.get_or_make(py, || pairs::to_dict(py, pairs::query(self.query_string())))
+        self.parsed.query.get_or_make(py, || urlencoded::to_dict(py, urlencoded::query(self.query_string())))
     }
 
     /// Every value of one query parameter.
     fn query_all<'py>(&self, py: Python<'py>, name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let name = text_of("req.query_all", "name", name)?.to_str()?;
-        pairs::all(py, pairs::query(self.query_string()), name)
+        urlencoded::all(py, urlencoded::query(self.query_string()), name)
     }
 
     /// Path parameters, those of a typed pattern converted: `{id:int}` gives an `int`.
@@ -336,20 +336,20 @@ impl SlimeRequest {
             if !self.content_type().is_some_and(is_json) {
                 return Ok(py.None().into_bound(py));
             }
-            json::loads(py, self.bytes_of_body(py)?).map_err(failure::json_error)
+            json::loads(py, self.bytes_of_body(py)?).map_err(error::json_error)
         })
     }
 
     /// Form fields; of several with one name the last. `FormError` (400) when the form is malformed.
     #[getter]
     fn form<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyDict>> {
-        self.parsed.form.get_or_make(py, || pairs::to_dict(py, pairs::borrowed(self.form_pairs(py)?)))
+        self.parsed.form.get_or_make(py, || urlencoded::to_dict(py, urlencoded::borrowed(self.form_pairs(py)?)))
     }
 
     /// Every value of one form field.
     fn form_all<'py>(&self, py: Python<'py>, name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let name = text_of("req.form_all", "name", name)?.to_str()?;
-        pairs::all(py, pairs::borrowed(self.form_pairs(py)?), name)
+        urlencoded::all(py, urlencoded::borrowed(self.form_pairs(py)?), name)
     }
 
     /// The uploaded files, in the order they came.

@@ -26,7 +26,7 @@ use crate::request::SlimeRequest;
 use crate::upgraded::Candidate;
 use crate::worker::pool::PoolWork;
 use crate::writer::BodyWriter;
-use crate::{disposition, failure, headers, json};
+use crate::{disposition, error, headers, json};
 
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
@@ -586,7 +586,7 @@ fn check_file(py: Python<'_>, path: &Path) -> PyResult<()> {
         Ok(found) if found.is_file() => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Err(error.into()),
         // Whatever else is wrong with the path (too long, a NUL, through a file), there is nothing at it.
-        _ => Err(failure::file_missing(path)),
+        _ => Err(error::file_missing(path)),
     }
 }
 
@@ -928,7 +928,7 @@ impl SlimeResponse {
         let candidate = Candidate::new(protocol, Arc::clone(&request.app), request.worker_id);
         if !request.can_switch() {
             drop(candidate);
-            return Err(failure::upgrade_required(&fields));
+            return Err(error::upgrade_required(&fields));
         }
         self.set(ResponseBody::Switched(candidate), None, None)?;
         self.change_headers(|map| {

@@ -15,7 +15,7 @@ use slimeweb_http::multipart::UploadDir;
 use slimeweb_http::router::{Methods, Pattern, Router};
 use slimeweb_http::{Address, Config, Listener, ServerHandle, TlsConfig};
 
-use crate::access::AccessLog;
+use crate::access_log::AccessLog;
 use crate::app::{CompiledApp, Counters, frozen};
 use crate::proxies::TrustedProxies;
 use crate::route::{CompiledRoute, StaticMount};

@@ -12,7 +12,7 @@ use slimeweb_http::router::Found;
 use slimeweb_http::{Body, BodyError, ConnectionInfo, Exchange, OnUpgrade, RequestBody, Service, is_exhausted};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::access::{AccessLog, ClientLeft, Entry, Switched};
+use crate::access_log::{AccessLog, ClientLeft, Entry, Switched};
 use crate::app::CompiledApp;
 use crate::expected::{Deferral, Fate};
 use crate::payload::{Arriving, Refused, RequestPayload};
@@ -20,7 +20,7 @@ use crate::reply::{FileReply, Reply, SwitchReply};
 use crate::request_context::RequestContext;
 use crate::response::ResponseState;
 use crate::route::CompiledRoute;
-use crate::{failure, large_body, upgraded};
+use crate::{error, large_body, upgraded};
 
 /// Pieces of a streamed request body that are read ahead of the handler.
 const CHUNKS_AHEAD: usize = 4;
@@ -430,7 +430,7 @@ impl Service for PythonService {
     fn accept_failed(self: &Arc<Self>, error: &std::io::Error) {
         let reason = error.to_string();
         self.app.workers.call_in_loop(self.worker_id, move |py| {
-            failure::log_system(py, "connections cannot be accepted for now, and wait", &reason);
+            error::log_system(py, "connections cannot be accepted for now, and wait", &reason);
         });
     }
 }
@@ -482,7 +482,7 @@ pub(crate) fn log_unstored(app: &CompiledApp, worker_id: usize, asked: &str, err
     if let FormError::DiskFull(cause) | FormError::Storage(cause) = error {
         let reason = cause.to_string();
         let what = format!("{asked}: {}, an uploaded file could not be stored", error.status().as_u16());
-        app.workers.call_in_loop(worker_id, move |py| failure::log_system(py, &what, &reason));
+        app.workers.call_in_loop(worker_id, move |py| error::log_system(py, &what, &reason));
     }
 }
 
@@ -573,7 +573,7 @@ fn log_unread(
 ) {
     let what = format!("{asked}: {}, {file} could not be read", status.as_u16());
     let reason = error.to_string();
-    app.workers.call_in_loop(worker_id, move |py| failure::log_system(py, &what, &reason));
+    app.workers.call_in_loop(worker_id, move |py| error::log_system(py, &what, &reason));
 }
 
 /// What a 503 says when there is no thread to be had.

@@ -14,7 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 use slimeweb_http::{Body, BodySender};
 
-use crate::failure::disconnected;
+use crate::error::disconnected;
 use crate::payload::new_future;
 use crate::reply::Reply;
 use crate::response::SlimeResponse;

@@ -13,8 +13,8 @@ use pyo3::{PyTypeInfo, ffi};
 use smallvec::SmallVec;
 
 use super::MAX_DEPTH;
+use super::error::{Failure, Problem, Step};
 use super::escape::write_string;
-use super::failure::{Failure, Problem, Step};
 
 /// In bytes: most answers of an API fit without growing.
 const INITIAL_CAPACITY: usize = 512;

@@ -2,8 +2,8 @@
 
 mod decode;
 mod encode;
+mod error;
 mod escape;
-mod failure;
 mod keys;
 
 pub(crate) use decode::{DecodeError, loads};

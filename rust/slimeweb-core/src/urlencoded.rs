@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 use crate::charset;
-use crate::failure::FormError;
+use crate::error::FormError;
 
 pub(crate) type Pairs = Vec<(String, String)>;
 
@@ -14,8 +14,9 @@ pub(crate) fn query(input: &str) -> form_urlencoded::Parse<'_> {
     form_urlencoded::parse(input.as_bytes())
 }
 
-/// A form body, which may have `limit` fields: in the charset that its Content-Type names, else in that of its field `_charset_`
-/// (HTML, "form submission"), else in UTF-8. What is not in it reads as U+FFFD, as browsers and the URL standard have it.
+/// A form body, which may have `limit` fields: in the charset that its Content-Type names, else in that of its field
+/// `_charset_` (HTML, "form submission"), else in UTF-8. What is not in it reads as U+FFFD, as browsers and the URL
+/// standard have it.
 pub(crate) fn form(input: &[u8], content_type: Option<&str>, limit: usize) -> PyResult<Pairs> {
     let encoding = content_type
         .and_then(charset::parameter)

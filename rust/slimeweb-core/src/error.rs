@@ -1,4 +1,4 @@
-//! Rust's failures in the words of `slimeweb.errors`.
+//! Rust's errors as exceptions of `slimeweb.errors`.
 
 use std::collections::HashMap;
 use std::path::Path;

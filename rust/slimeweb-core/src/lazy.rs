@@ -1,4 +1,4 @@
-//! What a request's objects are kept in.
+//! `Lazy`: a Python object that is made when it is first asked for.
 
 use std::sync::OnceLock;
 
@@ -7,11 +7,11 @@ use pyo3::prelude::*;
 
 /// A Python object that is made when it is first asked for.
 ///
-/// Threads that ask at the same time may each make one: the first one's stays, and all get that. So nobody waits for another
-/// thread's Python, and none has to detach, which is what pyo3's `PyOnceLock` does and most of what it costs.
-pub(crate) struct Once<T>(OnceLock<Py<T>>);
+/// Threads that ask at the same time may each make one: the first one's stays, and all get that. So nobody waits for
+/// another thread's Python, and none has to detach, which is what pyo3's `PyOnceLock` does and most of what it costs.
+pub(crate) struct Lazy<T>(OnceLock<Py<T>>);
 
-impl<T> Once<T> {
+impl<T> Lazy<T> {
     pub(crate) const fn new() -> Self {
         Self(OnceLock::new())
     }

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use pyo3::prelude::*;
 use slimeweb_http::{Body, is_without_content};
 
-/// Lines that may wait to be written; beyond that they are dropped rather than held against the clients.
+/// Lines that may wait to be written; beyond that they are dropped, so that no request waits for the log.
 const BACKLOG: usize = 8192;
 
 /// The status of a request whose client left before there was one.
@@ -34,10 +34,10 @@ pub(crate) struct Access {
     pub(crate) aborted: bool,
 }
 
-/// Where the line of a connection that leaves HTTP waits for its end.
+/// The line of an upgraded connection, until that ends.
 pub(crate) type Switched = Arc<Mutex<Option<Entry>>>;
 
-/// A line to come: written when it is told of the end, or dropped, which is what happens when the client leaves.
+/// A line that is written when the response ends, or when this is dropped, which happens when the client leaves.
 pub(crate) struct Entry {
     log: Arc<AccessLog>,
     started: Instant,
