@@ -64,7 +64,7 @@ class Listener:
     def closing(self):
         pass
 
-    def parting(self):
+    def close_deferred(self):
         pass
 
     def lost(self):
@@ -161,32 +161,32 @@ def test_messages_go_to_a_plain_function_until_something_else_is_next(make_frame
         callbacks.message = None
         raise ValueError(message)
 
-    def deliver(most=10):
-        return connection.deliver(callbacks, context, most)
+    def dispatch(most=10):
+        return connection.dispatch(callbacks, context, most)
 
     current = ContextVar("current")
     callbacks.message = Callback(keep, is_async=False)
-    connection.announce()
+    connection.notify_open()
     connection.data_received(b"".join(make_frame(1, str(number).encode()) for number in range(5)))
-    assert deliver() == (0, ("open",), None)
-    assert deliver(2) == (2, "2", None)
+    assert dispatch() == (0, ("open",), None)
+    assert dispatch(2) == (2, "2", None)
     assert (got, context[current], current.get(None)) == (["0", "1"], "1", None)
     callbacks.message = Callback(fail, is_async=False)
-    called, note, failure = deliver()
+    called, note, failure = dispatch()
     assert (called, note, repr(failure)) == (1, None, "ValueError('3')")
     assert failure.__traceback__ is not None
     # Without a function, or with one that is awaited, a message is the caller's.
-    assert deliver() == (0, "4", None)
+    assert dispatch() == (0, "4", None)
     connection.data_received(make_frame(2, b"5"))
     callbacks.message = Callback(keep, is_async=True)
-    assert deliver() == (0, b"5", None)
+    assert dispatch() == (0, b"5", None)
     assert listener.wakes == 1
-    assert deliver() == (0, None, None)
+    assert dispatch() == (0, None, None)
     connection.data_received(make_frame(1, b"6"))
     assert listener.wakes == 2
     connection.connection_lost(None)
     callbacks.message = Callback(keep, is_async=False)
-    assert deliver() == (1, ("close",), None)
+    assert dispatch() == (1, ("close",), None)
     assert got == ["0", "1", "6"]
 
 

@@ -62,7 +62,7 @@ impl Message {
 
 /// What a peer has said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum Decoded {
     /// A whole message.
     Message(Message),
     /// To be answered by a pong with the same payload.
@@ -75,9 +75,9 @@ pub enum Event {
 
 /// Reads what a peer sends.
 ///
-/// It keeps the message that is being received and at most one frame's head, so its memory is bounded by its [`Limits`]. Where the
-/// input is cut makes no difference to the events. After a close or an error it ignores whatever comes, but for the close that
-/// follows a message above a limit.
+/// It keeps the message that is being received and at most one frame's head, so its memory is bounded by its
+/// [`Limits`]. Where the input is cut makes no difference to the events. After a close or an error it ignores whatever
+/// comes, but for the close that follows a message above a limit.
 #[derive(Debug)]
 pub struct Decoder {
     role: Role,
@@ -139,7 +139,7 @@ impl Decoder {
     ///
     /// # Errors
     /// The peer has broken the protocol or a limit: send the error's code in a close frame and close the connection.
-    pub fn decode(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Error> {
+    pub fn decode(&mut self, input: &mut &[u8]) -> Result<Option<Decoded>, Error> {
         if self.mode == Mode::Done {
             *input = &[];
             return Ok(None);
@@ -147,7 +147,7 @@ impl Decoder {
         let result = self.advance(input);
         match &result {
             Err(error) if error.kind() == ErrorKind::TooBig => self.mode = Mode::Skipping,
-            Err(_) | Ok(Some(Event::Close(_))) => self.mode = Mode::Done,
+            Err(_) | Ok(Some(Decoded::Close(_))) => self.mode = Mode::Done,
             Ok(_) => return result,
         }
         // Not needed any more, and the connection may linger for its closing handshake.
@@ -155,7 +155,7 @@ impl Decoder {
         result
     }
 
-    fn advance(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Error> {
+    fn advance(&mut self, input: &mut &[u8]) -> Result<Option<Decoded>, Error> {
         loop {
             let Some(mut frame) = self.frame.take() else {
                 match self.read_head(input)? {
@@ -275,14 +275,14 @@ impl Decoder {
     }
 
     /// What a complete frame amounts to.
-    fn end(&mut self, head: &Head) -> Result<Option<Event>, Error> {
+    fn end(&mut self, head: &Head) -> Result<Option<Decoded>, Error> {
         if head.opcode.is_control() {
             let body = std::mem::take(&mut self.control);
             return Ok(match head.opcode {
                 Opcode::Ping | Opcode::Pong if self.mode == Mode::Skipping => None,
-                Opcode::Ping => Some(Event::Ping(body)),
-                Opcode::Pong => Some(Event::Pong(body)),
-                _ => Some(Event::Close(Close::read(&body)?)),
+                Opcode::Ping => Some(Decoded::Ping(body)),
+                Opcode::Pong => Some(Decoded::Pong(body)),
+                _ => Some(Decoded::Close(Close::read(&body)?)),
             });
         }
         if !head.fin || self.mode == Mode::Skipping {
@@ -292,7 +292,7 @@ impl Decoder {
         if let (true, Some(inflater)) = (message.compressed, &mut self.inflater) {
             inflater.finish(&mut message.data, self.limits.message)?;
         }
-        Ok(Some(Event::Message(if message.text {
+        Ok(Some(Decoded::Message(if message.text {
             Message::Text(message.checked.finish(message.data)?)
         } else {
             Message::Binary(message.data)

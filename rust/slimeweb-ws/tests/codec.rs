@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 use slimeweb_ws::{
-    Close, Decoder, Deflater, Encoder, Error, ErrorKind, Event, Inflater, Kind, Limits, Message, Opcode, Role,
+    Close, Decoded, Decoder, Deflater, Encoder, Error, ErrorKind, Inflater, Kind, Limits, Message, Opcode, Role,
     apply_mask, write_frame,
 };
 
@@ -16,7 +16,7 @@ fn server(compression: bool) -> Decoder {
 }
 
 /// All events, and the error that ended them.
-fn decode<'a>(decoder: &mut Decoder, pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Event>, Option<Error>) {
+fn decode<'a>(decoder: &mut Decoder, pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Decoded>, Option<Error>) {
     let mut events = Vec::new();
     for mut piece in pieces {
         loop {
@@ -86,7 +86,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn one(bytes: &[u8]) -> Result<Vec<Event>, Error> {
+fn one(bytes: &[u8]) -> Result<Vec<Decoded>, Error> {
     match decode(&mut server(false), [bytes]) {
         (events, None) => Ok(events),
         (_, Some(error)) => Err(error),
@@ -131,11 +131,11 @@ proptest! {
             Decoder::new(Role::Server, Limits::of_message(LIMIT), compression.then(|| Inflater::new(bits, keep)));
         let (events, error) = decode(&mut decoder, cut(&wire, &places));
         prop_assert_eq!(error, None);
-        let expected: Vec<Event> = messages
+        let expected: Vec<Decoded> = messages
             .into_iter()
             .flat_map(|(text, message)| {
                 let message = if text { Message::Text(message) } else { Message::Binary(message.into_bytes()) };
-                [Event::Message(message), Event::Ping(b"still there?".to_vec())]
+                [Decoded::Message(message), Decoded::Ping(b"still there?".to_vec())]
             })
             .collect();
         prop_assert_eq!(events, expected);
@@ -181,7 +181,7 @@ fn frames_that_break_the_protocol() {
 #[test]
 fn fragments_make_one_message_and_control_frames_may_come_between() {
     let wire = [frame(0x01, b"\xC3"), frame(0x89, b"p"), frame(0x00, b"\xA9"), frame(0x80, b"!")].concat();
-    let expected = vec![Event::Ping(b"p".to_vec()), Event::Message(Message::Text("é!".to_owned()))];
+    let expected = vec![Decoded::Ping(b"p".to_vec()), Decoded::Message(Message::Text("é!".to_owned()))];
     assert_eq!(one(&wire), Ok(expected));
 }
 
@@ -189,13 +189,13 @@ fn fragments_make_one_message_and_control_frames_may_come_between() {
 fn after_a_close_nothing_is_read() {
     let wire = [frame(0x88, b"\x03\xE8bye"), frame(0x81, b"more"), vec![0xFF; 50]].concat();
     let close = Close { code: 1000, reason: "bye".to_owned() };
-    assert_eq!(one(&wire), Ok(vec![Event::Close(Some(close))]));
+    assert_eq!(one(&wire), Ok(vec![Decoded::Close(Some(close))]));
 }
 
 #[test]
 fn the_limit_is_for_the_whole_message_and_known_from_the_head() {
     let most = [frame(0x02, &vec![0; LIMIT - 1]), frame(0x80, &[0])].concat();
-    assert!(matches!(&one(&most).unwrap()[..], [Event::Message(message)] if message.len() == LIMIT));
+    assert!(matches!(&one(&most).unwrap()[..], [Decoded::Message(message)] if message.len() == LIMIT));
     let more = [frame(0x02, &vec![0; LIMIT - 1]), vec![0x80, 0x82, 0, 0, 0, 0]].concat();
     assert_eq!(one(&more).unwrap_err().kind(), ErrorKind::TooBig);
     let huge = [0x82, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0];
@@ -216,7 +216,7 @@ fn after_a_message_above_the_limit_only_the_close_counts() {
     .concat();
     let mut rest = &wire[..];
     assert_eq!(decoder.decode(&mut rest).unwrap_err().kind(), ErrorKind::TooBig);
-    let close = Event::Close(Some(Close { code: 1009, reason: String::new() }));
+    let close = Decoded::Close(Some(Close { code: 1009, reason: String::new() }));
     assert_eq!(decoder.decode(&mut rest), Ok(Some(close)));
     assert!(rest.is_empty());
 }

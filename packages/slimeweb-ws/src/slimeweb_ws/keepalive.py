@@ -52,7 +52,7 @@ class KeepAlive:
         limit = self._options.idle_timeout
         if limit is None:
             return math.inf
-        idleness = 0.0 if self._connection.is_held else self._connection.idleness()
+        idleness = 0.0 if self._connection.is_held else self._connection.seconds_since_message()
         if idleness >= limit:
             self._connection.close(1001, "idle")
             return math.inf
@@ -63,7 +63,7 @@ class KeepAlive:
         if interval is None:
             return math.inf
         connection = self._connection
-        silence = 0.0 if connection.is_held else connection.silence()
+        silence = 0.0 if connection.is_held else connection.seconds_since_data()
         now = self._loop.time()
         if self._pinged is not None and silence < now - self._pinged:
             self._pinged = None

@@ -36,10 +36,8 @@ class Listener(Protocol):
     def closing(self) -> None:
         """The closing handshake has begun: time it from here."""
 
-    def parting(self) -> None:
-        """The client has closed while callbacks are behind: they may answer what came before, for a while.
-        `say_goodbye` is to follow then.
-        """
+    def close_deferred(self) -> None:
+        """The client has closed while events wait for callbacks. They get a while; `answer_close` is to follow."""
 
     def lost(self) -> None:
         """The connection is gone."""

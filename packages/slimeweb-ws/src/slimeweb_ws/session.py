@@ -38,11 +38,11 @@ class Session:
     __slots__ = (
         "_connections",
         "_context",
+        "_deferred_close",
         "_end",
         "_keep_alive",
         "_loop",
         "_options",
-        "_parting",
         "_task",
         "_transport",
         "_where",
@@ -78,7 +78,7 @@ class Session:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._keep_alive: KeepAlive | None = None
         self._end: asyncio.TimerHandle | None = None
-        self._parting: asyncio.TimerHandle | None = None
+        self._deferred_close: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
     # What the connection calls, in the loop's thread.
@@ -89,7 +89,7 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._keep_alive = KeepAlive(self._loop, self.connection, self._options)
         if self.callbacks.open is not None:
-            self.connection.announce()
+            self.connection.notify_open()
         self._connections.opened(self.connection)
         if self.connection.is_closed:
             self.closing()
@@ -107,25 +107,25 @@ class Session:
         if self._loop is not None and self._end is None and not self.connection.is_lost:
             self._end = self._loop.call_later(self._options.close_timeout, self.connection.abort)
 
-    def parting(self) -> None:
-        """The client has closed while callbacks are behind: they may answer what came before, for a while."""
+    def close_deferred(self) -> None:
+        """The client has closed while events wait for callbacks: they may be answered for a while."""
         if self._keep_alive is not None:
             # Nothing comes from the client any more, and it does not answer pings.
             self._keep_alive.stop()
-        if self._loop is not None and self._parting is None:
+        if self._loop is not None and self._deferred_close is None:
             self._wait_for_replies(self._loop, self._loop.time() + self._options.close_timeout)
 
     def _wait_for_replies(self, loop: asyncio.AbstractEventLoop, end: float) -> None:
         """Has the client's close answered when no callback returns for `_LAST_REPLIES`, and at `end` at the latest."""
-        behind = self.connection.behind
+        pending = self.connection.pending_events
 
         def look() -> None:
-            if self.connection.behind < behind and loop.time() < end:
+            if self.connection.pending_events < pending and loop.time() < end:
                 self._wait_for_replies(loop, end)
             else:
-                self.connection.say_goodbye()
+                self.connection.answer_close()
 
-        self._parting = loop.call_later(min(_LAST_REPLIES, max(end - loop.time(), 0)), look)
+        self._deferred_close = loop.call_later(min(_LAST_REPLIES, max(end - loop.time(), 0)), look)
 
     def lost(self) -> None:
         """The connection is gone, or will never be there."""
@@ -133,7 +133,7 @@ class Session:
             self._loop = asyncio.get_running_loop()
         if self._keep_alive is not None:
             self._keep_alive.stop()
-        for timer in (self._end, self._parting):
+        for timer in (self._end, self._deferred_close):
             if timer is not None:
                 timer.cancel()
 
@@ -162,7 +162,7 @@ class Session:
         turns = 0
         while True:
             if note is None:
-                called, note, failure = self.connection.deliver(self.callbacks, self._context, _TURN - turns)
+                called, note, failure = self.connection.dispatch(self.callbacks, self._context, _TURN - turns)
                 turns += called
                 if failure is not None:
                     note = self._settle(note, self.callbacks.message, failure)
@@ -261,6 +261,6 @@ class Session:
     def _let_go(self) -> None:
         """After the last callback: the transport leads back to this session, and only we know that it is over."""
         opened, self._transport = self._transport is not None, None
-        self._keep_alive = self._end = self._parting = None
+        self._keep_alive = self._end = self._deferred_close = None
         if opened:
             self._connections.ended()

@@ -11,17 +11,17 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
-use super::delivery::{self, Delivered};
-use super::inbox::{Inbox, Note, Step};
+use super::dispatch::{self, DispatchResult};
+use super::inbox::{DecodeOutcome, Event, Inbox};
 use super::outbox::{Frame, Outbox};
 use super::room::Room;
 use crate::{
-    Close, Decoder, Deflate, Deflater, Encoder, Error, ErrorKind, Event, Inflater, Kind, Limits, MAX_REASON, Opcode,
+    Close, Decoded, Decoder, Deflate, Deflater, Encoder, Error, ErrorKind, Inflater, Kind, Limits, MAX_REASON, Opcode,
     Policy, Role, is_sendable, write_frame,
 };
 
-/// From how many bytes on the interpreter is let go while they are decoded or compressed: below, letting go costs more than it
-/// gives others.
+/// From how many bytes on the interpreter is let go while they are decoded or compressed: below, letting go costs more
+/// than it gives others.
 const WORTH_DETACHING: usize = 4 * 1024;
 /// The close code for a close frame without one, and for none at all (RFC 6455, section 7.4.1).
 const NO_CODE: u16 = 1005;
@@ -29,18 +29,19 @@ const ABNORMAL: u16 = 1006;
 
 /// A WebSocket connection, from its 101 on: a protocol object in the terms of `asyncio.Protocol`.
 ///
-/// `listener` has five methods, called in the transport's loop thread: `opened(transport)`; `ready()` when there is something
-/// to take and nobody is taking; `closing()` when the closing handshake has begun and may be timed from there; `parting()` when the
-/// client has begun it while callbacks are behind: `say_goodbye` follows when they have caught up, or before; `lost()`.
+/// `listener` has five methods, called in the transport's loop thread: `opened(transport)`; `ready()` when there is
+/// something to take and nobody is taking; `closing()` when the closing handshake has begun and may be timed from
+/// there; `close_deferred()` when the client has begun it while events wait for callbacks: `answer_close` follows when
+/// they have been taken, or before; `lost()`.
 #[pyclass(frozen, weakref, module = "slimeweb_ws._native")]
 pub(super) struct Connection {
     shared: Arc<Shared>,
     pub(super) inbox: Inbox,
     extension: Option<String>,
     born: Instant,
-    /// When something last arrived, and when a message did: nanoseconds after `born`.
-    heard: AtomicU64,
-    talked: AtomicU64,
+    /// When bytes last arrived, and when a message did: nanoseconds after `born`.
+    last_data: AtomicU64,
+    last_message: AtomicU64,
 }
 
 /// What rooms know of a connection.
@@ -48,7 +49,7 @@ pub(super) struct Shared {
     pub(super) outbox: Outbox,
     pub(super) compression: Option<Compression>,
     listener: Mutex<Option<Py<PyAny>>>,
-    verdict: Mutex<Verdict>,
+    close_status: Mutex<CloseStatus>,
     /// The rooms it is in; none any more once it has left them all for good.
     rooms: Mutex<Option<Vec<Py<Room>>>>,
 }
@@ -62,9 +63,9 @@ pub(super) struct Compression {
     encoder: Option<Mutex<Encoder>>,
 }
 
-/// How the connection ended.
+/// The close frames that were sent and received.
 #[derive(Default)]
-struct Verdict {
+struct CloseStatus {
     sent: Option<(u16, String)>,
     received: Option<(u16, String)>,
 }
@@ -90,7 +91,7 @@ impl Shared {
         if !first {
             return Ok(false);
         }
-        self.verdict.lock().sent = Some((code.unwrap_or(NO_CODE), reason.to_owned()));
+        self.close_status.lock().sent = Some((code.unwrap_or(NO_CODE), reason.to_owned()));
         self.outbox.pump(py);
         if let (Some(transport), Some(listener)) = (self.outbox.transport(py), self.listener(py)) {
             let closing = listener.getattr(intern!(py, "closing"))?;
@@ -100,21 +101,21 @@ impl Shared {
     }
 
     /// Keeps what the client's close frame says.
-    pub(super) fn hear_close(&self, close: Option<Close>) {
+    pub(super) fn record_close(&self, close: Option<Close>) {
         let (code, reason) = close.map_or((NO_CODE, String::new()), |close| (close.code, close.reason));
-        self.verdict.lock().received = Some((code, reason));
+        self.close_status.lock().received = Some((code, reason));
     }
 
     /// The code of the client's close frame, if it has one.
     fn received_code(&self) -> Option<u16> {
-        self.verdict.lock().received.as_ref().map(|(code, _)| *code).filter(|code| *code != NO_CODE)
+        self.close_status.lock().received.as_ref().map(|(code, _)| *code).filter(|code| *code != NO_CODE)
     }
 
     fn listener<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
         self.listener.lock().as_ref().map(|listener| listener.bind(py).clone())
     }
 
-    /// Nothing is told any more: the two let go of each other.
+    /// Drops the listener: it is not notified any more, and the reference cycle ends.
     pub(super) fn forget_listener(&self) {
         let listener = self.listener.lock().take();
         drop(listener);
@@ -167,7 +168,8 @@ impl Shared {
         py.detach(|| match &compression.encoder {
             None => self.outbox.push(Frame::Own(compression.encoder().message(kind, payload, None))),
             Some(encoder) => {
-                // Kept until the frame is queued: the client has to see messages in the order in which they were compressed.
+                // Kept until the frame is queued: the client has to see messages in the order in which they were
+                // compressed.
                 let mut encoder = encoder.lock();
                 self.outbox.push(Frame::Own(encoder.message(kind, payload, None)))
             }
@@ -180,9 +182,10 @@ impl Connection {
         &self.shared
     }
 
-    /// Whether the connection will be closed when all that is due is out: the client has said goodbye, or broken the protocol.
+    /// Whether the connection will be closed when all that is due is out: the client has said goodbye, or broken the
+    /// protocol.
     fn is_ending(&self) -> bool {
-        self.shared.outbox.is_finishing() || self.shared.verdict.lock().received.is_some()
+        self.shared.outbox.is_finishing() || self.shared.close_status.lock().received.is_some()
     }
 
     fn now(&self) -> u64 {
@@ -193,69 +196,69 @@ impl Connection {
         Duration::from_nanos(self.now().saturating_sub(moment.load(Ordering::Relaxed))).as_secs_f64()
     }
 
-    fn tell(&self, py: Python<'_>, method: &Bound<'_, PyString>) -> PyResult<()> {
+    fn notify_listener(&self, py: Python<'_>, method: &Bound<'_, PyString>) -> PyResult<()> {
         match self.shared.listener(py) {
             Some(listener) => listener.call_method0(method).map(drop),
             None => Ok(()),
         }
     }
 
-    fn post(&self, py: Python<'_>, note: Note) -> PyResult<()> {
-        if self.inbox.post(note) { self.tell(py, intern!(py, "ready")) } else { Ok(()) }
+    fn post(&self, py: Python<'_>, event: Event) -> PyResult<()> {
+        if self.inbox.post(event) { self.notify_listener(py, intern!(py, "ready")) } else { Ok(()) }
     }
 
     /// Decodes `data`, and what had to wait before it, as far as there is room.
     fn decode(&self, py: Python<'_>, mut data: &[u8]) -> PyResult<()> {
         loop {
-            let step = if data.len() >= WORTH_DETACHING {
+            let outcome = if data.len() >= WORTH_DETACHING {
                 py.detach(|| self.inbox.decode(&mut data))
             } else {
                 self.inbox.decode(&mut data)
             };
-            match step {
-                Step::Nothing => return Ok(()),
-                Step::Full => {
+            match outcome {
+                DecodeOutcome::Nothing => return Ok(()),
+                DecodeOutcome::Full => {
                     return match self.shared.outbox.transport(py) {
                         Some(transport) => transport.call_method0(py, intern!(py, "pause_reading")).map(drop),
                         None => Ok(()),
                     };
                 }
-                Step::Event(event) => self.hear(py, event)?,
-                Step::Failed(error) => self.fail(py, error)?,
+                DecodeOutcome::Decoded(decoded) => self.handle_decoded(py, decoded)?,
+                DecodeOutcome::Failed(error) => self.fail(py, error)?,
             }
         }
     }
 
-    fn hear(&self, py: Python<'_>, event: Event) -> PyResult<()> {
-        match event {
-            Event::Message(message) => {
-                self.talked.store(self.now(), Ordering::Relaxed);
-                // Who has said goodbye does not listen any more.
-                if self.shared.outbox.is_open() { self.post(py, Note::Message(message)) } else { Ok(()) }
+    fn handle_decoded(&self, py: Python<'_>, decoded: Decoded) -> PyResult<()> {
+        match decoded {
+            Decoded::Message(message) => {
+                self.last_message.store(self.now(), Ordering::Relaxed);
+                // Messages after our close frame are ignored.
+                if self.shared.outbox.is_open() { self.post(py, Event::Message(message)) } else { Ok(()) }
             }
-            Event::Ping(payload) => {
+            Decoded::Ping(payload) => {
                 self.shared.outbox.pong(&payload);
                 self.shared.outbox.pump(py);
                 Ok(())
             }
-            Event::Pong(_) => Ok(()),
-            Event::Close(close) => {
-                self.shared.hear_close(close);
+            Decoded::Pong(_) => Ok(()),
+            Decoded::Close(close) => {
+                self.shared.record_close(close);
                 // What the client has sent before may still be answered (RFC 6455, section 5.5.1), for a while.
-                if self.shared.outbox.is_open() && self.inbox.wait_with_goodbye() {
-                    self.tell(py, intern!(py, "parting"))
+                if self.shared.outbox.is_open() && self.inbox.defer_close() {
+                    self.notify_listener(py, intern!(py, "close_deferred"))
                 } else {
-                    self.say_goodbye(py)
+                    self.answer_close(py)
                 }
             }
         }
     }
 
-    /// What the client sent before its breach may still be answered: the close follows when that has been taken, but the client is
-    /// not waited for longer than for any other close.
+    /// What the client sent before its breach may still be answered: the close follows when that has been taken, but
+    /// the client is not waited for longer than for any other close.
     fn fail(&self, py: Python<'_>, error: Error) -> PyResult<()> {
-        self.post(py, Note::Error(error))?;
-        self.tell(py, intern!(py, "closing"))
+        self.post(py, Event::Error(error))?;
+        self.notify_listener(py, intern!(py, "closing"))
     }
 
     pub(super) fn close_for(&self, py: Python<'_>, error: &Error) -> PyResult<()> {
@@ -271,7 +274,8 @@ impl Connection {
 
 #[pymethods]
 impl Connection {
-    /// `offers` are the values of the request's `Sec-WebSocket-Extensions`, joined by commas, or None to go without compression.
+    /// `offers` are the values of the request's `Sec-WebSocket-Extensions`, joined by commas, or None to go without
+    /// compression.
     #[new]
     #[pyo3(signature = (
         listener, *, max_message_size, send_buffer, offers=None, context_takeover=false, level=1, threshold=1024
@@ -302,14 +306,14 @@ impl Connection {
                 outbox: Outbox::new(send_buffer),
                 compression,
                 listener: Mutex::new(Some(listener)),
-                verdict: Mutex::default(),
+                close_status: Mutex::default(),
                 rooms: Mutex::new(Some(Vec::new())),
             }),
             inbox: Inbox::new(Decoder::new(Role::Server, Limits::of_message(max_message_size), inflater)),
             extension: deflate.map(|deflate| deflate.to_string()),
             born: Instant::now(),
-            heard: AtomicU64::new(0),
-            talked: AtomicU64::new(0),
+            last_data: AtomicU64::new(0),
+            last_message: AtomicU64::new(0),
         }
     }
 
@@ -321,8 +325,8 @@ impl Connection {
 
     fn connection_made(&self, py: Python<'_>, transport: &Bound<'_, PyAny>) -> PyResult<()> {
         let now = self.now();
-        self.heard.store(now, Ordering::Relaxed);
-        self.talked.store(now, Ordering::Relaxed);
+        self.last_data.store(now, Ordering::Relaxed);
+        self.last_message.store(now, Ordering::Relaxed);
         self.shared.outbox.open(transport)?;
         match self.shared.listener(py) {
             Some(listener) => listener.call_method1(intern!(py, "opened"), (transport,)).map(drop),
@@ -331,12 +335,12 @@ impl Connection {
     }
 
     fn data_received(&self, py: Python<'_>, data: &[u8]) -> PyResult<()> {
-        self.heard.store(self.now(), Ordering::Relaxed);
+        self.last_data.store(self.now(), Ordering::Relaxed);
         self.decode(py, data)
     }
 
-    /// A WebSocket connection has no half that could stay open, but for what is still due to a client that has closed, or may have in
-    /// what is not decoded yet.
+    /// A WebSocket connection has no half that could stay open, but for what is still due to a client that has closed,
+    /// or may have in what is not decoded yet.
     fn eof_received(&self) -> bool {
         self.inbox.end_input() || self.is_ending()
     }
@@ -352,8 +356,8 @@ impl Connection {
             }
         }
         self.shared.leave_all();
-        self.tell(py, intern!(py, "lost"))?;
-        if self.inbox.lose() { self.tell(py, intern!(py, "ready")) } else { Ok(()) }
+        self.notify_listener(py, intern!(py, "lost"))?;
+        if self.inbox.lose() { self.notify_listener(py, intern!(py, "ready")) } else { Ok(()) }
     }
 
     /// The outbox asks the transport itself, since this comes too late for a sender in another thread.
@@ -363,34 +367,35 @@ impl Connection {
         self.shared.outbox.resume(py);
     }
 
-    /// Makes that the connection is open something to be taken.
-    fn announce(&self, py: Python<'_>) -> PyResult<()> {
-        self.post(py, Note::Open)
+    /// Queues the event `("open",)`.
+    fn notify_open(&self, py: Python<'_>) -> PyResult<()> {
+        self.post(py, Event::Open)
     }
 
-    /// The next thing to tell a callback: a message, `str` or `bytes`; `("open",)`; `("error", code, text)`; `("close",)`, the last.
+    /// The next thing to tell a callback: a message, `str` or `bytes`; `("open",)`; `("error", code, text)`;
+    /// `("close",)`, the last.
     ///
     /// None: nothing for now, and `ready` will be called for the next one. To be called by one thread at a time.
     fn take<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        delivery::take(slf)
+        dispatch::take(slf)
     }
 
-    /// Takes messages and calls the plain function of `callbacks.message` with each, in `context`: `most` times at most, and until
-    /// there is something else to do. Says how often it has called, what it has taken beyond that (as `take` has it), and what
-    /// the function has raised, if it has.
-    fn deliver<'py>(
+    /// Takes messages and calls the plain function of `callbacks.message` with each, in `context`: `most` times at
+    /// most, and until there is something else to do. Says how often it has called, what it has taken beyond that (as
+    /// `take` has it), and what the function has raised, if it has.
+    fn dispatch<'py>(
         slf: &Bound<'py, Self>,
         callbacks: &Bound<'py, PyAny>,
         context: &Bound<'py, PyAny>,
         most: usize,
-    ) -> PyResult<Delivered<'py>> {
-        delivery::deliver(slf, callbacks, context, most)
+    ) -> PyResult<DispatchResult<'py>> {
+        dispatch::dispatch(slf, callbacks, context, most)
     }
 
     /// Decodes what has had to wait. In the loop's thread.
     fn decode_on(&self, py: Python<'_>) -> PyResult<()> {
         if self.shared.outbox.is_lost() {
-            // Whoever takes the last notes decodes them as well.
+            // The thread that takes the last events decodes them as well.
             return Ok(());
         }
         self.decode(py, &[])?;
@@ -449,8 +454,9 @@ impl Connection {
         self.shared.close(py, Some(code), reason, false)
     }
 
-    /// Answers the client's close frame with its code, once, and ends the connection when that and all before it is out.
-    pub(super) fn say_goodbye(&self, py: Python<'_>) -> PyResult<()> {
+    /// Answers the client's close frame with its code, once, and ends the connection when that and all before it is
+    /// out.
+    pub(super) fn answer_close(&self, py: Python<'_>) -> PyResult<()> {
         let code = self.shared.received_code();
         self.shared.close(py, code, "", false)?;
         self.shared.outbox.finish();
@@ -478,7 +484,8 @@ impl Connection {
         self.shared.outbox.wait(py)
     }
 
-    /// Has `callback` called in the loop's thread once there is room to send; False when there is already, or never will be.
+    /// Has `callback` called in the loop's thread once there is room to send; False when there is already, or never
+    /// will be.
     fn notify_writable(&self, callback: Py<PyAny>) -> bool {
         self.shared.outbox.notify(callback)
     }
@@ -514,33 +521,38 @@ impl Connection {
 
     /// How many messages and other things wait for callbacks to take them.
     #[getter]
-    fn behind(&self) -> usize {
-        self.inbox.behind()
+    fn pending_events(&self) -> usize {
+        self.inbox.pending_events()
     }
 
-    /// Seconds since anything arrived.
-    fn silence(&self) -> f64 {
-        self.since(&self.heard)
+    /// Seconds since any bytes arrived.
+    fn seconds_since_data(&self) -> f64 {
+        self.since(&self.last_data)
     }
 
     /// Seconds since a message arrived.
-    fn idleness(&self) -> f64 {
-        self.since(&self.talked)
+    fn seconds_since_message(&self) -> f64 {
+        self.since(&self.last_message)
     }
 
     /// The close code: the client's, else our own, else 1006 (no closing handshake). 1005: a close frame without one.
     #[getter]
     fn close_code(&self) -> Option<u16> {
-        let verdict = self.shared.verdict.lock();
-        let known = verdict.received.as_ref().or(verdict.sent.as_ref()).map(|(code, _)| *code);
+        let close_status = self.shared.close_status.lock();
+        let known = close_status.received.as_ref().or(close_status.sent.as_ref()).map(|(code, _)| *code);
         known.or_else(|| self.shared.outbox.is_lost().then_some(ABNORMAL))
     }
 
     /// The text that came with the close code.
     #[getter]
     fn close_reason(&self) -> String {
-        let verdict = self.shared.verdict.lock();
-        verdict.received.as_ref().or(verdict.sent.as_ref()).map(|(_, reason)| reason.clone()).unwrap_or_default()
+        let close_status = self.shared.close_status.lock();
+        close_status
+            .received
+            .as_ref()
+            .or(close_status.sent.as_ref())
+            .map(|(_, reason)| reason.clone())
+            .unwrap_or_default()
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

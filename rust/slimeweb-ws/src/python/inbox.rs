@@ -1,13 +1,13 @@
-//! What the client has said and nobody has looked at yet.
+//! The inbox: events that no callback has taken yet, and bytes that have not been decoded.
 //!
-//! Bytes are decoded as they arrive, so that pings are answered and closes seen while a callback is busy, but only as long as
-//! there is room for what they contain. Beyond that they are kept as they are, and the transport stops reading.
+//! Bytes are decoded as they arrive, so that pings are answered and closes seen while a callback is busy, but only as
+//! long as there is room for what they contain. Beyond that they are kept as they are, and the transport stops reading.
 
 use std::collections::VecDeque;
 
 use parking_lot::Mutex;
 
-use crate::{Decoder, Error, Event, Message};
+use crate::{Decoded, Decoder, Error, Message};
 
 /// Beyond either of these no more is decoded: messages, and their bytes together.
 const MESSAGES: usize = 128;
@@ -15,31 +15,31 @@ const BYTES: usize = 256 * 1024;
 /// What a message costs beside its bytes.
 const OVERHEAD: usize = 64;
 
-/// Something for a callback.
-pub(super) enum Note {
+/// What a callback is called for.
+pub(super) enum Event {
     Open,
     Message(Message),
     Error(Error),
-    /// The client has said goodbye, and hears it from us when what came before has been answered.
-    Goodbye,
+    /// The client's close frame, answered once callbacks have taken what came before it.
+    DeferredClose,
     Lost,
 }
 
 struct State {
-    notes: VecDeque<Note>,
+    events: VecDeque<Event>,
     /// What the messages in it weigh.
     bytes: usize,
-    /// Someone is running callbacks, or has been called to.
+    /// A thread is running callbacks, or has been scheduled to.
     busy: bool,
     /// There is more to decode, for which there was no room.
     held: bool,
     /// The connection is gone.
     lost: bool,
-    /// That has been said.
+    /// `Lost` has been taken.
     ended: bool,
 }
 
-struct Wire {
+struct PendingInput {
     decoder: Decoder,
     /// Bytes that arrived while there was no room. Bounded by what a transport has in flight when it is told to pause.
     raw: Vec<u8>,
@@ -51,16 +51,16 @@ struct Wire {
 
 pub(super) struct Inbox {
     state: Mutex<State>,
-    wire: Mutex<Wire>,
+    input: Mutex<PendingInput>,
 }
 
-/// What decoding has led to.
-pub(super) enum Step {
-    /// The peer's bytes are at their end.
+/// What decoding has come to.
+pub(super) enum DecodeOutcome {
+    /// All bytes have been decoded.
     Nothing,
     /// There is no room for more.
     Full,
-    Event(Event),
+    Decoded(Decoded),
     Failed(Error),
 }
 
@@ -68,74 +68,75 @@ impl Inbox {
     pub(super) fn new(decoder: Decoder) -> Self {
         Self {
             state: Mutex::new(State {
-                notes: VecDeque::new(),
+                events: VecDeque::new(),
                 bytes: 0,
                 busy: false,
                 held: false,
                 lost: false,
                 ended: false,
             }),
-            wire: Mutex::new(Wire { decoder, raw: Vec::new(), at: 0, ended: false }),
+            input: Mutex::new(PendingInput { decoder, raw: Vec::new(), at: 0, ended: false }),
         }
     }
 
-    /// Adds a note. True: nobody is running callbacks, and the caller is to see to that.
-    pub(super) fn post(&self, note: Note) -> bool {
+    /// Adds an event. True: no thread is running callbacks, and the caller is to schedule one.
+    pub(super) fn post(&self, event: Event) -> bool {
         let mut state = self.state.lock();
-        state.bytes += note.weight();
-        state.notes.push_back(note);
+        state.bytes += event.weight();
+        state.events.push_back(event);
         !std::mem::replace(&mut state.busy, true)
     }
 
-    /// The client has said goodbye. False: nobody is running callbacks, and nothing waits for one.
-    pub(super) fn wait_with_goodbye(&self) -> bool {
+    /// Queues the answer to the client's close frame behind the events. False: no callbacks run and none are due, so
+    /// that it can be answered now.
+    pub(super) fn defer_close(&self) -> bool {
         let mut state = self.state.lock();
         if state.busy {
-            state.notes.push_back(Note::Goodbye);
+            state.events.push_back(Event::DeferredClose);
         }
         state.busy
     }
 
-    /// How many notes wait for callbacks.
-    pub(super) fn behind(&self) -> usize {
-        self.state.lock().notes.len()
+    /// How many events wait for callbacks.
+    pub(super) fn pending_events(&self) -> usize {
+        self.state.lock().events.len()
     }
 
     /// The client sends no more. Whether there is something left to decode.
     pub(super) fn end_input(&self) -> bool {
-        let mut wire = self.wire.lock();
-        wire.ended = true;
-        !wire.raw.is_empty()
+        let mut input = self.input.lock();
+        input.ended = true;
+        !input.raw.is_empty()
     }
 
     /// Whether the client sends no more and all that it has sent has been decoded.
     pub(super) fn is_input_over(&self) -> bool {
-        let wire = self.wire.lock();
-        wire.ended && wire.raw.is_empty()
+        let input = self.input.lock();
+        input.ended && input.raw.is_empty()
     }
 
-    /// The connection is gone; that is the last note there will be. True as for [`post`](Self::post).
+    /// The connection is gone; `Lost` is the last event there will be. True as for [`post`](Self::post).
     pub(super) fn lose(&self) -> bool {
         let mut state = self.state.lock();
         state.lost = true;
         !std::mem::replace(&mut state.busy, true)
     }
 
-    /// The next note, for the one who runs callbacks. `None`: there is none, and that job is over.
+    /// The next event, for the thread that runs callbacks. `None`: there is none, and the thread is to stop.
     ///
     /// The flag says that there is room again for what had to wait, once.
     pub(super) fn take(&self) -> (Option<Taken>, bool) {
         let mut state = self.state.lock();
-        let note = state.notes.pop_front();
-        if let Some(note) = &note {
-            state.bytes -= note.weight();
+        let event = state.events.pop_front();
+        if let Some(event) = &event {
+            state.bytes -= event.weight();
         }
-        let room = state.held && state.notes.len() <= MESSAGES / 2 && state.bytes <= BYTES / 2;
+        let room = state.held && state.events.len() <= MESSAGES / 2 && state.bytes <= BYTES / 2;
         if room {
             state.held = false;
         }
-        let taken = match note {
-            Some(note) => Some(Taken::Note(note)),
+        let taken = match event {
+            Some(event) => Some(Taken::Event(event)),
             None if state.lost && !state.ended => Some(Taken::Drained),
             None => {
                 state.busy = false;
@@ -145,7 +146,7 @@ impl Inbox {
         (taken, room)
     }
 
-    /// Everything that came before the connection was lost has been taken: that it was is the last note.
+    /// Everything that came before the connection was lost has been taken: `Lost` is the last event.
     pub(super) fn end(&self) {
         self.state.lock().ended = true;
     }
@@ -157,7 +158,7 @@ impl Inbox {
     /// Whether decoding may go on; if not, it is held until `take` says that there is room.
     fn admits(&self) -> bool {
         let mut state = self.state.lock();
-        if !state.lost && (state.held || state.notes.len() >= MESSAGES || state.bytes >= BYTES) {
+        if !state.lost && (state.held || state.events.len() >= MESSAGES || state.bytes >= BYTES) {
             state.held = true;
         }
         !state.held || state.lost
@@ -166,18 +167,18 @@ impl Inbox {
     /// Decodes from `data` up to the next event. Where there is no room, all of `data` is kept for later.
     ///
     /// To be called by one thread at a time.
-    pub(super) fn decode(&self, data: &mut &[u8]) -> Step {
+    pub(super) fn decode(&self, data: &mut &[u8]) -> DecodeOutcome {
         let admits = self.admits();
-        let mut wire = self.wire.lock();
-        if admits && wire.raw.is_empty() {
-            return wire.decoder.decode(data).into();
+        let mut input = self.input.lock();
+        if admits && input.raw.is_empty() {
+            return input.decoder.decode(data).into();
         }
-        wire.keep(data);
-        if admits { wire.decode_kept() } else { Step::Full }
+        input.keep(data);
+        if admits { input.decode_kept() } else { DecodeOutcome::Full }
     }
 }
 
-impl Wire {
+impl PendingInput {
     fn keep(&mut self, data: &mut &[u8]) {
         if data.is_empty() {
             return;
@@ -188,37 +189,37 @@ impl Wire {
         *data = &[];
     }
 
-    fn decode_kept(&mut self) -> Step {
+    fn decode_kept(&mut self) -> DecodeOutcome {
         let mut rest = self.raw.get(self.at..).unwrap_or_default();
-        let step = self.decoder.decode(&mut rest).into();
+        let outcome = self.decoder.decode(&mut rest).into();
         self.at = self.raw.len() - rest.len();
         if rest.is_empty() {
             (self.raw, self.at) = (Vec::new(), 0);
         }
-        step
+        outcome
     }
 }
 
 /// What [`Inbox::take`] finds.
 pub(super) enum Taken {
-    Note(Note),
+    Event(Event),
     /// Nothing more, and the connection is gone.
     Drained,
 }
 
-impl Note {
+impl Event {
     fn weight(&self) -> usize {
         match self {
             Self::Message(message) => message.len() + OVERHEAD,
-            Self::Open | Self::Error(_) | Self::Goodbye | Self::Lost => 0,
+            Self::Open | Self::Error(_) | Self::DeferredClose | Self::Lost => 0,
         }
     }
 }
 
-impl From<Result<Option<Event>, Error>> for Step {
-    fn from(result: Result<Option<Event>, Error>) -> Self {
+impl From<Result<Option<Decoded>, Error>> for DecodeOutcome {
+    fn from(result: Result<Option<Decoded>, Error>) -> Self {
         match result {
-            Ok(Some(event)) => Self::Event(event),
+            Ok(Some(decoded)) => Self::Decoded(decoded),
             Ok(None) => Self::Nothing,
             Err(error) => Self::Failed(error),
         }

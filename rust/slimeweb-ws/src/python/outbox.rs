@@ -1,7 +1,7 @@
-//! What is on its way to the client.
+//! The outbox: frames to be sent.
 //!
-//! Frames are written by whoever finds that nobody else is writing, in the order in which they were queued, and without a lock
-//! held. When the transport has enough, the rest waits here until it asks for more.
+//! Frames are written by the thread that finds no other one writing, in the order in which they were queued, and
+//! without a lock held. When the transport has enough, the rest waits here until it asks for more.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -60,7 +60,7 @@ pub(super) enum Offered {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
+enum WriteSide {
     Open,
     /// A close frame is queued: no messages after it, but pongs and the end of the queue go out.
     Closing,
@@ -80,9 +80,10 @@ struct State {
     queue: VecDeque<Queued>,
     /// Bytes in the queue.
     bytes: usize,
-    /// The answer to the latest ping. Earlier ones that could not be sent in time need no answer (RFC 6455, section 5.5.3).
+    /// The answer to the latest ping. Earlier ones that could not be sent in time need no answer (RFC 6455, section
+    /// 5.5.3).
     pong: Option<Vec<u8>>,
-    end: End,
+    write_side: WriteSide,
     /// Some thread is writing.
     pumping: bool,
     /// The transport has enough.
@@ -102,7 +103,7 @@ struct Waiter {
 pub(super) struct Outbox {
     state: Mutex<State>,
     /// The queue has become shorter, or the connection has ended.
-    relieved: Condvar,
+    has_drained: Condvar,
     /// What may be queued for this client by senders that can wait, in bytes.
     limit: usize,
 }
@@ -115,13 +116,13 @@ impl Outbox {
                 queue: VecDeque::new(),
                 bytes: 0,
                 pong: None,
-                end: End::Open,
+                write_side: WriteSide::Open,
                 pumping: false,
                 paused: false,
                 resumes: 0,
                 waiters: Vec::new(),
             }),
-            relieved: Condvar::new(),
+            has_drained: Condvar::new(),
             limit,
         }
     }
@@ -132,7 +133,7 @@ impl Outbox {
         transport.call_method1(intern!(py, "set_write_buffer_limits"), (TRANSPORT_HIGH, TRANSPORT_HIGH / 4))?;
         {
             let mut state = self.state.lock();
-            if state.end != End::Lost {
+            if state.write_side != WriteSide::Lost {
                 state.transport = Some(transport.clone().unbind());
             }
         }
@@ -154,16 +155,16 @@ impl Outbox {
 
     /// Whether messages are still taken.
     pub(super) fn is_open(&self) -> bool {
-        self.state.lock().end == End::Open
+        self.state.lock().write_side == WriteSide::Open
     }
 
     /// Whether the transport will be closed when the queue is empty.
     pub(super) fn is_finishing(&self) -> bool {
-        self.state.lock().end == End::Finishing
+        self.state.lock().write_side == WriteSide::Finishing
     }
 
     pub(super) fn is_lost(&self) -> bool {
-        self.state.lock().end == End::Lost
+        self.state.lock().write_side == WriteSide::Lost
     }
 
     pub(super) fn buffered(&self) -> usize {
@@ -173,7 +174,7 @@ impl Outbox {
     /// Whether another message may be queued now.
     pub(super) fn has_room(&self) -> bool {
         let state = self.state.lock();
-        state.end == End::Open && state.has_room(1, self.limit)
+        state.write_side == WriteSide::Open && state.has_room(1, self.limit)
     }
 
     /// Waits, detached from the interpreter, until another message may be queued or the connection has ended.
@@ -183,12 +184,12 @@ impl Outbox {
 
     /// Waits, detached from the interpreter, until `length` bytes fit into `limit` or the connection has ended.
     ///
-    /// Nobody else waits with this thread: the server is told. The wait ends with the connection, which the server cuts when the
-    /// client takes nothing for its send timeout.
+    /// Nobody else waits with this thread: the server is told. The wait ends with the connection, which the server cuts
+    /// when the client takes nothing for its send timeout.
     pub(super) fn wait_for(&self, py: Python<'_>, length: usize, limit: usize) -> PyResult<()> {
         {
             let state = self.state.lock();
-            if state.end != End::Open || state.has_room(length, limit) {
+            if state.write_side != WriteSide::Open || state.has_room(length, limit) {
                 return Ok(());
             }
         }
@@ -196,8 +197,8 @@ impl Outbox {
         told.call_method0(intern!(py, "__enter__"))?;
         py.detach(|| {
             let mut state = self.state.lock();
-            while state.end == End::Open && !state.has_room(length, limit) {
-                self.relieved.wait(&mut state);
+            while state.write_side == WriteSide::Open && !state.has_room(length, limit) {
+                self.has_drained.wait(&mut state);
             }
         });
         told.call_method1(intern!(py, "__exit__"), (py.None(), py.None(), py.None())).map(drop)
@@ -211,7 +212,7 @@ impl Outbox {
     /// Has `callback` called once `length` bytes fit into `limit`; false when they do already or never will.
     pub(super) fn notify_for(&self, callback: Py<PyAny>, length: usize, limit: usize) -> bool {
         let mut state = self.state.lock();
-        let wait = state.end == End::Open && !state.has_room(length, limit);
+        let wait = state.write_side == WriteSide::Open && !state.has_room(length, limit);
         if wait {
             state.waiters.push(Waiter { callback, length, limit });
         }
@@ -231,7 +232,7 @@ impl Outbox {
     /// Queues a message from a sender that has asked for room. Whether it will be sent.
     pub(super) fn push(&self, frame: Frame) -> bool {
         let mut state = self.state.lock();
-        if state.end != End::Open {
+        if state.write_side != WriteSide::Open {
             return false;
         }
         state.push(frame, false);
@@ -241,7 +242,7 @@ impl Outbox {
     /// Queues a broadcast where `limit` bytes leave room for it, or make some.
     pub(super) fn offer(&self, frame: Frame, limit: usize, policy: Policy) -> (Offered, usize) {
         let mut state = self.state.lock();
-        if state.end != End::Open {
+        if state.write_side != WriteSide::Open {
             return (Offered::Closed, 0);
         }
         let length = frame.len();
@@ -265,18 +266,18 @@ impl Outbox {
         let mut frame = Vec::new();
         write_frame(Opcode::Pong, payload, None, &mut frame);
         let mut state = self.state.lock();
-        if matches!(state.end, End::Open | End::Closing) {
+        if matches!(state.write_side, WriteSide::Open | WriteSide::Closing) {
             state.pong = Some(frame);
         }
     }
 
-    /// Queues the close frame, the last one. False when there has been one, or the connection is gone. With `hurry` messages that
-    /// have not been sent are forgotten, since nobody will wait for them.
+    /// Queues the close frame, the last one. False when there has been one, or the connection is gone. With `hurry`
+    /// messages that have not been sent are forgotten, since nobody will wait for them.
     pub(super) fn close(&self, body: &[u8], hurry: bool) -> bool {
         let mut frame = Vec::new();
         write_frame(Opcode::Close, body, None, &mut frame);
         let mut state = self.state.lock();
-        if state.end != End::Open {
+        if state.write_side != WriteSide::Open {
             return false;
         }
         if hurry {
@@ -284,30 +285,30 @@ impl Outbox {
             state.bytes = 0;
         }
         state.push(Frame::Own(frame), false);
-        state.end = End::Closing;
-        self.relieved.notify_all();
+        state.write_side = WriteSide::Closing;
+        self.has_drained.notify_all();
         true
     }
 
     /// Closes the transport once everything is out.
     pub(super) fn finish(&self) {
         let mut state = self.state.lock();
-        if state.end != End::Lost {
-            state.end = End::Finishing;
+        if state.write_side != WriteSide::Lost {
+            state.write_side = WriteSide::Finishing;
         }
-        self.relieved.notify_all();
+        self.has_drained.notify_all();
     }
 
     /// The connection is gone: forgets what has not been sent. The first time, those who waited for room are returned.
     pub(super) fn lose(&self) -> Vec<Py<PyAny>> {
         let mut state = self.state.lock();
-        state.end = End::Lost;
+        state.write_side = WriteSide::Lost;
         state.bytes = 0;
         state.pong = None;
         let (transport, queue) = (state.transport.take(), std::mem::take(&mut state.queue));
         let waiters = std::mem::take(&mut state.waiters);
         drop(state);
-        self.relieved.notify_all();
+        self.has_drained.notify_all();
         // Outside of the lock: an object's end may run Python.
         drop((transport, queue));
         waiters.into_iter().map(|waiter| waiter.callback).collect()
@@ -341,13 +342,13 @@ impl Outbox {
                 let mut state = self.state.lock();
                 let Some(frame) = state.pop() else {
                     state.pumping = false;
-                    if state.end != End::Finishing {
+                    if state.write_side != WriteSide::Finishing {
                         return;
                     }
                     drop(state);
                     return report(transport.call_method0(intern!(py, "close")), &transport);
                 };
-                self.relieved.notify_all();
+                self.has_drained.notify_all();
                 let waiters = state.relieved_waiters();
                 (frame, state.resumes, waiters)
             };
@@ -369,7 +370,8 @@ impl Outbox {
             };
             if full {
                 let mut state = self.state.lock();
-                // A request for more that came in between is not for this: one more write, and the transport says it again.
+                // A request for more that came in between is not for this: one more write, and the transport says it
+                // again.
                 if state.resumes == resumes {
                     state.paused = true;
                     state.pumping = false;
@@ -392,10 +394,10 @@ impl State {
             return Vec::new();
         }
         let waiters = std::mem::take(&mut self.waiters);
-        let (relieved, others): (Vec<_>, Vec<_>) =
+        let (has_drained, others): (Vec<_>, Vec<_>) =
             waiters.into_iter().partition(|waiter| self.has_room(waiter.length, waiter.limit));
         self.waiters = others;
-        relieved.into_iter().map(|waiter| waiter.callback).collect()
+        has_drained.into_iter().map(|waiter| waiter.callback).collect()
     }
 
     fn push(&mut self, frame: Frame, droppable: bool) {

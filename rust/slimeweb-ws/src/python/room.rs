@@ -22,8 +22,8 @@ pub(super) struct Room {
     members: Mutex<HashMap<usize, Weak<Shared>>>,
 }
 
-/// One message in the forms that its receivers need, each made when the first of them asks.
-struct Letter<'a> {
+/// One message to a room, encoded in the forms that its receivers need, each when it is first needed.
+struct RoomMessage<'a> {
     kind: Kind,
     payload: &'a [u8],
     plain: Option<(Arc<Py<PyBytes>>, usize)>,
@@ -39,7 +39,7 @@ pub(super) struct Owed {
     limit: usize,
 }
 
-impl<'a> Letter<'a> {
+impl<'a> RoomMessage<'a> {
     fn new(kind: Kind, payload: &'a [u8]) -> Self {
         Self { kind, payload, plain: None, compressed: None }
     }
@@ -51,7 +51,8 @@ impl<'a> Letter<'a> {
 
     /// The bytes of the frame for a client, and how many they are.
     fn form(&mut self, py: Python<'_>, member: &Shared) -> (Arc<Py<PyBytes>>, usize) {
-        // Who keeps a context, or has a small window, gets it uncompressed, which RFC 7692 (section 6) leaves us free to do.
+        // Who keeps a context, or has a small window, gets it uncompressed, which RFC 7692 (section 6) leaves us free
+        // to do.
         let compression =
             member.compression.as_ref().filter(|it| it.is_shareable() && self.payload.len() >= it.threshold);
         let form = if compression.is_some() { &mut self.compressed } else { &mut self.plain };
@@ -87,7 +88,7 @@ impl Room {
     fn spread(
         &self,
         py: Python<'_>,
-        letter: &mut Letter<'_>,
+        message: &mut RoomMessage<'_>,
         limit: usize,
         drops: Policy,
         exclude: Option<&Bound<'_, Connection>>,
@@ -99,7 +100,7 @@ impl Room {
             if Some(key(&member)) == excluded {
                 continue;
             }
-            match member.outbox.offer(letter.frame(py, &member), limit, drops).0 {
+            match member.outbox.offer(message.frame(py, &member), limit, drops).0 {
                 Offered::Queued => {
                     count += 1;
                     member.outbox.pump(py);
@@ -141,9 +142,9 @@ impl Room {
 
     /// Sends a message to everyone in the room but `exclude`: text for `str`, binary for `bytes`.
     ///
-    /// `limit` is how many bytes may wait for one client. Beyond that, `policy` says what becomes of the client: `"drop_oldest"`
-    /// forgets its oldest waiting broadcasts, `"close"` closes its connection with 1013, `"block"` waits for it, after everyone
-    /// else has been sent to. Gives how many clients it was queued for.
+    /// `limit` is how many bytes may wait for one client. Beyond that, `policy` says what becomes of the client:
+    /// `"drop_oldest"` forgets its oldest waiting broadcasts, `"close"` closes its connection with 1013, `"block"`
+    /// waits for it, after everyone else has been sent to. Gives how many clients it was queued for.
     #[pyo3(signature = (data, *, policy="drop_oldest", limit=1 << 20, exclude=None))]
     fn broadcast(
         &self,
@@ -164,8 +165,8 @@ impl Room {
                 )));
             }
         };
-        let mut letter = Letter::new(kind, payload);
-        let (mut count, slow) = self.spread(py, &mut letter, limit, drops, exclude);
+        let mut message = RoomMessage::new(kind, payload);
+        let (mut count, slow) = self.spread(py, &mut message, limit, drops, exclude);
         if drops == Policy::DropOldest {
             return Ok(count);
         }
@@ -175,7 +176,7 @@ impl Room {
                 continue;
             }
             loop {
-                let frame = letter.frame(py, &member);
+                let frame = message.frame(py, &member);
                 member.outbox.wait_for(py, frame.len(), limit)?;
                 match member.outbox.offer(frame, limit, drops).0 {
                     Offered::Queued => {
@@ -192,7 +193,8 @@ impl Room {
         Ok(count)
     }
 
-    /// As `broadcast` with the policy `"block"`, but waits for nobody: how many it was queued for, and what the others are owed.
+    /// As `broadcast` with the policy `"block"`, but waits for nobody: how many it was queued for, and what the others
+    /// are owed.
     #[pyo3(signature = (data, *, limit=1 << 20, exclude=None))]
     fn offer(
         &self,
@@ -202,10 +204,10 @@ impl Room {
         exclude: Option<&Bound<'_, Connection>>,
     ) -> PyResult<(usize, Vec<Owed>)> {
         let (kind, payload) = payload(data)?;
-        let mut letter = Letter::new(kind, payload);
-        let (count, slow) = self.spread(py, &mut letter, limit, Policy::Refuse, exclude);
+        let mut message = RoomMessage::new(kind, payload);
+        let (count, slow) = self.spread(py, &mut message, limit, Policy::Refuse, exclude);
         let owe = |member: Arc<Shared>| {
-            let (bytes, length) = letter.form(py, &member);
+            let (bytes, length) = message.form(py, &member);
             Owed { member, bytes, length, limit }
         };
         Ok((count, slow.into_iter().map(owe).collect()))
@@ -228,7 +230,8 @@ impl Room {
 
 #[pymethods]
 impl Owed {
-    /// Queues it where there is room. True: it is queued; False: the client takes no messages any more; None: there is no room.
+    /// Queues it where there is room. True: it is queued; False: the client takes no messages any more; None: there is
+    /// no room.
     fn offer(&self, py: Python<'_>) -> Option<bool> {
         let frame = Frame::Shared(Arc::clone(&self.bytes), self.length);
         match self.member.outbox.offer(frame, self.limit, Policy::Refuse).0 {
