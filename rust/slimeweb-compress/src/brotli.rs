@@ -6,7 +6,7 @@ use brotli::enc::encode::{
 };
 
 use crate::coding::Coding;
-use crate::encoder::{Encoder, Failure, Step};
+use crate::encoder::{Encoder, Error, Flush};
 use crate::{output, window};
 
 /// What is read of a call's output at a time, in bytes.
@@ -22,7 +22,8 @@ impl Brotli {
         let mut state = BrotliEncoderStateStruct::new(StandardAlloc::default());
         state.set_parameter(BrotliEncoderParameter::BROTLI_PARAM_QUALITY, level);
         let bits = window::bits(length);
-        // With a smaller window the library's higher levels choose match finders that it does not have, at 32 MiB for each body.
+        // With a smaller window the library's higher levels choose match finders that it does not have, at 32 MiB for
+        // each body.
         let bits = if level < 5 { bits } else { bits.max(17) };
         state.set_parameter(BrotliEncoderParameter::BROTLI_PARAM_LGWIN, bits);
         if let Some(hint) = length.and_then(|length| u32::try_from(length).ok()) {
@@ -35,11 +36,11 @@ impl Brotli {
 }
 
 impl Encoder for Brotli {
-    fn encode(&mut self, data: &[u8], step: Step, out: &mut Vec<u8>) -> Result<(), Failure> {
-        let operation = match step {
-            Step::Push => BrotliEncoderOperation::BROTLI_OPERATION_PROCESS,
-            Step::Flush => BrotliEncoderOperation::BROTLI_OPERATION_FLUSH,
-            Step::Finish => BrotliEncoderOperation::BROTLI_OPERATION_FINISH,
+    fn encode(&mut self, data: &[u8], flush: Flush, out: &mut Vec<u8>) -> Result<(), Error> {
+        let operation = match flush {
+            Flush::None => BrotliEncoderOperation::BROTLI_OPERATION_PROCESS,
+            Flush::Sync => BrotliEncoderOperation::BROTLI_OPERATION_FLUSH,
+            Flush::Finish => BrotliEncoderOperation::BROTLI_OPERATION_FINISH,
         };
         let (mut left, mut taken) = (data.len(), 0);
         output::prepare(out, data.len());
@@ -58,15 +59,15 @@ impl Encoder for Brotli {
                 &mut |_, _, _, _| (),
             );
             if !done {
-                return Err(Failure::codec(Coding::Brotli, "the encoder refused its input"));
+                return Err(Error::codec(Coding::Brotli, "the encoder refused its input"));
             }
             out.extend_from_slice(self.piece.get(..written).unwrap_or_default());
             let complete = left == 0 && !self.state.has_more_output();
-            if complete && (step != Step::Finish || self.state.is_finished()) {
+            if complete && (flush != Flush::Finish || self.state.is_finished()) {
                 return Ok(());
             }
             if left == before && written == 0 {
-                return Err(Failure::codec(Coding::Brotli, "the encoder stands still"));
+                return Err(Error::codec(Coding::Brotli, "the encoder stands still"));
             }
         }
     }
@@ -74,7 +75,8 @@ impl Encoder for Brotli {
 
 impl Drop for Brotli {
     fn drop(&mut self) {
-        // The state frees nothing by itself. What it had not written yet is not finished first: nobody is there to read it.
+        // The state frees nothing by itself. What it had not written yet is not finished first: nobody is there to read
+        // it.
         BrotliEncoderDestroyInstance(&mut self.state);
     }
 }

@@ -1,36 +1,34 @@
 //! What an encoder does, and how to get one.
 
-use thiserror::Error;
-
 use crate::brotli::Brotli;
 use crate::coding::Coding;
 use crate::gzip::Gzip;
 use crate::zstd::Zstd;
 
-/// Encodes one body. After a failure, or [`Step::Finish`], nothing may follow.
+/// Encodes one body. After an error, or [`Flush::Finish`], nothing may follow.
 pub trait Encoder: Send {
-    /// Takes `data` and goes on to `step`, appending what there is to send to `out`.
+    /// Encodes `data` and flushes as `flush` says, appending the output to `out`.
     ///
     /// # Errors
-    /// [`Failure::Codec`] when the codec's library refuses: memory has run out, or the body is not of the length announced.
-    fn encode(&mut self, data: &[u8], step: Step, out: &mut Vec<u8>) -> Result<(), Failure>;
+    /// [`Error::Codec`] when the codec's library refuses: memory has run out, or the body is not of the length announced.
+    fn encode(&mut self, data: &[u8], flush: Flush, out: &mut Vec<u8>) -> Result<(), Error>;
 }
 
-/// How far an encoder goes once it has taken its data.
+/// What an encoder is to output once it has taken its data (zlib's `Z_NO_FLUSH`, `Z_SYNC_FLUSH`, `Z_FINISH`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum Flush {
     /// It may hold back what compresses better together with what comes next.
-    Push,
+    None,
     /// Everything so far can be decoded.
-    Flush,
+    Sync,
     /// The body is complete.
     Finish,
 }
 
 /// Why there is no encoder, or no output.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Failure {
+pub enum Error {
     /// A level that the coding does not have.
     #[error("{} has no level {level}: use {} to {}", coding.token(), coding.levels().start(), coding.levels().end())]
     Level {
@@ -49,7 +47,7 @@ pub enum Failure {
     },
 }
 
-impl Failure {
+impl Error {
     pub(crate) fn codec(coding: Coding, reason: impl Into<String>) -> Self {
         Self::Codec { coding, reason: reason.into() }
     }
@@ -60,10 +58,10 @@ impl Failure {
 /// A known length is binding. It keeps small bodies from costing what large ones do; see [`crate::window`].
 ///
 /// # Errors
-/// [`Failure::Level`] for a level that the coding does not have, [`Failure::Codec`] when there is no memory for it.
-pub fn open(coding: Coding, level: u32, length: Option<u64>) -> Result<Box<dyn Encoder>, Failure> {
+/// [`Error::Level`] for a level that the coding does not have, [`Error::Codec`] when there is no memory for it.
+pub fn open(coding: Coding, level: u32, length: Option<u64>) -> Result<Box<dyn Encoder>, Error> {
     if !coding.levels().contains(&level) {
-        return Err(Failure::Level { coding, level });
+        return Err(Error::Level { coding, level });
     }
     Ok(match coding {
         Coding::Gzip => Box::new(Gzip::new(level)),

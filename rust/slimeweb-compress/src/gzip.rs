@@ -3,7 +3,7 @@
 use flate2::{Compress, Compression, FlushCompress, Status};
 
 use crate::coding::Coding;
-use crate::encoder::{Encoder, Failure, Step};
+use crate::encoder::{Encoder, Error, Flush};
 use crate::output;
 
 /// 32 KiB: what every gzip decoder has.
@@ -18,23 +18,21 @@ impl Gzip {
 }
 
 impl Encoder for Gzip {
-    fn encode(&mut self, data: &[u8], step: Step, out: &mut Vec<u8>) -> Result<(), Failure> {
-        let flush = match step {
-            Step::Push => FlushCompress::None,
-            Step::Flush => FlushCompress::Sync,
-            Step::Finish => FlushCompress::Finish,
+    fn encode(&mut self, data: &[u8], flush: Flush, out: &mut Vec<u8>) -> Result<(), Error> {
+        let mode = match flush {
+            Flush::None => FlushCompress::None,
+            Flush::Sync => FlushCompress::Sync,
+            Flush::Finish => FlushCompress::Finish,
         };
         let start = self.0.total_in();
         output::prepare(out, data.len());
         loop {
             let taken = usize::try_from(self.0.total_in() - start).unwrap_or(usize::MAX);
             let rest = data.get(taken..).unwrap_or_default();
-            let status = self
-                .0
-                .compress_vec(rest, out, flush)
-                .map_err(|error| Failure::codec(Coding::Gzip, error.to_string()))?;
+            let status =
+                self.0.compress_vec(rest, out, mode).map_err(|error| Error::codec(Coding::Gzip, error.to_string()))?;
             // Room that is left says that there was nothing more to write.
-            if status == Status::StreamEnd || (out.len() < out.capacity() && step != Step::Finish) {
+            if status == Status::StreamEnd || (out.len() < out.capacity() && flush != Flush::Finish) {
                 return Ok(());
             }
             output::grow(out);

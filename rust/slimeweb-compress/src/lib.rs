@@ -20,4 +20,4 @@ mod python;
 mod zstd;
 
 pub use coding::Coding;
-pub use encoder::{Encoder, Failure, Step, open};
+pub use encoder::{Encoder, Error, Flush, open};

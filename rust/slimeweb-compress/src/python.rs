@@ -6,15 +6,16 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::coding::Coding;
-use crate::encoder::{self, Failure, Step};
+use crate::encoder::{self, Error, Flush};
 
-/// From how much work on the interpreter is let go, in bytes times level: below, letting go costs more than it gives others.
+/// From how much work on the interpreter is let go, in bytes times level: below, letting go costs more than it gives
+/// others.
 const WORTH_DETACHING: u64 = 4 * 1024;
 
 /// Encodes one body as `coding`: `gzip`, `br` or `zstd`.
 ///
-/// `length` is the body's length in bytes, which is binding; `None` for a stream. `ValueError` for a coding or a level that there
-/// is not.
+/// `length` is the body's length in bytes, which is binding; `None` for a stream. `ValueError` for a coding or a level
+/// that there is not.
 #[pyclass(frozen, module = "slimeweb_compress._native")]
 struct Encoder {
     level: u64,
@@ -27,14 +28,14 @@ enum State {
         /// How many bytes have been pushed since the last flush.
         pending: u64,
     },
-    /// Another thread is at it.
+    /// Another thread is using it.
     Busy,
     Ended,
 }
 
 impl Encoder {
     /// Nothing runs under the lock: the encoder is taken out, and put back unless that was its end.
-    fn run<'py>(&self, py: Python<'py>, data: &[u8], step: Step) -> PyResult<Bound<'py, PyBytes>> {
+    fn run<'py>(&self, py: Python<'py>, data: &[u8], flush: Flush) -> PyResult<Bound<'py, PyBytes>> {
         let (mut encoder, pending) = {
             let mut state = self.state.lock();
             match std::mem::replace(&mut *state, State::Busy) {
@@ -51,20 +52,20 @@ impl Encoder {
             }
         };
         let pending = pending.saturating_add(data.len() as u64);
-        if step == Step::Flush && pending == 0 {
+        if flush == Flush::Sync && pending == 0 {
             // Some codecs write an empty block for each flush, even with nothing between them.
             *self.state.lock() = State::Open { encoder, pending };
             return Ok(PyBytes::new(py, b""));
         }
         let mut out = Vec::new();
-        let mut work = || -> Result<(), Failure> { encoder.encode(data, step, &mut out) };
+        let mut work = || -> Result<(), Error> { encoder.encode(data, flush, &mut out) };
         let outcome = if pending.saturating_mul(self.level) >= WORTH_DETACHING { py.detach(work) } else { work() };
-        *self.state.lock() = match (&outcome, step) {
-            (Ok(()), Step::Push) => State::Open { encoder, pending },
-            (Ok(()), Step::Flush) => State::Open { encoder, pending: 0 },
+        *self.state.lock() = match (&outcome, flush) {
+            (Ok(()), Flush::None) => State::Open { encoder, pending },
+            (Ok(()), Flush::Sync) => State::Open { encoder, pending: 0 },
             _ => State::Ended,
         };
-        outcome.map_err(|failure| PyRuntimeError::new_err(failure.to_string()))?;
+        outcome.map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
         Ok(PyBytes::new(py, &out))
     }
 }
@@ -77,9 +78,9 @@ impl Encoder {
         let known = Coding::from_token(coding).ok_or_else(|| {
             PyValueError::new_err(format!("{coding:?} is no coding that there is an encoder for: use gzip, br or zstd"))
         })?;
-        let encoder = encoder::open(known, level, length).map_err(|failure| match failure {
-            Failure::Level { .. } => PyValueError::new_err(failure.to_string()),
-            Failure::Codec { .. } => PyRuntimeError::new_err(failure.to_string()),
+        let encoder = encoder::open(known, level, length).map_err(|error| match error {
+            Error::Level { .. } => PyValueError::new_err(error.to_string()),
+            Error::Codec { .. } => PyRuntimeError::new_err(error.to_string()),
         })?;
         Ok(Self { level: level.into(), state: Mutex::new(State::Open { encoder, pending: 0 }) })
     }
@@ -87,17 +88,17 @@ impl Encoder {
     /// Takes a piece of the body; returns what there is to send, maybe nothing.
     #[pyo3(signature = (data, /))]
     fn push<'py>(&self, py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-        self.run(py, data, Step::Push)
+        self.run(py, data, Flush::None)
     }
 
     /// What is missing so that all that has been pushed can be decoded.
     fn flush<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        self.run(py, &[], Step::Flush)
+        self.run(py, &[], Flush::Sync)
     }
 
     /// The rest. `RuntimeError` for whatever is called after it.
     fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        self.run(py, &[], Step::Finish)
+        self.run(py, &[], Flush::Finish)
     }
 }
 

@@ -4,14 +4,14 @@ use zstd::zstd_safe::zstd_sys::ZSTD_EndDirective;
 use zstd::zstd_safe::{CCtx, CParameter, InBuffer, OutBuffer, get_error_name};
 
 use crate::coding::Coding;
-use crate::encoder::{Encoder, Failure, Step};
+use crate::encoder::{Encoder, Error, Flush};
 use crate::{output, window};
 
 pub(crate) struct Zstd(CCtx<'static>);
 
 impl Zstd {
-    pub(crate) fn new(level: u32, length: Option<u64>) -> Result<Self, Failure> {
-        let mut context = CCtx::try_create().ok_or_else(|| Failure::codec(Coding::Zstd, "out of memory"))?;
+    pub(crate) fn new(level: u32, length: Option<u64>) -> Result<Self, Error> {
+        let mut context = CCtx::try_create().ok_or_else(|| Error::codec(Coding::Zstd, "out of memory"))?;
         let level = i32::try_from(level).unwrap_or(i32::MAX);
         context.set_parameter(CParameter::CompressionLevel(level)).map_err(failed)?;
         context.set_parameter(CParameter::WindowLog(window::bits(length))).map_err(failed)?;
@@ -26,11 +26,11 @@ impl Zstd {
 }
 
 impl Encoder for Zstd {
-    fn encode(&mut self, data: &[u8], step: Step, out: &mut Vec<u8>) -> Result<(), Failure> {
-        let directive = match step {
-            Step::Push => ZSTD_EndDirective::ZSTD_e_continue,
-            Step::Flush => ZSTD_EndDirective::ZSTD_e_flush,
-            Step::Finish => ZSTD_EndDirective::ZSTD_e_end,
+    fn encode(&mut self, data: &[u8], flush: Flush, out: &mut Vec<u8>) -> Result<(), Error> {
+        let directive = match flush {
+            Flush::None => ZSTD_EndDirective::ZSTD_e_continue,
+            Flush::Sync => ZSTD_EndDirective::ZSTD_e_flush,
+            Flush::Finish => ZSTD_EndDirective::ZSTD_e_end,
         };
         let mut input = InBuffer::around(data);
         output::prepare(out, data.len());
@@ -39,7 +39,7 @@ impl Encoder for Zstd {
             let mut room = OutBuffer::around_pos(out, position);
             let left = self.0.compress_stream2(&mut room, &mut input, directive).map_err(failed)?;
             // On the way to a flush or an end, the library says what it still holds; else only the input tells.
-            let complete = if step == Step::Push { input.pos() == data.len() } else { left == 0 };
+            let complete = if flush == Flush::None { input.pos() == data.len() } else { left == 0 };
             if complete {
                 return Ok(());
             }
@@ -48,6 +48,6 @@ impl Encoder for Zstd {
     }
 }
 
-fn failed(code: usize) -> Failure {
-    Failure::codec(Coding::Zstd, get_error_name(code))
+fn failed(code: usize) -> Error {
+    Error::codec(Coding::Zstd, get_error_name(code))
 }

@@ -5,7 +5,7 @@
 use std::io::Read;
 
 use proptest::prelude::*;
-use slimeweb_compress::{Coding, Step, open};
+use slimeweb_compress::{Coding, Flush, open};
 
 /// All that can be decoded so far, and whether that is a complete body.
 fn decode(coding: Coding, encoded: &[u8]) -> (Vec<u8>, bool) {
@@ -24,12 +24,12 @@ fn decode(coding: Coding, encoded: &[u8]) -> (Vec<u8>, bool) {
     }
 }
 
-fn encode(coding: Coding, level: u32, length: Option<u64>, pieces: &[Vec<u8>], between: Step) -> Vec<u8> {
+fn encode(coding: Coding, level: u32, length: Option<u64>, pieces: &[Vec<u8>], between: Flush) -> Vec<u8> {
     let (mut encoder, mut out) = (open(coding, level, length).unwrap(), Vec::new());
     for piece in pieces {
         encoder.encode(piece, between, &mut out).unwrap();
     }
-    encoder.encode(&[], Step::Finish, &mut out).unwrap();
+    encoder.encode(&[], Flush::Finish, &mut out).unwrap();
     out
 }
 
@@ -59,7 +59,7 @@ fn every_level_decodes() {
     for coding in Coding::ALL {
         for level in coding.levels() {
             for length in [None, Some(body.len() as u64)] {
-                let encoded = encode(coding, level, length, std::slice::from_ref(&body), Step::Push);
+                let encoded = encode(coding, level, length, std::slice::from_ref(&body), Flush::None);
                 assert!(encoded.len() < body.len() / 2, "{coding:?} {level}: {} bytes", encoded.len());
                 assert_eq!(decode(coding, &encoded), (body.clone(), true), "{coding:?} {level}");
             }
@@ -71,9 +71,9 @@ fn every_level_decodes() {
 fn levels_that_there_are_not_are_refused() {
     for coding in Coding::ALL {
         for level in [0, coding.levels().end() + 1, u32::MAX] {
-            let Err(failure) = open(coding, level, None) else { panic!("{coding:?} {level}") };
+            let Err(error) = open(coding, level, None) else { panic!("{coding:?} {level}") };
             assert_eq!(
-                failure.to_string(),
+                error.to_string(),
                 format!("{} has no level {level}: use 1 to {}", coding.token(), coding.levels().end())
             );
         }
@@ -86,7 +86,7 @@ fn bodies_without_bytes_and_bodies_that_do_not_compress() {
         for level in [*coding.levels().start(), *coding.levels().end()] {
             for body in [Vec::new(), vec![0], noise(400_000), text(1_200_000)] {
                 for length in [None, Some(body.len() as u64)] {
-                    let encoded = encode(coding, level, length, std::slice::from_ref(&body), Step::Push);
+                    let encoded = encode(coding, level, length, std::slice::from_ref(&body), Flush::None);
                     assert!(
                         encoded.len() <= body.len() + body.len() / 16 + 64,
                         "{coding:?} {level}: {} of {}",
@@ -111,8 +111,8 @@ fn what_has_been_flushed_can_be_decoded() {
             let (mut encoder, mut out, mut expected) = (open(coding, level, None).unwrap(), Vec::new(), Vec::new());
             for piece in [text(10), noise(5), text(70_000), vec![7], noise(40_000)] {
                 expected.extend_from_slice(&piece);
-                encoder.encode(&piece, Step::Push, &mut out).unwrap();
-                encoder.encode(&[], Step::Flush, &mut out).unwrap();
+                encoder.encode(&piece, Flush::None, &mut out).unwrap();
+                encoder.encode(&[], Flush::Sync, &mut out).unwrap();
                 let (decoded, _) = decode(coding, &out);
                 assert!(decoded == expected, "{coding:?} {level}: {} of {} bytes", decoded.len(), expected.len());
             }
@@ -123,7 +123,7 @@ fn what_has_been_flushed_can_be_decoded() {
 #[test]
 fn a_body_cut_before_its_end_is_not_complete() {
     for coding in Coding::ALL {
-        let encoded = encode(coding, 1, None, &[text(50_000)], Step::Push);
+        let encoded = encode(coding, 1, None, &[text(50_000)], Flush::None);
         let (_, complete) = decode(coding, &encoded[..encoded.len() - 1]);
         assert!(!complete, "{coding:?}");
     }
@@ -131,9 +131,9 @@ fn a_body_cut_before_its_end_is_not_complete() {
 
 #[test]
 fn gzip_and_zstd_say_what_their_decoders_need() {
-    let gzip = encode(Coding::Gzip, 1, None, &[text(10)], Step::Push);
+    let gzip = encode(Coding::Gzip, 1, None, &[text(10)], Flush::None);
     assert_eq!(&gzip[..10], b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\x03", "deflate, no flags, no time, fastest, Unix");
-    let zstd = encode(Coding::Zstd, 22, None, &[noise(300_000)], Step::Push);
+    let zstd = encode(Coding::Zstd, 22, None, &[noise(300_000)], Flush::None);
     assert_eq!(&zstd[..4], b"\x28\xb5\x2f\xfd");
     // RFC 8878, section 3.1.1.1.2: no content size is known, so the window is described.
     let window = 1_u64 << (10 + (zstd[5] >> 3));
@@ -145,7 +145,7 @@ fn a_length_that_was_wrong_is_an_error_where_the_format_tells_it() {
     let mut encoder = open(Coding::Zstd, 1, Some(10)).unwrap();
     let mut out = Vec::new();
     let outcome =
-        encoder.encode(&text(11), Step::Push, &mut out).and_then(|()| encoder.encode(&[], Step::Finish, &mut out));
+        encoder.encode(&text(11), Flush::None, &mut out).and_then(|()| encoder.encode(&[], Flush::Finish, &mut out));
     assert!(outcome.is_err());
 }
 
@@ -162,7 +162,7 @@ proptest! {
     ) {
         let body = pieces.concat();
         let length = announced.then_some(body.len() as u64);
-        let between = if flushed { Step::Flush } else { Step::Push };
+        let between = if flushed { Flush::Sync } else { Flush::None };
         prop_assert_eq!(decode(coding, &encode(coding, level, length, &pieces, between)), (body, true));
     }
 }
