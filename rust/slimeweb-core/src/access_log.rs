@@ -70,7 +70,7 @@ impl Entry {
             self.end(0, true);
             return response;
         }
-        response.map(|body| body.watched(move |size, complete| self.end(size, complete)))
+        response.map(|body| body.on_end(move |size, complete| self.end(size, complete)))
     }
 
     /// Writes the line of an answer that the server has given by itself.

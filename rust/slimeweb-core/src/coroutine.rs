@@ -30,8 +30,8 @@ pub(crate) struct HandlerCoroutine {
     unfinished: Mutex<Option<(Py<SlimeRequest>, Py<SlimeResponse>)>>,
 }
 
-/// What came of a step.
-enum Step<'py> {
+/// What resuming the coroutine has come to.
+enum CoroutineResult<'py> {
     /// It waits for this.
     Suspended(Bound<'py, PyAny>),
     Returned(Bound<'py, PyAny>),
@@ -74,24 +74,28 @@ impl HandlerCoroutine {
         drop(task);
     }
 
-    /// What the task is told of a step: `None` at the end.
-    fn tell<'py>(&self, py: Python<'py>, step: PyResult<Step<'py>>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    /// What the task gets: `None` at the end.
+    fn tell<'py>(
+        &self,
+        py: Python<'py>,
+        outcome: PyResult<CoroutineResult<'py>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
         if guarded::is_child() {
             // A child has no event loop that could go on with what the handler waits for.
             guarded::end_child(
                 py,
-                match step {
-                    Ok(Step::Suspended(_)) => Some(PyRuntimeError::new_err(
+                match outcome {
+                    Ok(CoroutineResult::Suspended(_)) => Some(PyRuntimeError::new_err(
                         "a process forked in a coroutine handler cannot await on the server's event loop: use asyncio.run()",
                     )),
-                    Ok(Step::Returned(_)) => None,
+                    Ok(CoroutineResult::Returned(_)) => None,
                     Err(error) => Some(error),
                 },
             );
         }
-        match step {
-            Ok(Step::Suspended(awaited)) => Ok(Some(awaited)),
-            Ok(Step::Returned(value)) => {
+        match outcome {
+            Ok(CoroutineResult::Suspended(awaited)) => Ok(Some(awaited)),
+            Ok(CoroutineResult::Returned(value)) => {
                 self.finish(py, Ok(value));
                 Ok(None)
             }
@@ -103,14 +107,14 @@ impl HandlerCoroutine {
         }
     }
 
-    fn send_on<'py>(&self, value: &Bound<'py, PyAny>) -> PyResult<Step<'py>> {
+    fn send_on<'py>(&self, value: &Bound<'py, PyAny>) -> PyResult<CoroutineResult<'py>> {
         let py = value.py();
         let mut result = std::ptr::null_mut();
         // SAFETY: attached, and both objects are alive; `result` is a new reference unless an exception is set.
         unsafe {
             match guarded::send(self.inner.as_ptr(), value.as_ptr(), &raw mut result) {
-                NEXT => Ok(Step::Suspended(Bound::from_owned_ptr(py, result))),
-                RETURN => Ok(Step::Returned(Bound::from_owned_ptr(py, result))),
+                NEXT => Ok(CoroutineResult::Suspended(Bound::from_owned_ptr(py, result))),
+                RETURN => Ok(CoroutineResult::Returned(Bound::from_owned_ptr(py, result))),
                 _ => Err(PyErr::fetch(py)),
             }
         }
@@ -133,28 +137,28 @@ impl HandlerCoroutine {
     }
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let step = self.send_on(py.None().bind(py));
-        self.tell(py, step)
+        let outcome = self.send_on(py.None().bind(py));
+        self.tell(py, outcome)
     }
 
     fn send<'py>(&self, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let step = self.send_on(value);
-        or_stop(self.tell(value.py(), step)?)
+        let outcome = self.send_on(value);
+        or_stop(self.tell(value.py(), outcome)?)
     }
 
     #[pyo3(signature = (*exception))]
     fn throw<'py>(&self, exception: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
         let py = exception.py();
-        let step =
+        let outcome =
             match self.inner.bind(py).getattr(intern!(py, "throw")).and_then(|throw| guarded::apply(&throw, exception))
             {
-                Ok(awaited) => Ok(Step::Suspended(awaited)),
+                Ok(awaited) => Ok(CoroutineResult::Suspended(awaited)),
                 Err(error) if error.is_instance_of::<PyStopIteration>(py) => {
-                    error.value(py).getattr(intern!(py, "value")).map(Step::Returned)
+                    error.value(py).getattr(intern!(py, "value")).map(CoroutineResult::Returned)
                 }
                 Err(error) => Err(error),
             };
-        or_stop(self.tell(py, step)?)
+        or_stop(self.tell(py, outcome)?)
     }
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {

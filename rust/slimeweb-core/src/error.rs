@@ -46,7 +46,7 @@ pub(crate) fn upgrade_required(fields: &[(HeaderName, HeaderValue)]) -> PyErr {
 
 pub(crate) fn json_error(error: DecodeError) -> PyErr {
     match error {
-        DecodeError::Syntax(fault) => JsonError::new_err(fault.to_string()),
+        DecodeError::Syntax(error) => JsonError::new_err(error.to_string()),
         DecodeError::Python(error) => error,
     }
 }

@@ -20,9 +20,9 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use crate::worker::Workers;
 
 /// Lengths that are worth it, in bytes. A larger body would claim much memory before any of it has come.
-const WORTHWHILE: std::ops::RangeInclusive<u64> = 256 * 1024..=16 * 1024 * 1024;
+const DIRECT_LENGTHS: std::ops::RangeInclusive<u64> = 256 * 1024..=16 * 1024 * 1024;
 /// How long to wait for the object. A thread that does not come back to its loop so soon is kept by a handler.
-const PATIENCE: Duration = Duration::from_millis(5);
+const OBJECT_TIMEOUT: Duration = Duration::from_millis(5);
 
 /// A `bytes` object that is still being written, and that nobody else knows.
 pub(crate) struct Buffer {
@@ -30,7 +30,7 @@ pub(crate) struct Buffer {
     start: *mut u8,
     length: usize,
     /// Held while the body is read that is there already.
-    turn: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Room for Buffer {
@@ -40,7 +40,7 @@ impl Room for Buffer {
     }
 
     fn stalled(&mut self) {
-        self.turn = None;
+        self.permit = None;
     }
 }
 
@@ -58,7 +58,7 @@ impl Buffer {
         };
         // SAFETY: it is a `bytes` object.
         let start = unsafe { ffi::PyBytes_AsString(object.as_ptr()) }.cast::<u8>();
-        Ok(Self { object: object.unbind(), start, length, turn: None })
+        Ok(Self { object: object.unbind(), start, length, permit: None })
     }
 }
 
@@ -76,10 +76,10 @@ pub(crate) fn concatenated<'py>(py: Python<'py>, pieces: &[Bytes]) -> PyResult<B
 
 /// A buffer for all of a body, where that is worth it and can be had soon.
 pub(crate) async fn buffer_for(body: &RequestBody, limit: u64, workers: &Workers, worker_id: usize) -> Option<Buffer> {
-    let length = body.content_length().filter(|length| WORTHWHILE.contains(length) && *length <= limit)?;
+    let length = body.content_length().filter(|length| DIRECT_LENGTHS.contains(length) && *length <= limit)?;
     let length = usize::try_from(length).ok()?;
     let worker = workers.get(worker_id);
-    let turn = Arc::clone(&worker.large_bodies).acquire_owned().await.ok()?;
+    let permit = Arc::clone(&worker.large_bodies).acquire_owned().await.ok()?;
     if worker.has_backup() {
         return None;
     }
@@ -88,8 +88,8 @@ pub(crate) async fn buffer_for(body: &RequestBody, limit: u64, workers: &Workers
         // No memory is no error here: the pieces may still find room.
         let _ = sender.send(Buffer::new(py, length).ok());
     });
-    let mut buffer = tokio::time::timeout(PATIENCE, receiver).await.ok()?.ok()??;
-    buffer.turn = Some(turn);
+    let mut buffer = tokio::time::timeout(OBJECT_TIMEOUT, receiver).await.ok()?.ok()??;
+    buffer.permit = Some(permit);
     Some(buffer)
 }
 

@@ -652,7 +652,7 @@ impl SlimeResponse {
         visit.call(&self.request)?;
         match self.state.try_lock().as_deref() {
             Some(ResponseState { body: ResponseBody::Writer(writer), .. }) => visit.call(writer),
-            // Whoever has the lock is at work on the response: that is no garbage.
+            // A locked response is in use: it is no garbage.
             _ => Ok(()),
         }
     }

@@ -95,32 +95,32 @@ struct Filters {
     free: Condvar,
 }
 
-/// The right to use the encoders, and to send what they make.
-struct Turn<'a>(&'a Filters);
+/// The lock on the encoders: for using them, and for sending what they make.
+struct FilterGuard<'a>(&'a Filters);
 
 impl Filters {
-    /// Waits until no other thread is at it.
-    fn turn(&self, py: Python<'_>) -> Turn<'_> {
-        self.turn_now().unwrap_or_else(|| {
+    /// Waits until no other thread holds the lock.
+    fn lock(&self, py: Python<'_>) -> FilterGuard<'_> {
+        self.try_lock().unwrap_or_else(|| {
             py.detach(|| {
-                // Whoever is at it may be waiting for the client.
+                // The thread that holds it may be waiting for the client.
                 let _waiting = Waiting::begin();
                 let mut busy = self.busy.lock();
                 self.free.wait_while(&mut busy, |busy| *busy);
                 *busy = true;
             });
-            Turn(self)
+            FilterGuard(self)
         })
     }
 
-    fn turn_now(&self) -> Option<Turn<'_>> {
+    fn try_lock(&self) -> Option<FilterGuard<'_>> {
         let was_busy = std::mem::replace(&mut *self.busy.lock(), true);
-        // Not `then_some`: a turn that is made ends when it is dropped.
-        (!was_busy).then(|| Turn(self))
+        // Not `then_some`: a guard that is made unlocks when it is dropped.
+        (!was_busy).then(|| FilterGuard(self))
     }
 }
 
-impl Turn<'_> {
+impl FilterGuard<'_> {
     /// The data as the filters have it.
     fn encode(&self, py: Python<'_>, data: &[u8], last: Last) -> PyResult<Bytes> {
         let mut data = Bytes::copy_from_slice(data);
@@ -142,7 +142,7 @@ impl Turn<'_> {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for FilterGuard<'_> {
     fn drop(&mut self) {
         *self.0.busy.lock() = false;
         self.0.free.notify_one();
@@ -174,8 +174,8 @@ impl BodyWriter {
             return Ok(());
         }
         if let Some(filters) = self.filters.get() {
-            let turn = filters.turn(py);
-            match turn.encode(py, &[], Last::Finish) {
+            let guard = filters.lock(py);
+            match guard.encode(py, &[], Last::Finish) {
                 // The client may have left: then there is nobody to send the rest to.
                 Ok(tail) => drop(self.sender.send_last(tail)),
                 Err(error) => {
@@ -227,24 +227,24 @@ impl BodyWriter {
     }
 
     /// Sends `data` if there is room for it now: false, and nothing sent, when there is not.
-    fn send_now(&self, py: Python<'_>, data: &[u8], turn: Option<&Turn<'_>>) -> PyResult<bool> {
-        let sent = match turn {
+    fn send_now(&self, py: Python<'_>, data: &[u8], guard: Option<&FilterGuard<'_>>) -> PyResult<bool> {
+        let sent = match guard {
             None => self.sender.try_send(data),
             // Before they are encoded, since encoders do not forget what they have been given.
             Some(_) if !self.sender.has_room() && !self.sender.is_closed() => return Ok(false),
-            Some(turn) => self.sender.send_last(turn.encode(py, data, Last::Flush)?).map(|()| true),
+            Some(guard) => self.sender.send_last(guard.encode(py, data, Last::Flush)?).map(|()| true),
         };
         sent.map_err(|_| disconnected())
     }
 
     /// Sends `data`, waiting until there is room for it.
-    fn send(&self, py: Python<'_>, data: &[u8], turn: Option<&Turn<'_>>) -> PyResult<()> {
-        if self.send_now(py, data, turn)? {
+    fn send(&self, py: Python<'_>, data: &[u8], guard: Option<&FilterGuard<'_>>) -> PyResult<()> {
+        if self.send_now(py, data, guard)? {
             return Ok(());
         }
-        let data = match turn {
+        let data = match guard {
             None => Bytes::copy_from_slice(data),
-            Some(turn) => turn.encode(py, data, Last::Flush)?,
+            Some(guard) => guard.encode(py, data, Last::Flush)?,
         };
         py.detach(|| {
             let _waiting = Waiting::begin();
@@ -335,21 +335,21 @@ impl BodyWriter {
     /// Sends `data`, waiting until there is room for it. Not for an event loop's thread: it would stop there.
     fn write(&self, data: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = data.py();
-        let turn = self.filters.get().map(|filters| filters.turn(py));
-        // Afterwards, since whoever had the turn before may have ended the body.
+        let guard = self.filters.get().map(|filters| filters.lock(py));
+        // After locking, since the thread that held the lock may have ended the body.
         self.open()?;
-        self.send(py, octets(data)?, turn.as_ref())
+        self.send(py, octets(data)?, guard.as_ref())
     }
 
     /// Sends `data` if there is room: `False`, and nothing sent, when there is not, or another thread is writing. Await
     /// `drain()` then.
     fn try_write(&self, data: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let turn = match self.filters.get().map(Filters::turn_now) {
+        let guard = match self.filters.get().map(Filters::try_lock) {
             Some(None) => return Ok(false),
-            turn => turn.flatten(),
+            guard => guard.flatten(),
         };
         self.open()?;
-        self.send_now(data.py(), octets(data)?, turn.as_ref())
+        self.send_now(data.py(), octets(data)?, guard.as_ref())
     }
 
     /// A future of the running loop that is done once there is room, or the client is gone.
@@ -391,8 +391,8 @@ impl BodyWriter {
         }
         // First, since writers look at it once the body is closed.
         self.stopped.store(true, Ordering::Release);
-        // Whoever is at the filters now may be waiting for the client: that handler's next write ends it.
-        let is_free = self.filters.get().is_none_or(|filters| filters.turn_now().is_some());
+        // The thread that holds the filters may be waiting for the client: its next write ends it.
+        let is_free = self.filters.get().is_none_or(|filters| filters.try_lock().is_some());
         let ended = if is_free { self.finish(py) } else { Ok(()) };
         if self.response.bind(py).get().request().get().route.is_async {
             self.cancellation(py)();

@@ -24,11 +24,11 @@ use tokio_rustls::TlsAcceptor;
 use crate::acceptor::{Accepted, AcceptedSocket, Permit};
 use crate::body::Body;
 use crate::config::{HEADER_COUNT, Limits};
-use crate::conn::{self, CloseMode, ConnIo, ConnectionState, HeadError, InFlight, LingerSlot, Socket, Transport};
+use crate::conn::{self, CloseMode, ConnIo, ConnectionState, HeadError, InFlight, LingerSlot, NetStream, Socket};
 use crate::error::BodyError;
 use crate::executor::Spawner;
 use crate::files::http_date;
-use crate::framing::{self, Asked};
+use crate::framing::{self, MethodKind};
 use crate::request_body::RequestBody;
 use crate::service::{ConnectionInfo, Exchange, Service, plain};
 use crate::worker::{Registration, WorkerContext};
@@ -61,8 +61,8 @@ pub(crate) async fn run<S: Service>(context: Arc<WorkerContext<S>>, accepted: Ac
     let Ok(socket) = into_tokio(socket) else { return };
     let tls = context.config.tls.clone();
     let info = Arc::new(ConnectionInfo { peer, local, tls: tls.is_some(), id });
-    let transport = match tls {
-        None => Transport::Plain(socket),
+    let net_stream = match tls {
+        None => NetStream::Plain(socket),
         Some(tls) => {
             // Registered as a connection without a request: a handshake may take as long as a first head, and is given
             // up as soon when the server stops.
@@ -70,17 +70,17 @@ pub(crate) async fn run<S: Service>(context: Arc<WorkerContext<S>>, accepted: Ac
             let registration = context.registry.register(id, Arc::clone(&state));
             let mut handshake = Box::pin(TlsAcceptor::from(tls.0).accept(socket));
             match run_until_closed(Pin::new(&mut handshake), &state, &registration, |_| {}).await {
-                Some(Ok(stream)) => Transport::Tls(Box::new(stream)),
+                Some(Ok(stream)) => NetStream::Tls(Box::new(stream)),
                 _ => return,
             }
         }
     };
     let state = ConnectionState::new(Arc::clone(&context.clock));
     let registration = context.registry.register(id, Arc::clone(&state));
-    if transport.speaks_http2() {
-        Box::pin(http2(&context, transport, permit, info, &state, &registration)).await;
+    if net_stream.speaks_http2() {
+        Box::pin(http2(&context, net_stream, permit, info, &state, &registration)).await;
     } else {
-        http1(&context, transport, permit, info, &state, &registration).await;
+        http1(&context, net_stream, permit, info, &state, &registration).await;
     }
 }
 
@@ -94,7 +94,7 @@ fn into_tokio(socket: AcceptedSocket) -> io::Result<Socket> {
 
 async fn http1<S: Service>(
     context: &Arc<WorkerContext<S>>,
-    transport: Transport,
+    net_stream: NetStream,
     permit: Permit,
     info: Arc<ConnectionInfo>,
     state: &Arc<ConnectionState>,
@@ -103,7 +103,7 @@ async fn http1<S: Service>(
     let limits = &context.config.limits;
     let linger_slot = Arc::new(LingerSlot::default());
     let mut farewell = None;
-    let io = ConnIo::http1(transport, permit, Arc::clone(state), Arc::clone(&linger_slot), limits.head_size);
+    let io = ConnIo::http1(net_stream, permit, Arc::clone(state), Arc::clone(&linger_slot), limits.head_size);
     let service = Arc::new(ConnectionService {
         context: Arc::clone(context),
         info: Arc::clone(&info),
@@ -145,16 +145,16 @@ async fn http1<S: Service>(
             }
         }
     }
-    if let Some((mut transport, _permit)) = linger_slot.take() {
+    if let Some((mut net_stream, _permit)) = linger_slot.take() {
         if farewell.is_none() && state.close_mode() == CloseMode::Expire {
             farewell = Some((StatusCode::REQUEST_TIMEOUT, "the request head did not arrive in time\n".to_owned()));
         }
         let closing = async {
             if let Some((status, text)) = farewell {
-                let taken = say(&mut transport, status, &text).await;
+                let taken = say(&mut net_stream, status, &text).await;
                 context.service.answered(&info, status, if taken { text.len() as u64 } else { 0 });
             }
-            linger(transport).await;
+            linger(net_stream).await;
         };
         Box::pin(closing).await;
     }
@@ -176,13 +176,13 @@ fn refusal(status: StatusCode, error: &hyper::Error, limits: &Limits) -> String 
 
 async fn http2<S: Service>(
     context: &Arc<WorkerContext<S>>,
-    transport: Transport,
+    net_stream: NetStream,
     permit: Permit,
     info: Arc<ConnectionInfo>,
     state: &Arc<ConnectionState>,
     registration: &Registration,
 ) {
-    let io = ConnIo::http2(transport, permit, Arc::clone(state));
+    let io = ConnIo::http2(net_stream, permit, Arc::clone(state));
     let service =
         Arc::new(ConnectionService { context: Arc::clone(context), info, state: Arc::clone(state), multiplexed: true });
     let connection = http2::Builder::new(StreamExecutor(context.spawner.clone()))
@@ -234,7 +234,7 @@ async fn run_until_closed<C: Future>(
 }
 
 /// Writes an answer that is no service's, the last one of its connection. Gives whether the client has taken it.
-async fn say(transport: &mut Transport, status: StatusCode, text: &str) -> bool {
+async fn say(net_stream: &mut NetStream, status: StatusCode, text: &str) -> bool {
     // Without a clock that can be right there is no Date (RFC 9110, section 6.6.1).
     let date = http_date(SystemTime::now()).map(|date| format!("date: {date}\r\n")).unwrap_or_default();
     let answer = format!(
@@ -243,18 +243,18 @@ async fn say(transport: &mut Transport, status: StatusCode, text: &str) -> bool 
         text.len()
     );
     let written = async {
-        transport.write_all(answer.as_bytes()).await?;
-        transport.flush().await
+        net_stream.write_all(answer.as_bytes()).await?;
+        net_stream.flush().await
     };
     matches!(tokio::time::timeout(LINGER_TIME, written).await, Ok(Ok(())))
 }
 
 /// Ends a connection, and listens until the client has heard it.
-async fn linger(mut transport: Transport) {
+async fn linger(mut net_stream: NetStream) {
     let closing = async {
-        transport.shutdown().await?;
+        net_stream.shutdown().await?;
         let mut scratch = [0; 4096];
-        while tokio::time::timeout(LINGER_PAUSE, transport.read(&mut scratch)).await?? > 0 {}
+        while tokio::time::timeout(LINGER_PAUSE, net_stream.read(&mut scratch)).await?? > 0 {}
         io::Result::Ok(())
     };
     // An error ends it as well.
@@ -288,21 +288,21 @@ impl<S: Service> ConnectionService<S> {
         request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<TrackedBody>, Infallible>> + Send + use<S> {
         let (in_flight, index) = InFlight::begin(&self.state);
-        let asked = Asked::by(request.method());
-        let source = match self.head_error(&request, index, asked) {
+        let method_kind = MethodKind::of(request.method());
+        let source = match self.head_error(&request, index, method_kind) {
             Some(head_error) => self.refuse(request, head_error),
             None => self.call(request, index),
         };
-        ResponseFuture { source, service: Arc::clone(self), in_flight: Some(in_flight), index, asked }
+        ResponseFuture { source, service: Arc::clone(self), in_flight: Some(in_flight), index, method_kind }
     }
 
-    fn head_error(&self, request: &Request<Incoming>, index: u64, asked: Asked) -> Option<HeadError> {
+    fn head_error(&self, request: &Request<Incoming>, index: u64, method_kind: MethodKind) -> Option<HeadError> {
         if !self.multiplexed {
-            let names_host = request.uri().scheme().is_some() || asked == Asked::Connect;
+            let names_host = request.uri().scheme().is_some() || method_kind == MethodKind::Connect;
             return self
                 .state
                 .head_error(index)
-                .or_else(|| names_host.then(|| http1_target_error(request.uri(), asked)).flatten());
+                .or_else(|| names_host.then(|| http1_target_error(request.uri(), method_kind)).flatten());
         }
         let limits = &self.context.config.limits;
         if request.headers().len() > limits.header_count && fields(request.headers()) > limits.header_count {
@@ -352,9 +352,9 @@ impl<S: Service> ConnectionService<S> {
         mut response: Response<Body>,
         mut in_flight: InFlight,
         index: u64,
-        asked: Asked,
+        method_kind: MethodKind,
     ) -> Response<TrackedBody> {
-        let remaining = framing::settle(&mut response, asked, self.multiplexed);
+        let remaining = framing::finalize(&mut response, method_kind, self.multiplexed);
         let upgrades = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         if response.body().size_hint().exact().is_none() {
             in_flight.begin_stream();
@@ -364,7 +364,7 @@ impl<S: Service> ConnectionService<S> {
             response.body_mut().cut_up();
         }
         if !self.multiplexed {
-            if upgrades || (asked == Asked::Connect && response.status().is_success()) {
+            if upgrades || (method_kind == MethodKind::Connect && response.status().is_success()) {
                 self.state.set_upgraded();
             }
             let last = !upgrades && self.context.registry.is_draining();
@@ -398,7 +398,7 @@ struct ResponseFuture<S, F> {
     /// Moved to the response's body.
     in_flight: Option<InFlight>,
     index: u64,
-    asked: Asked,
+    method_kind: MethodKind,
 }
 
 impl<S: Service, F: Future<Output = Response<Body>> + Unpin> Future for ResponseFuture<S, F> {
@@ -419,14 +419,14 @@ impl<S: Service, F: Future<Output = Response<Body>> + Unpin> Future for Response
         };
         // hyper does not poll a future after its end, which is when this is empty.
         let Some(in_flight) = this.in_flight.take() else { return Poll::Pending };
-        Poll::Ready(Ok(this.service.finish(response, in_flight, this.index, this.asked)))
+        Poll::Ready(Ok(this.service.finish(response, in_flight, this.index, this.method_kind)))
     }
 }
 
 /// What is wrong with a target in absolute form, or with that of CONNECT (RFC 9112, section 3.2).
 #[cold]
-fn http1_target_error(uri: &Uri, asked: Asked) -> Option<HeadError> {
-    if asked == Asked::Connect {
+fn http1_target_error(uri: &Uri, method_kind: MethodKind) -> Option<HeadError> {
+    if method_kind == MethodKind::Connect {
         return (!uri.path().is_empty()).then_some(HeadError::BadTarget);
     }
     if !is_http(uri) {

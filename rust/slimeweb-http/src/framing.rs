@@ -10,14 +10,14 @@ use crate::body::Body;
 
 /// What of a request decides on the framing of its response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum MethodKind {
     Head,
     Connect,
     Other,
 }
 
-impl Asked {
-    pub(crate) fn by(method: &Method) -> Self {
+impl MethodKind {
+    pub(crate) fn of(method: &Method) -> Self {
         match *method {
             Method::HEAD => Self::Head,
             Method::CONNECT => Self::Connect,
@@ -47,12 +47,12 @@ fn may_frame(name: &HeaderName) -> bool {
 ///
 /// Gives the bytes that the body has to have where that is to be seen to while it is sent: for a stream with a
 /// Content-Length.
-pub(crate) fn settle(response: &mut Response<Body>, asked: Asked, multiplexed: bool) -> Option<u64> {
-    let has_content = asked == Asked::Other && !is_without_content(response.status());
+pub(crate) fn finalize(response: &mut Response<Body>, method_kind: MethodKind, multiplexed: bool) -> Option<u64> {
+    let has_content = method_kind == MethodKind::Other && !is_without_content(response.status());
     if has_content && !response.headers().keys().any(may_frame) {
         return None;
     }
-    settle_fields(response, asked, multiplexed)
+    finalize_fields(response, method_kind, multiplexed)
 }
 
 /// Whether responses of that status have no content (RFC 9110, sections 15.2, 15.3.5, 15.3.6 and 15.4.5).
@@ -63,25 +63,27 @@ pub fn is_without_content(status: StatusCode) -> bool {
 }
 
 #[cold]
-fn settle_fields(response: &mut Response<Body>, asked: Asked, multiplexed: bool) -> Option<u64> {
+fn finalize_fields(response: &mut Response<Body>, method_kind: MethodKind, multiplexed: bool) -> Option<u64> {
     let (status, size) = (response.status(), response.body().size_hint().exact());
     let headers = response.headers_mut();
     let declared = declared_length(headers);
     headers.remove(CONTENT_LENGTH);
-    settle_hops(headers, status, multiplexed);
+    remove_hop_by_hop(headers, status, multiplexed);
     if is_without_content(status) {
         // They describe content. A cache would take those of a 304 for its stored answer's (RFC 9111, section 3.2).
         for name in [CONTENT_TYPE, CONTENT_ENCODING, CONTENT_RANGE] {
             headers.remove(name);
         }
     }
-    let upgraded = asked == Asked::Connect && status.is_success();
-    let (length, has_content) = match asked {
+    let upgraded = method_kind == MethodKind::Connect && status.is_success();
+    let (length, has_content) = match method_kind {
         _ if status == StatusCode::RESET_CONTENT => (Some(0), false),
         _ if upgraded || is_without_content(status) => (None, false),
         // What a GET would have had (RFC 9110, section 9.3.2). An empty body is one that was left out.
-        Asked::Head => (size.filter(|size| *size > 0).or(declared), false),
-        Asked::Connect | Asked::Other => (declared.filter(|length| size.is_none_or(|size| size == *length)), true),
+        MethodKind::Head => (size.filter(|size| *size > 0).or(declared), false),
+        MethodKind::Connect | MethodKind::Other => {
+            (declared.filter(|length| size.is_none_or(|size| size == *length)), true)
+        }
     };
     if let Some(length) = length {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
@@ -104,7 +106,7 @@ fn declared_length(headers: &HeaderMap) -> Option<u64> {
     values.all(|value| value == Some(first)).then_some(first)
 }
 
-fn settle_hops(headers: &mut HeaderMap, status: StatusCode, multiplexed: bool) {
+fn remove_hop_by_hop(headers: &mut HeaderMap, status: StatusCode, multiplexed: bool) {
     for name in [TRANSFER_ENCODING, KEEP_ALIVE, PROXY_CONNECTION, TE, TRAILER] {
         headers.remove(name);
     }
@@ -137,20 +139,26 @@ fn settle_hops(headers: &mut HeaderMap, status: StatusCode, multiplexed: bool) {
 mod tests {
     use super::*;
 
-    fn settled(status: u16, fields: &[(&str, &str)], body: Body, asked: Asked, multiplexed: bool) -> Settled {
+    fn finalized(
+        status: u16,
+        fields: &[(&str, &str)],
+        body: Body,
+        method_kind: MethodKind,
+        multiplexed: bool,
+    ) -> Finalized {
         let mut response = Response::new(body);
         *response.status_mut() = StatusCode::from_u16(status).unwrap();
         for (name, value) in fields {
             response.headers_mut().append(HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
         }
-        let promised = settle(&mut response, asked, multiplexed);
+        let promised = finalize(&mut response, method_kind, multiplexed);
         let fields = response.headers().iter();
         let fields = fields.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
-        Settled { fields, size: response.body().size_hint().exact(), promised }
+        Finalized { fields, size: response.body().size_hint().exact(), promised }
     }
 
     #[derive(Debug, PartialEq)]
-    struct Settled {
+    struct Finalized {
         fields: Vec<String>,
         size: Option<u64>,
         promised: Option<u64>,
@@ -169,44 +177,48 @@ mod tests {
             (&["5", "3"], false),
         ] {
             let fields: Vec<_> = values.iter().map(|value| ("content-length", *value)).collect();
-            let settled = settled(200, &fields, Body::full("hello"), Asked::Other, false);
+            let finalized = finalized(200, &fields, Body::full("hello"), MethodKind::Other, false);
             let expected = if kept { vec!["content-length: 5".to_owned()] } else { vec![] };
-            assert_eq!(settled, Settled { fields: expected, size: Some(5), promised: None }, "{values:?}");
+            assert_eq!(finalized, Finalized { fields: expected, size: Some(5), promised: None }, "{values:?}");
         }
     }
 
     #[test]
     fn a_stream_has_to_keep_to_its_length() {
         let (_sender, body) = Body::channel(1);
-        assert_eq!(settled(200, &[("content-length", "7")], body, Asked::Other, true).promised, Some(7));
+        assert_eq!(finalized(200, &[("content-length", "7")], body, MethodKind::Other, true).promised, Some(7));
         let (_sender, body) = Body::channel(1);
-        let nonsense = settled(200, &[("content-length", "x")], body, Asked::Other, true);
-        assert_eq!(nonsense, Settled { fields: vec![], size: None, promised: None });
+        let nonsense = finalized(200, &[("content-length", "x")], body, MethodKind::Other, true);
+        assert_eq!(nonsense, Finalized { fields: vec![], size: None, promised: None });
     }
 
     #[test]
     fn some_answers_have_no_content() {
-        for (status, asked, declared, expected) in [
-            (200, Asked::Head, None, Some("content-length: 5")),
-            (404, Asked::Head, Some("9"), Some("content-length: 5")),
-            (204, Asked::Other, Some("5"), None),
-            (204, Asked::Head, None, None),
-            (205, Asked::Other, None, Some("content-length: 0")),
-            (304, Asked::Other, Some("5"), None),
-            (304, Asked::Head, None, None),
-            (103, Asked::Other, None, None),
+        for (status, method_kind, declared, expected) in [
+            (200, MethodKind::Head, None, Some("content-length: 5")),
+            (404, MethodKind::Head, Some("9"), Some("content-length: 5")),
+            (204, MethodKind::Other, Some("5"), None),
+            (204, MethodKind::Head, None, None),
+            (205, MethodKind::Other, None, Some("content-length: 0")),
+            (304, MethodKind::Other, Some("5"), None),
+            (304, MethodKind::Head, None, None),
+            (103, MethodKind::Other, None, None),
         ] {
             let mut fields: Vec<_> = declared.iter().map(|value| ("content-length", *value)).collect();
             if is_without_content(StatusCode::from_u16(status).unwrap()) {
                 fields.extend([("content-type", "text/plain"), ("content-encoding", "gzip")]);
             }
             for multiplexed in [false, true] {
-                let settled = settled(status, &fields, Body::full("hello"), asked, multiplexed);
+                let finalized = finalized(status, &fields, Body::full("hello"), method_kind, multiplexed);
                 let expected = expected.into_iter().map(str::to_owned).collect();
-                assert_eq!(settled, Settled { fields: expected, size: Some(0), promised: None }, "{status} {asked:?}");
+                assert_eq!(
+                    finalized,
+                    Finalized { fields: expected, size: Some(0), promised: None },
+                    "{status} {method_kind:?}"
+                );
             }
         }
-        let empty = settled(200, &[("content-length", "12")], Body::empty(), Asked::Head, false);
+        let empty = finalized(200, &[("content-length", "12")], Body::empty(), MethodKind::Head, false);
         assert_eq!(empty.fields, ["content-length: 12"]);
     }
 
@@ -220,7 +232,7 @@ mod tests {
             ("x-kept", "1"),
         ];
         for multiplexed in [false, true] {
-            assert_eq!(settled(200, &fields, Body::full("x"), Asked::Other, multiplexed).fields, ["x-kept: 1"]);
+            assert_eq!(finalized(200, &fields, Body::full("x"), MethodKind::Other, multiplexed).fields, ["x-kept: 1"]);
         }
         for (sent, expected) in [
             ("keep-alive", None),
@@ -228,18 +240,18 @@ mod tests {
             ("x-kept, close", Some("connection: close")),
             ("upgrade", None),
         ] {
-            let settled = settled(200, &[("connection", sent)], Body::full("x"), Asked::Other, false);
-            assert_eq!(settled.fields.first().map(String::as_str), expected, "{sent}");
+            let finalized = finalized(200, &[("connection", sent)], Body::full("x"), MethodKind::Other, false);
+            assert_eq!(finalized.fields.first().map(String::as_str), expected, "{sent}");
         }
         let upgrade = [("connection", "Upgrade"), ("upgrade", "websocket")];
         assert_eq!(
-            settled(426, &upgrade, Body::full("x"), Asked::Other, false).fields,
+            finalized(426, &upgrade, Body::full("x"), MethodKind::Other, false).fields,
             ["connection: upgrade", "upgrade: websocket"]
         );
         assert_eq!(
-            settled(426, &[("upgrade", "toy/1")], Body::full("x"), Asked::Other, false).fields,
+            finalized(426, &[("upgrade", "toy/1")], Body::full("x"), MethodKind::Other, false).fields,
             ["upgrade: toy/1", "connection: upgrade"]
         );
-        assert!(settled(426, &upgrade, Body::full("x"), Asked::Other, true).fields.is_empty());
+        assert!(finalized(426, &upgrade, Body::full("x"), MethodKind::Other, true).fields.is_empty());
     }
 }

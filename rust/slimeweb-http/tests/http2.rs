@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{PATIENCE, Site, echo, limits, serve_on};
+use common::{PATIENCE, TestServer, echo, limits, serve_on};
 use http::{Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::client::conn::http2::SendRequest;
@@ -21,7 +21,7 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 struct Secure {
-    site: Site,
+    site: TestServer,
     certificate: CertificateDer<'static>,
 }
 

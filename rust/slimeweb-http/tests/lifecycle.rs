@@ -16,9 +16,9 @@ use slimeweb_http::{Bind, Body, Config, Exchange, Limits};
 use tokio::sync::Semaphore;
 
 /// A handler that tells when it is called, and answers when it is let go.
-type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
+type HandlerFuture = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
-fn gated() -> (mpsc::Receiver<()>, Arc<Semaphore>, impl Fn(Exchange) -> Answering + Send + Sync + Clone) {
+fn gated() -> (mpsc::Receiver<()>, Arc<Semaphore>, impl Fn(Exchange) -> HandlerFuture + Send + Sync + Clone) {
     let (told, hear) = mpsc::channel();
     let gate = Arc::new(Semaphore::new(0));
     let inner = Arc::clone(&gate);
@@ -28,7 +28,7 @@ fn gated() -> (mpsc::Receiver<()>, Arc<Semaphore>, impl Fn(Exchange) -> Answerin
             told.send(()).unwrap();
             gate.acquire().await.unwrap().forget();
             echo(exchange).await
-        }) as Answering
+        }) as HandlerFuture
     };
     (hear, gate, handler)
 }

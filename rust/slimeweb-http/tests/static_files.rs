@@ -7,12 +7,12 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{Answer, Site, serve};
+use common::{TestResponse, TestServer, serve};
 use http::Response;
 use slimeweb_http::files::StaticDir;
 use slimeweb_http::{Body, Exchange};
 
-fn site(root: &Path) -> Site {
+fn site(root: &Path) -> TestServer {
     let directory = StaticDir::new(root, "/static/");
     serve(move |exchange: Exchange| {
         let directory = directory.clone();
@@ -27,7 +27,7 @@ fn site(root: &Path) -> Site {
     })
 }
 
-fn ask(site: &Site, method: &str, path: &str, fields: &str) -> Answer {
+fn ask(site: &TestServer, method: &str, path: &str, fields: &str) -> TestResponse {
     let mut client = site.connect();
     client.send(format!("{method} {path} HTTP/1.1\r\nHost: a\r\n{fields}\r\n"));
     let bodiless = method == "HEAD";

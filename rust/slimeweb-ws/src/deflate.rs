@@ -7,7 +7,7 @@ use crate::error::Error;
 /// What the sender takes off the end of each message and the receiver puts back.
 const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 /// The least to make room for, in bytes.
-const STEP: usize = 4096;
+const OUTPUT_CHUNK: usize = 4096;
 
 const BROKEN: Error = Error::protocol("a compressed message that does not decompress");
 const TOO_BIG: Error = Error::too_big("a message that decompresses to more than the limit");
@@ -30,7 +30,8 @@ impl Inflater {
         Self { stream: None, window_bits: window_bits.clamp(9, 15), keep: keep_context, ended: false }
     }
 
-    /// Decompresses a part of a message onto the end of `out`, which never grows beyond `limit` bytes by more than one step.
+    /// Decompresses a part of a message onto the end of `out`, which never grows beyond `limit` bytes by more than one
+    /// step.
     ///
     /// # Errors
     /// Bytes that are no DEFLATE, or more than `limit` bytes in `out`.
@@ -45,7 +46,7 @@ impl Inflater {
             }
             let stream = self.stream.get_or_insert_with(|| Decompress::new_with_window_bits(false, self.window_bits));
             if out.capacity() == out.len() {
-                out.reserve(out.len().min(limit.saturating_sub(out.len())).max(STEP));
+                out.reserve(out.len().min(limit.saturating_sub(out.len())).max(OUTPUT_CHUNK));
             }
             let (read, written) = (stream.total_in(), stream.total_out());
             let status = stream.decompress_vec(input, out, FlushDecompress::Sync).map_err(|_| BROKEN)?;
@@ -121,7 +122,7 @@ impl Deflater {
         let mut rest = data;
         loop {
             if out.capacity() == out.len() {
-                out.reserve(out.len().max(STEP));
+                out.reserve(out.len().max(OUTPUT_CHUNK));
             }
             let read = stream.total_in();
             let status = stream.compress_vec(rest, &mut out, FlushCompress::Sync).ok()?;
@@ -200,7 +201,8 @@ mod tests {
 
     #[test]
     fn the_examples_of_the_rfc() {
-        // RFC 7692, sections 7.2.3.1 (one block), 7.2.3.2 (shared window), 7.2.3.3 (no compression), 7.2.3.4 (BFINAL), 7.2.3.6.
+        // RFC 7692, sections 7.2.3.1 (one block), 7.2.3.2 (shared window), 7.2.3.3 (no compression), 7.2.3.4 (BFINAL),
+        // 7.2.3.6.
         let hello: &[u8] = &[0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00];
         let again: &[u8] = &[0xF2, 0x00, 0x11, 0x00, 0x00];
         let mut kept = Inflater::new(15, true);

@@ -6,14 +6,14 @@ use crate::mask::apply_mask;
 
 /// The two kinds of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum MessageKind {
     /// UTF-8.
     Text,
     /// Anything.
     Binary,
 }
 
-impl Kind {
+impl MessageKind {
     const fn opcode(self) -> Opcode {
         match self {
             Self::Text => Opcode::Text,
@@ -22,9 +22,11 @@ impl Kind {
     }
 }
 
-/// Appends one whole frame to `out`. Clients give a fresh, unpredictable `mask` for each (RFC 6455, section 5.3); servers none.
+/// Appends one whole frame to `out`. Clients give a fresh, unpredictable `mask` for each (RFC 6455, section 5.3);
+/// servers none.
 ///
-/// Of a control frame's payload no more than 125 bytes are sent, and text is not checked to be UTF-8: both are the caller's to see to.
+/// Of a control frame's payload no more than 125 bytes are sent, and text is not checked to be UTF-8: both are the
+/// caller's to see to.
 pub fn write_frame(opcode: Opcode, payload: &[u8], mask: Option<[u8; 4]>, out: &mut Vec<u8>) {
     let payload = match payload.get(..crate::MAX_CONTROL) {
         Some(most) if opcode.is_control() => most,
@@ -62,7 +64,7 @@ impl Encoder {
     }
 
     /// One message as one frame.
-    pub fn message(&mut self, kind: Kind, payload: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> {
+    pub fn message(&mut self, kind: MessageKind, payload: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> {
         let compresses = self.compresses(payload.len());
         let smaller = self.deflater.as_mut().filter(|_| compresses).and_then(|deflater| deflater.message(payload));
         let body = smaller.as_deref().unwrap_or(payload);

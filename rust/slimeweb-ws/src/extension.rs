@@ -8,9 +8,9 @@ const MOST: usize = 4096;
 
 /// What this server wants of compression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Policy {
-    /// Whether each direction may refer back to earlier messages where the client agrees: smaller messages, for some 300 KiB of
-    /// memory per connection.
+pub struct NegotiationOptions {
+    /// Whether each direction may refer back to earlier messages where the client agrees: smaller messages, for some
+    /// 300 KiB of memory per connection.
     pub context_takeover: bool,
 }
 
@@ -29,14 +29,14 @@ impl Deflate {
     /// Takes the first offer that can be met from the values of `Sec-WebSocket-Extensions`, joined by commas.
     ///
     /// `None`: there is none, and the connection goes without compression.
-    pub fn negotiate(offers: &str, policy: Policy) -> Option<Self> {
+    pub fn negotiate(offers: &str, options: NegotiationOptions) -> Option<Self> {
         if offers.len() > MOST {
             return None;
         }
-        offers.split(',').find_map(|offer| Self::accept(offer, policy))
+        offers.split(',').find_map(|offer| Self::accept(offer, options))
     }
 
-    fn accept(offer: &str, policy: Policy) -> Option<Self> {
+    fn accept(offer: &str, options: NegotiationOptions) -> Option<Self> {
         let mut parts = offer.split(';').map(str::trim);
         if !parts.next()?.eq_ignore_ascii_case(NAME) {
             return None;
@@ -48,7 +48,8 @@ impl Deflate {
                 Some((name, value)) => (name.trim(), Some(unquoted(value.trim()))),
                 None => (part, None),
             };
-            // A parameter given twice, an unknown one or a value that is none: the offer is to be declined (section 5.1).
+            // A parameter given twice, an unknown one or a value that is none: the offer is to be declined (section
+            // 5.1).
             match (name.to_ascii_lowercase().as_str(), value) {
                 ("server_no_context_takeover", None) if !server_no_context => server_no_context = true,
                 ("client_no_context_takeover", None) if !client_no_context => client_no_context = true,
@@ -67,8 +68,8 @@ impl Deflate {
             return None;
         }
         Some(Self {
-            server_no_context_takeover: server_no_context || !policy.context_takeover,
-            client_no_context_takeover: client_no_context || !policy.context_takeover,
+            server_no_context_takeover: server_no_context || !options.context_takeover,
+            client_no_context_takeover: client_no_context || !options.context_takeover,
             server_max_window_bits: server_bits.unwrap_or(15),
         })
     }
@@ -108,7 +109,7 @@ mod tests {
     use super::*;
 
     fn answer(offers: &str, context_takeover: bool) -> Option<String> {
-        Deflate::negotiate(offers, Policy { context_takeover }).map(|deflate| deflate.to_string())
+        Deflate::negotiate(offers, NegotiationOptions { context_takeover }).map(|deflate| deflate.to_string())
     }
 
     #[test]

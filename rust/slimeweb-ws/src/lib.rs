@@ -25,9 +25,9 @@ mod text;
 pub use close::{Close, MAX_REASON, is_sendable};
 pub use decoder::{Decoded, Decoder, Limits, Message};
 pub use deflate::{Deflater, Inflater};
-pub use encoder::{Encoder, Kind, write_frame};
+pub use encoder::{Encoder, MessageKind, write_frame};
 pub use error::{Error, ErrorKind};
-pub use extension::{Deflate, Policy};
+pub use extension::{Deflate, NegotiationOptions};
 pub use frame::{MAX_CONTROL, Opcode};
 pub use mask::apply_mask;
 

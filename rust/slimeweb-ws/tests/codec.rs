@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 use slimeweb_ws::{
-    Close, Decoded, Decoder, Deflater, Encoder, Error, ErrorKind, Inflater, Kind, Limits, Message, Opcode, Role,
+    Close, Decoded, Decoder, Deflater, Encoder, Error, ErrorKind, Inflater, Limits, Message, MessageKind, Opcode, Role,
     apply_mask, write_frame,
 };
 
@@ -123,7 +123,7 @@ proptest! {
         let mut encoder = Encoder::new(compression.then(|| Deflater::new(1, bits, keep)), threshold);
         let mut wire = Vec::new();
         for (text, message) in &messages {
-            let kind = if *text { Kind::Text } else { Kind::Binary };
+            let kind = if *text { MessageKind::Text } else { MessageKind::Binary };
             wire.extend(encoder.message(kind, message.as_bytes(), Some(mask)));
             write_frame(Opcode::Ping, b"still there?", Some(mask), &mut wire);
         }
@@ -223,7 +223,8 @@ fn after_a_message_above_the_limit_only_the_close_counts() {
 
 #[test]
 fn the_limit_counts_decompressed_bytes() {
-    let bomb = Encoder::new(Some(Deflater::new(9, 15, false)), 0).message(Kind::Binary, &vec![0; 1 << 20], Some(KEY));
+    let bomb =
+        Encoder::new(Some(Deflater::new(9, 15, false)), 0).message(MessageKind::Binary, &vec![0; 1 << 20], Some(KEY));
     assert!(bomb.len() < 2000);
     let (events, error) = decode(&mut server(true), [&bomb[..]]);
     assert_eq!((events, error.map(|error| error.code())), (vec![], Some(1009)));

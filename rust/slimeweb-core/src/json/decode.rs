@@ -46,39 +46,39 @@ impl fmt::Display for SyntaxError {
 /// than [`MAX_DEPTH`] lists and objects inside one another.
 pub(crate) fn loads<'py>(py: Python<'py>, data: &[u8]) -> Result<Bound<'py, PyAny>, DecodeError> {
     let text = data.strip_prefix(BYTE_ORDER_MARK).unwrap_or(data);
-    Decoder::new(py, text).document().map_err(|fault| match *fault {
-        Fault::Python(error) => DecodeError::Python(error),
-        Fault::Json(kind, index) => {
+    Decoder::new(py, text).document().map_err(|failure| match *failure {
+        DecodeFailure::Python(error) => DecodeError::Python(error),
+        DecodeFailure::Json(kind, index) => {
             let index = exact_index(&kind, index, text);
             DecodeError::Syntax(locate(describe(&kind, index == 0 && text.is_empty()), index, text))
         }
-        Fault::Limit(message, index) => DecodeError::Syntax(locate(message, index, text)),
+        DecodeFailure::Limit(message, index) => DecodeError::Syntax(locate(message, index, text)),
     })
 }
 
 /// What ends decoding early; boxed, so that the way that succeeds moves one word.
-enum Fault {
+enum DecodeFailure {
     Json(JsonErrorType, usize),
     Limit(String, usize),
     Python(PyErr),
 }
 
-type Step<T> = Result<T, Box<Fault>>;
+type DecodeResult<T> = Result<T, Box<DecodeFailure>>;
 
-impl From<JiterError> for Box<Fault> {
+impl From<JiterError> for Box<DecodeFailure> {
     #[cold]
     fn from(error: JiterError) -> Self {
         Box::new(match error.error_type {
-            JiterErrorType::JsonError(kind) => Fault::Json(kind, error.index),
-            JiterErrorType::WrongType { .. } => Fault::Json(JsonErrorType::ExpectedSomeValue, error.index),
+            JiterErrorType::JsonError(kind) => DecodeFailure::Json(kind, error.index),
+            JiterErrorType::WrongType { .. } => DecodeFailure::Json(JsonErrorType::ExpectedSomeValue, error.index),
         })
     }
 }
 
-impl From<PyErr> for Box<Fault> {
+impl From<PyErr> for Box<DecodeFailure> {
     #[cold]
     fn from(error: PyErr) -> Self {
-        Box::new(Fault::Python(error))
+        Box::new(DecodeFailure::Python(error))
     }
 }
 
@@ -95,14 +95,14 @@ impl<'j, 'py> Decoder<'j, 'py> {
         Self { py, input: Jiter::new(text), keys: KeyCache::new(py), items: Vec::new() }
     }
 
-    fn document(mut self) -> Step<Bound<'py, PyAny>> {
+    fn document(mut self) -> DecodeResult<Bound<'py, PyAny>> {
         let first = self.input.peek()?;
         let value = self.value(first, 0)?;
         self.input.finish()?;
         Ok(value)
     }
 
-    fn value(&mut self, first: Peek, depth: usize) -> Step<Bound<'py, PyAny>> {
+    fn value(&mut self, first: Peek, depth: usize) -> DecodeResult<Bound<'py, PyAny>> {
         match first {
             Peek::String => Ok(PyString::new(self.py, self.input.known_str()?).into_any()),
             Peek::Object => self.object(depth),
@@ -119,7 +119,7 @@ impl<'j, 'py> Decoder<'j, 'py> {
         }
     }
 
-    fn object(&mut self, depth: usize) -> Step<Bound<'py, PyAny>> {
+    fn object(&mut self, depth: usize) -> DecodeResult<Bound<'py, PyAny>> {
         self.check_depth(depth)?;
         let dict = PyDict::new(self.py);
         let mut key = self.input.known_object()?.map(|key| self.keys.string(key, depth));
@@ -132,7 +132,7 @@ impl<'j, 'py> Decoder<'j, 'py> {
         Ok(dict.into_any())
     }
 
-    fn list(&mut self, depth: usize) -> Step<Bound<'py, PyAny>> {
+    fn list(&mut self, depth: usize) -> DecodeResult<Bound<'py, PyAny>> {
         self.check_depth(depth)?;
         let start = self.items.len();
         let mut next = self.input.known_array()?;
@@ -144,14 +144,15 @@ impl<'j, 'py> Decoder<'j, 'py> {
         Ok(PyList::new(self.py, self.items.drain(start..))?.into_any())
     }
 
-    fn number(&mut self, first: Peek) -> Step<Bound<'py, PyAny>> {
+    fn number(&mut self, first: Peek) -> DecodeResult<Bound<'py, PyAny>> {
         let start = self.input.current_index();
         match self.input.known_number(first) {
             Ok(NumberAny::Int(NumberInt::Int(value))) => Ok(PyInt::new(self.py, value).into_any()),
             Ok(NumberAny::Float(value)) if value.is_finite() => Ok(PyFloat::new(self.py, value).into_any()),
-            Ok(NumberAny::Float(_)) => {
-                Err(Box::new(Fault::Limit("a number too large for a float; send it as a string".to_owned(), start)))
-            }
+            Ok(NumberAny::Float(_)) => Err(Box::new(DecodeFailure::Limit(
+                "a number too large for a float; send it as a string".to_owned(),
+                start,
+            ))),
             // Without a big-integer crate, that is all jiter can say of an integer past 64 bits.
             Err(error) if error.error_type == JiterErrorType::JsonError(JsonErrorType::NumberOutOfRange) => {
                 self.big_integer(first, start)
@@ -161,10 +162,10 @@ impl<'j, 'py> Decoder<'j, 'py> {
     }
 
     #[cold]
-    fn big_integer(&mut self, first: Peek, start: usize) -> Step<Bound<'py, PyAny>> {
+    fn big_integer(&mut self, first: Peek, start: usize) -> DecodeResult<Bound<'py, PyAny>> {
         let too_long = |index| {
             let message = "an integer of more digits than Python converts; send it as a string";
-            Box::new(Fault::Limit(message.to_owned(), index))
+            Box::new(DecodeFailure::Limit(message.to_owned(), index))
         };
         let digits = match self.input.known_number_bytes(first) {
             // Digits and a sign: always UTF-8.
@@ -184,11 +185,11 @@ impl<'j, 'py> Decoder<'j, 'py> {
             .map_err(|error| if error.is_instance_of::<PyValueError>(self.py) { too_long(start) } else { error.into() })
     }
 
-    fn check_depth(&self, depth: usize) -> Step<()> {
+    fn check_depth(&self, depth: usize) -> DecodeResult<()> {
         if depth < MAX_DEPTH {
             return Ok(());
         }
-        Err(Box::new(Fault::Json(JsonErrorType::RecursionLimitExceeded, self.input.current_index())))
+        Err(Box::new(DecodeFailure::Json(JsonErrorType::RecursionLimitExceeded, self.input.current_index())))
     }
 }
 

@@ -13,7 +13,7 @@ use pyo3::{PyTypeInfo, ffi};
 use smallvec::SmallVec;
 
 use super::MAX_DEPTH;
-use super::error::{Failure, Problem, Step};
+use super::error::{EncodeFailure, EncodeResult, Problem};
 use super::escape::write_string;
 
 /// In bytes: most answers of an API fit without growing.
@@ -47,7 +47,7 @@ struct Encoder<'a, 'py> {
 }
 
 impl<'py> Encoder<'_, 'py> {
-    fn value(&mut self, value: &Bound<'_, PyAny>, depth: usize) -> Step {
+    fn value(&mut self, value: &Bound<'_, PyAny>, depth: usize) -> EncodeResult {
         if let Some(text) = exactly::<PyString>(value) {
             self.text(text)
         } else if let Some(number) = exactly::<PyInt>(value) {
@@ -71,7 +71,7 @@ impl<'py> Encoder<'_, 'py> {
         }
     }
 
-    fn subclass(&mut self, value: &Bound<'_, PyAny>, depth: usize) -> Step {
+    fn subclass(&mut self, value: &Bound<'_, PyAny>, depth: usize) -> EncodeResult {
         if let Some(text) = instance::<PyString>(value) {
             self.text(text)
         } else if let Some(number) = instance::<PyInt>(value) {
@@ -89,8 +89,8 @@ impl<'py> Encoder<'_, 'py> {
         }
     }
 
-    fn text(&mut self, text: &Bound<'_, PyString>) -> Step {
-        let text = text.to_str().map_err(|error| Failure::new(Problem::surrogate(error)))?;
+    fn text(&mut self, text: &Bound<'_, PyString>) -> EncodeResult {
+        let text = text.to_str().map_err(|error| EncodeFailure::new(Problem::surrogate(error)))?;
         write_string(&mut self.out, text);
         Ok(())
     }
@@ -99,7 +99,7 @@ impl<'py> Encoder<'_, 'py> {
         self.out.extend_from_slice(if value { b"true" } else { b"false" });
     }
 
-    fn integer(&mut self, number: &Bound<'_, PyInt>) -> Step {
+    fn integer(&mut self, number: &Bound<'_, PyInt>) -> EncodeResult {
         let mut overflow: c_int = 0;
         // SAFETY: an int and attached; for an int or a subclass of it, this neither fails nor runs Python code.
         let small = unsafe { ffi::PyLong_AsLongLongAndOverflow(number.as_ptr(), &raw mut overflow) };
@@ -111,26 +111,26 @@ impl<'py> Encoder<'_, 'py> {
     }
 
     #[cold]
-    fn big_integer(&mut self, number: &Bound<'_, PyInt>) -> Step {
+    fn big_integer(&mut self, number: &Bound<'_, PyInt>) -> EncodeResult {
         // The type's own repr: a subclass (an IntEnum, say) may write itself in another way.
         let digits = number
             .py()
             .get_type::<PyInt>()
             .call_method1("__repr__", (number,))
-            .map_err(|error| Failure::new(Problem::long_integer(error)))?;
-        self.out.extend_from_slice(digits.extract::<&str>().map_err(Failure::raised)?.as_bytes());
+            .map_err(|error| EncodeFailure::new(Problem::long_integer(error)))?;
+        self.out.extend_from_slice(digits.extract::<&str>().map_err(EncodeFailure::raised)?.as_bytes());
         Ok(())
     }
 
-    fn float(&mut self, number: f64) -> Step {
+    fn float(&mut self, number: f64) -> EncodeResult {
         if !number.is_finite() {
-            return Err(Failure::new(Problem::not_finite(number)));
+            return Err(EncodeFailure::new(Problem::not_finite(number)));
         }
         // Debug writes the fewest digits that read back as the same float, and 1.0 as "1.0".
-        write!(self.out, "{number:?}").map_err(|error| Failure::raised(error.into()))
+        write!(self.out, "{number:?}").map_err(|error| EncodeFailure::raised(error.into()))
     }
 
-    fn list(&mut self, list: &Bound<'_, PyList>, depth: usize) -> Step {
+    fn list(&mut self, list: &Bound<'_, PyList>, depth: usize) -> EncodeResult {
         check_depth(depth)?;
         self.out.push(b'[');
         // The length as it was: one that another thread keeps extending would never end.
@@ -143,7 +143,7 @@ impl<'py> Encoder<'_, 'py> {
         Ok(())
     }
 
-    fn tuple(&mut self, tuple: &Bound<'_, PyTuple>, depth: usize) -> Step {
+    fn tuple(&mut self, tuple: &Bound<'_, PyTuple>, depth: usize) -> EncodeResult {
         check_depth(depth)?;
         self.out.push(b'[');
         for (index, item) in tuple.iter_borrowed().enumerate() {
@@ -153,14 +153,14 @@ impl<'py> Encoder<'_, 'py> {
         Ok(())
     }
 
-    fn item(&mut self, index: usize, item: &Bound<'_, PyAny>, depth: usize) -> Step {
+    fn item(&mut self, index: usize, item: &Bound<'_, PyAny>, depth: usize) -> EncodeResult {
         if index > 0 {
             self.out.push(b',');
         }
         self.value(item, depth + 1).map_err(|failure| failure.within_index(index))
     }
 
-    fn dict(&mut self, dict: &Bound<'_, PyDict>, depth: usize) -> Step {
+    fn dict(&mut self, dict: &Bound<'_, PyDict>, depth: usize) -> EncodeResult {
         check_depth(depth)?;
         let entries = entries_of(dict);
         self.object(entries, depth)
@@ -168,19 +168,19 @@ impl<'py> Encoder<'_, 'py> {
 
     /// A dict of a derived class: an OrderedDict has an order of its own, others their own `items`.
     #[cold]
-    fn mapping(&mut self, value: &Bound<'_, PyAny>, depth: usize) -> Step {
+    fn mapping(&mut self, value: &Bound<'_, PyAny>, depth: usize) -> EncodeResult {
         check_depth(depth)?;
         let pairs = || -> PyResult<Vec<(Bound<'_, PyAny>, Bound<'_, PyAny>)>> {
             value.cast::<PyMapping>()?.items()?.iter().map(|pair| pair.extract()).collect()
         };
-        self.object(pairs().map_err(Failure::raised)?, depth)
+        self.object(pairs().map_err(EncodeFailure::raised)?, depth)
     }
 
     fn object<'v>(
         &mut self,
         entries: impl IntoIterator<Item = (Bound<'v, PyAny>, Bound<'v, PyAny>)>,
         depth: usize,
-    ) -> Step {
+    ) -> EncodeResult {
         self.out.push(b'{');
         let mut first = true;
         for (key, value) in entries {
@@ -189,7 +189,7 @@ impl<'py> Encoder<'_, 'py> {
             }
             first = false;
             match exactly::<PyString>(&key) {
-                Some(text) => self.text(text).map_err(Failure::of_key)?,
+                Some(text) => self.text(text).map_err(EncodeFailure::of_key)?,
                 None => self.converted_key(&key)?,
             }
             self.out.push(b':');
@@ -200,42 +200,42 @@ impl<'py> Encoder<'_, 'py> {
     }
 
     #[cold]
-    fn converted_key(&mut self, key: &Bound<'_, PyAny>) -> Step {
+    fn converted_key(&mut self, key: &Bound<'_, PyAny>) -> EncodeResult {
         if let Some(text) = instance::<PyString>(key) {
-            return self.text(text).map_err(Failure::of_key);
+            return self.text(text).map_err(EncodeFailure::of_key);
         }
         self.out.push(b'"');
         if let Some(flag) = exactly::<PyBool>(key) {
             self.boolean(flag.is_true());
         } else if let Some(number) = instance::<PyInt>(key) {
-            self.integer(number).map_err(Failure::of_key)?;
+            self.integer(number).map_err(EncodeFailure::of_key)?;
         } else if let Some(number) = instance::<PyFloat>(key) {
-            self.float(number.value()).map_err(Failure::of_key)?;
+            self.float(number.value()).map_err(EncodeFailure::of_key)?;
         } else if key.is_none() {
             self.out.extend_from_slice(b"null");
         } else {
-            return Err(Failure::new(Problem::key_type(key)));
+            return Err(EncodeFailure::new(Problem::key_type(key)));
         }
         self.out.push(b'"');
         Ok(())
     }
 
     /// What JSON has no form for, unless `default` knows one.
-    fn other(&mut self, value: &Bound<'_, PyAny>, depth: usize) -> Step {
+    fn other(&mut self, value: &Bound<'_, PyAny>, depth: usize) -> EncodeResult {
         // Counts as a level: a `default` that returns its argument would go on for ever.
         check_depth(depth)?;
         let Some(default) = self.default else {
-            return Err(Failure::new(Problem::unsupported(value, None)));
+            return Err(EncodeFailure::new(Problem::unsupported(value, None)));
         };
         let replacement = match default.call1((value,)) {
             Ok(replacement) => replacement,
             Err(error) if error.is_instance_of::<PyTypeError>(value.py()) => {
-                return Err(Failure::new(Problem::unsupported(value, Some(error))));
+                return Err(EncodeFailure::new(Problem::unsupported(value, Some(error))));
             }
-            Err(error) => return Err(Failure::raised(error)),
+            Err(error) => return Err(EncodeFailure::raised(error)),
         };
         if replacement.is(value.py().NotImplemented()) {
-            return Err(Failure::new(Problem::unsupported(value, None)));
+            return Err(EncodeFailure::new(Problem::unsupported(value, None)));
         }
         self.value(&replacement, depth + 1)
     }
@@ -261,8 +261,8 @@ fn entries_of<'py>(dict: &Bound<'py, PyDict>) -> Entries<'py> {
     entries
 }
 
-fn check_depth(depth: usize) -> Step {
-    if depth < MAX_DEPTH { Ok(()) } else { Err(Failure::new(Problem::too_deep())) }
+fn check_depth(depth: usize) -> EncodeResult {
+    if depth < MAX_DEPTH { Ok(()) } else { Err(EncodeFailure::new(Problem::too_deep())) }
 }
 
 /// `value` as a `T`, when its class is exactly that: one comparison of pointers.

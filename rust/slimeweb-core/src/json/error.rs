@@ -14,9 +14,9 @@ const SHOWN_STEPS: usize = 8;
 const SHOWN_KEY: usize = 40;
 
 /// Boxed, so that the way that succeeds returns one word.
-pub(super) type Step = Result<(), Box<Failure>>;
+pub(super) type EncodeResult = Result<(), Box<EncodeFailure>>;
 
-pub(super) struct Failure {
+pub(super) struct EncodeFailure {
     problem: Problem,
     /// The innermost step first: each level adds its own as the failure passes through.
     path: Vec<PathStep>,
@@ -70,7 +70,7 @@ impl Problem {
     }
 }
 
-impl Failure {
+impl EncodeFailure {
     #[cold]
     pub(super) fn new(problem: Problem) -> Box<Self> {
         Box::new(Self { problem, path: Vec::new() })

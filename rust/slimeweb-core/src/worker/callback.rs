@@ -12,13 +12,13 @@ use crate::guarded;
 /// A call to come, as `asyncio.Handle` is one: in a context, and only as long as nobody cancels it.
 #[pyclass(frozen, weakref, module = "slimeweb._core")]
 pub(crate) struct Handle {
-    call: Mutex<Call>,
+    call: Mutex<CallState>,
     context: Py<PyAny>,
 }
 
-enum Call {
+enum CallState {
     Due(Py<PyAny>, Py<PyTuple>),
-    Made,
+    Called,
     Cancelled,
 }
 
@@ -31,7 +31,7 @@ impl Handle {
         context: Option<Py<PyAny>>,
     ) -> PyResult<Py<Self>> {
         let context = context.map_or_else(|| contextvars::copy(py), Ok)?;
-        Py::new(py, Self { call: Mutex::new(Call::Due(callback, args)), context })
+        Py::new(py, Self { call: Mutex::new(CallState::Due(callback, args)), context })
     }
 
     /// Makes the call. What it raises is told to the loop's exception handler, but for what ends a program: that is the
@@ -41,11 +41,11 @@ impl Handle {
         let call = {
             let mut call = this.call.lock();
             match &*call {
-                Call::Due(..) => std::mem::replace(&mut *call, Call::Made),
-                Call::Made | Call::Cancelled => return Ok(()),
+                CallState::Due(..) => std::mem::replace(&mut *call, CallState::Called),
+                CallState::Called | CallState::Cancelled => return Ok(()),
             }
         };
-        let Call::Due(callback, args) = call else { return Ok(()) };
+        let CallState::Due(callback, args) = call else { return Ok(()) };
         let (callback, args) = (callback.bind(py), args.bind(py));
         let result = contextvars::within(this.context.bind(py), || guarded::apply(callback, args));
         if guarded::is_child() {
@@ -69,17 +69,17 @@ impl Handle {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.context)?;
         match self.call.try_lock().as_deref() {
-            Some(Call::Due(callback, args)) => {
+            Some(CallState::Due(callback, args)) => {
                 visit.call(callback)?;
                 visit.call(args)
             }
-            // Whoever has the lock is at work on the handle: that is no garbage.
+            // A locked handle is in use: it is no garbage.
             _ => Ok(()),
         }
     }
 
     fn __clear__(&self) {
-        let call = self.call.try_lock().map(|mut call| std::mem::replace(&mut *call, Call::Cancelled));
+        let call = self.call.try_lock().map(|mut call| std::mem::replace(&mut *call, CallState::Cancelled));
         // After the lock, as for `cancel`.
         drop(call);
     }
@@ -87,13 +87,13 @@ impl Handle {
     /// Sees to it that the call is not made, unless it has been.
     pub(crate) fn cancel(&self) {
         // What was to be called goes after the lock: its end may run Python.
-        let call = std::mem::replace(&mut *self.call.lock(), Call::Cancelled);
+        let call = std::mem::replace(&mut *self.call.lock(), CallState::Cancelled);
         drop(call);
     }
 
     /// Whether it has been cancelled.
     fn cancelled(&self) -> bool {
-        matches!(*self.call.lock(), Call::Cancelled)
+        matches!(*self.call.lock(), CallState::Cancelled)
     }
 
     /// The context that the call is made in.
@@ -103,9 +103,9 @@ impl Handle {
 
     fn __repr__(&self, py: Python<'_>) -> String {
         let call = match &*self.call.lock() {
-            Call::Due(callback, args) => (callback.clone_ref(py), args.clone_ref(py)),
-            Call::Made => return "<Handle called>".to_owned(),
-            Call::Cancelled => return "<Handle cancelled>".to_owned(),
+            CallState::Due(callback, args) => (callback.clone_ref(py), args.clone_ref(py)),
+            CallState::Called => return "<Handle called>".to_owned(),
+            CallState::Cancelled => return "<Handle cancelled>".to_owned(),
         };
         format!("<Handle {:?}{:?}>", call.0.bind(py), call.1.bind(py))
     }

@@ -430,21 +430,21 @@ enum SyncWork {
 }
 
 impl SyncWork {
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> SyncKind {
         match self {
-            Self::Handler(context) => Kind::Handler(Arc::clone(&context.route)),
-            Self::Call(call) => Kind::Other(Arc::clone(&call.route)),
+            Self::Handler(context) => SyncKind::Handler(Arc::clone(&context.route)),
+            Self::Call(call) => SyncKind::Other(Arc::clone(&call.route)),
         }
     }
 }
 
 /// Which of a route's policies a sync function belongs to.
-enum Kind {
+enum SyncKind {
     Handler(Arc<CompiledRoute>),
     Other(Arc<CompiledRoute>),
 }
 
-impl Kind {
+impl SyncKind {
     fn inline_policy(&self) -> &InlinePolicy {
         match self {
             Self::Handler(route) => &route.inline_policy,

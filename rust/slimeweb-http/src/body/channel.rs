@@ -29,7 +29,7 @@ struct State {
     blocked: usize,
     pieces: VecDeque<Bytes>,
     buffered: usize,
-    end: Option<End>,
+    end: Option<StreamEnd>,
     receiver_gone: bool,
     receiver: Option<Waker>,
     on_room: Vec<Callback>,
@@ -37,7 +37,7 @@ struct State {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
+enum StreamEnd {
     Closed,
     Aborted,
 }
@@ -72,7 +72,7 @@ impl Channel {
         }
     }
 
-    fn end(&self, end: End) {
+    fn end(&self, end: StreamEnd) {
         let mut state = self.lock();
         if state.is_closed() {
             return;
@@ -107,7 +107,7 @@ struct Owner(Arc<Channel>);
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.0.end(End::Closed);
+        self.0.end(StreamEnd::Closed);
     }
 }
 
@@ -178,8 +178,8 @@ impl BodySender {
         !state.is_closed() && state.buffered < self.channel().high_water
     }
 
-    /// Calls `f` once, when there is room or the body is closed: at once if that is so already, else from the thread that
-    /// made it so.
+    /// Calls `f` once, when there is room or the body is closed: at once if that is so already, else from the thread
+    /// that made it so.
     pub fn on_room(&self, f: Callback) {
         let mut state = self.channel().lock();
         if state.is_closed() || state.buffered < self.channel().high_water {
@@ -190,8 +190,8 @@ impl BodySender {
         }
     }
 
-    /// Calls `f` once if the client goes away before the body's end: at once if it has gone already. Dropped uncalled when
-    /// the body ends by [`close`](Self::close) or [`abort`](Self::abort).
+    /// Calls `f` once if the client goes away before the body's end: at once if it has gone already. Dropped uncalled
+    /// when the body ends by [`close`](Self::close) or [`abort`](Self::abort).
     pub fn on_closed(&self, f: Callback) {
         let mut state = self.channel().lock();
         if state.receiver_gone && state.end.is_none() {
@@ -204,13 +204,13 @@ impl BodySender {
 
     /// Ends the body. What is buffered is still sent. Does nothing the second time.
     pub fn close(&self) {
-        self.channel().end(End::Closed);
+        self.channel().end(StreamEnd::Closed);
     }
 
-    /// Breaks the body off: what is buffered is still sent, then the connection is cut so that the client can tell (HTTP/1.1: no
-    /// final chunk; HTTP/2: RST_STREAM).
+    /// Breaks the body off: what is buffered is still sent, then the connection is cut so that the client can tell
+    /// (HTTP/1.1: no final chunk; HTTP/2: RST_STREAM).
     pub fn abort(&self) {
-        self.channel().end(End::Aborted);
+        self.channel().end(StreamEnd::Aborted);
     }
 
     /// Whether the client has gone, or the body has been closed or aborted.
@@ -229,7 +229,7 @@ impl BodyReceiver {
     /// Whether there is nothing left to send. Says so of an aborted body only once its error is out.
     pub(super) fn has_ended(&self) -> bool {
         let state = self.channel.lock();
-        self.ended || (state.end == Some(End::Closed) && state.pieces.is_empty())
+        self.ended || (state.end == Some(StreamEnd::Closed) && state.pieces.is_empty())
     }
 
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
@@ -246,7 +246,7 @@ impl BodyReceiver {
                 Some(end) => {
                     drop(state);
                     self.ended = true;
-                    Poll::Ready((end == End::Aborted).then_some(Err(BodyError::Aborted)))
+                    Poll::Ready((end == StreamEnd::Aborted).then_some(Err(BodyError::Aborted)))
                 }
             };
         };

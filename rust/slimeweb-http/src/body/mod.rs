@@ -17,20 +17,20 @@ use channel::BodyReceiver;
 pub(crate) use file::{FileSection, PIECE, read_at_once};
 
 /// The body of a response.
-pub struct Body(Kind);
+pub struct Body(BodyKind);
 
-enum Kind {
+enum BodyKind {
     Empty,
     Full(Bytes),
     /// As `Full`, handed out piece by piece.
     Pieces(Bytes),
     Channel(BodyReceiver),
     File(FileSection),
-    Watched(Box<Watched>),
+    EndCallback(Box<EndCallback>),
 }
 
 /// A body, and who is told of its end.
-struct Watched {
+struct EndCallback {
     body: Body,
     size: u64,
     ended: bool,
@@ -38,7 +38,7 @@ struct Watched {
     end: Option<Box<dyn FnOnce(u64, bool) + Send + Sync>>,
 }
 
-impl Watched {
+impl EndCallback {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         match &frame {
@@ -56,7 +56,7 @@ impl Watched {
     }
 }
 
-impl Drop for Watched {
+impl Drop for EndCallback {
     fn drop(&mut self) {
         // A body that is known to be at its end is not asked for more.
         self.tell(self.ended || self.body.is_end_stream());
@@ -67,41 +67,47 @@ impl Body {
     /// No body.
     #[must_use]
     pub fn empty() -> Self {
-        Self(Kind::Empty)
+        Self(BodyKind::Empty)
     }
 
     /// A body that is there as a whole.
     pub fn full(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
-        Self(if bytes.is_empty() { Kind::Empty } else { Kind::Full(bytes) })
+        Self(if bytes.is_empty() { BodyKind::Empty } else { BodyKind::Full(bytes) })
     }
 
     /// A body that is written piece by piece from any thread; it holds back its writer from `high_water` bytes on.
     #[must_use]
     pub fn channel(high_water: usize) -> (BodySender, Self) {
         let (sender, receiver) = channel::channel(high_water);
-        (sender, Self(Kind::Channel(receiver)))
+        (sender, Self(BodyKind::Channel(receiver)))
     }
 
-    /// Calls `end` when the connection is done with the body: with the bytes that it has taken, and whether that was all.
+    /// Calls `end` when the connection is done with the body: with the bytes that it has taken, and whether that was
+    /// all.
     #[must_use]
-    pub fn watched(mut self, end: impl FnOnce(u64, bool) + Send + Sync + 'static) -> Self {
+    pub fn on_end(mut self, end: impl FnOnce(u64, bool) + Send + Sync + 'static) -> Self {
         // As a whole it would count as taken before the client has seen any of it.
         self.cut_up();
-        Self(Kind::Watched(Box::new(Watched { body: self, size: 0, ended: false, end: Some(Box::new(end)) })))
+        Self(BodyKind::EndCallback(Box::new(EndCallback {
+            body: self,
+            size: 0,
+            ended: false,
+            end: Some(Box::new(end)),
+        })))
     }
 
     /// Hands a long body out in pieces: a transport that takes one buffer at a time makes hyper copy what it is given.
     pub(crate) fn cut_up(&mut self) {
-        if let Kind::Full(bytes) = &mut self.0
+        if let BodyKind::Full(bytes) = &mut self.0
             && bytes.len() > PIECE
         {
-            self.0 = Kind::Pieces(std::mem::take(bytes));
+            self.0 = BodyKind::Pieces(std::mem::take(bytes));
         }
     }
 
     pub(crate) fn file(section: FileSection) -> Self {
-        Self(Kind::File(section))
+        Self(BodyKind::File(section))
     }
 }
 
@@ -114,11 +120,11 @@ impl Default for Body {
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kind, size) = match &self.0 {
-            Kind::Empty => ("empty", Some(0)),
-            Kind::Full(bytes) | Kind::Pieces(bytes) => ("full", Some(bytes.len() as u64)),
-            Kind::Channel(_) => ("channel", None),
-            Kind::File(section) => ("file", Some(section.remaining())),
-            Kind::Watched(watched) => return watched.body.fmt(f),
+            BodyKind::Empty => ("empty", Some(0)),
+            BodyKind::Full(bytes) | BodyKind::Pieces(bytes) => ("full", Some(bytes.len() as u64)),
+            BodyKind::Channel(_) => ("channel", None),
+            BodyKind::File(section) => ("file", Some(section.remaining())),
+            BodyKind::EndCallback(watched) => return watched.body.fmt(f),
         };
         f.debug_struct("Body").field("kind", &kind).field("size", &size).finish()
     }
@@ -130,38 +136,40 @@ impl http_body::Body for Body {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut self.0 {
-            Kind::Watched(watched) => watched.poll_frame(cx),
-            Kind::Empty => Poll::Ready(None),
-            Kind::Full(bytes) => {
+            BodyKind::EndCallback(watched) => watched.poll_frame(cx),
+            BodyKind::Empty => Poll::Ready(None),
+            BodyKind::Full(bytes) => {
                 let bytes = std::mem::take(bytes);
-                self.0 = Kind::Empty;
+                self.0 = BodyKind::Empty;
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
-            Kind::Pieces(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Kind::Pieces(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes.split_to(bytes.len().min(PIECE)))))),
-            Kind::Channel(receiver) => receiver.poll_next(cx).map(|piece| piece.map(|piece| piece.map(Frame::data))),
-            Kind::File(section) => section.poll_next(cx).map(|piece| piece.map(|piece| piece.map(Frame::data))),
+            BodyKind::Pieces(bytes) if bytes.is_empty() => Poll::Ready(None),
+            BodyKind::Pieces(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes.split_to(bytes.len().min(PIECE)))))),
+            BodyKind::Channel(receiver) => {
+                receiver.poll_next(cx).map(|piece| piece.map(|piece| piece.map(Frame::data)))
+            }
+            BodyKind::File(section) => section.poll_next(cx).map(|piece| piece.map(|piece| piece.map(Frame::data))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
-            Kind::Empty => true,
-            Kind::Full(_) => false,
-            Kind::Pieces(bytes) => bytes.is_empty(),
-            Kind::Channel(receiver) => receiver.has_ended(),
-            Kind::File(section) => section.remaining() == 0,
-            Kind::Watched(watched) => watched.body.is_end_stream(),
+            BodyKind::Empty => true,
+            BodyKind::Full(_) => false,
+            BodyKind::Pieces(bytes) => bytes.is_empty(),
+            BodyKind::Channel(receiver) => receiver.has_ended(),
+            BodyKind::File(section) => section.remaining() == 0,
+            BodyKind::EndCallback(watched) => watched.body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            Kind::Empty => SizeHint::with_exact(0),
-            Kind::Full(bytes) | Kind::Pieces(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Kind::Channel(_) => SizeHint::default(),
-            Kind::File(section) => SizeHint::with_exact(section.remaining()),
-            Kind::Watched(watched) => watched.body.size_hint(),
+            BodyKind::Empty => SizeHint::with_exact(0),
+            BodyKind::Full(bytes) | BodyKind::Pieces(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            BodyKind::Channel(_) => SizeHint::default(),
+            BodyKind::File(section) => SizeHint::with_exact(section.remaining()),
+            BodyKind::EndCallback(watched) => watched.body.size_hint(),
         }
     }
 }

@@ -12,8 +12,8 @@ use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::landing::{Place, Room, lock};
+use super::net_stream::NetStream;
 use super::state::{CloseMode, ConnectionState};
-use super::transport::Transport;
 use super::validator::{FramingValidator, HeadEvent};
 use crate::acceptor::Permit;
 
@@ -25,7 +25,7 @@ const AHEAD: usize = 1024;
 /// A connection's transport as hyper sees it; what is read passes the validator.
 pub(crate) struct ConnIo {
     // Taken only by `drop`.
-    transport: Option<(Transport, Permit)>,
+    net_stream: Option<(NetStream, Permit)>,
     /// None for HTTP/2, whose framing is h2's own.
     validator: Option<FramingValidator>,
     state: Arc<ConnectionState>,
@@ -44,13 +44,13 @@ pub(crate) struct ConnIo {
 /// make the system send a reset, which can overtake the response.
 #[derive(Default)]
 pub(crate) struct LingerSlot {
-    left: Mutex<Option<(Transport, Permit)>>,
+    left: Mutex<Option<(NetStream, Permit)>>,
     /// The status of a refusal of hyper's own that has been kept back; 0 for none.
     refusal: AtomicU16,
 }
 
 impl LingerSlot {
-    pub(crate) fn take(&self) -> Option<(Transport, Permit)> {
+    pub(crate) fn take(&self) -> Option<(NetStream, Permit)> {
         self.lock().take()
     }
 
@@ -62,14 +62,14 @@ impl LingerSlot {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<(Transport, Permit)>> {
+    fn lock(&self) -> MutexGuard<'_, Option<(NetStream, Permit)>> {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl ConnIo {
     pub(crate) fn http1(
-        transport: Transport,
+        net_stream: NetStream,
         permit: Permit,
         state: Arc<ConnectionState>,
         linger_slot: Arc<LingerSlot>,
@@ -77,7 +77,7 @@ impl ConnIo {
     ) -> Self {
         let validator = Some(FramingValidator::new(head_size));
         Self {
-            transport: Some((transport, permit)),
+            net_stream: Some((net_stream, permit)),
             validator,
             state,
             linger_slot,
@@ -88,10 +88,10 @@ impl ConnIo {
         }
     }
 
-    pub(crate) fn http2(transport: Transport, permit: Permit, state: Arc<ConnectionState>) -> Self {
+    pub(crate) fn http2(net_stream: NetStream, permit: Permit, state: Arc<ConnectionState>) -> Self {
         let linger_slot = Arc::default();
         Self {
-            transport: Some((transport, permit)),
+            net_stream: Some((net_stream, permit)),
             validator: None,
             state,
             linger_slot,
@@ -115,9 +115,9 @@ impl ConnIo {
         }
     }
 
-    fn transport(&mut self) -> io::Result<Pin<&mut Transport>> {
-        match &mut self.transport {
-            Some((transport, _)) => Ok(Pin::new(transport)),
+    fn net_stream(&mut self) -> io::Result<Pin<&mut NetStream>> {
+        match &mut self.net_stream {
+            Some((net_stream, _)) => Ok(Pin::new(net_stream)),
             None => Err(io::ErrorKind::NotConnected.into()),
         }
     }
@@ -165,7 +165,7 @@ impl ConnIo {
         }
         let mut room = [MaybeUninit::uninit(); AHEAD];
         let mut piece = ReadBuf::uninit(&mut room);
-        let Poll::Ready(outcome) = self.transport()?.poll_read(cx, &mut piece) else { return Ok(()) };
+        let Poll::Ready(outcome) = self.net_stream()?.poll_read(cx, &mut piece) else { return Ok(()) };
         self.eof = outcome.is_err() || piece.filled().is_empty();
         self.ahead.extend_from_slice(piece.filled());
         let has_left = self.eof && self.state.is_streaming();
@@ -182,11 +182,11 @@ impl ConnIo {
         let body = self.validator.as_ref().and_then(FramingValidator::body);
         let mut place = lock(landing);
         let Some((from, rest)) = body.and_then(|(head, left)| place.rest(head, left)) else {
-            return self.transport()?.poll_read(cx, buf);
+            return self.net_stream()?.poll_read(cx, buf);
         };
         let most = rest.len().min(buf.remaining());
         let mut piece = ReadBuf::uninit(rest.get_mut(..most).unwrap_or_default());
-        if self.transport()?.poll_read(cx, &mut piece)?.is_pending() {
+        if self.net_stream()?.poll_read(cx, &mut piece)?.is_pending() {
             place.stalled();
             return Poll::Pending;
         }
@@ -248,7 +248,7 @@ fn percent_encoded(bytes: &[u8], places: &[usize]) -> Vec<u8> {
 impl Drop for ConnIo {
     fn drop(&mut self) {
         if self.needs_linger() {
-            *self.linger_slot.lock() = self.transport.take();
+            *self.linger_slot.lock() = self.net_stream.take();
         }
     }
 }
@@ -273,7 +273,7 @@ impl AsyncRead for ConnIo {
         }
         let outcome = match this.state.landing() {
             Some(landing) => ready!(this.land(&landing, cx, buf)),
-            None => ready!(this.transport()?.poll_read(cx, buf)),
+            None => ready!(this.net_stream()?.poll_read(cx, buf)),
         };
         match &outcome {
             Ok(()) => {
@@ -291,7 +291,7 @@ impl AsyncWrite for ConnIo {
         if self.is_refused() && self.keep_back(data) {
             return Poll::Ready(Ok(data.len()));
         }
-        let outcome = self.transport()?.poll_write(cx, data);
+        let outcome = self.net_stream()?.poll_write(cx, data);
         self.state.writing(outcome.is_pending());
         outcome
     }
@@ -308,21 +308,21 @@ impl AsyncWrite for ConnIo {
         let outcome = if data.iter().map(|piece| piece.len()).sum::<usize>() <= JOINED {
             let mut joined = SmallVec::<[u8; JOINED]>::new();
             data.iter().for_each(|piece| joined.extend_from_slice(piece));
-            self.transport()?.poll_write(cx, &joined)
+            self.net_stream()?.poll_write(cx, &joined)
         } else {
-            self.transport()?.poll_write_vectored(cx, data)
+            self.net_stream()?.poll_write_vectored(cx, data)
         };
         self.state.writing(outcome.is_pending());
         outcome
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.transport.as_ref().is_some_and(|(transport, _)| transport.is_write_vectored())
+        self.net_stream.as_ref().is_some_and(|(net_stream, _)| net_stream.is_write_vectored())
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.look_ahead(cx)?;
-        let outcome = self.transport()?.poll_flush(cx);
+        let outcome = self.net_stream()?.poll_flush(cx);
         self.state.writing(outcome.is_pending());
         if matches!(outcome, Poll::Ready(Ok(()))) {
             self.state.flushed();
@@ -334,6 +334,6 @@ impl AsyncWrite for ConnIo {
         if self.linger_slot.refusal().is_some() {
             return Poll::Ready(Ok(()));
         }
-        self.transport()?.poll_shutdown(cx)
+        self.net_stream()?.poll_shutdown(cx)
     }
 }

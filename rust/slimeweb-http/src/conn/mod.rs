@@ -5,8 +5,8 @@ mod head_error;
 mod host;
 mod io;
 mod landing;
+mod net_stream;
 mod state;
-mod transport;
 mod validator;
 
 pub(crate) use head_error::HeadError;
@@ -14,5 +14,5 @@ pub(crate) use host::is_valid as is_host;
 pub(crate) use io::{ConnIo, LingerSlot};
 pub use landing::Room;
 pub(crate) use landing::{Place, lock};
+pub(crate) use net_stream::{NetStream, Socket};
 pub(crate) use state::{CloseMode, CoarseClock, ConnectionState, InFlight};
-pub(crate) use transport::{Socket, Transport};

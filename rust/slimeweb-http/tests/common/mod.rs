@@ -15,11 +15,11 @@ use slimeweb_http::{Address, Bind, Body, Config, Exchange, Limits, Listener, Ser
 /// Longer than anything here takes, so that a hang is a failure and not a hang.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
+type HandlerFuture = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
 /// A service made of a function.
 #[derive(Clone)]
-pub struct Handler(Arc<dyn Fn(Exchange) -> Answering + Send + Sync>);
+pub struct Handler(Arc<dyn Fn(Exchange) -> HandlerFuture + Send + Sync>);
 
 impl Service for Handler {
     fn call(
@@ -30,12 +30,12 @@ impl Service for Handler {
     }
 }
 
-pub struct Site {
+pub struct TestServer {
     pub handle: ServerHandle,
     pub address: Address,
 }
 
-impl Drop for Site {
+impl Drop for TestServer {
     fn drop(&mut self) {
         self.handle.stop();
         assert!(self.handle.wait(Some(PATIENCE)), "the server's threads have not ended");
@@ -46,7 +46,7 @@ pub fn limits() -> Limits {
     Limits { shutdown_grace: PATIENCE, ..Limits::default() }
 }
 
-pub fn serve_on<H, F>(bind: Bind, config: Config, workers: usize, handler: H) -> Site
+pub fn serve_on<H, F>(bind: Bind, config: Config, workers: usize, handler: H) -> TestServer
 where
     H: Fn(Exchange) -> F + Send + Sync + Clone + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
@@ -55,12 +55,12 @@ where
     let address = listener.address().clone();
     let factory = move |_| {
         let handler = handler.clone();
-        Handler(Arc::new(move |exchange| Box::pin(handler(exchange)) as Answering))
+        Handler(Arc::new(move |exchange| Box::pin(handler(exchange)) as HandlerFuture))
     };
-    Site { handle: Server::start_threads(vec![listener], config, workers, factory).unwrap(), address }
+    TestServer { handle: Server::start_threads(vec![listener], config, workers, factory).unwrap(), address }
 }
 
-pub fn serve_with<H, F>(limits: Limits, handler: H) -> Site
+pub fn serve_with<H, F>(limits: Limits, handler: H) -> TestServer
 where
     H: Fn(Exchange) -> F + Send + Sync + Clone + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
@@ -69,7 +69,7 @@ where
     serve_on(bind, Config { limits, tls: None }, 2, handler)
 }
 
-pub fn serve<H, F>(handler: H) -> Site
+pub fn serve<H, F>(handler: H) -> TestServer
 where
     H: Fn(Exchange) -> F + Send + Sync + Clone + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
@@ -90,7 +90,7 @@ pub async fn echo(exchange: Exchange) -> Response<Body> {
     }
 }
 
-impl Site {
+impl TestServer {
     pub fn tcp(&self) -> SocketAddr {
         match self.address {
             Address::Tcp(address) => address,
@@ -117,13 +117,13 @@ pub struct Client {
 
 /// A response as it came.
 #[derive(Debug, Default)]
-pub struct Answer {
+pub struct TestResponse {
     pub status: u16,
     pub head: String,
     pub body: Vec<u8>,
 }
 
-impl Answer {
+impl TestResponse {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (key, value) = line.split_once(':')?;
@@ -186,13 +186,13 @@ impl Client {
         String::from_utf8_lossy(&std::mem::take(&mut self.buffer)).into_owned()
     }
 
-    pub fn head(&mut self) -> Answer {
+    pub fn head(&mut self) -> TestResponse {
         let head = String::from_utf8(self.until(b"\r\n\r\n")).unwrap();
-        Answer { status: head[9..12].parse().unwrap(), head, body: Vec::new() }
+        TestResponse { status: head[9..12].parse().unwrap(), head, body: Vec::new() }
     }
 
     /// One response with a Content-Length or chunks.
-    pub fn answer(&mut self) -> Answer {
+    pub fn answer(&mut self) -> TestResponse {
         let mut answer = self.head();
         if let Some(length) = answer.header("content-length") {
             let length = length.parse().unwrap();
@@ -212,7 +212,7 @@ impl Client {
         answer
     }
 
-    pub fn ask(&mut self, request: impl AsRef<[u8]>) -> Answer {
+    pub fn ask(&mut self, request: impl AsRef<[u8]>) -> TestResponse {
         self.send(request);
         self.answer()
     }

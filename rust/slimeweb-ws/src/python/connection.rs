@@ -16,8 +16,8 @@ use super::inbox::{DecodeOutcome, Event, Inbox};
 use super::outbox::{Frame, Outbox};
 use super::room::Room;
 use crate::{
-    Close, Decoded, Decoder, Deflate, Deflater, Encoder, Error, ErrorKind, Inflater, Kind, Limits, MAX_REASON, Opcode,
-    Policy, Role, is_sendable, write_frame,
+    Close, Decoded, Decoder, Deflate, Deflater, Encoder, Error, ErrorKind, Inflater, Limits, MAX_REASON, MessageKind,
+    NegotiationOptions, Opcode, Role, is_sendable, write_frame,
 };
 
 /// From how many bytes on the interpreter is let go while they are decoded or compressed: below, letting go costs more
@@ -161,7 +161,7 @@ impl Shared {
         }
     }
 
-    fn message(&self, py: Python<'_>, kind: Kind, payload: &[u8]) -> bool {
+    fn message(&self, py: Python<'_>, kind: MessageKind, payload: &[u8]) -> bool {
         let Some(compression) = self.compression.as_ref().filter(|it| payload.len() >= it.threshold) else {
             return self.outbox.push(Frame::Own(Encoder::new(None, 0).message(kind, payload, None)));
         };
@@ -289,7 +289,7 @@ impl Connection {
         level: u8,
         threshold: usize,
     ) -> Self {
-        let deflate = offers.and_then(|offers| Deflate::negotiate(offers, Policy { context_takeover }));
+        let deflate = offers.and_then(|offers| Deflate::negotiate(offers, NegotiationOptions { context_takeover }));
         let inflater = deflate.map(|deflate| Inflater::new(15, !deflate.client_no_context_takeover));
         let compression = deflate.map(|deflate| {
             let window_bits = deflate.server_max_window_bits;
@@ -598,12 +598,12 @@ pub(super) fn check_close(code: u16, reason: &str) -> PyResult<()> {
 }
 
 /// A message's kind and bytes.
-pub(super) fn payload<'a>(data: &'a Bound<'_, PyAny>) -> PyResult<(Kind, &'a [u8])> {
+pub(super) fn payload<'a>(data: &'a Bound<'_, PyAny>) -> PyResult<(MessageKind, &'a [u8])> {
     if let Ok(text) = data.cast::<PyString>() {
-        return Ok((Kind::Text, text.to_str()?.as_bytes()));
+        return Ok((MessageKind::Text, text.to_str()?.as_bytes()));
     }
     match data.cast::<PyBytes>() {
-        Ok(bytes) => Ok((Kind::Binary, bytes.as_bytes())),
+        Ok(bytes) => Ok((MessageKind::Binary, bytes.as_bytes())),
         Err(_) => Err(PyTypeError::new_err(format!("a message is str or bytes, not {}", data.get_type().name()?))),
     }
 }

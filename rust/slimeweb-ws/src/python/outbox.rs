@@ -42,7 +42,7 @@ impl Frame {
 
 /// What to do with a message for a client that has not read its earlier ones.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Policy {
+pub(super) enum OverflowPolicy {
     /// Forget the oldest broadcasts that it has not been sent yet.
     DropOldest,
     /// Nothing: the caller closes it, or waits.
@@ -240,7 +240,7 @@ impl Outbox {
     }
 
     /// Queues a broadcast where `limit` bytes leave room for it, or make some.
-    pub(super) fn offer(&self, frame: Frame, limit: usize, policy: Policy) -> (Offered, usize) {
+    pub(super) fn offer(&self, frame: Frame, limit: usize, policy: OverflowPolicy) -> (Offered, usize) {
         let mut state = self.state.lock();
         if state.write_side != WriteSide::Open {
             return (Offered::Closed, 0);
@@ -249,7 +249,7 @@ impl Outbox {
         let mut dropped = 0;
         while !state.has_room(length, limit) {
             let oldest = state.queue.iter().position(|queued| queued.droppable);
-            match oldest.filter(|_| policy == Policy::DropOldest).and_then(|index| state.queue.remove(index)) {
+            match oldest.filter(|_| policy == OverflowPolicy::DropOldest).and_then(|index| state.queue.remove(index)) {
                 Some(queued) => {
                     state.bytes -= queued.frame.len();
                     dropped += 1;

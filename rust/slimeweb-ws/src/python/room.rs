@@ -9,8 +9,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::connection::{Compression, Connection, Shared, check_close, payload};
-use super::outbox::{Frame, Offered, Policy};
-use crate::{Encoder, Kind};
+use super::outbox::{Frame, Offered, OverflowPolicy};
+use crate::{Encoder, MessageKind};
 
 /// The close code for a client that does not read what it is sent: try again later (IANA registry).
 const TOO_SLOW: u16 = 1013;
@@ -24,7 +24,7 @@ pub(super) struct Room {
 
 /// One message to a room, encoded in the forms that its receivers need, each when it is first needed.
 struct RoomMessage<'a> {
-    kind: Kind,
+    kind: MessageKind,
     payload: &'a [u8],
     plain: Option<(Arc<Py<PyBytes>>, usize)>,
     compressed: Option<(Arc<Py<PyBytes>>, usize)>,
@@ -40,7 +40,7 @@ pub(super) struct Owed {
 }
 
 impl<'a> RoomMessage<'a> {
-    fn new(kind: Kind, payload: &'a [u8]) -> Self {
+    fn new(kind: MessageKind, payload: &'a [u8]) -> Self {
         Self { kind, payload, plain: None, compressed: None }
     }
 
@@ -90,7 +90,7 @@ impl Room {
         py: Python<'_>,
         message: &mut RoomMessage<'_>,
         limit: usize,
-        drops: Policy,
+        drops: OverflowPolicy,
         exclude: Option<&Bound<'_, Connection>>,
     ) -> (usize, Vec<Arc<Shared>>) {
         let excluded = exclude.map(|connection| key(connection.get().shared()));
@@ -156,9 +156,9 @@ impl Room {
     ) -> PyResult<usize> {
         let (kind, payload) = payload(data)?;
         let (drops, closes) = match policy {
-            "drop_oldest" => (Policy::DropOldest, false),
-            "close" => (Policy::Refuse, true),
-            "block" => (Policy::Refuse, false),
+            "drop_oldest" => (OverflowPolicy::DropOldest, false),
+            "close" => (OverflowPolicy::Refuse, true),
+            "block" => (OverflowPolicy::Refuse, false),
             _ => {
                 return Err(PyValueError::new_err(format!(
                     "there is no policy {policy:?}: use \"drop_oldest\", \"close\" or \"block\""
@@ -167,7 +167,7 @@ impl Room {
         };
         let mut message = RoomMessage::new(kind, payload);
         let (mut count, slow) = self.spread(py, &mut message, limit, drops, exclude);
-        if drops == Policy::DropOldest {
+        if drops == OverflowPolicy::DropOldest {
             return Ok(count);
         }
         for member in slow {
@@ -205,7 +205,7 @@ impl Room {
     ) -> PyResult<(usize, Vec<Owed>)> {
         let (kind, payload) = payload(data)?;
         let mut message = RoomMessage::new(kind, payload);
-        let (count, slow) = self.spread(py, &mut message, limit, Policy::Refuse, exclude);
+        let (count, slow) = self.spread(py, &mut message, limit, OverflowPolicy::Refuse, exclude);
         let owe = |member: Arc<Shared>| {
             let (bytes, length) = message.form(py, &member);
             Owed { member, bytes, length, limit }
@@ -234,7 +234,7 @@ impl Owed {
     /// no room.
     fn offer(&self, py: Python<'_>) -> Option<bool> {
         let frame = Frame::Shared(Arc::clone(&self.bytes), self.length);
-        match self.member.outbox.offer(frame, self.limit, Policy::Refuse).0 {
+        match self.member.outbox.offer(frame, self.limit, OverflowPolicy::Refuse).0 {
             Offered::Queued => {
                 self.member.outbox.pump(py);
                 Some(true)

@@ -18,7 +18,7 @@ pub(crate) enum Socket {
 }
 
 #[derive(Debug)]
-pub(crate) enum Transport {
+pub(crate) enum NetStream {
     Plain(Socket),
     Tls(Box<TlsStream<Socket>>),
 }
@@ -65,9 +65,9 @@ forward_io!(
     #[cfg(unix)]
     Unix
 );
-forward_io!(Transport, Plain, Tls);
+forward_io!(NetStream, Plain, Tls);
 
-impl Transport {
+impl NetStream {
     /// Whether the client has chosen HTTP/2 by ALPN (RFC 7301).
     pub(crate) fn speaks_http2(&self) -> bool {
         match self {
