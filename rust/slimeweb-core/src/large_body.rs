@@ -13,7 +13,7 @@ use bytes::Bytes;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use slimeweb_http::{BodyError, RequestBody, Room};
+use slimeweb_http::{BodyBuffer, BodyError, RequestBody};
 use tokio::io::ReadBuf;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -33,7 +33,7 @@ pub(crate) struct Buffer {
     permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Room for Buffer {
+impl BodyBuffer for Buffer {
     fn bytes(&mut self) -> &mut [MaybeUninit<u8>] {
         // SAFETY: the object has that many bytes there, and nobody else looks at them.
         unsafe { std::slice::from_raw_parts_mut(self.start.cast(), self.length) }

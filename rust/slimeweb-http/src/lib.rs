@@ -39,7 +39,7 @@ pub use address::{Address, Bind, Peer};
 pub use body::{Body, BodySender, Closed};
 pub use collected::Collected;
 pub use config::{Config, Limits};
-pub use conn::Room;
+pub use conn::BodyBuffer;
 pub use error::{BodyError, Error, is_exhausted};
 pub use executor::{Executor, Spawner};
 pub use framing::is_without_content;

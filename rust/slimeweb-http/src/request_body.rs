@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use crate::collected::{Collected, Collector};
-use crate::conn::{ConnectionState, Place, Room, lock};
+use crate::conn::{BodyBuffer, ConnectionState, DirectRead, lock};
 use crate::error::BodyError;
 
 /// For how long a body is read that nobody wants, altogether and between two pieces, so that a client that sends on
@@ -24,21 +24,21 @@ const DISCARD_TIME: Duration = Duration::from_secs(30);
 const DISCARD_PAUSE: Duration = Duration::from_secs(2);
 
 /// From this length on, in bytes, a body may be read past hyper.
-const WORTH_A_PLACE: u64 = 256 * 1024;
+const MIN_DIRECT_LENGTH: u64 = 256 * 1024;
 
-/// Until this is dropped, the connection's `ConnIo` reads a body straight to a place.
-struct Landing(Arc<ConnectionState>);
+/// Until this is dropped, the connection's `ConnIo` reads a body straight into a buffer.
+struct DirectReadGuard(Arc<ConnectionState>);
 
-impl Landing {
-    fn begin(state: Arc<ConnectionState>, place: Arc<Mutex<Place<dyn Room>>>) -> Self {
-        state.set_landing(Some(place));
+impl DirectReadGuard {
+    fn begin(state: Arc<ConnectionState>, target: Arc<Mutex<DirectRead<dyn BodyBuffer>>>) -> Self {
+        state.set_direct_read(Some(target));
         Self(state)
     }
 }
 
-impl Drop for Landing {
+impl Drop for DirectReadGuard {
     fn drop(&mut self) {
-        self.0.set_landing(None);
+        self.0.set_direct_read(None);
     }
 }
 
@@ -110,7 +110,7 @@ impl RequestBody {
 
     /// Says on which connection this is the body of the request of that index, over HTTP/1.1.
     pub(crate) fn set_connection(&mut self, state: &Arc<ConnectionState>, index: u64) {
-        if self.length.is_some_and(|length| length >= WORTH_A_PLACE) {
+        if self.length.is_some_and(|length| length >= MIN_DIRECT_LENGTH) {
             self.connection = Some((Arc::clone(state), index));
         }
     }
@@ -155,23 +155,23 @@ impl RequestBody {
         Ok(collector.finish(Some(last)))
     }
 
-    /// Reads the whole body to `room`, which is as long as [`content_length`](Self::content_length) says, and gives it
-    /// back once all of it has been written. Over HTTP/1.1, what has not come yet is read there from the socket,
+    /// Reads the whole body to `buffer`, which is as long as [`content_length`](Self::content_length) says, and gives
+    /// it back once all of it has been written. Over HTTP/1.1, what has not come yet is read there from the socket,
     /// without a copy.
     ///
     /// # Errors
     /// [`BodyError`].
-    pub async fn read_into<R: Room>(mut self, room: R) -> Result<R, BodyError> {
+    pub async fn read_into<R: BodyBuffer>(mut self, buffer: R) -> Result<R, BodyError> {
         let connection = self.connection.take();
-        let place = Place::new(connection.as_ref().map_or(0, |(_, index)| *index), room);
-        let landing = connection.map(|(state, _)| Landing::begin(state, place.clone()));
-        if landing.is_none() {
+        let target = DirectRead::new(connection.as_ref().map_or(0, |(_, index)| *index), buffer);
+        let direct_read = connection.map(|(state, _)| DirectReadGuard::begin(state, target.clone()));
+        if direct_read.is_none() {
             // It is not known how much of it is there.
-            lock(&place).stalled();
+            lock(&target).stalled();
         }
-        // hyper may have looked for the body before there was a place for it, and would look again only when more
+        // hyper may have polled for the body before there was a buffer for it, and would poll again only when more
         // comes.
-        let mut looked = landing.is_none();
+        let mut looked = direct_read.is_none();
         loop {
             let at = self.taken;
             let piece = poll_fn(|cx| {
@@ -183,13 +183,13 @@ impl RequestBody {
             });
             let Some(piece) = piece.await.transpose()? else { break };
             let at = usize::try_from(at).map_err(|_| BodyError::Malformed)?;
-            if !lock(&place).place(at, &piece) {
+            if !lock(&target).accept(at, &piece) {
                 return Err(BodyError::Malformed);
             }
         }
-        drop(landing);
-        let place = Arc::into_inner(place).and_then(|place| place.into_inner().ok());
-        place.and_then(Place::finish).ok_or(BodyError::Disconnected)
+        drop(direct_read);
+        let target = Arc::into_inner(target).and_then(|target| target.into_inner().ok());
+        target.and_then(DirectRead::finish).ok_or(BodyError::Disconnected)
     }
 
     /// The next piece as it came, never an empty one; none at the end. After an error there is nothing more.

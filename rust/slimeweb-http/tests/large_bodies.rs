@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, Sender};
 
 use common::{Client, PATIENCE, get, serve};
 use http::{Response, StatusCode};
-use slimeweb_http::{Body, Exchange, Room};
+use slimeweb_http::{Body, BodyBuffer, Exchange};
 
 /// Room for a body; tells when the client pauses.
 struct Vector {
@@ -17,7 +17,7 @@ struct Vector {
     stalled: Option<Sender<()>>,
 }
 
-impl Room for Vector {
+impl BodyBuffer for Vector {
     fn bytes(&mut self) -> &mut [MaybeUninit<u8>] {
         &mut self.bytes
     }

@@ -11,7 +11,7 @@ use http::StatusCode;
 use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::landing::{Place, Room, lock};
+use super::direct_read::{BodyBuffer, DirectRead, lock};
 use super::net_stream::NetStream;
 use super::state::{CloseMode, ConnectionState};
 use super::validator::{FramingValidator, HeadEvent};
@@ -172,15 +172,15 @@ impl ConnIo {
         outcome.and(if has_left { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) })
     }
 
-    /// Reads what comes of a body to its place, and as many zeroes to `buf`; to `buf` what is not of that body.
-    fn land(
+    /// Reads a body into its buffer, and as many zeroes to `buf`; what is not of that body, to `buf`.
+    fn read_direct(
         &mut self,
-        landing: &Mutex<Place<dyn Room>>,
+        direct_read: &Mutex<DirectRead<dyn BodyBuffer>>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let body = self.validator.as_ref().and_then(FramingValidator::body);
-        let mut place = lock(landing);
+        let mut place = lock(direct_read);
         let Some((from, rest)) = body.and_then(|(head, left)| place.rest(head, left)) else {
             return self.net_stream()?.poll_read(cx, buf);
         };
@@ -191,7 +191,7 @@ impl ConnIo {
             return Poll::Pending;
         }
         let count = piece.filled().len();
-        place.landed(from, count);
+        place.record_read(from, count);
         buf.initialize_unfilled_to(count);
         buf.advance(count);
         Poll::Ready(Ok(()))
@@ -271,8 +271,8 @@ impl AsyncRead for ConnIo {
             this.encode_queries(buf, before);
             return Poll::Ready(Ok(()));
         }
-        let outcome = match this.state.landing() {
-            Some(landing) => ready!(this.land(&landing, cx, buf)),
+        let outcome = match this.state.direct_read() {
+            Some(direct_read) => ready!(this.read_direct(&direct_read, cx, buf)),
             None => ready!(this.net_stream()?.poll_read(cx, buf)),
         };
         match &outcome {

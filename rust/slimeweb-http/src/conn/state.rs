@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::Instant;
 
+use super::direct_read::{self, SharedDirectRead};
 use super::head_error::HeadError;
-use super::landing::{self, Landing};
 
 /// A worker's time in milliseconds, as exact as the tick of its timeouts: reading it is one relaxed load.
 #[derive(Debug)]
@@ -69,9 +69,9 @@ pub(crate) struct ConnectionState {
     flush_waiters: Mutex<Vec<Waker>>,
     /// Flushes that somebody has waited for.
     flushes: AtomicU64,
-    /// Where the body that is being read goes, if not to hyper.
-    landing: Mutex<Option<Landing>>,
-    has_landing: AtomicBool,
+    /// Where the present body is read to, if not to hyper.
+    direct_read: Mutex<Option<SharedDirectRead>>,
+    has_direct_read: AtomicBool,
 }
 
 impl ConnectionState {
@@ -94,8 +94,8 @@ impl ConnectionState {
             flush_awaited: AtomicBool::new(false),
             flush_waiters: Mutex::default(),
             flushes: AtomicU64::new(0),
-            landing: Mutex::default(),
-            has_landing: AtomicBool::new(false),
+            direct_read: Mutex::default(),
+            has_direct_read: AtomicBool::new(false),
         })
     }
 
@@ -178,14 +178,14 @@ impl ConnectionState {
         }
     }
 
-    /// Has a body read straight to a place.
-    pub(crate) fn set_landing(&self, landing: Option<Landing>) {
-        self.has_landing.store(landing.is_some(), Ordering::Relaxed);
-        *landing::lock(&self.landing) = landing;
+    /// Has a body read straight into a buffer; None ends that.
+    pub(crate) fn set_direct_read(&self, direct_read: Option<SharedDirectRead>) {
+        self.has_direct_read.store(direct_read.is_some(), Ordering::Relaxed);
+        *direct_read::lock(&self.direct_read) = direct_read;
     }
 
-    pub(super) fn landing(&self) -> Option<Landing> {
-        if self.has_landing.load(Ordering::Relaxed) { landing::lock(&self.landing).clone() } else { None }
+    pub(super) fn direct_read(&self) -> Option<SharedDirectRead> {
+        if self.has_direct_read.load(Ordering::Relaxed) { direct_read::lock(&self.direct_read).clone() } else { None }
     }
 
     pub(crate) fn set_upgraded(&self) {
