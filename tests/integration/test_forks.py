@@ -200,7 +200,7 @@ def ask(server: ServerProcess, target: str, version: str = "1.1") -> object:
 
 
 sides = [
-    pytest.mark.parametrize("lane", ["plain", "coroutine", "thread"]),
+    pytest.mark.parametrize("where", ["plain", "coroutine", "thread"]),
     pytest.mark.parametrize("version", ["1.1", "2"]),
 ]
 
@@ -213,10 +213,10 @@ def on_all_sides(test):  # type: ignore[no-untyped-def]
 
 @on_all_sides
 def test_a_forked_child_has_no_socket_loop_or_signal_handler_of_the_servers(
-    server: ServerProcess, lane: str, version: str
+    server: ServerProcess, where: str, version: str
 ) -> None:
     for _ in range(3):
-        assert ask(server, f"/{lane}/report?port={server.port}", version) == {
+        assert ask(server, f"/{where}/report?port={server.port}", version) == {
             "has_loop": False,
             "asyncio_run": 42,
             "served": 0,
@@ -228,42 +228,44 @@ def test_a_forked_child_has_no_socket_loop_or_signal_handler_of_the_servers(
 
 
 @on_all_sides
-def test_a_forked_process_ends_when_it_is_terminated(server: ServerProcess, lane: str, version: str) -> None:
-    assert ask(server, f"/{lane}/terminate", version) == {"exitcode": -signal.SIGTERM, "alive": False}
+def test_a_forked_process_ends_when_it_is_terminated(server: ServerProcess, where: str, version: str) -> None:
+    assert ask(server, f"/{where}/terminate", version) == {"exitcode": -signal.SIGTERM, "alive": False}
 
 
 @on_all_sides
-def test_a_pool_of_forked_processes_works_and_ends_in_a_handler(server: ServerProcess, lane: str, version: str) -> None:
-    assert ask(server, f"/{lane}/pool", version) == [0, 1, 4, 9, 16]
+def test_a_pool_of_forked_processes_works_and_ends_in_a_handler(
+    server: ServerProcess, where: str, version: str
+) -> None:
+    assert ask(server, f"/{where}/pool", version) == [0, 1, 4, 9, 16]
 
 
 @on_all_sides
 @pytest.mark.parametrize(("kind", "code"), [("exit", 3), ("return", 0)])
 def test_a_child_that_comes_back_from_its_handler_ends(
-    server: ServerProcess, lane: str, version: str, kind: str, code: int
+    server: ServerProcess, where: str, version: str, kind: str, code: int
 ) -> None:
     # More than once: later requests run where they are cheapest, on the worker's own thread too.
     for _ in range(3):
-        assert ask(server, f"/{lane}/{kind}", version) == {"status": code}
+        assert ask(server, f"/{where}/{kind}", version) == {"status": code}
 
 
-@pytest.mark.parametrize("lane", ["callback", "task"])
+@pytest.mark.parametrize("where", ["callback", "task"])
 @pytest.mark.parametrize(("kind", "code"), [("exit", 3), ("return", 0)])
 def test_a_child_that_comes_back_from_a_callback_of_the_loop_ends(
-    server: ServerProcess, lane: str, kind: str, code: int
+    server: ServerProcess, where: str, kind: str, code: int
 ) -> None:
-    assert ask(server, f"/{lane}/{kind}", "1.1") == {"status": code}
+    assert ask(server, f"/{where}/{kind}", "1.1") == {"status": code}
     assert server.ask("/ok").text == "ok"
 
 
-@pytest.mark.parametrize("lane", ["plain", "coroutine"])
+@pytest.mark.parametrize("where", ["plain", "coroutine"])
 @pytest.mark.parametrize(("kind", "code"), [("exit", 3), ("return", 0)])
 def test_a_child_that_comes_back_from_a_websocket_callback_ends(
-    server: ServerProcess, lane: str, kind: str, code: int
+    server: ServerProcess, where: str, kind: str, code: int
 ) -> None:
     with server.wire() as wire:
         key = {"Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==", "Sec-WebSocket-Version": "13"}
-        wire.request("GET", f"/chat/{lane}", headers={"Connection": "Upgrade", "Upgrade": "websocket", **key})
+        wire.request("GET", f"/chat/{where}", headers={"Connection": "Upgrade", "Upgrade": "websocket", **key})
         assert wire.answer().status == 101
         for _ in range(3):
             wire.send(bytes([0x81, 0x80 | len(kind), 0, 0, 0, 0]) + kind.encode())
@@ -274,18 +276,18 @@ def test_a_child_that_comes_back_from_a_websocket_callback_ends(
 
 @on_all_sides
 def test_a_program_started_with_a_preexec_function_has_the_systems_signals(
-    server: ServerProcess, lane: str, version: str
+    server: ServerProcess, where: str, version: str
 ) -> None:
-    assert ask(server, f"/{lane}/preexec", version) == {"output": "True\n"}
+    assert ask(server, f"/{where}/preexec", version) == {"output": "True\n"}
 
 
-@pytest.mark.parametrize("lane", ["plain", "coroutine"])
+@pytest.mark.parametrize("where", ["plain", "coroutine"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
-def test_a_child_that_outlives_the_server_leaves_it_the_port(script: Path, lane: str, number: signal.Signals) -> None:
+def test_a_child_that_outlives_the_server_leaves_it_the_port(script: Path, where: str, number: signal.Signals) -> None:
     with ServerProcess(script, env={"LEAVE": "1"}) as server:
         server.wait_until_serving()
         with server.wire() as kept:
-            kept.request("GET", f"/{lane}/outlives")
+            kept.request("GET", f"/{where}/outlives")
             child = kept.answer().json()["pid"]
             try:
                 server.send_signal(number)
