@@ -61,7 +61,7 @@ async fn serve(mut streams: UnboundedReceiver<TcpStream>, answers: Rc<Answers>, 
                     .half_close(false)
                     .max_buf_size(BUFFER)
                     .serve_connection(TokioIo::new(stream), service);
-                // How a connection ends is its client's business: there is nobody to tell.
+                // An error ends this connection alone, and is not reported.
                 let _ = connection.await;
             }
             open.fetch_sub(1, Ordering::Relaxed);

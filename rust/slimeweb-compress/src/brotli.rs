@@ -75,7 +75,7 @@ impl Encoder for Brotli {
 
 impl Drop for Brotli {
     fn drop(&mut self) {
-        // The state frees nothing by itself. What it had not written yet is not finished first: nobody is there to read
+        // The state frees nothing by itself. Output that is pending is not flushed first: no client is there to read
         // it.
         BrotliEncoderDestroyInstance(&mut self.state);
     }

@@ -31,7 +31,7 @@ impl Encoder for Gzip {
             let rest = data.get(taken..).unwrap_or_default();
             let status =
                 self.0.compress_vec(rest, out, mode).map_err(|error| Error::codec(Coding::Gzip, error.to_string()))?;
-            // Room that is left says that there was nothing more to write.
+            // Where the buffer is not full there was nothing more to write.
             if status == Status::StreamEnd || (out.len() < out.capacity() && flush != Flush::Finish) {
                 return Ok(());
             }

@@ -8,8 +8,8 @@ use pyo3::types::PyBytes;
 use crate::coding::Coding;
 use crate::encoder::{self, Error, Flush};
 
-/// From how much work on the interpreter is let go, in bytes times level: below, letting go costs more than it gives
-/// others.
+/// From this much work on, in bytes times level, a thread detaches: below, detaching costs more than it gives other
+/// threads.
 const WORTH_DETACHING: u64 = 4 * 1024;
 
 /// Encodes one body as `coding`: `gzip`, `br` or `zstd`.

@@ -1,12 +1,12 @@
 //! How far back an encoder may look, which is what its memory depends on.
 //!
-//! Left to themselves, brotli takes windows of 4 MiB and zstd's highest levels 128 MiB with tables of several times that, for each
-//! body. A server has many bodies at once, and RFC 9659 lets clients refuse zstd windows beyond 8 MiB.
+//! Left to themselves, brotli takes windows of 4 MiB and zstd's highest levels 128 MiB with tables of several times
+//! that, for each body. A server has many bodies at once, and RFC 9659 lets clients refuse zstd windows beyond 8 MiB.
 
 /// For a stream, as a power of two: it may stay open for hours, and there may be thousands.
 pub const STREAM_BITS: u32 = 16;
 
-/// At most, for a body whose length is known, as a power of two: it is compressed in one go and its memory given back.
+/// At most, for a body whose length is known, as a power of two: it is compressed in one call and its memory freed.
 pub const WHOLE_BITS: u32 = 20;
 
 /// The smallest that is worth asking for, as a power of two.

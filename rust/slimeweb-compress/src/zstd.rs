@@ -38,7 +38,7 @@ impl Encoder for Zstd {
             let position = out.len();
             let mut room = OutBuffer::around_pos(out, position);
             let left = self.0.compress_stream2(&mut room, &mut input, directive).map_err(failed)?;
-            // On the way to a flush or an end, the library says what it still holds; else only the input tells.
+            // For a flush or an end the library returns what it still holds; else only the input counts.
             let complete = if flush == Flush::None { input.pos() == data.len() } else { left == 0 };
             if complete {
                 return Ok(());

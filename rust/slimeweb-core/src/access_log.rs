@@ -126,7 +126,7 @@ impl AccessLog {
 }
 
 fn run(receiver: Receiver<Option<Access>>, write: &Py<PyAny>, ending: Sender<()>) {
-    // A mutex only so that the borrow may cross `detach`; nobody else has it.
+    // A mutex only so that the borrow may cross `detach`; it is never contended.
     let receiver = Mutex::new(receiver);
     Python::attach(|py| {
         while let Some(line) = py.detach(|| receiver.lock().recv().ok().flatten()) {

@@ -79,7 +79,7 @@ impl Member {
     }
 }
 
-/// A copy of a mapping that nobody else holds.
+/// A copy of a mapping, not shared with anything else.
 pub(crate) fn frozen(mapping: &Bound<'_, PyMapping>) -> PyResult<Py<PyDict>> {
     let dict = PyDict::new(mapping.py());
     dict.update(mapping)?;

@@ -1,6 +1,6 @@
 //! What an application sets on a request or a response: an instance dictionary, made when the first attribute is set.
 //!
-//! It stands in for the one that pyo3 would give a class with `dict`, for two reasons. CPython 3.11 and 3.12 make that
+//! It replaces the one that pyo3 would give a class with `dict`, for two reasons. CPython 3.11 and 3.12 make that
 //! one for every object, between showing the object to the garbage collector and letting pyo3 write what is in it: the
 //! allocation may start a collection, which then traverses an object that is all zeros. And pyo3 0.28, the last for
 //! 3.13t, never frees it.
@@ -69,7 +69,7 @@ impl Attributes {
     }
 
     /// Sets the attribute `name` of `object`, to which these belong, or deletes it where there is no `value`.
-    /// `AttributeError` where its type has a say in it, as it has for what is read only.
+    /// `AttributeError` where its type refuses, as it does for read-only attributes.
     pub(crate) fn set(
         &self,
         object: &Bound<'_, PyAny>,

@@ -81,7 +81,7 @@ impl HandlerCoroutine {
         outcome: PyResult<CoroutineResult<'py>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         if guarded::is_child() {
-            // A child has no event loop that could go on with what the handler waits for.
+            // A child has no event loop that could resume the handler.
             guarded::end_child(
                 py,
                 match outcome {
@@ -165,7 +165,7 @@ impl HandlerCoroutine {
         self.inner.bind(py).call_method0(intern!(py, "close")).map(drop)
     }
 
-    /// Its name, frame, code and the like, for those who show tasks: the handler's own.
+    /// Name, frame, code and the like of the handler, for tools that show tasks.
     fn __getattr__<'py>(&self, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
         self.inner.bind(name.py()).getattr(name)
     }

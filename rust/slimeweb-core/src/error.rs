@@ -21,7 +21,7 @@ pub(crate) fn disconnected() -> PyErr {
     ClientDisconnected::new_err("the client has closed the connection")
 }
 
-/// What becomes a response with that status when nobody catches it.
+/// What becomes a response with that status unless it is caught.
 pub(crate) fn http_error(status: StatusCode, detail: String) -> PyErr {
     HttpError::new_err((status.as_u16(), detail))
 }
@@ -51,7 +51,7 @@ pub(crate) fn json_error(error: DecodeError) -> PyErr {
     }
 }
 
-/// Says in the log what could not be done, and why, in the system's words.
+/// Logs what could not be done, with the system's reason.
 pub(crate) fn log_system(py: Python<'_>, what: &str, reason: &str) {
     let said = || {
         let logger = py.import("logging")?.call_method1("getLogger", ("slimeweb",))?;

@@ -1,8 +1,8 @@
-//! Calls into Python that may not come back: the process ends meanwhile, or is a child that was forked in the call.
+//! Calls into Python that may not return: the process ends meanwhile, or is a child that was forked in the call.
 //!
-//! CPython before 3.14 ends a thread that still wants to run when the interpreter has been finalised by `pthread_exit`, which unwinds the
-//! thread's stack. Rust's frames cannot be unwound that way: the process would abort. A guard in the frame right above Python's
-//! keeps such a thread where it is, as 3.14 does by itself.
+//! CPython before 3.14 ends a thread that still wants to run when the interpreter has been finalised by `pthread_exit`,
+//! which unwinds the thread's stack. Rust's frames cannot be unwound that way: the process would abort. A guard in the
+//! frame right above Python's keeps such a thread where it is, as 3.14 does by itself.
 
 use std::cell::Cell;
 use std::os::raw::c_int;
@@ -16,7 +16,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 thread_local! {
-    /// This thread is what a fork has left of the server's: there is nobody to answer to.
+    /// This thread is the only one left of the server's in a forked child: it has no client.
     static IS_CHILD: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -47,7 +47,8 @@ pub(crate) fn call<'py, const N: usize>(
         ) -> *mut ffi::PyObject;
     }
     let hang = Hang;
-    // SAFETY: attached; callable and arguments are alive, borrowed from the caller's. A new reference, or NULL with an exception set.
+    // SAFETY: attached; callable and arguments are alive, borrowed from the caller's. A new reference, or NULL with an
+    // exception set.
     let result = unsafe { PyObject_Vectorcall(callable.as_ptr(), args.as_ptr(), N, ptr::null_mut()) };
     std::mem::forget(hang);
     // SAFETY: as above.
@@ -111,7 +112,7 @@ pub(crate) fn is_child() -> bool {
     IS_CHILD.get()
 }
 
-/// Ends a child that has come back from the handler that forked it, with the exit code that a program would have.
+/// Ends a child that has returned from the handler that forked it, with the exit code that a program would have.
 #[cold]
 pub(crate) fn end_child(py: Python<'_>, error: Option<PyErr>) -> ! {
     let code = match error {

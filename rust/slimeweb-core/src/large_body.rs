@@ -21,10 +21,10 @@ use crate::worker::Workers;
 
 /// Lengths that are worth it, in bytes. A larger body would claim much memory before any of it has come.
 const DIRECT_LENGTHS: std::ops::RangeInclusive<u64> = 256 * 1024..=16 * 1024 * 1024;
-/// How long to wait for the object. A thread that does not come back to its loop so soon is kept by a handler.
+/// How long to wait for the object. A thread that does not return to its loop within this is blocked by a handler.
 const OBJECT_TIMEOUT: Duration = Duration::from_millis(5);
 
-/// A `bytes` object that is still being written, and that nobody else knows.
+/// A `bytes` object that is still being written, and that nothing else refers to.
 pub(crate) struct Buffer {
     object: Py<PyBytes>,
     start: *mut u8,
@@ -35,7 +35,7 @@ pub(crate) struct Buffer {
 
 impl BodyBuffer for Buffer {
     fn bytes(&mut self) -> &mut [MaybeUninit<u8>] {
-        // SAFETY: the object has that many bytes there, and nobody else looks at them.
+        // SAFETY: the object has that many bytes there, and nothing else reads them.
         unsafe { std::slice::from_raw_parts_mut(self.start.cast(), self.length) }
     }
 
@@ -44,8 +44,8 @@ impl BodyBuffer for Buffer {
     }
 }
 
-// SAFETY: `start` points into `object`, which lives as long and does not move. Until all of it has been written nobody
-// else has it, and writing to it takes `&mut self`.
+// SAFETY: `start` points into `object`, which lives as long and does not move. Until all of it has been written nothing
+// else refers to it, and writing to it takes `&mut self`.
 unsafe impl Send for Buffer {}
 
 impl Buffer {
@@ -74,7 +74,7 @@ pub(crate) fn concatenated<'py>(py: Python<'py>, pieces: &[Bytes]) -> PyResult<B
     Ok(buffer.object.into_bound(py))
 }
 
-/// A buffer for all of a body, where that is worth it and can be had soon.
+/// A buffer for all of a body, where its length is worth it and the object can be made within OBJECT_TIMEOUT.
 pub(crate) async fn buffer_for(body: &RequestBody, limit: u64, workers: &Workers, worker_id: usize) -> Option<Buffer> {
     let length = body.content_length().filter(|length| DIRECT_LENGTHS.contains(length) && *length <= limit)?;
     let length = usize::try_from(length).ok()?;

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 
 /// A Python object that is made when it is first asked for.
 ///
-/// Threads that ask at the same time may each make one: the first one's stays, and all get that. So nobody waits for
+/// Threads that ask at the same time may each make one: the first one is kept, and all get that. So no thread waits for
 /// another thread's Python, and none has to detach, which is what pyo3's `PyOnceLock` does and most of what it costs.
 pub(crate) struct Lazy<T>(OnceLock<Py<T>>);
 
@@ -36,7 +36,7 @@ impl<T> Lazy<T> {
             return Ok(object.bind(py));
         }
         let made = make()?.unbind();
-        // Waits for no more than another thread's store.
+        // Waits at most for another thread's store.
         Ok(self.0.get_or_init(|| made).bind(py))
     }
 }

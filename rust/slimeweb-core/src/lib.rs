@@ -74,7 +74,7 @@ mod _core {
     use super::*;
     use pyo3::types::PyBytes;
 
-    /// Says, for as long as it is entered, that the calling thread waits for a client: `with waiting_for_client(): …`.
+    /// Marks the calling thread, for as long as it is entered, as waiting for a client: `with waiting_for_client(): …`.
     ///
     /// The thread does not count for `pool_threads` meanwhile, and a worker's connections are served by another one. To
     /// be left by the thread that has entered it.

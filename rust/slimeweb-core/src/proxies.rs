@@ -1,4 +1,4 @@
-//! Who the client is when a proxy stands in between: its word counts only where it is trusted.
+//! The client's address and scheme behind a proxy, whose fields are used only where it is trusted.
 
 use std::net::IpAddr;
 
@@ -68,7 +68,7 @@ impl TrustedProxies {
             if hop.is_empty() {
                 continue;
             }
-            // What is no address ends the walk: who stands before it is hearsay.
+            // What is no address ends the search: entries before it cannot be trusted.
             let Some(address) = std::str::from_utf8(hop).ok().and_then(hop_address) else { break };
             client = address.to_string();
             if !self.trusts(address) {
@@ -89,7 +89,7 @@ impl TrustedProxies {
     }
 }
 
-/// The scheme that the client used: of several, the first, since each proxy appends the one that it was asked by.
+/// The scheme that the client used: of several, the first, since each proxy appends the one that it received.
 fn forwarded_scheme(headers: &HeaderMap) -> Option<&'static str> {
     let values = headers.get_all("x-forwarded-proto").into_iter();
     let mut schemes = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);

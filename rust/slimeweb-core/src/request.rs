@@ -78,7 +78,7 @@ impl SlimeRequest {
         Self(context)
     }
 
-    /// Lets go of uploads that no handler has saved.
+    /// Deletes uploads that no handler has saved.
     pub(crate) fn release(&self, py: Python<'_>) {
         let payload = match &self.payload {
             RequestPayload::Expected(expected) => expected.get(),

@@ -146,7 +146,7 @@ pub(crate) fn start(py: Python<'_>, context: Box<RequestContext>, asyncio_loop: 
     }
 }
 
-/// Turns what a handler returned or raised into the reply, and lets go of the request's files.
+/// Turns what a handler returned or raised into the reply, and deletes the request's files.
 pub(crate) fn finish(
     request: &Bound<'_, SlimeRequest>,
     response: &Bound<'_, SlimeResponse>,

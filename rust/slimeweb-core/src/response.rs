@@ -212,7 +212,7 @@ impl SlimeResponse {
         Ok(())
     }
 
-    /// A field that is to be sent; none where it is the server's own business, which the log is told.
+    /// A field that is to be sent; none where the server sets it itself, which is logged.
     fn field(
         &self,
         call: &str,
@@ -239,7 +239,7 @@ impl SlimeResponse {
         Ok(Some((name, value)))
     }
 
-    /// Tells the log of a field that is not sent.
+    /// Logs a field that is not sent.
     #[cold]
     fn log_dropped(&self, py: Python<'_>, name: &HeaderName, value: &HeaderValue, reason: &str) -> PyResult<()> {
         let head = &self.request.get().head;
@@ -251,7 +251,7 @@ impl SlimeResponse {
         Ok(())
     }
 
-    /// Tells the log of a Content-Length that is not that of the body. The server drops it.
+    /// Logs a Content-Length that is not that of the body. The server drops it.
     #[cold]
     fn check_length(&self, py: Python<'_>, headers: &HeaderMap, size: usize) {
         for value in headers.get_all(CONTENT_LENGTH) {
@@ -432,7 +432,7 @@ impl SlimeResponse {
             ResponseBody::Empty => head(status.unwrap_or(StatusCode::NO_CONTENT), headers, Body::empty()),
             ResponseBody::StaticFile(body) => head(status.unwrap_or(StatusCode::OK), headers, body),
             ResponseBody::Unset => {
-                // The handler said nothing about a body: no status either means there is none to have.
+                // The handler has set no body; without a status either, the response has none.
                 head(status.unwrap_or(StatusCode::NO_CONTENT), headers, Body::empty())
             }
             ResponseBody::File(path) => {
@@ -468,7 +468,7 @@ impl SlimeResponse {
         };
         let sender = self.take_reply();
         if let Some(sender) = sender {
-            // The connection may be gone; then there is nobody left to answer.
+            // The connection may be gone; then the reply is dropped.
             let _ = sender.send(reply);
         }
     }
@@ -622,7 +622,7 @@ fn is_model(value: &Bound<'_, PyAny>) -> PyResult<bool> {
 #[cold]
 fn unusable(value: &Bound<'_, PyAny>) -> PyErr {
     let advice = if value.hasattr(intern!(value.py(), "cr_await")).unwrap_or(false) {
-        // Nobody awaits it any more, which Python would complain of.
+        // It is not awaited any more, which Python would warn of.
         if let Err(error) = value.call_method0(intern!(value.py(), "close")) {
             error.write_unraisable(value.py(), Some(value));
         }
@@ -889,7 +889,7 @@ impl SlimeResponse {
         }
     }
 
-    /// Cuts a body that has been started, so that the client can tell that it is incomplete. Before that it does
+    /// Aborts a body that has been started, so that the client sees that it is incomplete. Before that it does
     /// nothing.
     pub(crate) fn abort(&self) {
         if let ResponseBody::Writer(writer) = &self.state.lock().body
@@ -915,7 +915,7 @@ impl SlimeResponse {
     /// Answers 101 once the handler returns, and gives the connection to `protocol` (RFC 9110, section 7.8).
     ///
     /// `headers` are those of the 101, `Upgrade` among them; `Connection` is added. A protocol that does not get the
-    /// connection after all hears `connection_lost`, and nothing else.
+    /// connection after all gets `connection_lost`, and nothing else.
     #[pyo3(signature = (protocol, headers=None))]
     fn switch_protocol(&self, protocol: Py<PyAny>, headers: Option<Vec<(String, String)>>) -> PyResult<()> {
         let fields = headers
@@ -924,7 +924,7 @@ impl SlimeResponse {
             .map(|(name, value)| Ok((header_name(name)?, header_value(name, value)?)))
             .collect::<PyResult<Vec<_>>>()?;
         let request = self.request.get();
-        // From here on it hears of its end, whatever becomes of the response.
+        // From here on `connection_lost` is called on it, whatever becomes of the response.
         let candidate = Candidate::new(protocol, Arc::clone(&request.app), request.worker_id);
         if !request.can_switch() {
             drop(candidate);

@@ -127,7 +127,8 @@ impl Server {
         let count = settings.workers.max(1);
         let list = (0..count).map(|_| Worker::new()).collect::<std::io::Result<Vec<_>>>()?;
         // Twice the workers keeps the cores busy; the pool grows by itself when its threads block.
-        let pool = Pool::new(count * 2, settings.pool_threads, settings.worker_queue_size, settings.pool_rest()?);
+        let pool =
+            Pool::new(count * 2, settings.pool_threads, settings.worker_queue_size, settings.pool_idle_timeout()?);
         Ok(Self {
             app,
             addresses: vec![listener.address().clone()],
@@ -177,7 +178,7 @@ impl Server {
     ) -> PyResult<()> {
         let settings = &self.settings;
         let access = access.map(AccessLog::start).transpose()?.map(Arc::new);
-        // What they answer has no route, and says so.
+        // What they answer has no route.
         let unrouted = |route: CompiledRoute| CompiledRoute { pattern: String::new(), ..route };
         let (fallback, files) = (fallback.map(unrouted), files.map(unrouted));
         let uploads = Arc::new(UploadDir::new(settings.upload_dir.clone()));

@@ -249,7 +249,7 @@ impl PythonService {
         body: RequestBody,
         connection: Arc<ConnectionInfo>,
     ) -> ResponseFuture {
-        // Of CONNECT there is no body, and of the rest no more is wanted.
+        // CONNECT has no body, and others' are not read.
         drop(body);
         let detail = match (&head.method, head.uri.path()) {
             (&Method::OPTIONS, "*") => {
@@ -319,7 +319,7 @@ impl PythonService {
                 return;
             }
             loop {
-                // Room first: what nobody takes is not read.
+                // The permit first: nothing is read that the handler does not take.
                 let Ok(permit) = sender.reserve().await else { break };
                 match body.chunk().await {
                     Some(piece) => {
@@ -340,7 +340,8 @@ impl PythonService {
         Arriving { receiver, begin }
     }
 
-    /// The file that a static route has for a request, if one has any. An error says that it cannot be known for now.
+    /// The file that a static route has for a request, if one has any. An error where that cannot be determined for
+    /// now.
     async fn file(&self, head: &http::request::Parts) -> std::io::Result<Option<Response<Body>>> {
         for (mount, fields) in &self.app.mounts {
             if let Some(mut response) = mount.serve(&head.method, &head.headers, &head.uri).await? {
@@ -543,7 +544,7 @@ async fn send_file(file: FileReply) -> Response<Body> {
             if !is_selected {
                 response.headers_mut().remove(ACCEPT_RANGES);
             }
-            // A status of the handler's own stands, unless the request asked for a part or for news.
+            // A status that the handler has set is kept, unless the request is for a range or conditional.
             if response.status() == StatusCode::OK {
                 *response.status_mut() = status;
             }
@@ -562,7 +563,7 @@ async fn send_file(file: FileReply) -> Response<Body> {
     }
 }
 
-/// Says in the log why a file was not sent.
+/// Logs why a file was not sent.
 fn log_unread(
     app: &CompiledApp,
     worker_id: usize,
@@ -576,7 +577,7 @@ fn log_unread(
     app.workers.call_in_loop(worker_id, move |py| error::log_system(py, &what, &reason));
 }
 
-/// What a 503 says when there is no thread to be had.
+/// The body of a 503 for a request that no thread is free for.
 pub(crate) const OVERLOADED: &str = "Service Unavailable: too many requests are waiting";
 
 /// The answer when there is no thread to be had.

@@ -57,7 +57,7 @@ impl Settings {
         }
     }
 
-    pub(crate) fn pool_rest(&self) -> PyResult<Duration> {
+    pub(crate) fn pool_idle_timeout(&self) -> PyResult<Duration> {
         seconds("pool_idle_timeout", self.pool_idle_timeout)
     }
 

@@ -121,7 +121,7 @@ impl UpgradedConnection {
         out.buffer.extend_from_slice(data);
         if out.buffer.len() > out.high && !out.paused {
             out.paused = true;
-            // Under the lock: whoever resumes posts after this.
+            // Under the lock: `resume_writing` is posted after this.
             self.call_protocol(|_, protocol| protocol.call_method0(intern!(protocol.py(), "pause_writing")).map(drop));
         }
         drop(out);
@@ -275,7 +275,7 @@ struct LossNotice {
 }
 
 impl LossNotice {
-    /// Waits until the protocol has been told, so that a server that stops waits as well.
+    /// Waits until `connection_lost` has returned, so that a server that stops waits for it as well.
     async fn send(mut self, error: Option<std::io::Error>) {
         let told = self.post(error);
         let _ = tokio::time::timeout(LINGER_TIME, told).await;
@@ -293,7 +293,7 @@ impl LossNotice {
             });
             let told = protocol.call_method1(intern!(py, "connection_lost"), (reason,));
             upgraded.forget_protocol();
-            // Nobody waits where the worker has ended before.
+            // The receiver is gone where the worker has ended before.
             let _ = sender.send(());
             told.map(drop)
         });

@@ -9,7 +9,7 @@ use crate::error::FormError;
 
 pub(crate) type Pairs = Vec<(String, String)>;
 
-/// A query string. What is not UTF-8 reads as U+FFFD: a link somebody else made must not break a page.
+/// A query string. What is not UTF-8 reads as U+FFFD: a link from elsewhere must not break a page.
 pub(crate) fn query(input: &str) -> form_urlencoded::Parse<'_> {
     form_urlencoded::parse(input.as_bytes())
 }

@@ -45,12 +45,12 @@ pub(crate) struct BodyWriter {
 #[derive(Default)]
 struct Drainers {
     futures: Mutex<Vec<Py<PyAny>>>,
-    /// The sender will say when there is room.
+    /// The sender calls back when there is room.
     armed: AtomicBool,
 }
 
 impl Drainers {
-    /// Adds a future, and lets go of those that nobody waits for any more.
+    /// Adds a future, and drops those that are not awaited any more.
     fn add(&self, py: Python<'_>, future: &Bound<'_, PyAny>) -> PyResult<()> {
         let mut waiting = std::mem::take(&mut *self.futures.lock());
         // No lock is held meanwhile, since that is Python.
@@ -176,10 +176,10 @@ impl BodyWriter {
         if let Some(filters) = self.filters.get() {
             let guard = filters.lock(py);
             match guard.encode(py, &[], Last::Finish) {
-                // The client may have left: then there is nobody to send the rest to.
+                // The client may have left: then the rest is dropped.
                 Ok(tail) => drop(self.sender.send_last(tail)),
                 Err(error) => {
-                    // Without its end the body is not what it says it is.
+                    // Without its end the body is incomplete.
                     self.sender.abort();
                     return Err(error);
                 }
@@ -217,7 +217,7 @@ impl BodyWriter {
             return Err(PyRuntimeError::new_err("the body has not been started: call start() before the first write"));
         }
         if self.stopped.load(Ordering::Acquire) {
-            // To the handler it is as if the client had left.
+            // For the handler it is as if the client had left.
             return Err(disconnected());
         }
         if self.closed.load(Ordering::Acquire) {
@@ -312,8 +312,7 @@ impl BodyWriter {
         let Some(sender) = response.get().take_reply() else {
             return Err(PyRuntimeError::new_err("the response has been sent already"));
         };
-        // A coroutine that works on the answer is cancelled when the client leaves; a thread learns it from its next
-        // write.
+        // A coroutine is cancelled when the client leaves; a thread gets an error from its next write.
         if request.get().route.is_async {
             this.sender.on_closed(this.cancellation(py));
         }
@@ -365,7 +364,7 @@ impl BodyWriter {
             let (app, worker_id, waiting) = (Arc::clone(&request.app), request.worker_id, Arc::clone(&self.waiting));
             self.sender.on_room(Box::new(move || {
                 app.workers.call_in_loop(worker_id, move |py| {
-                    // Whoever adds one from here on asks the sender anew.
+                    // A future that is added from here on registers anew.
                     waiting.armed.store(false, Ordering::Release);
                     waiting.resolve(py);
                 });
@@ -383,7 +382,7 @@ impl BodyWriter {
     }
 
     /// Ends the body because the server is about to: the client sees a complete answer, a coroutine handler is
-    /// cancelled, and whoever writes afterwards gets `ClientDisconnected`. For bodies without an end of their own, such
+    /// cancelled, and later writes raise `ClientDisconnected`. For bodies without an end of their own, such
     /// as event streams. Does nothing to a body that has not been started, or has been ended.
     fn stop(&self, py: Python<'_>) -> PyResult<()> {
         if !self.has_started() || self.closed.load(Ordering::Acquire) {

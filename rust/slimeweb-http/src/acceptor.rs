@@ -174,7 +174,7 @@ impl AcceptLoop {
         }
     }
 
-    /// Takes what has been connected by now: the system resets what nobody has accepted when the listener is closed,
+    /// Accepts the connections in the backlog: the system resets those when the listener is closed,
     /// and with it requests that have been sent already.
     async fn finish(&self, balancer: &Balancer) {
         while let Ok(room) = Arc::clone(&balancer.room).try_acquire_owned() {

@@ -52,7 +52,8 @@ impl Error {
     }
 }
 
-/// Whether the system has run out of something that is free again later: file descriptors (of the process or of all), memory.
+/// Whether the system has run out of something that is free again later: file descriptors (of the process or of all),
+/// memory.
 #[must_use]
 pub fn is_exhausted(error: &io::Error) -> bool {
     #[cfg(unix)]
@@ -86,7 +87,8 @@ pub enum BodyError {
     /// The client went away.
     #[error("the client disconnected")]
     Disconnected,
-    /// The source of a response body gave up; the connection is cut so that the client can tell.
+    /// The source of a response body has been aborted; the connection is closed so that the client sees that it is
+    /// incomplete.
     #[error("the response body was aborted")]
     Aborted,
     /// A file that is being sent could not be read on.

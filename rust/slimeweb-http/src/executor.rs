@@ -62,7 +62,7 @@ pub struct Spawner(Arc<Tasks>);
 #[derive(Default)]
 struct Tasks {
     queue: Mutex<Queue>,
-    /// The tasks that have not ended, so that they can be ended.
+    /// The tasks that have not ended, so that they can be cancelled.
     alive: Mutex<Slab<Waker>>,
     /// Set under the lock of `alive`.
     cancelled: AtomicBool,
@@ -307,7 +307,7 @@ fn wake_driver(mut queue: MutexGuard<'_, Queue>) {
 }
 
 pin_project_lite::pin_project! {
-    /// A future that is in the list of those alive. An async block would have room for it twice.
+    /// A future that is in the list of those alive. An async block would reserve room for it twice.
     struct Task<F> {
         #[pin]
         future: F,
@@ -323,7 +323,7 @@ impl<F: Future<Output = ()>> Future for Task<F> {
     }
 }
 
-/// A task's place among those alive.
+/// A task's entry among those alive.
 struct Listed {
     tasks: Arc<Tasks>,
     key: usize,

@@ -29,7 +29,7 @@ impl MethodKind {
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
-/// Bit n: a name of n bytes may be one that this module looks after. Spares most responses the comparisons.
+/// Bit n: a name of n bytes may be one that this module handles. Saves most responses the comparisons.
 const LENGTHS: u32 = 1 << "te".len()
     | 1 << "upgrade".len()
     | 1 << "connection".len()
@@ -45,7 +45,7 @@ fn may_frame(name: &HeaderName) -> bool {
 /// Takes the content from a response that may have none, and makes its fields true: a Content-Length is that of the
 /// body, fields that are between two hops (RFC 9110, section 7.6.1) go.
 ///
-/// Gives the bytes that the body has to have where that is to be seen to while it is sent: for a stream with a
+/// Returns the bytes that the body has to have where that has to be checked while it is sent: for a stream with a
 /// Content-Length.
 pub(crate) fn finalize(response: &mut Response<Body>, method_kind: MethodKind, multiplexed: bool) -> Option<u64> {
     let has_content = method_kind == MethodKind::Other && !is_without_content(response.status());

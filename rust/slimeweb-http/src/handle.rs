@@ -115,7 +115,7 @@ async fn reached(phase: &mut watch::Receiver<Phase>, goal: Phase) {
     let _ = phase.wait_for(|phase| *phase >= goal).await;
 }
 
-/// Held by each thread of a server while it runs: `wait` waits until all are dropped. Says when to stop.
+/// Held by each thread of a server while it runs: `wait` waits until all are dropped. Resolves when to stop.
 #[derive(Debug, Clone)]
 pub(crate) struct ShutdownGuard {
     phase: watch::Receiver<Phase>,

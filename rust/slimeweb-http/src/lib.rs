@@ -3,7 +3,7 @@
 //! - [`Listener`], [`TlsConfig`], [`Limits`]: what a server is given;
 //! - [`Server`] and [`ServerHandle`]: start a server, and stop it;
 //! - [`Executor`]: runs a worker's tasks, on whichever thread drives it;
-//! - [`Service`], [`Exchange`], [`RequestBody`], [`Collected`], [`Body`]: what stands between a request and its answer;
+//! - [`Service`], [`Exchange`], [`RequestBody`], [`Collected`], [`Body`]: a request, and its response;
 //! - [`router`], [`multipart`], [`files`]: tools for a service;
 //! - `conn`: validates the bytes of each connection for what hyper lets pass (RFC 9112), and records when they came.
 //!

@@ -68,7 +68,8 @@ fn bind_tcp(host: &str, port: u16) -> io::Result<Listener> {
 
 fn listen_tcp(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // Without it a restart has to wait for the old connections' TIME_WAIT. On Windows it means something else: stealing the port.
+    // Without it a restart has to wait for the old connections' TIME_WAIT. On Windows it means something else: stealing
+    // the port.
     #[cfg(not(windows))]
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
@@ -117,7 +118,7 @@ fn bind_unix(path: &std::path::Path, mode: Option<u32>) -> io::Result<Listener> 
         match UnixStream::connect(path) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            // Somebody answers, or at least may.
+            // The socket is in use, or may be.
             Ok(_) | Err(_) => return Err(io::ErrorKind::AddrInUse.into()),
         }
     }
@@ -125,7 +126,7 @@ fn bind_unix(path: &std::path::Path, mode: Option<u32>) -> io::Result<Listener> 
     socket.bind(&socket2::SockAddr::unix(path)?)?;
     let file = SocketFile::new(path)?;
     if let Some(mode) = mode {
-        // Before it listens: until then nobody can connect, whatever the umask allows.
+        // Before it listens: until then no client can connect, whatever the umask allows.
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
     }
     socket.listen(BACKLOG)?;

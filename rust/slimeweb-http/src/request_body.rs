@@ -18,8 +18,8 @@ use crate::collected::{Collected, Collector};
 use crate::conn::{BodyBuffer, ConnectionState, DirectRead, lock};
 use crate::error::BodyError;
 
-/// For how long a body is read that nobody wants, altogether and between two pieces, so that a client that sends on
-/// gets to read the answer: what nginx calls a lingering close.
+/// How long a body is read and discarded, in all and between two pieces, so that a client that goes on sending can read
+/// the answer (nginx's lingering close).
 const DISCARD_TIME: Duration = Duration::from_secs(30);
 const DISCARD_PAUSE: Duration = Duration::from_secs(2);
 
@@ -42,7 +42,7 @@ impl Drop for DirectReadGuard {
     }
 }
 
-/// A request body that is still on its way.
+/// A request body that is still being received.
 pub struct RequestBody {
     source: Option<Incoming>,
     length: Option<u64>,
@@ -108,7 +108,7 @@ impl RequestBody {
         }
     }
 
-    /// Says on which connection this is the body of the request of that index, over HTTP/1.1.
+    /// Sets the HTTP/1.1 connection, and the index of the request on it, whose body this is.
     pub(crate) fn set_connection(&mut self, state: &Arc<ConnectionState>, index: u64) {
         if self.length.is_some_and(|length| length >= MIN_DIRECT_LENGTH) {
             self.connection = Some((Arc::clone(state), index));
@@ -271,7 +271,7 @@ impl RequestBody {
 
 /// What has not been read when it is dropped is read on in the background and forgotten, for at most 30 seconds and
 /// while the client does not pause for 2, so that a client that sends on gets to read the answer, and can use the
-/// connection again. A client that waits for a 100 is not asked for anything.
+/// connection again. To a client that waits for a 100 none is sent.
 impl Drop for RequestBody {
     fn drop(&mut self) {
         let Some(source) = self.source.take().filter(|_| self.is_coming && !self.discarded) else { return };

@@ -117,7 +117,7 @@ fn accept(listeners: Vec<Listener>, balancer: Balancer, guard: ShutdownGuard) ->
     let run = move || match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => {
             let _ = ready.send(Ok(()));
-            // What fails here, fails for want of file descriptors, before anything is served.
+            // It fails only where file descriptors are exhausted, before anything is served.
             let _ = runtime.block_on(acceptor::run(listeners, balancer, guard));
         }
         Err(error) => {

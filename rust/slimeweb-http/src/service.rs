@@ -41,14 +41,14 @@ pub trait Service: Send + Sync + 'static {
         Box::pin(std::future::ready(plain(status, explanation)))
     }
 
-    /// Hears of an answer that the server gave without a request: what came was none, or too large for one, or too
+    /// Called after a response that the server sent without a request: for a head that was malformed, too large or too
     /// slow. `size` is the bytes of its body, 0 where the client has not taken it.
     fn answered(self: &Arc<Self>, connection: &ConnectionInfo, status: StatusCode, size: u64) {
         let _ = (connection, status, size);
     }
 
-    /// Hears, from time to time, that connections cannot be accepted, such as for want of file descriptors. They wait
-    /// in the system's backlog, and are accepted as soon as that is possible.
+    /// Called, at intervals, while connections cannot be accepted, such as for want of file descriptors. They wait in
+    /// the system's backlog, and are accepted as soon as that is possible.
     fn accept_failed(self: &Arc<Self>, error: &io::Error) {
         let _ = error;
     }

@@ -40,7 +40,7 @@ impl<S: Service> WorkerContext<S> {
     }
 }
 
-/// The worker's HTTP connections, for whoever has to close them.
+/// The worker's HTTP connections, so that they can be closed.
 #[derive(Debug, Default)]
 pub(crate) struct ConnectionRegistry {
     entries: Mutex<HashMap<u64, Entry>>,

@@ -60,14 +60,14 @@ impl Message {
     }
 }
 
-/// What a peer has said.
+/// What has been decoded of a peer's frames.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decoded {
     /// A whole message.
     Message(Message),
     /// To be answered by a pong with the same payload.
     Ping(Vec<u8>),
-    /// The answer to a ping, or a sign of life.
+    /// The answer to a ping, or an unsolicited pong.
     Pong(Vec<u8>),
     /// The peer sends nothing after this; without a code where it gave none.
     Close(Option<Close>),

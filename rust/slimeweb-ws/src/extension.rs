@@ -6,7 +6,7 @@ const NAME: &str = "permessage-deflate";
 /// The longest list of offers that is read, in bytes.
 const MOST: usize = 4096;
 
-/// What this server wants of compression.
+/// How this server negotiates compression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NegotiationOptions {
     /// Whether each direction may refer back to earlier messages where the client agrees: smaller messages, for some

@@ -21,7 +21,7 @@ pub enum Opcode {
     Close,
     /// To be answered by a pong with the same payload.
     Ping,
-    /// The answer to a ping, or a sign of life.
+    /// The answer to a ping, or an unsolicited pong.
     Pong,
 }
 

@@ -304,7 +304,7 @@ class WorkerHandle:
 
 @final
 class Handle:
-    """A call to come, as `asyncio.Handle` is one."""
+    """A scheduled call, like `asyncio.Handle`."""
 
     def cancel(self) -> None: ...
     def cancelled(self) -> bool: ...

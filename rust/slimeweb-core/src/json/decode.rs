@@ -56,7 +56,7 @@ pub(crate) fn loads<'py>(py: Python<'py>, data: &[u8]) -> Result<Bound<'py, PyAn
     })
 }
 
-/// What ends decoding early; boxed, so that the way that succeeds moves one word.
+/// What ends decoding early; boxed, so that success moves one word.
 enum DecodeFailure {
     Json(JsonErrorType, usize),
     Limit(String, usize),
@@ -153,7 +153,7 @@ impl<'j, 'py> Decoder<'j, 'py> {
                 "a number too large for a float; send it as a string".to_owned(),
                 start,
             ))),
-            // Without a big-integer crate, that is all jiter can say of an integer past 64 bits.
+            // Without a big-integer crate, jiter reports no more of an integer past 64 bits.
             Err(error) if error.error_type == JiterErrorType::JsonError(JsonErrorType::NumberOutOfRange) => {
                 self.big_integer(first, start)
             }

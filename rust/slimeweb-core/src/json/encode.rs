@@ -222,7 +222,7 @@ impl<'py> Encoder<'_, 'py> {
 
     /// What JSON has no form for, unless `default` knows one.
     fn other(&mut self, value: &Bound<'_, PyAny>, depth: usize) -> EncodeResult {
-        // Counts as a level: a `default` that returns its argument would go on for ever.
+        // Counts as a level: a `default` that returns its argument would not terminate.
         check_depth(depth)?;
         let Some(default) = self.default else {
             return Err(EncodeFailure::new(Problem::unsupported(value, None)));

@@ -13,7 +13,7 @@ const SHOWN_STEPS: usize = 8;
 /// Longer keys are cut after this many characters.
 const SHOWN_KEY: usize = 40;
 
-/// Boxed, so that the way that succeeds returns one word.
+/// Boxed, so that success returns one word.
 pub(super) type EncodeResult = Result<(), Box<EncodeFailure>>;
 
 pub(super) struct EncodeFailure {
@@ -108,7 +108,7 @@ impl EncodeFailure {
             Problem::Type(what, cause) => (PyTypeError::new_err(format!("{path} {what}")), cause),
             Problem::Value(what, cause) => (PyValueError::new_err(format!("{path} {what}")), cause),
             Problem::Raised(error) => {
-                // A note is a courtesy: without it the exception still says what went wrong.
+                // The note is optional: without it the exception still says what went wrong.
                 let _ = error.value(py).call_method1("add_note", (format!("while writing {path} as JSON"),));
                 return error;
             }

@@ -35,7 +35,7 @@ impl<'py> KeyCache<'py> {
     }
 }
 
-/// Both ends and the length tell most keys of one document apart; a clash only costs a new string.
+/// First and last byte and the length distinguish most keys of one document; a collision only costs a new string.
 fn slot_of(key: &[u8]) -> usize {
     let ends = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
         (Some(first), Some(last)) => u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(29),

@@ -1,4 +1,4 @@
-//! Callbacks of `asyncio`: what `loop.call_soon` promises, kept by a worker among the other things that it has to do.
+//! Callbacks of `asyncio`: `loop.call_soon` as an item in a worker's inbox.
 
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
@@ -9,7 +9,7 @@ use pyo3::types::{PyDict, PyTuple};
 use super::contextvars;
 use crate::guarded;
 
-/// A call to come, as `asyncio.Handle` is one: in a context, and only as long as nobody cancels it.
+/// A scheduled call, like `asyncio.Handle`: made in a context, unless it is cancelled.
 #[pyclass(frozen, weakref, module = "slimeweb._core")]
 pub(crate) struct Handle {
     call: Mutex<CallState>,
@@ -34,8 +34,8 @@ impl Handle {
         Py::new(py, Self { call: Mutex::new(CallState::Due(callback, args)), context })
     }
 
-    /// Makes the call. What it raises is told to the loop's exception handler, but for what ends a program: that is the
-    /// error here.
+    /// Makes the call. What it raises goes to the loop's exception handler, but `SystemExit` and `KeyboardInterrupt`
+    /// are returned.
     pub(crate) fn run(slf: &Bound<'_, Self>, event_loop: &Bound<'_, PyAny>) -> PyResult<()> {
         let (this, py) = (slf.get(), slf.py());
         let call = {
@@ -84,7 +84,7 @@ impl Handle {
         drop(call);
     }
 
-    /// Sees to it that the call is not made, unless it has been.
+    /// Prevents the call, unless it has been made.
     pub(crate) fn cancel(&self) {
         // What was to be called goes after the lock: its end may run Python.
         let call = std::mem::replace(&mut *self.call.lock(), CallState::Cancelled);

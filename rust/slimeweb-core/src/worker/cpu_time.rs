@@ -65,7 +65,7 @@ impl ThreadClock {
         (failed == 0).then_some(Self { id, read: Duration::ZERO })
     }
 
-    /// CPU time used since this was last asked. None when the system does not say.
+    /// CPU time used since the last call. None where the system does not provide it.
     fn advance(&mut self) -> Option<Duration> {
         let now = nix::time::clock_gettime(nix::time::ClockId::from_raw(self.id)).ok()?.into();
         let before = std::mem::replace(&mut self.read, now);

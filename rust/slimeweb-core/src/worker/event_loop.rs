@@ -483,11 +483,11 @@ impl WorkerHandle {
 
 #[pymethods]
 impl WorkerHandle {
-    /// Says which loop runs here, and the file descriptor of its selector, which is readable when a file of the loop's
-    /// is ready. `on_ready(files)` runs the callbacks of the files that are, given as pairs of descriptor and epoll's
-    /// events, or `None` where the system's selector has to say; it returns False for files that are to be the result
-    /// of `select` instead. `backup_loop()` runs the loop on another thread while the worker's own is blocked by a sync
-    /// function; it ends soon after `is_recalled()`. To be called once, before the loop runs. `OSError` when the
+    /// Sets the loop that runs here, and the file descriptor of its selector, which is readable when a file of the
+    /// loop's is ready. `on_ready(files)` runs the callbacks of the files that are, given as pairs of descriptor and
+    /// epoll's events, or `None` where the system's selector has to say; it returns False for files that are to be the
+    /// result of `select` instead. `backup_loop()` runs the loop on another thread while the worker's own is blocked by
+    /// a sync function; it ends soon after `is_recalled()`. To be called once, before the loop runs. `OSError` when the
     /// descriptor cannot be watched.
     fn attach(
         &self,
@@ -562,7 +562,7 @@ impl WorkerHandle {
     #[pyo3(signature = (timeout))]
     fn select(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
         if guarded::is_child() {
-            // Forked in a callback that has come back: the loop is the parent's.
+            // Forked in a callback that has returned: the loop is the parent's.
             guarded::end_child(py, None);
         }
         let limit = match timeout {
@@ -596,8 +596,8 @@ impl WorkerHandle {
             match reason {
                 WakeReason::Files(ready) => {
                     let done = asyncio_loop.on_ready.bind(py).call1((ready,))?.is_truthy()?;
-                    // What the callbacks have asked for, without giving up the GIL in between. And however much there
-                    // is to do with files, the rest has its turn.
+                    // What the callbacks have scheduled, without detaching in between, and so that files do not starve
+                    // the inbox.
                     self.worker.work(py, &asyncio_loop, &self.pool)?;
                     if !done {
                         return Ok(true);

@@ -110,7 +110,7 @@ impl Sample {
 struct Usage {
     /// Time on a core. While others were on it the thread was not slow.
     cpu_time: Duration,
-    /// How often it has given up its core to wait: for a lock, a socket, a disk. However short: a handler that waits
+    /// How often it has given up its core to wait: for a lock, a socket or a disk. However short: a handler that waits
     /// for another thread must not do so on the thread that the other may need.
     waits: i64,
 }

@@ -1,9 +1,10 @@
 //! The pool: a bounded number of Python threads for handlers that block, or may.
 //!
 //! A few threads serve handlers that compute: more would only fight over the cores (and, on a GIL build, over the GIL).
-//! Work that has waited longer than [`PATIENCE`] says that the threads there are blocked, unless they are seen to
+//! Work that has waited longer than [`GROWTH_DELAY`] shows that the threads are blocked, unless they are seen to
 //! compute; then the pool grows at once by as many as are waiting, up to its limit. Threads that had nothing to do for
-//! `rest` end, and the thread that was idle for the shortest time gets the next work, so that the others come to rest.
+//! `idle_timeout` end, and the thread that was idle for the shortest time gets the next work, so that the others become
+//! idle for long enough to end.
 //!
 //! A thread that waits for its client ([`super::waiting`]) does not count for the limit: another one may be started in
 //! its place. When the wait is over there may be more threads than the limit; then those that come to the end of their
@@ -24,11 +25,11 @@ use super::inline_policy::Sample;
 use super::waiting;
 use crate::request_context::{self, RequestContext};
 
-/// How long work waits before the pool takes its threads for blocked.
-const PATIENCE: Duration = Duration::from_millis(4);
+/// How long work waits before the pool's threads count as blocked.
+const GROWTH_DELAY: Duration = Duration::from_millis(4);
 /// How long work waits behind threads that compute: the system shares the cores more fairly between threads than a
 /// queue does.
-const LONG_PATIENCE: Duration = Duration::from_millis(32);
+const GROWTH_DELAY_COMPUTING: Duration = Duration::from_millis(32);
 /// What CPython gives its own threads on most systems; reserved, not used, until touched.
 const STACK: usize = 8 << 20;
 
@@ -47,7 +48,7 @@ pub(crate) struct Full(pub(crate) PoolWork);
 
 pub(crate) struct Pool {
     state: Mutex<State>,
-    /// Work waits for a thread: the growth thread looks after it.
+    /// Work waits for a thread: wakes the growth thread.
     waiting: Condvar,
     /// A thread has ended.
     ended: Condvar,
@@ -55,7 +56,7 @@ pub(crate) struct Pool {
     limit: usize,
     capacity: usize,
     /// How long a thread beyond the core ones stays without work.
-    rest: Duration,
+    idle_timeout: Duration,
 }
 
 struct State {
@@ -77,8 +78,8 @@ struct State {
 
 impl Pool {
     /// A pool of at most `limit` threads, those that wait for their clients not counted, with at most `capacity` pieces
-    /// of work waiting for one. A thread beyond the first `core` ones ends when it has had no work for `rest`.
-    pub(crate) fn new(core: usize, limit: usize, capacity: usize, rest: Duration) -> Arc<Self> {
+    /// of work waiting for one. A thread beyond the first `core` ones ends when it has had no work for `idle_timeout`.
+    pub(crate) fn new(core: usize, limit: usize, capacity: usize, idle_timeout: Duration) -> Arc<Self> {
         let limit = limit.max(1);
         Arc::new(Self {
             state: Mutex::new(State {
@@ -97,7 +98,7 @@ impl Pool {
             core: core.clamp(1, limit),
             limit,
             capacity,
-            rest,
+            idle_timeout,
         })
     }
 
@@ -114,10 +115,10 @@ impl Pool {
         Ok(())
     }
 
-    /// Sees to it that somebody comes for the work at the end of the queue.
+    /// Wakes or starts a thread for the work at the end of the queue.
     fn serve_queue(self: &Arc<Self>, state: &mut State) {
         if state.queue.len() <= state.waking {
-            // Those who have been woken for earlier work will look.
+            // Threads that have been woken for earlier work will take it.
         } else if let Some(thread) = state.idle.pop() {
             state.waking += 1;
             thread.notify_one();
@@ -182,7 +183,7 @@ impl Pool {
     fn start_thread(self: &Arc<Self>, state: &mut State) {
         state.threads += 1;
         if !self.start(format!("slime-pool-{}", state.threads), |pool| pool.run()) {
-            // The system gave no thread: those there are go on, and the queue's limit holds.
+            // The system gave no thread: the present ones go on, and the queue's limit holds.
             state.threads -= 1;
         }
     }
@@ -202,12 +203,12 @@ impl Pool {
                     let since = *since;
                     let computing = state.cpu_times.computing_threads();
                     let now = Instant::now();
-                    if now < since + PATIENCE {
-                        self.waiting.wait_until(&mut state, since + PATIENCE);
+                    if now < since + GROWTH_DELAY {
+                        self.waiting.wait_until(&mut state, since + GROWTH_DELAY);
                         continue;
                     }
-                    if 2 * computing >= self.core && now < since + LONG_PATIENCE {
-                        self.waiting.wait_for(&mut state, PATIENCE);
+                    if 2 * computing >= self.core && now < since + GROWTH_DELAY_COMPUTING {
+                        self.waiting.wait_for(&mut state, GROWTH_DELAY);
                         continue;
                     }
                     let wanted = state.queue.len().saturating_sub(state.looking());
@@ -215,7 +216,7 @@ impl Pool {
                         self.start_thread(&mut state);
                     }
                     // Whether that helped shows when the new threads have had their turn.
-                    self.waiting.wait_for(&mut state, PATIENCE);
+                    self.waiting.wait_for(&mut state, GROWTH_DELAY);
                 }
             }
         }
@@ -227,9 +228,9 @@ impl Pool {
     fn run(self: &Arc<Self>) {
         let key = self.state.lock().cpu_times.add_this_thread();
         waiting::enter_pool(self);
-        let bell = Arc::new(Condvar::new());
+        let wakeup = Arc::new(Condvar::new());
         Python::attach(|py| {
-            while let Some(work) = self.ready().or_else(|| py.detach(|| self.next(&bell))) {
+            while let Some(work) = self.ready().or_else(|| py.detach(|| self.next(&wakeup))) {
                 let ran = catch_unwind(AssertUnwindSafe(|| match work {
                     PoolWork::Handler(context) => {
                         let sample = Sample::begin(&context.route.inline_policy);
@@ -256,7 +257,7 @@ impl Pool {
         self.ended.notify_all();
     }
 
-    /// Work that is there already, if nobody holds the queue: no reason to detach then.
+    /// Work that is queued already, if the queue's lock is free: there is no need to detach then.
     fn ready(&self) -> Option<PoolWork> {
         let mut state = self.state.try_lock()?;
         if state.active() > self.limit {
@@ -266,7 +267,7 @@ impl Pool {
     }
 
     /// Waits for work, detached. None: the thread is to end.
-    fn next(self: &Arc<Self>, bell: &Arc<Condvar>) -> Option<PoolWork> {
+    fn next(self: &Arc<Self>, wakeup: &Arc<Condvar>) -> Option<PoolWork> {
         let mut state = self.state.lock();
         loop {
             if state.active() > self.limit {
@@ -285,12 +286,12 @@ impl Pool {
                 state.leaving += 1;
                 return None;
             }
-            state.idle.push(Arc::clone(bell));
-            let until = Instant::now() + self.rest;
+            state.idle.push(Arc::clone(wakeup));
+            let until = Instant::now() + self.idle_timeout;
             let woken = loop {
-                let late = bell.wait_until(&mut state, until).timed_out();
-                // Whoever wakes a thread has taken it off the list before.
-                match state.idle.iter().rposition(|other| Arc::ptr_eq(other, bell)) {
+                let late = wakeup.wait_until(&mut state, until).timed_out();
+                // A thread is taken off the list before it is woken.
+                match state.idle.iter().rposition(|other| Arc::ptr_eq(other, wakeup)) {
                     None => break true,
                     Some(index) if late => {
                         state.idle.remove(index);

@@ -1,8 +1,8 @@
-//! Sockets of `asyncio`'s transports, read and written without giving up the GIL.
+//! Sockets of `asyncio`'s transports, read and written without releasing the GIL.
 //!
-//! CPython gives up the GIL around each system call of a socket. A worker's thread that another one waits for has lost it then, and
-//! waits in turn: a database client would change threads with every message. These calls do not block, and take a few
-//! microseconds.
+//! CPython releases the GIL around each system call of a socket. A worker's thread that another one waits for has lost
+//! it then, and waits in turn: a database client would change threads with every message. These calls do not block, and
+//! take a few microseconds.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -90,7 +90,8 @@ impl LoopSocket {
         outcome(py, count)
     }
 
-    /// The descriptor, which is asked for each time: -1 once the socket is closed, when the number may be another file's.
+    /// The descriptor, which is asked for each time: -1 once the socket is closed, when the number may be another
+    /// file's.
     fn fd(&self, py: Python<'_>) -> PyResult<RawFd> {
         self.socket.bind(py).call_method0(intern!(py, "fileno"))?.extract()
     }

@@ -1,6 +1,6 @@
 //! Threads that wait for a client.
 //!
-//! How long that takes is up to the client, so nobody else may depend on such a thread. One of the pool does not count
+//! How long that takes is up to the client, so nothing else may depend on such a thread. One of the pool does not count
 //! for the pool's limit while it waits; a worker's own thread is replaced by a backup thread at once. There are
 //! no more threads that wait than there are connections, each of which is cut when its client takes nothing for the
 //! send timeout.
@@ -22,16 +22,16 @@ enum ThreadRole {
 
 thread_local! {
     static ROLE: RefCell<Option<ThreadRole>> = const { RefCell::new(None) };
-    /// The calling thread has said that it waits.
+    /// The calling thread is marked as waiting.
     static IS_WAITING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Said by a thread of the pool before its first work.
+/// Called by a thread of the pool before its first work.
 pub(super) fn enter_pool(pool: &Arc<Pool>) {
     ROLE.with_borrow_mut(|role| *role = Some(ThreadRole::Pool(Arc::downgrade(pool))));
 }
 
-/// Said by a thread that begins to run a worker's loop.
+/// Called by a thread that begins to run a worker's loop.
 pub(super) fn enter_worker(workers: &Weak<Workers>, number: usize) {
     ROLE.with_borrow_mut(|role| *role = Some(ThreadRole::Worker(Weak::clone(workers), number)));
 }

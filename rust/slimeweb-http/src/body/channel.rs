@@ -25,7 +25,7 @@ struct Channel {
 
 #[derive(Default)]
 struct State {
-    /// Threads that wait for room. Waking is a system call, so nobody is woken who is not there.
+    /// Threads that wait for room. Waking is a system call, made only where a thread waits.
     blocked: usize,
     pieces: VecDeque<Bytes>,
     buffered: usize,
@@ -207,7 +207,7 @@ impl BodySender {
         self.channel().end(StreamEnd::Closed);
     }
 
-    /// Breaks the body off: what is buffered is still sent, then the connection is cut so that the client can tell
+    /// Aborts the body: what is buffered is still sent, then the connection is closed so that the client sees
     /// (HTTP/1.1: no final chunk; HTTP/2: RST_STREAM).
     pub fn abort(&self) {
         self.channel().end(StreamEnd::Aborted);
@@ -226,7 +226,7 @@ pub(super) struct BodyReceiver {
 }
 
 impl BodyReceiver {
-    /// Whether there is nothing left to send. Says so of an aborted body only once its error is out.
+    /// Whether there is nothing left to send. True of an aborted body only once its error has been taken.
     pub(super) fn has_ended(&self) -> bool {
         let state = self.channel.lock();
         self.ended || (state.end == Some(StreamEnd::Closed) && state.pieces.is_empty())

@@ -29,7 +29,7 @@ enum BodyKind {
     EndCallback(Box<EndCallback>),
 }
 
-/// A body, and who is told of its end.
+/// A body, and what is called at its end.
 struct EndCallback {
     body: Body,
     size: u64,
@@ -58,7 +58,7 @@ impl EndCallback {
 
 impl Drop for EndCallback {
     fn drop(&mut self) {
-        // A body that is known to be at its end is not asked for more.
+        // hyper does not poll a body again that is known to be at its end.
         self.tell(self.ended || self.body.is_end_stream());
     }
 }

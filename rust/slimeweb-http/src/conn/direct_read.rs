@@ -96,7 +96,7 @@ impl<R: BodyBuffer + ?Sized> DirectRead<R> {
     }
 }
 
-/// Whoever panicked while it held this was copying bytes: they are written, or not counted.
+/// A thread that panicked under this lock was copying bytes: they are written, or not counted.
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

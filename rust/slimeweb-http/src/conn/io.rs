@@ -145,9 +145,9 @@ impl ConnIo {
             && self.validator.as_ref().is_some_and(FramingValidator::is_between)
     }
 
-    /// Sees whether the client leaves while its request is being answered. A client that ends its side after a whole
+    /// Detects whether the client leaves while its request is being answered. A client that ends its side after a whole
     /// request gets the answer (RFC 9112, section 9.6), since that may be all that it does; but for a body that is
-    /// being streamed, which may go on for ever, and where this is the way to know that the client has gone. hyper
+    /// being streamed, which may never end, and where this is the only sign that the client has gone. hyper
     /// would do so with a read of its own, and set a whole buffer aside for it each time, since the request still holds
     /// on to the one that it came in.
     fn look_ahead(&mut self, cx: &mut Context<'_>) -> io::Result<()> {

@@ -64,10 +64,10 @@ pub(crate) struct ConnectionState {
     streams: AtomicU32,
     /// The connection's task.
     task: OnceLock<Waker>,
-    /// Whether anybody waits until all that was written before is out.
+    /// Whether a flush is awaited.
     flush_awaited: AtomicBool,
     flush_waiters: Mutex<Vec<Waker>>,
-    /// Flushes that somebody has waited for.
+    /// Flushes that were awaited.
     flushes: AtomicU64,
     /// Where the present body is read to, if not to hyper.
     direct_read: Mutex<Option<SharedDirectRead>>,
@@ -278,7 +278,7 @@ impl InFlight {
         (Self { state: Arc::clone(state), untaken: false, streams: false }, index)
     }
 
-    /// Says that the response has a body whose length is not known.
+    /// Records that the response has a body whose length is not known.
     pub(crate) fn begin_stream(&mut self) {
         self.streams = true;
         self.state.streams.fetch_add(1, Ordering::Relaxed);

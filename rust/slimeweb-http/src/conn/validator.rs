@@ -31,7 +31,7 @@ pub(super) struct FramingValidator {
     carry: Vec<u8>,
     heads: u64,
     head_size: usize,
-    /// Where in the bytes of the last `feed` queries hold what the `http` crate does not take: seldom anything.
+    /// Positions in the bytes of the last `feed` of query bytes that the `http` crate refuses; rarely any.
     raw: Vec<usize>,
 }
 
@@ -58,7 +58,7 @@ enum State {
     Stopped,
 }
 
-/// What the fields of one head have said so far.
+/// What has been parsed of one head's fields.
 #[derive(Debug, Default, PartialEq)]
 struct Head {
     is_http_11: bool,
@@ -122,7 +122,7 @@ impl FramingValidator {
         usize::try_from(left).ok().and_then(|left| bytes.get(left..)).unwrap_or_default()
     }
 
-    /// Looks through what has come of a request line, `offset` bytes into what was fed.
+    /// Scans what has been read of a request line, `offset` bytes into what was fed.
     fn scan_target(&mut self, bytes: &[u8], offset: usize) {
         let end = memchr(b'\n', bytes).unwrap_or(bytes.len());
         let line = bytes.get(..end).unwrap_or_default();

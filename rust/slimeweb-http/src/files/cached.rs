@@ -1,8 +1,9 @@
-//! Files that the system knows from memory, opened without waiting for a disk: on the thread that asks, so that nothing has to
-//! cross to another one and back.
+//! Files whose path is in the system's cache, opened without waiting for a disk: on the thread that asks, so that
+//! nothing has to cross to another one and back.
 //!
-//! Linux says when it would have to wait (`RESOLVE_CACHED` of openat2(2), since 5.12), and keeps a path below its directory
-//! (`RESOLVE_BENEATH`). Whatever it cannot say at once, for links that leave the directory too, is left to the thorough way.
+//! Linux says when it would have to wait (`RESOLVE_CACHED` of openat2(2), since 5.12), and keeps a path below its
+//! directory (`RESOLVE_BENEATH`). Whatever it cannot say at once, for links that leave the directory too, is left to
+//! the thorough way.
 
 use std::fs::File;
 use std::path::Path;
@@ -70,7 +71,7 @@ mod system {
         openat2(from, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve | ResolveFlags::CACHED).map_err(|error| {
             match error {
                 Errno::NOENT | Errno::NOTDIR => Miss::Absent,
-                // EAGAIN, what links have to do with, systems without openat2: others will say it better.
+                // EAGAIN, what links have to do with, systems without openat2: the thorough way returns a better error.
                 _ => Miss::Unknown,
             }
         })

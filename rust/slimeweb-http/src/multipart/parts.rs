@@ -1,7 +1,9 @@
-//! The parts of a form, one after another (RFC 2046, section 5.1). multer finds them; what it may gather is limited here.
+//! The parts of a form, one after another (RFC 2046, section 5.1). multer finds them; what it may gather is limited
+//! here.
 //!
-//! multer takes whatever its stream has ready, and keeps it until the head of a part is complete, however long that is. So
-//! its stream has one block at a time, and that only after multer has asked; a head that takes too many of them is refused.
+//! multer takes whatever its stream has ready, and keeps it until the head of a part is complete, however long that is.
+//! So its stream has one block at a time, and that only after multer has asked; a head that takes too many of them is
+//! refused.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -39,8 +41,9 @@ struct Start {
 }
 
 impl Start {
-    /// What is wrong with what stands before the first part, or before the end where there is none. RFC 2046 lets a text stand
-    /// there for readers; a part whose delimiter is not the form's is no such text, and must not be lost silently.
+    /// What is wrong with what stands before the first part, or before the end where there is none. RFC 2046 lets a
+    /// text stand there for readers; a part whose delimiter is not the form's is no such text, and must not be lost
+    /// silently.
     fn fault(&self, is_empty: bool) -> Option<&'static str> {
         let end = memmem::find(&self.bytes, &self.delimiter).unwrap_or(self.bytes.len());
         let preamble = self.bytes.get(..end).unwrap_or_default().trim_ascii();
@@ -87,7 +90,7 @@ impl<S: Source> Parts<S> {
             return Err(FormError::Malformed(fault));
         }
         let Some(data) = field else {
-            // What follows the last delimiter is nobody's, but read, so that the connection can be used again.
+            // What follows the last delimiter is ignored, but read, so that the connection can be used again.
             self.blocks.skip().await?;
             return Ok(None);
         };
@@ -105,7 +108,7 @@ impl<S: Source> Parts<S> {
         }
     }
 
-    /// Gives multer a block, or tells it the end; the number of bytes.
+    /// Gives multer a block, or the end. Returns the number of bytes.
     async fn feed(&mut self) -> Result<usize, FormError> {
         match self.blocks.next().await? {
             Some(block) => {
@@ -116,7 +119,7 @@ impl<S: Source> Parts<S> {
                 self.inlet.put(Supply::Block(block));
                 Ok(length)
             }
-            // It has been told, and waits all the same.
+            // It has had the end, and still waits.
             None if self.inlet.has_ended() => Err(FormError::Malformed("it ends too early")),
             None => {
                 self.inlet.put(Supply::End);
@@ -126,7 +129,7 @@ impl<S: Source> Parts<S> {
     }
 }
 
-/// The stream that multer reads from. Nobody is woken: whoever puts something in polls multer next.
+/// The stream that multer reads from. It wakes no task: whatever puts a block in polls multer next.
 #[derive(Clone, Default)]
 struct Inlet(Arc<Mutex<Supply>>);
 

@@ -18,7 +18,8 @@ const ATTEMPTS: usize = 10;
 
 /// A directory of the server's own (mode 0700), made when it is first needed, and removed with its last owner.
 ///
-/// The process holds a lock on it (flock), which ends with the process, however that ends: what nobody holds has been left behind.
+/// The process holds a lock on it (flock), which ends with the process, however that ends: a directory whose lock is
+/// free has been left behind.
 #[derive(Debug)]
 pub struct UploadDir {
     base: Option<PathBuf>,
@@ -30,7 +31,8 @@ pub struct UploadDir {
 struct Made {
     // Removed before its lock ends.
     directory: TempDir,
-    /// None where the file system knows no locks; then nobody takes the directory for one that was left behind, either.
+    /// None where the file system has no locks; then no server takes the directory for one that was left behind,
+    /// either.
     _lock: Option<fs::File>,
 }
 
@@ -42,7 +44,7 @@ impl UploadDir {
         Self { base, token: token.into(), made: Mutex::new(None) }
     }
 
-    /// A word that other servers' names are not likely to hold, the same for the directory's life.
+    /// A token that other servers' names are not likely to hold, the same for the directory's lifetime.
     #[must_use]
     pub fn token(&self) -> &str {
         &self.token
@@ -72,7 +74,7 @@ impl UploadDir {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(made) = &*made {
             match Self::file_in(made.directory.path()) {
-                // Somebody has tidied up.
+                // Another process has deleted it.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 outcome => return outcome,
             }
@@ -144,7 +146,8 @@ fn lock(_: &Path) -> io::Result<Option<fs::File>> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Removes a directory that is this user's and that no process holds, with the uploads in it. Whatever else is in it stays.
+/// Removes a directory that is this user's and that no process holds, with the uploads in it. Whatever else is in it
+/// stays.
 #[cfg(unix)]
 fn remove_abandoned(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::MetadataExt;

@@ -19,7 +19,7 @@ pub enum Methods {
     These(Vec<Method>),
 }
 
-/// Two routes that no request could tell apart.
+/// Two routes that match the same requests.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{methods} {new} would answer the same requests as {existing}, which was there before")]
 pub struct Conflict {
@@ -264,8 +264,8 @@ impl Node {
         self.params.iter_mut().for_each(|branch| branch.node.sort());
     }
 
-    /// Visits the leaves for the path from byte `at` on, best first, until `visit` is content. Every node lies at one depth,
-    /// so none is visited twice.
+    /// Visits the leaves for the path from byte `at` on, best first, until `visit` is content. Every node lies at one
+    /// depth, so none is visited twice.
     fn walk(&self, path: &str, at: usize, spans: &mut Spans, visit: &mut impl FnMut(usize, &Spans) -> bool) -> bool {
         let Some(tail) = path.get(at..) else {
             // One past the end: the last segment has been taken.

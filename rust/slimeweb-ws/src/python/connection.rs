@@ -20,8 +20,8 @@ use crate::{
     NegotiationOptions, Opcode, Role, is_sendable, write_frame,
 };
 
-/// From how many bytes on the interpreter is let go while they are decoded or compressed: below, letting go costs more
-/// than it gives others.
+/// From this size on, in bytes, a thread detaches while it decodes or compresses: below, detaching costs more than it
+/// gives other threads.
 const WORTH_DETACHING: usize = 4 * 1024;
 /// The close code for a close frame without one, and for none at all (RFC 6455, section 7.4.1).
 const NO_CODE: u16 = 1005;
@@ -30,7 +30,7 @@ const ABNORMAL: u16 = 1006;
 /// A WebSocket connection, from its 101 on: a protocol object in the terms of `asyncio.Protocol`.
 ///
 /// `listener` has five methods, called in the transport's loop thread: `opened(transport)`; `ready()` when there is
-/// something to take and nobody is taking; `closing()` when the closing handshake has begun and may be timed from
+/// something to take and no thread is taking; `closing()` when the closing handshake has begun and may be timed from
 /// there; `close_deferred()` when the client has begun it while events wait for callbacks: `answer_close` follows when
 /// they have been taken, or before; `lost()`.
 #[pyclass(frozen, weakref, module = "slimeweb_ws._native")]
@@ -38,13 +38,13 @@ pub(super) struct Connection {
     shared: Arc<Shared>,
     pub(super) inbox: Inbox,
     extension: Option<String>,
-    born: Instant,
-    /// When bytes last arrived, and when a message did: nanoseconds after `born`.
+    created_at: Instant,
+    /// When bytes last arrived, and when a message did: nanoseconds after `created_at`.
     last_data: AtomicU64,
     last_message: AtomicU64,
 }
 
-/// What rooms know of a connection.
+/// The part of a connection that rooms use.
 pub(super) struct Shared {
     pub(super) outbox: Outbox,
     pub(super) compression: Option<Compression>,
@@ -84,7 +84,7 @@ impl Compression {
 impl Shared {
     /// Sends a close frame, and has the closing handshake timed. Whether it was the first one.
     ///
-    /// With `hurry` messages that wait to be sent are forgotten.
+    /// With `hurry` messages that wait to be sent are dropped.
     pub(super) fn close(&self, py: Python<'_>, code: Option<u16>, reason: &str, hurry: bool) -> PyResult<bool> {
         let close = code.map(|code| Close { code, reason: reason.to_owned() });
         let first = self.outbox.close(&close.as_ref().map(Close::body).unwrap_or_default(), hurry);
@@ -189,7 +189,7 @@ impl Connection {
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(self.born.elapsed().as_nanos()).unwrap_or(u64::MAX)
+        u64::try_from(self.created_at.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
     fn since(&self, moment: &AtomicU64) -> f64 {
@@ -263,7 +263,7 @@ impl Connection {
 
     pub(super) fn close_for(&self, py: Python<'_>, error: &Error) -> PyResult<()> {
         self.shared.close(py, Some(error.code()), &error.to_string(), false)?;
-        // Who is still sending too much would lose the close frame to a reset: that one is given time to answer it.
+        // A client that still sends too much would lose the close frame to a reset: it gets time to answer.
         if error.kind() != ErrorKind::TooBig {
             self.shared.outbox.finish();
             self.shared.outbox.pump(py);
@@ -311,7 +311,7 @@ impl Connection {
             }),
             inbox: Inbox::new(Decoder::new(Role::Server, Limits::of_message(max_message_size), inflater)),
             extension: deflate.map(|deflate| deflate.to_string()),
-            born: Instant::now(),
+            created_at: Instant::now(),
             last_data: AtomicU64::new(0),
             last_message: AtomicU64::new(0),
         }
@@ -347,7 +347,7 @@ impl Connection {
 
     #[pyo3(signature = (exc=None))]
     fn connection_lost(&self, py: Python<'_>, exc: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-        // Why the socket failed is nothing that a callback could use: the close code says that it was not a clean end.
+        // The reason is not passed on: the close code shows that it was not a clean end.
         let _ = exc;
         for waiter in self.shared.outbox.lose() {
             // It belongs to whoever waits, whose loop may be gone: nothing that this connection's end may depend on.
@@ -360,7 +360,7 @@ impl Connection {
         if self.inbox.lose() { self.notify_listener(py, intern!(py, "ready")) } else { Ok(()) }
     }
 
-    /// The outbox asks the transport itself, since this comes too late for a sender in another thread.
+    /// The outbox queries the transport itself, since this is called too late for a sender in another thread.
     fn pause_writing(&self) {}
 
     fn resume_writing(&self, py: Python<'_>) {
@@ -372,7 +372,7 @@ impl Connection {
         self.post(py, Event::Open)
     }
 
-    /// The next thing to tell a callback: a message, `str` or `bytes`; `("open",)`; `("error", code, text)`;
+    /// The next event: a message, `str` or `bytes`; `("open",)`; `("error", code, text)`;
     /// `("close",)`, the last.
     ///
     /// None: nothing for now, and `ready` will be called for the next one. To be called by one thread at a time.

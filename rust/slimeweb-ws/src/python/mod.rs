@@ -1,8 +1,8 @@
 //! `slimeweb_ws._native`: connections and rooms, as Python sees them.
 //!
-//! A [`connection`] is a protocol object for the core's transport. What the client says goes through its [`inbox`],
-//! where whoever runs the callbacks takes it ([`delivery`]); what is said to the client goes through its [`outbox`],
-//! which writes no faster than the client reads. No lock is ever held while Python runs.
+//! A [`connection`] is a protocol object for the core's transport. What the client sends goes through its [`inbox`],
+//! from which the thread that runs the callbacks takes it ([`dispatch`]); what is sent to the client goes through its
+//! [`outbox`], which writes no faster than the client reads. No lock is ever held while Python runs.
 
 mod connection;
 mod dispatch;

@@ -1,7 +1,7 @@
 //! The outbox: frames to be sent.
 //!
 //! Frames are written by the thread that finds no other one writing, in the order in which they were queued, and
-//! without a lock held. When the transport has enough, the rest waits here until it asks for more.
+//! without a lock held. When the transport's buffer is full, the rest waits here until it resumes.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -86,9 +86,9 @@ struct State {
     write_side: WriteSide,
     /// Some thread is writing.
     pumping: bool,
-    /// The transport has enough.
+    /// The transport's buffer is full.
     paused: bool,
-    /// How often the transport has asked for more.
+    /// How often the transport has resumed.
     resumes: u64,
     waiters: Vec<Waiter>,
 }
@@ -184,8 +184,8 @@ impl Outbox {
 
     /// Waits, detached from the interpreter, until `length` bytes fit into `limit` or the connection has ended.
     ///
-    /// Nobody else waits with this thread: the server is told. The wait ends with the connection, which the server cuts
-    /// when the client takes nothing for its send timeout.
+    /// The thread is marked as waiting, so that nothing else waits for it. The wait ends with the connection, which the
+    /// server cuts when the client takes nothing for its send timeout.
     pub(super) fn wait_for(&self, py: Python<'_>, length: usize, limit: usize) -> PyResult<()> {
         {
             let state = self.state.lock();
@@ -272,7 +272,7 @@ impl Outbox {
     }
 
     /// Queues the close frame, the last one. False when there has been one, or the connection is gone. With `hurry`
-    /// messages that have not been sent are forgotten, since nobody will wait for them.
+    /// messages that have not been sent are dropped.
     pub(super) fn close(&self, body: &[u8], hurry: bool) -> bool {
         let mut frame = Vec::new();
         write_frame(Opcode::Close, body, None, &mut frame);
@@ -314,7 +314,7 @@ impl Outbox {
         waiters.into_iter().map(|waiter| waiter.callback).collect()
     }
 
-    /// The transport asks for more.
+    /// The transport's buffer has drained.
     pub(super) fn resume(&self, py: Python<'_>) {
         {
             let mut state = self.state.lock();

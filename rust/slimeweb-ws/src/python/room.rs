@@ -51,8 +51,7 @@ impl<'a> RoomMessage<'a> {
 
     /// The bytes of the frame for a client, and how many they are.
     fn form(&mut self, py: Python<'_>, member: &Shared) -> (Arc<Py<PyBytes>>, usize) {
-        // Who keeps a context, or has a small window, gets it uncompressed, which RFC 7692 (section 6) leaves us free
-        // to do.
+        // A client with context takeover, or a small window, gets it uncompressed, which RFC 7692 (section 6) allows.
         let compression =
             member.compression.as_ref().filter(|it| it.is_shareable() && self.payload.len() >= it.threshold);
         let form = if compression.is_some() { &mut self.compressed } else { &mut self.plain };
