@@ -29,9 +29,9 @@ source.addEventListener("tick", (event) => {
 """
 
 
-@pytest.mark.parametrize("colour", ["sync", "async"])
+@pytest.mark.parametrize("variant", ["sync", "async"])
 def test_events_arrive_and_a_reconnection_says_where_it_left_off(
-    browser: Browser, served: Callable[..., TestClient], colour: str
+    browser: Browser, served: Callable[..., TestClient], variant: str
 ) -> None:
     needs("slimeweb-stream")
     app = Slime(__file__)
@@ -56,7 +56,7 @@ def test_events_arrive_and_a_reconnection_says_where_it_left_off(
         for number in (start + 1, start + 2):
             await resp.send_event({"naïve": number}, event="tick", id=str(number), retry=10)
 
-    app.stream("/events", content="text/event-stream")(events if colour == "sync" else events_async)
+    app.stream("/events", content="text/event-stream")(events if variant == "sync" else events_async)
     client = served(app)
     browser.driver.get(f"{client.url}/")
     items = browser.until(lambda driver: len(found := driver.find_elements("css selector", "li")) == 4 and found)

@@ -166,7 +166,7 @@ def test_slime_routes() -> None:
 
 
 class Shout:
-    """A kind of route that answers in capitals, in both colours."""
+    """A kind of route that answers in capitals, sync and async."""
 
     @hookimpl
     def slime_route_options(self) -> list[RouteOption]:

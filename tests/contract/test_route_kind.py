@@ -110,7 +110,7 @@ def test_two_plugins_whose_kinds_have_one_name_are_both_named() -> None:
         (home, "not callable", "a plain function"),
     ],
 )
-def test_a_kind_keeps_the_handlers_colour(handler: Any, wrapped: Any, wanted: str) -> None:
+def test_a_kind_keeps_the_handler_sync_or_async(handler: Any, wrapped: Any, wanted: str) -> None:
     plugin = toy("Painter", slime_route_kind=lambda: RouteKind("paint", lambda route, handler: wrapped))
     with pytest.raises(
         PluginError, match=f"'Painter': its route kind 'paint' made .*: return {wanted}, as the handler"

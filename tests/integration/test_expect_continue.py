@@ -129,7 +129,7 @@ EXPECT = {"Expect": "100-continue"}
 GUARDED = ["/token/plain", "/token/coroutine", "/token/async", "/raising/plain", "/raising/coroutine"]
 CHUNKS = ["/chunks/plain", "/chunks/coroutine"]
 version = pytest.mark.parametrize("version", ["1.1", "2"])
-colour = pytest.mark.parametrize("colour", ["plain", "coroutine"])
+colour = pytest.mark.parametrize("variant", ["plain", "coroutine"])
 
 
 @pytest.fixture(scope="module")
@@ -246,44 +246,44 @@ def test_a_client_that_expects_a_100_over_http2_gets_its_answer_though_none_come
 
 
 @colour
-def test_a_client_that_does_not_wait_for_the_100_keeps_its_connection(server: ServerProcess, colour: str) -> None:
+def test_a_client_that_does_not_wait_for_the_100_keeps_its_connection(server: ServerProcess, variant: str) -> None:
     with server.wire() as wire:
         for _ in range(2):
-            wire.request("POST", f"/token/{colour}", headers={**TOKEN, **EXPECT}, body=content(MIB))
+            wire.request("POST", f"/token/{variant}", headers={**TOKEN, **EXPECT}, body=content(MIB))
             assert wire.answer().json() == seen(content(MIB))
 
 
 @colour
-def test_a_chunked_body_is_asked_for_and_arrives_whole(server: ServerProcess, colour: str) -> None:
+def test_a_chunked_body_is_asked_for_and_arrives_whole(server: ServerProcess, variant: str) -> None:
     with server.wire() as wire:
         headers = {**TOKEN, **EXPECT, "Transfer-Encoding": "chunked"}
-        wire.request("POST", f"/token/{colour}", headers=headers)
+        wire.request("POST", f"/token/{variant}", headers=headers)
         assert wire.next_answer().status == 100
         wire.send(b"5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n")
         assert wire.next_answer().json() == seen(b"hello world")
-        wire.request("POST", f"/token/{colour}", headers=TOKEN, body=b"again")
+        wire.request("POST", f"/token/{variant}", headers=TOKEN, body=b"again")
         assert wire.next_answer().json() == seen(b"again")
 
 
 @colour
-def test_an_upload_is_asked_for_and_stored(server: ServerProcess, colour: str) -> None:
+def test_an_upload_is_asked_for_and_stored(server: ServerProcess, variant: str) -> None:
     body = multipart([file("f", "a.bin", content(MIB))])
     headers = {**TOKEN, "Content-Type": CONTENT_TYPE}
     with server.wire() as wire:
-        answer = upload(wire, f"/token/{colour}", body, headers)
+        answer = upload(wire, f"/token/{variant}", body, headers)
         assert answer.json()["files"][0][1] == MIB
 
 
 @version
 @colour
-def test_middleware_that_reads_the_body_gets_it(server: ServerProcess, colour: str, version: str) -> None:
+def test_middleware_that_reads_the_body_gets_it(server: ServerProcess, variant: str, version: str) -> None:
     body = content(3 * MIB)
     for _ in range(2):
         if version == "2":
-            answer = server.ask(f"/reading/{colour}", "POST", headers={**TOKEN, **EXPECT}, body=body, version="2")
+            answer = server.ask(f"/reading/{variant}", "POST", headers={**TOKEN, **EXPECT}, body=body, version="2")
         else:
             with server.wire() as wire:
-                answer = upload(wire, f"/reading/{colour}", body, TOKEN)
+                answer = upload(wire, f"/reading/{variant}", body, TOKEN)
         assert (answer.json(), answer.header("x-read")) == (seen(body), str(len(body)))
 
 
@@ -297,12 +297,12 @@ FAULTS = {
 @colour
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_body_that_fails_after_the_100_goes_through_error_handlers_and_middleware(
-    server: ServerProcess, colour: str, fault: str
+    server: ServerProcess, variant: str, fault: str
 ) -> None:
     sent, status = FAULTS[fault]
     with server.wire() as wire:
         headers = {**TOKEN, **EXPECT, "Transfer-Encoding": "chunked"}
-        wire.request("POST", f"/small/{colour}", headers=headers)
+        wire.request("POST", f"/small/{variant}", headers=headers)
         assert wire.next_answer().status == 100
         wire.send(sent)
         answer = wire.next_answer()
@@ -314,11 +314,11 @@ def test_a_body_that_fails_after_the_100_goes_through_error_handlers_and_middlew
 @colour
 @pytest.mark.parametrize("fault", ["too large", "too slow"])
 def test_a_body_that_fails_over_http2_goes_through_error_handlers_and_middleware(
-    server: ServerProcess, colour: str, fault: str
+    server: ServerProcess, variant: str, fault: str
 ) -> None:
     status = FAULTS[fault][1]
     with server.http2() as connection:
-        stream = connection.begin("POST", f"/small/{colour}", headers={**TOKEN, **EXPECT}, end=False)
+        stream = connection.begin("POST", f"/small/{variant}", headers={**TOKEN, **EXPECT}, end=False)
         connection.send(stream, b"x" * (1001 if fault == "too large" else 1))
         answer = connection.answer(stream)
         assert (answer.status, answer.json()["status"]) == (status, status)
@@ -327,18 +327,18 @@ def test_a_body_that_fails_over_http2_goes_through_error_handlers_and_middleware
 
 @colour
 def test_a_malformed_form_after_the_100_goes_through_error_handlers_and_middleware(
-    server: ServerProcess, colour: str
+    server: ServerProcess, variant: str
 ) -> None:
     headers = {**TOKEN, "Content-Type": "multipart/form-data; boundary=x"}
     with server.wire() as wire:
-        answer = upload(wire, f"/token/{colour}", b"nothing of the kind", headers)
+        answer = upload(wire, f"/token/{variant}", b"nothing of the kind", headers)
         assert (answer.status, answer.json()["status"], answer.header("x-after")) == (400, 400, "400")
 
 
 @colour
-def test_a_length_over_the_limit_is_refused_before_the_100(server: ServerProcess, colour: str) -> None:
+def test_a_length_over_the_limit_is_refused_before_the_100(server: ServerProcess, variant: str) -> None:
     with server.wire() as wire:
-        wire.request("POST", f"/small/{colour}", headers={**TOKEN, **EXPECT, "Content-Length": "1001"})
+        wire.request("POST", f"/small/{variant}", headers={**TOKEN, **EXPECT, "Content-Length": "1001"})
         answer = wire.next_answer()
         assert (answer.status, answer.json()["status"]) == (400, 400)
 
@@ -376,10 +376,10 @@ def test_middleware_that_reads_the_body_of_a_client_that_does_not_send_keeps_the
 
 
 @colour
-def test_a_client_that_leaves_instead_of_sending_leaves_no_request_behind(server: ServerProcess, colour: str) -> None:
+def test_a_client_that_leaves_instead_of_sending_leaves_no_request_behind(server: ServerProcess, variant: str) -> None:
     with server.wire() as wire:
-        wire.request("POST", f"/token/{colour}", headers={**TOKEN, **EXPECT, "Content-Length": "256"})
+        wire.request("POST", f"/token/{variant}", headers={**TOKEN, **EXPECT, "Content-Length": "256"})
         assert wire.next_answer().status == 100
     eventually(lambda: server.ask("/ping").text == "pong")
     with server.wire() as wire:
-        assert upload(wire, f"/token/{colour}", content(256), TOKEN).json() == seen(content(256))
+        assert upload(wire, f"/token/{variant}", content(256), TOKEN).json() == seen(content(256))

@@ -80,9 +80,9 @@ def test_a_stream_that_starts_when_its_client_has_left_is_ended(
 
 
 @WAYS
-@pytest.mark.parametrize("colour", ["sync", "async"])
-def test_a_handler_that_waits_for_more_of_a_body_is_ended(streams: ServerProcess, leave: Leave, colour: str) -> None:
-    path = f"/reading/{colour}"
+@pytest.mark.parametrize("variant", ["sync", "async"])
+def test_a_handler_that_waits_for_more_of_a_body_is_ended(streams: ServerProcess, leave: Leave, variant: str) -> None:
+    path = f"/reading/{variant}"
     start = len(streams.output)
     wire = streams.wire()
     wire.send(f"POST {path} HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n".encode())

@@ -22,7 +22,7 @@ SIZES = [
     pytest.param(64 * MIB, id="64MiB"),
     pytest.param(2048 * MIB, id="2GiB", marks=[pytest.mark.slow, pytest.mark.timeout(600)]),
 ]
-COLOURS = pytest.mark.parametrize("colour", ["sync", "async"])
+VARIANTS = pytest.mark.parametrize("variant", ["sync", "async"])
 
 
 @contextmanager
@@ -50,10 +50,10 @@ def drained(answer: http.client.HTTPResponse) -> tuple[int, int]:
     return size, crc
 
 
-def flood(server: ServerProcess, colour: str, size: int) -> None:
+def flood(server: ServerProcess, variant: str, size: int) -> None:
     connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
     try:
-        connection.request("GET", f"/flood/{colour}/{size}")
+        connection.request("GET", f"/flood/{variant}/{size}")
         answer = connection.getresponse()
         assert answer.getheader("transfer-encoding") == "chunked"
         assert drained(answer) == (size, crc_of_pattern(size))
@@ -61,11 +61,11 @@ def flood(server: ServerProcess, colour: str, size: int) -> None:
         connection.close()
 
 
-def echo(server: ServerProcess, colour: str, size: int) -> None:
+def echo(server: ServerProcess, variant: str, size: int) -> None:
     """A chunked body that comes back while it is still being sent."""
 
     def send() -> None:
-        head = f"POST /echo/{colour} HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n"
+        head = f"POST /echo/{variant} HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n"
         wire.send(head.encode())
         for start in range(0, size, len(BLOCK)):
             block = BLOCK[: size - start]
@@ -84,26 +84,26 @@ def echo(server: ServerProcess, colour: str, size: int) -> None:
             sender.join(60)
 
 
-@COLOURS
+@VARIANTS
 @pytest.mark.parametrize("size", SIZES)
-def test_a_stream_is_never_in_memory(streams: ServerProcess, colour: str, size: int) -> None:
-    flood(streams, colour, MIB)
+def test_a_stream_is_never_in_memory(streams: ServerProcess, variant: str, size: int) -> None:
+    flood(streams, variant, MIB)
     with little_growth(streams):
-        flood(streams, colour, size)
+        flood(streams, variant, size)
 
 
-@COLOURS
+@VARIANTS
 @pytest.mark.parametrize("size", SIZES)
-def test_a_chunked_echo_is_never_in_memory(streams: ServerProcess, colour: str, size: int) -> None:
-    echo(streams, colour, MIB)
+def test_a_chunked_echo_is_never_in_memory(streams: ServerProcess, variant: str, size: int) -> None:
+    echo(streams, variant, MIB)
     with little_growth(streams):
-        echo(streams, colour, size)
+        echo(streams, variant, size)
 
 
-@COLOURS
-def test_a_client_that_does_not_read_stops_its_stream(streams: ServerProcess, colour: str) -> None:
+@VARIANTS
+def test_a_client_that_does_not_read_stops_its_stream(streams: ServerProcess, variant: str) -> None:
     with little_growth(streams), streams.wire() as wire:
-        wire.request("GET", f"/flood/{colour}/{2048 * MIB}")
+        wire.request("GET", f"/flood/{variant}/{2048 * MIB}")
         assert wire.socket.recv(1024).startswith(b"HTTP/1.1 200 ")
         # All the others are served meanwhile.
         assert all(streams.ask("/ping").text == "pong" for _ in range(100))

@@ -85,7 +85,7 @@ def hesitant(go_on: threading.Event) -> dict[str, Callable[..., Any]]:
 
 
 def both(step: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
-    """A handler that needs not wait, in both colours."""
+    """A handler that does not wait, as a plain function and as a coroutine function."""
 
     def sync(req: SlimeRequest, writer: Any) -> None:
         step(writer)

@@ -55,8 +55,8 @@ def test_a_forgotten_return_is_not_told_in_production(handler: Any, caplog: pyte
         lambda req, resp: resp.plain("hello") and None,
     ],
 )
-@pytest.mark.parametrize("colour", ["plain", "coroutine"])
-def test_an_answer_without_a_body_is_one(answer: Any, colour: str, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("variant", ["plain", "coroutine"])
+def test_an_answer_without_a_body_is_one(answer: Any, variant: str, caplog: pytest.LogCaptureFixture) -> None:
     app = Slime(__file__)
     app.route("/plain")(answer)
 
@@ -65,14 +65,14 @@ def test_an_answer_without_a_body_is_one(answer: Any, colour: str, caplog: pytes
         return answer(req, resp)
 
     with TestClient(app, dev=True) as client:
-        assert client.get(f"/{colour}").status_code in (200, 202, 204)
+        assert client.get(f"/{variant}").status_code in (200, 202, 204)
     assert warnings(caplog) == []
 
 
 @pytest.mark.parametrize("dev", [True, False])
-@pytest.mark.parametrize("colour", ["plain", "coroutine"])
+@pytest.mark.parametrize("variant", ["plain", "coroutine"])
 def test_a_file_that_is_missing_is_told_in_dev(
-    colour: str, dev: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    variant: str, dev: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = Slime(__file__)
     (tmp_path / "there.txt").write_text("here")
@@ -86,13 +86,13 @@ def test_a_file_that_is_missing_is_told_in_dev(
         return resp.file(str(tmp_path / req.params["name"]))
 
     with TestClient(app, dev=dev) as client:
-        assert client.get(f"/{colour}/there.txt").text == "here"
+        assert client.get(f"/{variant}/there.txt").text == "here"
         assert warnings(caplog) == []
-        assert client.get(f"/{colour}/missing.txt").status_code == 404
+        assert client.get(f"/{variant}/missing.txt").status_code == 404
     lines = warnings(caplog)
     assert len(lines) == dev
     assert all(f"the file '{tmp_path}/missing.txt', which does not exist" in line for line in lines)
-    assert all(f"GET /{colour}/{{name}}" in line and f"({__file__}:" in line for line in lines)
+    assert all(f"GET /{variant}/{{name}}" in line and f"({__file__}:" in line for line in lines)
 
 
 def test_a_response_knows_its_file(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Middleware around a handler: order, short cuts and errors, in both colours."""
+"""Middleware around a handler: order, short cuts and errors, sync and async."""
 
 from __future__ import annotations
 

@@ -186,8 +186,8 @@ class Order(BaseModel):
     count: int
 
 
-@pytest.mark.parametrize("colour", ["plain", "coroutine"])
-def test_a_strict_model_takes_what_json_has_for_its_types(colour: str) -> None:
+@pytest.mark.parametrize("variant", ["plain", "coroutine"])
+def test_a_strict_model_takes_what_json_has_for_its_types(variant: str) -> None:
     app = Slime(__file__)
 
     @app.route("/plain", method="POST")
@@ -209,17 +209,17 @@ def test_a_strict_model_takes_what_json_has_for_its_types(colour: str) -> None:
         "count": 1,
     }
     with TestClient(app) as client:
-        assert client.post(f"/{colour}", json=order).text == "valid"
+        assert client.post(f"/{variant}", json=order).text == "valid"
         marked = b"\xef\xbb\xbf" + json.dumps(order).encode()
         kind = {"Content-Type": "application/json"}
-        assert client.post(f"/{colour}", content=marked, headers=kind).status_code in (200, 400)
-        errors = client.post(f"/{colour}", json=order | {"count": "1", "due": "soon"}).json()["errors"]
+        assert client.post(f"/{variant}", content=marked, headers=kind).status_code in (200, 400)
+        errors = client.post(f"/{variant}", json=order | {"count": "1", "due": "soon"}).json()["errors"]
         assert sorted(error["loc"] for error in errors) == ["count", "due"]
-        assert client.post(f"/{colour}", content="{", headers=kind).status_code == 400
+        assert client.post(f"/{variant}", content="{", headers=kind).status_code == 400
         for nothing in (b"null", b""):
-            refused = client.post(f"/{colour}", content=nothing, headers=kind)
+            refused = client.post(f"/{variant}", content=nothing, headers=kind)
             assert refused.status_code == 400 or refused.json()["errors"]
-        assert client.post(f"/{colour}", content=json.dumps(order)).json()["errors"], "not sent as JSON"
+        assert client.post(f"/{variant}", content=json.dumps(order)).json()["errors"], "not sent as JSON"
 
 
 def test_validation_without_pydantic_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Middleware as users declare it: scope, order, colour, and the mistakes that are caught."""
+"""Middleware as users declare it: scope, order, sync or async, and the mistakes that are caught."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_middleware_before_its_route_is_refused() -> None:
         app.middle_before("/", method="POST")(home)
 
 
-def test_a_function_of_the_other_colour_is_refused() -> None:
+def test_a_plain_function_on_an_async_route_is_refused_and_the_reverse() -> None:
     app = Slime(__file__)
     app.route("/sync")(home)
     app.route("/async")(home_later)

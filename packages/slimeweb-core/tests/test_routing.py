@@ -96,7 +96,7 @@ def test_a_route_knows_its_handler() -> None:
         (Callable, False),
     ],
 )
-def test_colour(function: Any, asynchronous: bool) -> None:
+def test_a_coroutine_function_is_told_from_a_plain_one(function: Any, asynchronous: bool) -> None:
     assert is_coroutine_function(function) is asynchronous
 
 

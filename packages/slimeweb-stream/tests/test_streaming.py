@@ -113,8 +113,8 @@ def test_a_handler_that_never_starts_answers_empty(app: Slime) -> None:
         assert (client.get("/teapot").status_code, client.get("/teapot").content) == (418, b"")
 
 
-@pytest.mark.parametrize("colour", ["sync", "async"])
-def test_raising_before_the_start_is_a_500_and_after_it_cuts_the_connection(app: Slime, colour: str) -> None:
+@pytest.mark.parametrize("variant", ["sync", "async"])
+def test_raising_before_the_start_is_a_500_and_after_it_cuts_the_connection(app: Slime, variant: str) -> None:
     seen = threading.Event()
 
     def begin(req: Any, resp: Any) -> None:
@@ -128,7 +128,7 @@ def test_raising_before_the_start_is_a_500_and_after_it_cuts_the_connection(app:
         begin(req, resp)
 
     for path in ("/early", "/late"):
-        app.stream(path=path)(begin_async if colour == "async" else begin)
+        app.stream(path=path)(begin_async if variant == "async" else begin)
 
     with TestClient(app) as client:
         early = client.get("/early")
@@ -247,8 +247,8 @@ def test_without_strict_order_a_failure_is_logged(app: Slime, caplog: pytest.Log
     assert "was not sent" in caplog.text
 
 
-@pytest.mark.parametrize("colour", ["sync", "async"])
-def test_server_sent_events(app: Slime, colour: str) -> None:
+@pytest.mark.parametrize("variant", ["sync", "async"])
+def test_server_sent_events(app: Slime, variant: str) -> None:
     @app.stream(path="/sync", content="text/event-stream")
     def events(req: Any, resp: Any) -> None:
         resp.start_stream()
@@ -261,14 +261,14 @@ def test_server_sent_events(app: Slime, colour: str) -> None:
         await resp.send_event({"last": resp.last_event_id}, event="hello", id="1", retry=2000)
         await resp.send_comment("over")
 
-    with TestClient(app) as client, get(client, f"/{colour}", {"Last-Event-ID": "41"}) as answer:
+    with TestClient(app) as client, get(client, f"/{variant}", {"Last-Event-ID": "41"}) as answer:
         assert answer.getheader("content-type") == "text/event-stream"
         assert answer.getheader("cache-control") == "no-cache"
         assert answer.read() == b'event: hello\nid: 1\nretry: 2000\ndata: {"last":"41"}\n\n: over\n\n'
 
 
-@pytest.mark.parametrize("colour", ["sync", "async"])
-def test_a_silent_event_stream_is_kept_alive(app: Slime, colour: str) -> None:
+@pytest.mark.parametrize("variant", ["sync", "async"])
+def test_a_silent_event_stream_is_kept_alive(app: Slime, variant: str) -> None:
     heard = threading.Event()
 
     @app.stream(path="/sync", content="text/event-stream")
@@ -283,13 +283,13 @@ def test_a_silent_event_stream_is_kept_alive(app: Slime, colour: str) -> None:
         resp.start_stream()
         await asyncio.to_thread(heard.wait, 10)
 
-    with TestClient(app) as client, get(client, f"/{colour}") as answer:
+    with TestClient(app) as client, get(client, f"/{variant}") as answer:
         assert answer.read(6) == b":\n\n:\n\n"
         heard.set()
         answer.read()
 
 
-@pytest.mark.parametrize("colour", ["sync", "async"])
+@pytest.mark.parametrize("variant", ["sync", "async"])
 @pytest.mark.parametrize(
     ("start", "rest"),
     [
@@ -301,7 +301,7 @@ def test_a_silent_event_stream_is_kept_alive(app: Slime, colour: str) -> None:
     ],
 )
 def test_a_comment_does_not_split_an_event_that_is_sent_in_pieces(
-    app: Slime, colour: str, start: str | bytes, rest: str | bytes
+    app: Slime, variant: str, start: str | bytes, rest: str | bytes
 ) -> None:
     """Of two streams that send at the same times, the one whose event is over gets comments."""
     halfway, heard = threading.Event(), threading.Event()
@@ -336,7 +336,7 @@ def test_a_comment_does_not_split_an_event_that_is_sent_in_pieces(
         return piece.encode() if isinstance(piece, str) else piece
 
     whole = sent(start) + sent(rest)
-    with TestClient(app) as client, get(client, f"/{colour}") as answer:
+    with TestClient(app) as client, get(client, f"/{variant}") as answer:
         assert answer.read(len(sent(start))) == sent(start)
         assert halfway.wait(10)
         with get(client, "/over") as other:
@@ -346,11 +346,11 @@ def test_a_comment_does_not_split_an_event_that_is_sent_in_pieces(
         assert answer.read(len(sent(rest))) == sent(rest)
 
 
-@pytest.mark.parametrize("colour", ["sync", "async"])
+@pytest.mark.parametrize("variant", ["sync", "async"])
 @pytest.mark.parametrize(
     ("sent", "seen"), [("grüße-€".encode(), "grüße-€"), (b"plain", "plain"), (b"\xe9t\xe9", "été")]
 )
-def test_the_last_event_id_is_read_as_it_was_sent(app: Slime, colour: str, sent: bytes, seen: str) -> None:
+def test_the_last_event_id_is_read_as_it_was_sent(app: Slime, variant: str, sent: bytes, seen: str) -> None:
     @app.stream(path="/sync", content="text/event-stream")
     def events(req: Any, resp: Any) -> None:
         resp.start_stream()
@@ -362,14 +362,14 @@ def test_the_last_event_id_is_read_as_it_was_sent(app: Slime, colour: str, sent:
         await resp.send_event({"last": resp.last_event_id})
 
     with TestClient(app) as client:
-        answer = client.get(f"/{colour}", headers={"Last-Event-ID": sent})
+        answer = client.get(f"/{variant}", headers={"Last-Event-ID": sent})
     assert json.loads(answer.text.removeprefix("data: ")) == {"last": seen}
 
 
 @pytest.mark.parametrize("dev", [True, False])
-@pytest.mark.parametrize("colour", ["sync", "async"])
+@pytest.mark.parametrize("variant", ["sync", "async"])
 def test_a_stream_that_returns_text_is_told_in_dev(
-    app: Slime, colour: str, dev: bool, caplog: pytest.LogCaptureFixture
+    app: Slime, variant: str, dev: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     @app.stream(path="/sync")
     def plain(req: Any, resp: Any) -> str:
@@ -382,10 +382,10 @@ def test_a_stream_that_returns_text_is_told_in_dev(
         return "lost"
 
     with TestClient(app, dev=dev) as client:
-        assert client.get(f"/{colour}").text == ""
+        assert client.get(f"/{variant}").text == ""
     lines = [each.getMessage() for each in caplog.records if "returned a value of type str" in each.getMessage()]
     assert len(lines) == dev
-    assert all(f"GET /{colour}" in line and "test_streaming.py:" in line for line in lines)
+    assert all(f"GET /{variant}" in line and "test_streaming.py:" in line for line in lines)
 
 
 def test_a_stream_decorator_without_parentheses_is_refused(app: Slime) -> None:
@@ -393,8 +393,8 @@ def test_a_stream_decorator_without_parentheses_is_refused(app: Slime) -> None:
         app.stream(get)
 
 
-@pytest.mark.parametrize("colour", ["sync", "async"])
-def test_a_stream_that_sets_vary_does_not_lose_the_origin(app: Slime, colour: str) -> None:
+@pytest.mark.parametrize("variant", ["sync", "async"])
+def test_a_stream_that_sets_vary_does_not_lose_the_origin(app: Slime, variant: str) -> None:
     @app.stream(path="/sync", plugin=Cors("https://shop.example"))
     def plain(req: Any, resp: Any) -> None:
         resp.set_header("vary", "Accept-Language")
@@ -408,7 +408,7 @@ def test_a_stream_that_sets_vary_does_not_lose_the_origin(app: Slime, colour: st
         await resp.send("body")
 
     with TestClient(app) as client:
-        answer = client.get(f"/{colour}", headers={"Origin": "https://shop.example"})
+        answer = client.get(f"/{variant}", headers={"Origin": "https://shop.example"})
         assert answer.text == "body"
         assert answer.headers["vary"] == "Origin, Accept-Language"
         assert answer.headers["access-control-allow-origin"] == "https://shop.example"

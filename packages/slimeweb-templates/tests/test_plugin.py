@@ -35,7 +35,7 @@ def test_the_package_is_typed() -> None:
     assert files("slimeweb_templates").joinpath("py.typed").is_file()
 
 
-def test_the_readme_example_in_both_colours_and_both_call_forms(app: Slime) -> None:
+def test_the_readme_example_sync_and_async_in_both_call_forms(app: Slime) -> None:
     @app.route(path="/", method="GET")
     def land(req: Any, resp: Any) -> Any:
         html = req.render("hello.html", **{"name": "abilash", "slimeVersion": "0.0.1"})  # noqa: PIE804

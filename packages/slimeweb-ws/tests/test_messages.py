@@ -95,7 +95,7 @@ def test_what_can_be_sent(app, serve):
     assert [client.message() for _ in range(6)] == ['{"a":[1,null]}', b"x", "12", "é".encode(), '"text"', "last"]
 
 
-def test_on_open_and_mixed_colours(app, serve):
+def test_on_open_and_sync_callbacks_beside_async_ones(app, serve):
     calls: queue.Queue[object] = queue.Queue()
 
     @app.websocket(path="/")

@@ -215,16 +215,16 @@ class Slime:
         self._register(Registration(target, "around", path, parse_methods(method)))
 
     def middle_before(self, path: str = "/", method: str | Iterable[str] = "GET") -> Callable[[H], H]:
-        """Declares a function that runs before the handlers of a path (`"*"` for every one). Of their colour, and
-        after them.
+        """Declares a function that runs before the handlers of a path (`"*"` for every one): `async def` exactly where
+        they are, and declared after them.
 
         `RouteHandlerNotFoundException`, `InvalidMiddlewareHandlerType`, `InvalidHandler` as for `use` and `route`.
         """
         return self._middle("before", path, method)
 
     def middle_after(self, path: str = "/", method: str | Iterable[str] = "GET") -> Callable[[H], H]:
-        """Declares a function that runs after the handlers of a path (`"*"` for every one). Of their colour, and
-        after them.
+        """Declares a function that runs after the handlers of a path (`"*"` for every one): `async def` exactly where
+        they are, and declared after them.
         """
         return self._middle("after", path, method)
 

@@ -16,8 +16,8 @@ from slimeweb.methods import ANY, covers, overlap
 from slimeweb.middleware import (
     Registration,
     SlimeMiddleware,
-    check_colour,
     check_methods,
+    check_sync_or_async,
     innermost,
     layer_of,
     targets_of,
@@ -283,8 +283,8 @@ class Compiler:
         answer: Callable[[SlimeRequest, SlimeResponse], None],
         asked: Mapping[str, Sequence[Layer]] = MappingProxyType({}),
     ) -> Plan:
-        """A plan for an answer of slimeweb's own, in the colour that its middleware needs. `asked` are other layers,
-        by the method that a preflight asks for.
+        """A plan for an answer of slimeweb's own, a coroutine function where its middleware needs one. `asked` are
+        other layers, by the method that a preflight asks for.
         """
         is_async = any(layer.is_async for each in (layers, *asked.values()) for layer in each)
 
@@ -304,11 +304,13 @@ class Compiler:
 
 
 def _fitting(hook: str, found: Iterable[tuple[Plugin, SlimeMiddleware]], route: RouteSpec) -> Iterable[SlimeMiddleware]:
-    """The middleware that plugins brought for a route. `PluginError` for what cannot serve a route of its colour."""
+    """The middleware that plugins brought for a route. `PluginError` for asynchronous middleware on a synchronous
+    route.
+    """
     for plugin, middleware in found:
         try:
             check_methods(middleware)
-            check_colour(middleware, route)
+            check_sync_or_async(middleware, route)
         except Exception as error:
             raise PluginError(f"{plugin}: {hook} does not fit: {error}") from error
         yield middleware

@@ -27,8 +27,8 @@ def tell_no_routes(file: str | os.PathLike[str]) -> None:
 
 
 def watched(handler: Handler, route: RouteSpec) -> Handler:
-    """The handler, which then says when it has not answered at all, or with a file that is not there. Of the same
-    colour.
+    """The handler, wrapped so that the log says when it has not answered at all, or with a file that is not there. A
+    coroutine function where the handler is one.
     """
 
     def check(resp: SlimeResponse, before: tuple[int, int], result: Any) -> None:

@@ -53,7 +53,9 @@ class InvalidHandler(SlimeError):
 
 
 class InvalidMiddlewareHandlerType(SlimeError):
-    """Middleware that is neither fit for its route's colour (sync or async) nor a `SlimeMiddleware` instance."""
+    """Middleware that cannot serve its route (async around sync, or the reverse for a function), or is no
+    `SlimeMiddleware` instance.
+    """
 
 
 class PluginError(SlimeError):

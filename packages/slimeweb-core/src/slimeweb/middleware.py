@@ -22,7 +22,7 @@ __all__ = [
     "Registration",
     "SlimeMiddleware",
     "as_middleware",
-    "check_colour",
+    "check_sync_or_async",
     "check_methods",
     "innermost",
     "layer_of",
@@ -107,7 +107,9 @@ class Registration:
         return self.is_app_wide or PathPattern.parse(self.path).shape == pattern.shape
 
     def check(self, routes: RouteTable) -> None:
-        """Refuses to be declared before its route, or for a route of the other colour."""
+        """`RouteHandlerNotFoundException` when no route is there yet, `InvalidMiddlewareHandlerType` when it cannot
+        serve one of them.
+        """
         found = self._routes(routes)
         if not found:
             raise RouteHandlerNotFoundException(
@@ -123,10 +125,12 @@ class Registration:
             self.check_route(route)
 
     def check_route(self, route: RouteSpec) -> None:
-        """`InvalidMiddlewareHandlerType` when the route is of a colour that this cannot serve."""
+        """`InvalidMiddlewareHandlerType` when this is async and the route is not, or a function that is not async where
+        the route is.
+        """
         if self.position == "around":
             assert isinstance(self.target, SlimeMiddleware)
-            check_colour(self.target, route)
+            check_sync_or_async(self.target, route)
         elif is_coroutine_function(self._function()) is not route.is_async:
             wanted, given = ("async def", "a plain def") if route.is_async else ("a plain def", "async def")
             raise InvalidMiddlewareHandlerType(
@@ -212,7 +216,7 @@ def check_methods(middleware: SlimeMiddleware) -> None:
         )
 
 
-def check_colour(middleware: SlimeMiddleware, route: RouteSpec) -> None:
+def check_sync_or_async(middleware: SlimeMiddleware, route: RouteSpec) -> None:
     """`InvalidMiddlewareHandlerType` for asynchronous middleware around a synchronous handler."""
     asynchronous = [name for name in _METHODS if is_coroutine_function(getattr(middleware, name))]
     if asynchronous and not route.is_async:

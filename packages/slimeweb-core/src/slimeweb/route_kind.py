@@ -17,8 +17,8 @@ class RouteKind:
     """A way to answer that a plugin brings.
 
     `wrap(route, handler)` is called once, at start, and returns the callable that takes the handler's place: two
-    arguments, the core's own request and response, and of the same colour as the handler (a coroutine function
-    exactly when `route.is_async`). It hands the handler whatever response object its kind of route calls for. Two
+    arguments, the core's own request and response, and a coroutine function exactly when the handler is one
+    (`route.is_async`). It hands the handler whatever response object its kind of route calls for. Two
     mechanisms are there to build on: `resp.writer()` for a body sent piece by piece, `resp.switch_protocol(protocol,
     headers)` for another protocol on the same connection. Middleware stays outside: it sees the request before the
     first byte of the answer goes out.
