@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from slimeweb import Slime, SlimeMiddleware, SlimeRequest, SlimeResponse
-from slimeweb.fold import Layer, fold
+from slimeweb._middleware_stack import Layer, build_middleware_stack
 from slimeweb.testing import TestClient
 
 
@@ -125,7 +125,7 @@ def test_a_cancelled_handlers_afters_run() -> None:
         _is_set_by_before = False
 
     layers = [Layer(before=lambda req, resp: None, after=lambda req, resp: seen.append("after"))]
-    endpoint = fold(layers, forever, on_error, on_error, is_async=True)
+    endpoint = build_middleware_stack(layers, forever, on_error, on_error, is_async=True)
 
     async def run() -> None:
         task = asyncio.ensure_future(endpoint(None, Response()))  # type: ignore[arg-type]

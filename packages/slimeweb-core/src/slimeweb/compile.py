@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
+from slimeweb._middleware_stack import Layer, build_middleware_stack
 from slimeweb.body_filter import BodyFilter
 from slimeweb.dev_checks import watched
 from slimeweb.errors import PluginError
 from slimeweb.failures import Failures
-from slimeweb.fold import Layer, fold
 from slimeweb.methods import ANY, covers, overlap
 from slimeweb.middleware import (
     Registration,
@@ -112,7 +112,7 @@ class Compiler:
             plan = Plan(
                 pattern=route.path,
                 methods=methods,
-                endpoint=self._fold(layers, handler, is_async=route.is_async),
+                endpoint=self._stack(layers, handler, is_async=route.is_async),
                 is_async=route.is_async,
                 body_size=body_size,
                 stream_body=route.stream_body,
@@ -131,7 +131,7 @@ class Compiler:
         """
         if not (layers or self.failures.is_customised):
             return None
-        endpoint = self._fold(layers, self._refuse(route.is_async), is_async=route.is_async)
+        endpoint = self._stack(layers, self._refuse(route.is_async), is_async=route.is_async)
         return Plan(
             pattern=route.path,
             methods=methods,
@@ -149,10 +149,10 @@ class Compiler:
         if plan.stream_body or not any(layer.before for layer in layers):
             return None
         if plan.is_async:
-            endpoint = _entered_async(self._fold(layers, _with_body_async(handler), is_async=True))
+            endpoint = _entered_async(self._stack(layers, _with_body_async(handler), is_async=True))
             return replace(plan, endpoint=endpoint)
         # Its thread waits for the client.
-        return replace(plan, endpoint=self._fold(layers, _with_body(handler), is_async=False), blocking=True)
+        return replace(plan, endpoint=self._stack(layers, _with_body(handler), is_async=False), blocking=True)
 
     def _refuse(self, is_async: bool) -> Handler:
         refuse = self.failures.refuse
@@ -292,15 +292,17 @@ class Compiler:
             answer(req, resp)
 
         handler: Handler = answer_async if is_async else answer
-        endpoint = self._fold(layers, handler, is_async=is_async)
+        endpoint = self._stack(layers, handler, is_async=is_async)
         if asked:
-            others = {method: self._fold(each, handler, is_async=is_async) for method, each in asked.items()}
+            others = {method: self._stack(each, handler, is_async=is_async) for method, each in asked.items()}
             endpoint = _by_asked(endpoint, others, is_async=is_async)
         # Nobody reads this body; the server passes over what little of it comes.
         return Plan(pattern=pattern, methods=methods, endpoint=endpoint, is_async=is_async, body_size=self.body_size)
 
-    def _fold(self, layers: Sequence[Layer], handler: Handler, *, is_async: bool) -> Handler:
-        return fold(layers, handler, self.failures.on_error, self.failures.on_after_error, is_async=is_async)
+    def _stack(self, layers: Sequence[Layer], handler: Handler, *, is_async: bool) -> Handler:
+        return build_middleware_stack(
+            layers, handler, self.failures.on_error, self.failures.on_after_error, is_async=is_async
+        )
 
 
 def _fitting(hook: str, found: Iterable[tuple[Plugin, SlimeMiddleware]], route: RouteSpec) -> Iterable[SlimeMiddleware]:

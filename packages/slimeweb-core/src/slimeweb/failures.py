@@ -6,10 +6,10 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from slimeweb._middleware_stack import is_own_cancellation
 from slimeweb.dev_page import dev_page
 from slimeweb.error_handlers import ErrorHandler, ErrorHandlers
 from slimeweb.errors import ClientDisconnected, FileMissing, HttpError, phrase
-from slimeweb.fold import is_own_cancellation
 from slimeweb.loops import STOPPING
 from slimeweb.plugins import Plugins
 

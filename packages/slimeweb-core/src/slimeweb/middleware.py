@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from slimeweb._middleware_stack import Layer
 from slimeweb.errors import InvalidHandler, InvalidMiddlewareHandlerType, RouteHandlerNotFoundException
-from slimeweb.fold import Layer
 from slimeweb.methods import ANY, covers, overlap
 from slimeweb.pattern import PathPattern
 from slimeweb.routing import Handler, RouteSpec, RouteTable, check_handler, describe, is_coroutine_function

@@ -14,7 +14,7 @@ __all__ = ["Plan", "Settings", "StaticMount"]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One route, compiled: the handler with its middleware folded around it, and how to run it.
+    """One route, compiled: the handler inside of its middleware stack, and how to run it.
 
     `body_size` is in bytes. Bodies of `filter_limit` bytes or more are not filtered on an event loop's thread.
     `refusal` answers where the body is not taken, so that the handler is not called; without it the server does.

@@ -9,12 +9,12 @@ from typing import Any, cast
 
 import pytest
 
-from slimeweb.fold import Layer, fold
+from slimeweb._middleware_stack import Layer, build_middleware_stack
 from slimeweb.routing import Handler
 
 
 class Response:
-    """As much of a response as folding touches."""
+    """As much of a response as the middleware stack touches."""
 
     def __init__(self) -> None:
         self.answer: object = None
@@ -57,7 +57,7 @@ Make = Callable[..., Handler]
 
 
 def run(layers: list[Layer], handler: Handler, make: Make) -> Response:
-    endpoint = fold(layers, handler, on_error, on_error, is_async=make is noted_later)
+    endpoint = build_middleware_stack(layers, handler, on_error, on_error, is_async=make is noted_later)
     resp = Response()
     result = endpoint(None, resp)
     if inspect.iscoroutine(result):
@@ -70,7 +70,7 @@ pytestmark = pytest.mark.parametrize("make", [note, noted_later])
 
 def test_without_layers_the_handler_is_the_endpoint(make: Make) -> None:
     handler = make("handler")
-    assert fold([Layer()], handler, on_error, on_error, is_async=make is noted_later) is handler
+    assert build_middleware_stack([Layer()], handler, on_error, on_error, is_async=make is noted_later) is handler
 
 
 def test_layers_run_inward_and_outward(make: Make) -> None:

@@ -1,4 +1,4 @@
-"""Middleware folded around a handler, once, at start: what the server then calls is one function.
+"""The middleware stack around a handler, built once, at start: what the server then calls is one function.
 
 A layer is entered when its before has returned. The first before that answers (returns something other than `None`,
 or fills the response) ends the way in. Cookies that a before has set outlast what is raised after it. The way out goes
@@ -20,7 +20,7 @@ from slimeweb.routing import Handler, is_coroutine_function
 if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest, SlimeResponse
 
-__all__ = ["Layer", "OnError", "fold", "is_own_cancellation"]
+__all__ = ["Layer", "OnError", "build_middleware_stack", "is_own_cancellation"]
 
 OnError = Callable[["SlimeRequest", "SlimeResponse", BaseException], None]
 
@@ -38,7 +38,7 @@ class Layer:
         return any(function is not None and is_coroutine_function(function) for function in (self.before, self.after))
 
 
-def fold(
+def build_middleware_stack(
     layers: Sequence[Layer], handler: Handler, on_error: OnError, on_after_error: OnError, *, is_async: bool
 ) -> Handler:
     """One endpoint that runs `handler` inside of `layers`, the first of which is the outermost.
@@ -48,10 +48,10 @@ def fold(
     useful = tuple(layer for layer in layers if layer.before is not None or layer.after is not None)
     if not useful:
         return handler
-    return (_fold_async if is_async else _fold_sync)(useful, handler, on_error, on_after_error)
+    return (_async_stack if is_async else _sync_stack)(useful, handler, on_error, on_after_error)
 
 
-def _fold_sync(layers: tuple[Layer, ...], handler: Handler, on_error: OnError, on_after_error: OnError) -> Handler:
+def _sync_stack(layers: tuple[Layer, ...], handler: Handler, on_error: OnError, on_after_error: OnError) -> Handler:
     ways_in = tuple(layer.before for layer in layers)
     ways_out = tuple(layer.after for layer in layers)
     pid = os.getpid()
@@ -90,7 +90,7 @@ def _fold_sync(layers: tuple[Layer, ...], handler: Handler, on_error: OnError, o
     return endpoint
 
 
-def _fold_async(layers: tuple[Layer, ...], handler: Handler, on_error: OnError, on_after_error: OnError) -> Handler:
+def _async_stack(layers: tuple[Layer, ...], handler: Handler, on_error: OnError, on_after_error: OnError) -> Handler:
     # Which calls are to be awaited is known here, so that no call is looked at when it runs.
     ways_in = tuple((layer.before, _awaits(layer.before)) for layer in layers)
     ways_out = tuple((layer.after, _awaits(layer.after)) for layer in layers)
