@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from slimeweb._compiled import Settings
 from slimeweb.errors import ConfigError
 from slimeweb.interpreter import usable_cpus
-from slimeweb.plan import Settings
 from slimeweb.route_option import ServeOption
 from slimeweb.secret_keys import SecretKeys
 from slimeweb.settings import mistyped, resolve

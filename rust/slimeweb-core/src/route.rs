@@ -1,4 +1,4 @@
-//! A compiled route, as `slimeweb.plan.Plan` describes it.
+//! A compiled route, as `slimeweb._compiled.CompiledRoute` describes it.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -74,7 +74,7 @@ fn inline_policy(blocking: &Bound<'_, PyAny>) -> PyResult<Arc<InlinePolicy>> {
     blocking.extract().map(InlinePolicy::new).map(Arc::new)
 }
 
-/// A directory served below a prefix, as `slimeweb.plan.StaticMount` describes it.
+/// A directory served below a prefix, as `slimeweb._compiled.StaticMount` describes it.
 #[derive(FromPyObject)]
 pub(crate) struct StaticMount {
     pub(crate) prefix: String,

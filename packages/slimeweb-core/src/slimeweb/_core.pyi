@@ -11,8 +11,8 @@ from typing import Any, Protocol, final
 
 from _typeshed import ReadableBuffer, WriteableBuffer
 
+from slimeweb._compiled import CompiledRoute, Settings, StaticMount
 from slimeweb.app import Slime
-from slimeweb.plan import Plan, Settings, StaticMount
 from slimeweb.protocol import UpgradeProtocol
 from slimeweb.state import State
 
@@ -268,10 +268,10 @@ class Server:
     def port(self) -> int: ...
     def start(
         self,
-        routes: Sequence[Plan],
+        routes: Sequence[CompiledRoute],
         mounts: Sequence[StaticMount],
-        fallback: Plan | None,
-        files: Plan | None,
+        fallback: CompiledRoute | None,
+        files: CompiledRoute | None,
         on_error: Callable[[SlimeRequest, SlimeResponse, BaseException], None],
         request_members: Mapping[str, Callable[..., Any]],
         response_members: Mapping[str, Callable[..., Any]],

@@ -12,8 +12,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from slimeweb._compiled import CompiledApp
+from slimeweb._compiler import Compiler
 from slimeweb.catalogue import hint
-from slimeweb.compile import Compiler
 from slimeweb.dev_checks import tell_no_routes
 from slimeweb.error_handlers import ErrorHandlers, ErrorKey
 from slimeweb.errors import ConfigError
@@ -29,7 +30,7 @@ from slimeweb.plugins import Plugins
 from slimeweb.route_option import RouteOption, ServeOption
 from slimeweb.routing import Handler, RouteSpec, RouteTable, check_handler, check_parentheses
 from slimeweb.secret_keys import SecretKeys
-from slimeweb.serving import Compiled, Serving
+from slimeweb.serving import Serving
 from slimeweb.settings import Launch, mistyped, resolve
 from slimeweb.signals import run_in_foreground
 from slimeweb.state import State
@@ -366,7 +367,7 @@ class Slime:
         """A server for this application, bound and not yet serving: what `serve` and `TestClient` drive.
 
         Nothing can be declared from now on until it has finished. `OSError` when the address cannot be had,
-        `ConfigError` when the application is being served already, and what `Compiler.plans` raises.
+        `ConfigError` when the application is being served already, and what `Compiler.compiled_routes` raises.
         """
         self._was_served = True
         with self._lock:
@@ -392,7 +393,7 @@ class Slime:
         if serving is not None:
             serving.shutdown()
 
-    def _compile(self, launch: Launch) -> Compiled:
+    def _compile(self, launch: Launch) -> CompiledApp:
         from slimeweb._core import SlimeRequest, SlimeResponse
 
         failures = Failures(self, self._errors, self._plugins, dev=launch.server.dev)
@@ -409,8 +410,8 @@ class Slime:
         mounts = self._mounts.resolve(launch.static_path)
         if launch.server.dev and not mounts and not self.routes:
             tell_no_routes(self._file)
-        return Compiled(
-            plans=compiler.plans(),
+        return CompiledApp(
+            routes=compiler.compiled_routes(),
             mounts=mounts,
             fallback=compiler.fallback(bool(self._errors)),
             files=compiler.files(),

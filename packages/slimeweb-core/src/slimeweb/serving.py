@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
+from slimeweb._compiled import CompiledApp
 from slimeweb.access import log_access
 from slimeweb.forking import close_sockets, in_children
 from slimeweb.lifecycle import Lifecycle
@@ -17,11 +17,10 @@ from slimeweb.plugins import Plugins
 from slimeweb.settings import Launch
 
 if TYPE_CHECKING:
-    from slimeweb._core import Server, SlimeRequest, SlimeResponse
+    from slimeweb._core import Server
     from slimeweb.app import Slime
-    from slimeweb.plan import Plan, StaticMount
 
-__all__ = ["Compiled", "Serving"]
+__all__ = ["Serving"]
 
 # What handlers get to end once their clients are gone, in seconds: less where they have had the grace time.
 _HANDLERS, _LATE_HANDLERS = 1.0, 0.5
@@ -33,19 +32,6 @@ _NAMED = 5
 _logger = logging.getLogger("slimeweb")
 
 
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """An application as the server takes it."""
-
-    plans: Sequence[Plan]
-    mounts: Sequence[StaticMount]
-    fallback: Plan | None
-    files: Plan | None
-    on_error: Callable[[SlimeRequest, SlimeResponse, BaseException], None]
-    request_members: Mapping[str, Callable[..., Any]]
-    response_members: Mapping[str, Callable[..., Any]]
-
-
 class Serving:
     """One server that runs an application, in four steps: made (bound), `start`, `wait`, `finish`.
 
@@ -55,7 +41,7 @@ class Serving:
     def __init__(
         self,
         app: Slime,
-        compiled: Compiled,
+        compiled: CompiledApp,
         launch: Launch,
         lifecycle: Lifecycle,
         plugins: Plugins,
@@ -116,7 +102,7 @@ class Serving:
             if self._stopping:
                 return
             self._server.start(
-                compiled.plans,
+                compiled.routes,
                 compiled.mounts,
                 compiled.fallback,
                 compiled.files,

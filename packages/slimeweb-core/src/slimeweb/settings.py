@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from slimeweb._compiled import Settings
 from slimeweb.errors import ConfigError
 from slimeweb.interpreter import usable_cpus
-from slimeweb.plan import Settings
 from slimeweb.plugins import DISABLE_VARIABLE
 from slimeweb.route_option import ServeOption
 from slimeweb.routing import BODY_SIZE

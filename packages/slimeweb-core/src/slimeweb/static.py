@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from slimeweb._compiled import StaticMount
 from slimeweb.errors import ConfigError
-from slimeweb.plan import StaticMount
 from slimeweb.tokens import TOKEN
 
 __all__ = ["StaticMounts"]

@@ -1,4 +1,4 @@
-"""From declarations to plans: all that is decided once, when the application starts."""
+"""From declarations to compiled routes: all that is decided once, when the application starts."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
+from slimeweb._compiled import CompiledRoute
 from slimeweb._middleware_stack import Layer, build_middleware_stack
 from slimeweb.body_filter import BodyFilter
 from slimeweb.dev_checks import watched
@@ -22,7 +23,6 @@ from slimeweb.middleware import (
     layer_of,
     targets_of,
 )
-from slimeweb.plan import Plan
 from slimeweb.plugins import Plugin, Plugins
 from slimeweb.route_kind import RouteKind
 from slimeweb.route_option import RouteOption
@@ -51,8 +51,8 @@ class Compiler:
     failures: Failures
     body_size: int
 
-    def plans(self) -> tuple[Plan, ...]:
-        """A plan for each route (several, where methods differ in their middleware), and for OPTIONS of each path.
+    def compiled_routes(self) -> tuple[CompiledRoute, ...]:
+        """Each route compiled (several times, where methods differ in their middleware), and OPTIONS of each path.
 
         `MultipleRouteException` when a plugin's route is in the way of another, `PluginError` for a plugin that
         breaks the contract, `InvalidMiddlewareHandlerType` for middleware that cannot serve a route.
@@ -62,13 +62,13 @@ class Compiler:
             defaults = {name: option.default for name, option in self.route_options.items()}
             table.add(replace(route, options=MappingProxyType({**defaults, **route.options})))
         kinds: dict[str, Plugin] = {}
-        plans = [plan for route in table for plan in self._route(route, kinds, table)]
+        compiled_routes = [compiled for route in table for compiled in self._route(route, kinds, table)]
         shapes = dict.fromkeys(route.pattern.shape for route in table)
-        plans += [plan for shape in shapes for plan in self._options(table.at(shape))]
-        return tuple(plans)
+        compiled_routes += [compiled for shape in shapes for compiled in self._options(table.at(shape))]
+        return tuple(compiled_routes)
 
-    def fallback(self, has_handlers: bool) -> Plan | None:
-        """The plan for what no route answers; `None` when the server can answer that by itself."""
+    def fallback(self, has_handlers: bool) -> CompiledRoute | None:
+        """What answers where no route does; `None` when the server can answer that by itself."""
         everywhere = self._everywhere()
         if not everywhere and not has_handlers and not self.around:
             return None
@@ -77,8 +77,10 @@ class Compiler:
     def _everywhere(self) -> list[Registration]:
         return [each for each in self.registrations if each.is_app_wide and ANY in each.methods]
 
-    def files(self) -> Plan | None:
-        """The plan for static files; `None` when no middleware covers them, so that the server sends them by itself."""
+    def files(self) -> CompiledRoute | None:
+        """What answers with a static file; `None` when no middleware covers them, so that the server sends them by
+        itself.
+        """
         covering = [
             each
             for each in self.registrations
@@ -96,7 +98,7 @@ class Compiler:
 
         return self._synthetic("/{*path}", (ANY,), self._layers(covering, outermost=outermost), send)
 
-    def _route(self, route: RouteSpec, kinds: dict[str, Plugin], table: RouteTable) -> Iterable[Plan]:
+    def _route(self, route: RouteSpec, kinds: dict[str, Plugin], table: RouteTable) -> Iterable[CompiledRoute]:
         body_size = self.body_size if route.body_size is None else route.body_size
         # Plugins see the size that holds, not that nothing was said.
         route = replace(route, body_size=body_size)
@@ -109,7 +111,7 @@ class Compiler:
             for each in registrations:
                 each.check_route(route)
             layers = self._layers(registrations, (*brought, *route.middleware), outermost)
-            plan = Plan(
+            compiled = CompiledRoute(
                 pattern=route.path,
                 methods=methods,
                 endpoint=self._stack(layers, handler, is_async=route.is_async),
@@ -123,16 +125,16 @@ class Compiler:
                 wrong_method=self._wrong_method(table.at(route.pattern.shape)) if "OPTIONS" in methods else None,
                 filter_limit=min((getattr(each, "loop_limit", LOOP_LIMIT) for each in filters), default=LOOP_LIMIT),
             )
-            yield replace(plan, expecting=self._expecting(plan, layers, handler))
+            yield replace(compiled, expecting=self._expecting(compiled, layers, handler))
 
-    def _refusal(self, route: RouteSpec, methods: tuple[str, ...], layers: Sequence[Layer]) -> Plan | None:
-        """The plan for a request that does not get to the handler, since its body is not taken or there is no thread
+    def _refusal(self, route: RouteSpec, methods: tuple[str, ...], layers: Sequence[Layer]) -> CompiledRoute | None:
+        """What answers a request that does not get to the handler, since its body is not taken or there is no thread
         for it; `None` when the server can answer it alone.
         """
         if not (layers or self.failures.is_customised):
             return None
         endpoint = self._stack(layers, self._refuse(route.is_async), is_async=route.is_async)
-        return Plan(
+        return CompiledRoute(
             pattern=route.path,
             methods=methods,
             endpoint=endpoint,
@@ -142,17 +144,17 @@ class Compiler:
             blocking=False if route.blocking is False else None,
         )
 
-    def _expecting(self, plan: Plan, layers: Sequence[Layer], handler: Handler) -> Plan | None:
+    def _expecting(self, compiled: CompiledRoute, layers: Sequence[Layer], handler: Handler) -> CompiledRoute | None:
         """The plan for a request whose client waits with the body until it is asked for it; `None` where nothing runs
         before the handler, or the handler takes the body piece by piece.
         """
-        if plan.stream_body or not any(layer.before for layer in layers):
+        if compiled.stream_body or not any(layer.before for layer in layers):
             return None
-        if plan.is_async:
+        if compiled.is_async:
             endpoint = _entered_async(self._stack(layers, _with_body_async(handler), is_async=True))
-            return replace(plan, endpoint=endpoint)
+            return replace(compiled, endpoint=endpoint)
         # Its thread waits for the client.
-        return replace(plan, endpoint=self._stack(layers, _with_body(handler), is_async=False), blocking=True)
+        return replace(compiled, endpoint=self._stack(layers, _with_body(handler), is_async=False), blocking=True)
 
     def _refuse(self, is_async: bool) -> Handler:
         refuse = self.failures.refuse
@@ -231,7 +233,7 @@ class Compiler:
             members.append(method)
         return [(tuple(members), chosen) for members, chosen in groups.values()]
 
-    def _options(self, routes: Sequence[RouteSpec]) -> Iterable[Plan]:
+    def _options(self, routes: Sequence[RouteSpec]) -> Iterable[CompiledRoute]:
         """The answer to OPTIONS for a path whose routes have none: 204 with Allow, inside of their middleware."""
         methods = {method for route in routes for method in route.methods}
         if methods & {ANY, "OPTIONS"}:
@@ -253,11 +255,11 @@ class Compiler:
             for method in (*route.methods, *(("HEAD",) if "GET" in route.methods and "HEAD" not in methods else ()))
             if len(routes) > 1 and any(each.answers_options for each in own)
         }
-        plan = self._synthetic(pattern.text, ("OPTIONS",), layers, answer, asked)
-        yield replace(plan, wrong_method=self._wrong_method(routes))
+        compiled = self._synthetic(pattern.text, ("OPTIONS",), layers, answer, asked)
+        yield replace(compiled, wrong_method=self._wrong_method(routes))
 
-    def _wrong_method(self, routes: Sequence[RouteSpec]) -> Plan | None:
-        """The plan for methods that a path does not have, where its middleware has a say in that: what answers
+    def _wrong_method(self, routes: Sequence[RouteSpec]) -> CompiledRoute | None:
+        """What answers methods that a path does not have, where its middleware takes part in that: what answers
         preflights, for a page to see the 405. `None` where it is as anywhere else.
         """
         own = dict.fromkeys(middleware for route in routes for middleware in route.middleware)
@@ -282,8 +284,8 @@ class Compiler:
         layers: Sequence[Layer],
         answer: Callable[[SlimeRequest, SlimeResponse], None],
         asked: Mapping[str, Sequence[Layer]] = MappingProxyType({}),
-    ) -> Plan:
-        """A plan for an answer of slimeweb's own, a coroutine function where its middleware needs one. `asked` are
+    ) -> CompiledRoute:
+        """A compiled answer of slimeweb's own, a coroutine function where its middleware needs one. `asked` are
         other layers, by the method that a preflight asks for.
         """
         is_async = any(layer.is_async for each in (layers, *asked.values()) for layer in each)
@@ -297,7 +299,9 @@ class Compiler:
             others = {method: self._stack(each, handler, is_async=is_async) for method, each in asked.items()}
             endpoint = _by_asked(endpoint, others, is_async=is_async)
         # Nobody reads this body; the server passes over what little of it comes.
-        return Plan(pattern=pattern, methods=methods, endpoint=endpoint, is_async=is_async, body_size=self.body_size)
+        return CompiledRoute(
+            pattern=pattern, methods=methods, endpoint=endpoint, is_async=is_async, body_size=self.body_size
+        )
 
     def _stack(self, layers: Sequence[Layer], handler: Handler, *, is_async: bool) -> Handler:
         return build_middleware_stack(

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from slimeweb._core import SlimeRequest, SlimeResponse
     from slimeweb.body_filter import BodyFilter
 
-__all__ = ["Plan", "Settings", "StaticMount"]
+__all__ = ["CompiledApp", "CompiledRoute", "Settings", "StaticMount"]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class CompiledRoute:
     """One route, compiled: the handler inside of its middleware stack, and how to run it.
 
     `body_size` is in bytes. Bodies of `filter_limit` bytes or more are not filtered on an event loop's thread.
@@ -33,9 +34,9 @@ class Plan:
     blocking: bool | None = None
     filters: tuple[BodyFilter, ...] = ()
     filter_limit: int = 64 * 1024
-    refusal: Plan | None = None
-    wrong_method: Plan | None = None
-    expecting: Plan | None = None
+    refusal: CompiledRoute | None = None
+    wrong_method: CompiledRoute | None = None
+    expecting: CompiledRoute | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +78,16 @@ class Settings:
     upload_memory: int = 64 * 1024
     upload_dir: str | None = None
     shutdown_grace: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledApp:
+    """An application as the server takes it."""
+
+    routes: Sequence[CompiledRoute]
+    mounts: Sequence[StaticMount]
+    fallback: CompiledRoute | None
+    files: CompiledRoute | None
+    on_error: Callable[[SlimeRequest, SlimeResponse, BaseException], None]
+    request_members: Mapping[str, Callable[..., Any]]
+    response_members: Mapping[str, Callable[..., Any]]
