@@ -17,7 +17,7 @@ import pytest
 from slimeweb import Slime, SlimeTls, hookspecs
 from slimeweb.errors import ConfigError
 from slimeweb.interpreter import usable_cpus
-from slimeweb.settings import Launch, resolve
+from slimeweb.settings import ServeConfig, resolve
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -170,8 +170,8 @@ def settings() -> list[Setting]:
     return [Setting(name, tuple(re.findall(r"`(\w+)`", variables)), default) for name, variables, default in rows]
 
 
-def value_of(launch: Launch, argument: str) -> Any:
-    return getattr(launch.server if hasattr(launch.server, argument) else launch, argument)
+def value_of(config: ServeConfig, argument: str) -> Any:
+    return getattr(config.server if hasattr(config.server, argument) else config, argument)
 
 
 def test_every_argument_of_serve_is_documented_once() -> None:
@@ -188,17 +188,17 @@ def test_every_variable_in_the_sources_is_documented() -> None:
 
 @pytest.mark.parametrize("setting", settings(), ids=lambda setting: setting.argument)
 def test_a_default_is_as_documented(setting: Setting) -> None:
-    launch = resolve({}, {})
+    config = resolve({}, {})
     if setting.argument == "https":
         assert setting.default == "`None`"
-        assert launch.server.tls_cert is None
-        assert launch.server.tls_key is None
+        assert config.server.tls_cert is None
+        assert config.server.tls_key is None
     elif setting.argument == "workers":
         assert setting.default == "*CPUs*"
-        assert launch.server.workers == usable_cpus()
+        assert config.server.workers == usable_cpus()
         assert resolve({"dev": True}, {}).server.workers == 1
     else:
-        assert value_of(launch, setting.argument) == ast.literal_eval(setting.default.strip("`"))
+        assert value_of(config, setting.argument) == ast.literal_eval(setting.default.strip("`"))
 
 
 @pytest.mark.parametrize(
@@ -220,8 +220,8 @@ def test_tls_comes_from_its_two_variables(tmp_path: Path) -> None:
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     cert.touch()
     key.touch()
-    launch = resolve({}, {"SLIME_TLS_CERT": str(cert), "SLIME_TLS_KEY": str(key)})
-    assert (launch.server.tls_cert, launch.server.tls_key) == (os.fspath(cert), os.fspath(key))
+    config = resolve({}, {"SLIME_TLS_CERT": str(cert), "SLIME_TLS_KEY": str(key)})
+    assert (config.server.tls_cert, config.server.tls_key) == (os.fspath(cert), os.fspath(key))
     assert resolve({"https": SlimeTls(cert, key)}, {}).server.tls_key == os.fspath(key)
     with pytest.raises(ConfigError, match="belong together"):
         resolve({}, {"SLIME_TLS_CERT": str(cert)})

@@ -38,14 +38,14 @@ def test_the_page_can_be_elsewhere(app: Slime) -> None:
 
 
 def test_a_variable_says_where_as_well(app: Slime) -> None:
-    assert app.launch({}, {"SLIME_METRICS_PATH": "/m"}).options["metrics_path"] == "/m"
-    assert app.launch({}, {}).options["metrics_path"] == "/metrics"
+    assert app.serve_config({}, {"SLIME_METRICS_PATH": "/m"}).options["metrics_path"] == "/m"
+    assert app.serve_config({}, {}).options["metrics_path"] == "/metrics"
 
 
 @pytest.mark.parametrize("path", ["metrics", "/{name}", "/metrics?all", 7, None])
 def test_a_path_that_will_not_do_is_refused(app: Slime, path: object) -> None:
     with pytest.raises(ConfigError, match="use a path that begins with a slash"):
-        app.launch({"metrics_path": path}, {})
+        app.serve_config({"metrics_path": path}, {})
 
 
 def test_a_page_of_the_applications_own_is_not_replaced(app: Slime) -> None:

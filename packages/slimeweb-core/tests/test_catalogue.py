@@ -58,7 +58,7 @@ def test_a_route_option(extra: str, name: str) -> None:
 @pytest.mark.parametrize(("extra", "name"), entries("serve_options"))
 def test_a_serve_option(extra: str, name: str) -> None:
     with pytest.raises(TypeError, match=re.escape(f"pip install 'slimeweb[{extra}]'")):
-        Slime(__file__).launch({name: True}, {})
+        Slime(__file__).serve_config({name: True}, {})
 
 
 @pytest.mark.parametrize(("extra", "name"), entries("request_members"))

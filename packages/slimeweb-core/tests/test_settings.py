@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from slimeweb._compiled import Settings
 from slimeweb.errors import ConfigError
 from slimeweb.interpreter import usable_cpus
 from slimeweb.route_option import ServeOption
 from slimeweb.secret_keys import SecretKeys
-from slimeweb.settings import mistyped, resolve
+from slimeweb.settings import Settings, mistyped, resolve
 from slimeweb.tls import SlimeTls
 
 VARIABLES = {"workers": "SLIME_WORKER"}
@@ -84,9 +83,9 @@ def test_an_argument_counts_over_the_variable_over_the_default(name: str) -> Non
 
 
 def test_the_defaults() -> None:
-    launch = resolve({}, {})
-    assert launch.server == Settings(workers=usable_cpus())
-    assert (launch.body_size, launch.access_log, launch.secret_key) == (10 * 1024 * 1024, False, None)
+    config = resolve({}, {})
+    assert config.server == Settings(workers=usable_cpus())
+    assert (config.body_size, config.access_log, config.secret_key) == (10 * 1024 * 1024, False, None)
     assert resolve({"dev": True}, {}).server.workers == 1
     assert resolve({"dev": True}, {}).access_log is True
     assert resolve({"dev": True}, {}).server.shutdown_grace == 2.0
@@ -173,9 +172,9 @@ def test_options_of_plugins() -> None:
 
 
 def test_a_launch_does_not_show_its_keys() -> None:
-    launch = resolve({"secret_key": ["a-very-secret-key", "an-older-one"]}, {}, {}, {})
-    assert launch.secret_key == ("a-very-secret-key", "an-older-one")
-    for text in (repr(launch), str(launch)):
+    config = resolve({"secret_key": ["a-very-secret-key", "an-older-one"]}, {}, {}, {})
+    assert config.secret_key == ("a-very-secret-key", "an-older-one")
+    for text in (repr(config), str(config)):
         assert "a-very-secret-key" not in text
         assert "an-older-one" not in text
 

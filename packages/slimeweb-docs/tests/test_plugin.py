@@ -38,18 +38,18 @@ def test_the_command_is_added() -> None:
     ("value", "kept"), [(True, True), (False, False), ("1", True), ("off", False), (" Yes ", True), ("0", False)]
 )
 def test_the_serve_option_and_its_variable(value: object, kept: bool) -> None:
-    assert Slime(__file__).launch({"docs": value}, {}).options["docs"] is kept
+    assert Slime(__file__).serve_config({"docs": value}, {}).options["docs"] is kept
 
 
 @pytest.mark.parametrize("value", ["maybe", 1, "/docs"])
 def test_a_value_that_is_neither_yes_nor_no_is_refused(value: object) -> None:
     with pytest.raises(ConfigError, match="use True or False"):
-        Slime(__file__).launch({"docs": value}, {})
+        Slime(__file__).serve_config({"docs": value}, {})
 
 
 def test_the_variable_counts_where_nothing_is_given() -> None:
-    assert Slime(__file__).launch({}, {"SLIME_DOCS": "1"}).options["docs"] is True
-    assert Slime(__file__).launch({}, {}).options["docs"] is None
+    assert Slime(__file__).serve_config({}, {"SLIME_DOCS": "1"}).options["docs"] is True
+    assert Slime(__file__).serve_config({}, {}).options["docs"] is None
 
 
 def test_the_package_is_typed() -> None:

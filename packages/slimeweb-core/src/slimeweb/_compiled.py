@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest, SlimeResponse
     from slimeweb.body_filter import BodyFilter
 
-__all__ = ["CompiledApp", "CompiledRoute", "Settings", "StaticMount"]
+__all__ = ["CompiledApp", "CompiledRoute", "StaticMount"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,38 +46,6 @@ class StaticMount:
     prefix: str
     directory: str
     headers: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Every `serve()` argument that the server itself needs, resolved. Sizes in bytes, times in seconds."""
-
-    host: str = "127.0.0.1"
-    port: int = 3000
-    unix_socket: str | None = None
-    unix_socket_mode: int | None = None
-    workers: int = 1
-    dev: bool = False
-    tls_cert: str | None = None
-    tls_key: str | None = None
-    trusted_proxies: tuple[str, ...] = ()
-    head_size: int = 64 * 1024
-    header_count: int = 100
-    head_timeout: float = 10.0
-    idle_timeout: float = 75.0
-    body_timeout: float = 30.0
-    body_rate: int = 240
-    send_timeout: float = 30.0
-    max_connections: int = 16_384
-    pool_threads: int = 128
-    pool_idle_timeout: float = 30.0
-    worker_queue_size: int = 1024
-    form_fields: int = 10_000
-    form_parts: int = 1000
-    form_field_size: int = 1024 * 1024
-    upload_memory: int = 64 * 1024
-    upload_dir: str | None = None
-    shutdown_grace: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from typing import Any, Protocol, final
 
 from _typeshed import ReadableBuffer, WriteableBuffer
 
-from slimeweb._compiled import CompiledRoute, Settings, StaticMount
+from slimeweb._compiled import CompiledRoute, StaticMount
 from slimeweb.app import Slime
 from slimeweb.protocol import UpgradeProtocol
+from slimeweb.settings import Settings
 from slimeweb.state import State
 
 __all__ = [

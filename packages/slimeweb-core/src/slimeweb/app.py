@@ -31,7 +31,7 @@ from slimeweb.route_option import RouteOption, ServeOption
 from slimeweb.routing import Handler, RouteSpec, RouteTable, check_handler, check_parentheses
 from slimeweb.secret_keys import SecretKeys
 from slimeweb.serving import Serving
-from slimeweb.settings import Launch, mistyped, resolve
+from slimeweb.settings import ServeConfig, mistyped, resolve
 from slimeweb.signals import run_in_foreground
 from slimeweb.state import State
 from slimeweb.static import StaticMounts
@@ -71,7 +71,7 @@ class Slime:
         self._errors = ErrorHandlers()
         self._lifecycle = Lifecycle()
         self._mounts = StaticMounts(self._file.parent)
-        self._launch: Launch | None = None
+        self._config: ServeConfig | None = None
         self._serving: Serving | None = None
         self._was_served = False
         self._lock = threading.Lock()
@@ -115,7 +115,7 @@ class Slime:
     @property
     def dev(self) -> bool:
         """Whether it is served with `dev=True`. False before it starts."""
-        return self._launch is not None and self._launch.server.dev
+        return self._config is not None and self._config.server.dev
 
     @property
     def was_served(self) -> bool:
@@ -125,9 +125,9 @@ class Slime:
     @property
     def serve_options(self) -> Mapping[str, Any]:
         """What `serve()` was told for the options of plugins. Their defaults before it starts."""
-        if self._launch is None:
+        if self._config is None:
             return MappingProxyType({name: option.default for name, option in self._serve_options.items()})
-        return self._launch.options
+        return self._config.options
 
     @property
     def routes(self) -> tuple[RouteSpec, ...]:
@@ -341,18 +341,18 @@ class Slime:
         self._was_served = True
         configure_logging()
         check_one_module(self)
-        launch = self.launch(arguments | options, os.environ)
+        config = self.serve_config(arguments | options, os.environ)
         for line in mistyped(os.environ, self._serve_options):
             _logger.warning("%s", line)
         try:
-            serving = self.prepare(launch)
+            serving = self.prepare(config)
         except OSError as error:
-            where = launch.server.unix_socket or f"{launch.server.host}:{launch.server.port}"
+            where = config.server.unix_socket or f"{config.server.host}:{config.server.port}"
             print(f"slimeweb cannot listen on {where}: {error.strerror or error}", file=sys.stderr)
             raise SystemExit(1) from error
-        run_in_foreground(serving, lambda: _describe(serving, launch))
+        run_in_foreground(serving, lambda: _describe(serving, config))
 
-    def launch(self, arguments: Mapping[str, Any], environ: Mapping[str, str]) -> Launch:
+    def serve_config(self, arguments: Mapping[str, Any], environ: Mapping[str, str]) -> ServeConfig:
         """What `serve()` with these arguments, in this environment, would do. `TypeError` for an unknown argument,
         `ConfigError`.
         """
@@ -363,7 +363,7 @@ class Slime:
         given = {name: value for name, value in arguments.items() if name not in own}
         return resolve(arguments, environ, self._serve_options, given)
 
-    def prepare(self, launch: Launch) -> Serving:
+    def prepare(self, config: ServeConfig) -> Serving:
         """A server for this application, bound and not yet serving: what `serve` and `TestClient` drive.
 
         Nothing can be declared from now on until it has finished. `OSError` when the address cannot be had,
@@ -371,16 +371,16 @@ class Slime:
         """
         self._was_served = True
         with self._lock:
-            if self._launch is not None:
+            if self._config is not None:
                 raise ConfigError("this application is being served already: stop that first, or make another Slime")
-            self._launch = launch
+            self._config = config
         try:
-            self._state.merge(launch.app_state)
-            if launch.secret_key is not None:
-                self._secrets = SecretKeys(launch.secret_key)
-            elif launch.server.dev:
+            self._state.merge(config.app_state)
+            if config.secret_key is not None:
+                self._secrets = SecretKeys(config.secret_key)
+            elif config.server.dev:
                 self._secrets = SecretKeys(quiet=True)
-            serving = Serving(self, self._compile(launch), launch, self._lifecycle, self._plugins, self._finished)
+            serving = Serving(self, self._compile(config), config, self._lifecycle, self._plugins, self._finished)
         except BaseException:
             self._finished()
             raise
@@ -393,10 +393,10 @@ class Slime:
         if serving is not None:
             serving.shutdown()
 
-    def _compile(self, launch: Launch) -> CompiledApp:
+    def _compile(self, config: ServeConfig) -> CompiledApp:
         from slimeweb._core import SlimeRequest, SlimeResponse
 
-        failures = Failures(self, self._errors, self._plugins, dev=launch.server.dev)
+        failures = Failures(self, self._errors, self._plugins, dev=config.server.dev)
         compiler = Compiler(
             app=self,
             plugins=self._plugins,
@@ -405,10 +405,10 @@ class Slime:
             around=tuple(self._plugins.items("slime_app_middleware", SlimeMiddleware, app=self)),
             route_options=self._route_options,
             failures=failures,
-            body_size=launch.body_size,
+            body_size=config.body_size,
         )
-        mounts = self._mounts.resolve(launch.static_path)
-        if launch.server.dev and not mounts and not self.routes:
+        mounts = self._mounts.resolve(config.static_path)
+        if config.server.dev and not mounts and not self.routes:
             tell_no_routes(self._file)
         return CompiledApp(
             routes=compiler.compiled_routes(),
@@ -422,7 +422,7 @@ class Slime:
 
     def _finished(self) -> None:
         with self._lock:
-            self._launch = None
+            self._config = None
             self._serving = None
 
     def _middle(self, position: Any, path: str, method: str | Iterable[str]) -> Callable[[H], H]:
@@ -442,7 +442,7 @@ class Slime:
         self._registrations = (*self._registrations, registration)
 
     def _declaring(self, what: str) -> None:
-        if self._launch is not None:
+        if self._config is not None:
             raise ConfigError(
                 f"{what} cannot be declared while the application is being served: declare it before serve()"
             )
@@ -482,10 +482,10 @@ def _unknown(function: str, kind: str, name: str, known: Sequence[str]) -> str:
     return f"{function}() has no option {name!r}: {advice}"
 
 
-def _describe(serving: Serving, launch: Launch) -> list[str]:
+def _describe(serving: Serving, config: ServeConfig) -> list[str]:
     from slimeweb._core import __version__
 
-    workers = launch.server.workers
+    workers = config.server.workers
     count = f"{workers} worker{'' if workers == 1 else 's'}"
     line = f"slimeweb {__version__} serving on {', '.join(serving.urls)} ({count}, {describe_gil()})"
     advice = gil_advice()

@@ -14,7 +14,7 @@ from slimeweb.forking import close_sockets, in_children
 from slimeweb.lifecycle import Lifecycle
 from slimeweb.loops import Loops
 from slimeweb.plugins import Plugins
-from slimeweb.settings import Launch
+from slimeweb.settings import ServeConfig
 
 if TYPE_CHECKING:
     from slimeweb._core import Server
@@ -42,7 +42,7 @@ class Serving:
         self,
         app: Slime,
         compiled: CompiledApp,
-        launch: Launch,
+        config: ServeConfig,
         lifecycle: Lifecycle,
         plugins: Plugins,
         on_finished: Callable[[], None],
@@ -52,7 +52,7 @@ class Serving:
 
         self._app = app
         self._compiled = compiled
-        self._launch = launch
+        self._config = config
         self._lifecycle = lifecycle
         self._plugins = plugins
         self._on_finished = on_finished
@@ -64,14 +64,14 @@ class Serving:
         self._is_cut = False
         self._is_finishing = False
         self._loops: Loops | None = None
-        self._server: Server = Server(app, launch.server)
+        self._server: Server = Server(app, config.server)
         self._is_over = False
         in_children(self._forget)
 
     @property
     def urls(self) -> list[str]:
         """Where it answers: `http://127.0.0.1:3000`, or `unix:/path`."""
-        scheme = "https" if self._launch.server.tls_cert else "http"
+        scheme = "https" if self._config.server.tls_cert else "http"
         addresses = self._server.addresses
         return [address if address.startswith("unix:") else f"{scheme}://{address}" for address in addresses]
 
@@ -109,7 +109,7 @@ class Serving:
                 compiled.on_error,
                 compiled.request_members,
                 compiled.response_members,
-                log_access if self._launch.access_log else None,
+                log_access if self._config.access_log else None,
             )
             self._serving = True
 
@@ -150,7 +150,7 @@ class Serving:
             if count
         ]
         if counts:
-            left = max(0.0, self._stopped_at + self._launch.server.shutdown_grace - time.monotonic())
+            left = max(0.0, self._stopped_at + self._config.server.shutdown_grace - time.monotonic())
             _logger.info(
                 "stopping: waiting for %s%s, %.0f s at most; a second signal ends them at once",
                 " and ".join([", ".join(counts[:-1]), counts[-1]] if counts[1:] else counts),
@@ -165,7 +165,7 @@ class Serving:
     def finish(self, error: BaseException | None = None) -> None:
         """Ends what is left, runs the end functions with `error`, then the plugins', and closes the event loops."""
         self._is_finishing = True
-        grace = self._launch.server.shutdown_grace
+        grace = self._config.server.shutdown_grace
         late = self._is_cut or (self._stopping and time.monotonic() >= self._stopped_at + grace)
         ended = self._server.stop(_LATE_HANDLERS if late else _HANDLERS)
         routes = {} if ended else self._server.pending()[3]

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from slimeweb._compiled import Settings
 from slimeweb.errors import ConfigError
 from slimeweb.interpreter import usable_cpus
 from slimeweb.plugins import DISABLE_VARIABLE
@@ -20,15 +19,47 @@ from slimeweb.route_option import ServeOption
 from slimeweb.routing import BODY_SIZE
 from slimeweb.tls import SlimeTls
 
-__all__ = ["Launch", "mistyped", "resolve"]
+__all__ = ["ServeConfig", "Settings", "mistyped", "resolve"]
 
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off", "")
 
 
 @dataclass(frozen=True, slots=True)
-class Launch:
-    """All that `serve()` was told: what the Rust server needs, and what Python does."""
+class Settings:
+    """Every `serve()` argument that the server itself needs, resolved. Sizes in bytes, times in seconds."""
+
+    host: str = "127.0.0.1"
+    port: int = 3000
+    unix_socket: str | None = None
+    unix_socket_mode: int | None = None
+    workers: int = 1
+    dev: bool = False
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    trusted_proxies: tuple[str, ...] = ()
+    head_size: int = 64 * 1024
+    header_count: int = 100
+    head_timeout: float = 10.0
+    idle_timeout: float = 75.0
+    body_timeout: float = 30.0
+    body_rate: int = 240
+    send_timeout: float = 30.0
+    max_connections: int = 16_384
+    pool_threads: int = 128
+    pool_idle_timeout: float = 30.0
+    worker_queue_size: int = 1024
+    form_fields: int = 10_000
+    form_parts: int = 1000
+    form_field_size: int = 1024 * 1024
+    upload_memory: int = 64 * 1024
+    upload_dir: str | None = None
+    shutdown_grace: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServeConfig:
+    """All that `serve()` was told: the settings of the server in Rust, and those that Python itself needs."""
 
     server: Settings
     body_size: int = BODY_SIZE
@@ -182,7 +213,7 @@ def resolve(
     environ: Mapping[str, str],
     options: Mapping[str, ServeOption] | None = None,
     given_options: Mapping[str, Any] | None = None,
-) -> Launch:
+) -> ServeConfig:
     """Everything `serve()` was told, checked. An argument that is `None` was not given.
 
     `ConfigError` names the argument or the variable, the value, and what to use instead. `options` are those that
@@ -201,7 +232,7 @@ def resolve(
     app_state = arguments.get("app_state") or {}
     if not isinstance(app_state, Mapping):
         raise ConfigError(f"serve(app_state={app_state!r}): use a dict")
-    return Launch(
+    return ServeConfig(
         server=Settings(
             **{name: value for name, value in found.items() if name not in _PYTHON_SIDE},
             tls_cert=os.fspath(tls.cert) if tls else None,

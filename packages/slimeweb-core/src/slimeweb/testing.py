@@ -118,12 +118,12 @@ class TestClient:
     __test__ = False
 
     def __init__(self, app: Slime, *, timeout: float = 10.0, **arguments: Any) -> None:
-        if not callable(getattr(app, "launch", None)):
+        if not callable(getattr(app, "serve_config", None)):
             raise TypeError(f"TestClient({app!r}): give the application, an instance of Slime")
         if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < math.inf:
             raise ValueError(f"TestClient(timeout={timeout!r}): give a number of seconds above 0")
         self._app = app
-        self._launch = app.launch({"port": 0, "workers": 1, **arguments}, {})
+        self._config = app.serve_config({"port": 0, "workers": 1, **arguments}, {})
         self._timeout = timeout
         self._serving: Serving | None = None
         self._lock = threading.Lock()
@@ -132,7 +132,7 @@ class TestClient:
         self._cookies = CookieJar()
 
     def __enter__(self) -> TestClient:
-        serving = self._app.prepare(self._launch)
+        serving = self._app.prepare(self._config)
         try:
             serving.start()
         except BaseException as error:
@@ -150,7 +150,7 @@ class TestClient:
                 connection.close()
             self._connections.clear()
         serving.shutdown()
-        serving.wait(self._launch.server.shutdown_grace + self._timeout)
+        serving.wait(self._config.server.shutdown_grace + self._timeout)
         serving.finish()
 
     @property
