@@ -8,11 +8,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from slimeweb._compiled import CompiledRoute
+from slimeweb._error_handling import ErrorResponder
 from slimeweb._middleware_stack import Layer, build_middleware_stack
 from slimeweb.body_filter import BodyFilter
 from slimeweb.dev_checks import watched
 from slimeweb.errors import PluginError
-from slimeweb.failures import Failures
 from slimeweb.methods import ANY, covers, overlap
 from slimeweb.middleware import (
     Registration,
@@ -48,7 +48,7 @@ class Compiler:
     registrations: tuple[Registration, ...]
     around: tuple[tuple[Plugin, SlimeMiddleware], ...]
     route_options: Mapping[str, RouteOption]
-    failures: Failures
+    errors: ErrorResponder
     body_size: int
 
     def compiled_routes(self) -> tuple[CompiledRoute, ...]:
@@ -72,7 +72,7 @@ class Compiler:
         everywhere = self._everywhere()
         if not everywhere and not has_handlers and not self.around:
             return None
-        return self._synthetic("/{*path}", (ANY,), self._layers(everywhere), self.failures.refuse)
+        return self._synthetic("/{*path}", (ANY,), self._layers(everywhere), self.errors.refuse)
 
     def _everywhere(self) -> list[Registration]:
         return [each for each in self.registrations if each.is_app_wide and ANY in each.methods]
@@ -131,7 +131,7 @@ class Compiler:
         """What answers a request that does not get to the handler, since its body is not taken or there is no thread
         for it; `None` when the server can answer it alone.
         """
-        if not (layers or self.failures.is_customised):
+        if not (layers or self.errors.is_customised):
             return None
         endpoint = self._stack(layers, self._refuse(route.is_async), is_async=route.is_async)
         return CompiledRoute(
@@ -157,7 +157,7 @@ class Compiler:
         return replace(compiled, endpoint=self._stack(layers, _with_body(handler), is_async=False), blocking=True)
 
     def _refuse(self, is_async: bool) -> Handler:
-        refuse = self.failures.refuse
+        refuse = self.errors.refuse
 
         async def refuse_async(req: SlimeRequest, resp: SlimeResponse) -> None:
             refuse(req, resp)
@@ -275,7 +275,7 @@ class Compiler:
             return None
         layers = self._layers((*self._everywhere(), *at_path), brought)
         # Without a pattern: what it answers has no route, and says so.
-        return self._synthetic("", (ANY,), layers, self.failures.refuse)
+        return self._synthetic("", (ANY,), layers, self.errors.refuse)
 
     def _synthetic(
         self,
@@ -305,7 +305,7 @@ class Compiler:
 
     def _stack(self, layers: Sequence[Layer], handler: Handler, *, is_async: bool) -> Handler:
         return build_middleware_stack(
-            layers, handler, self.failures.on_error, self.failures.on_after_error, is_async=is_async
+            layers, handler, self.errors.on_error, self.errors.on_after_error, is_async=is_async
         )
 
 

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from slimeweb._compiled import CompiledApp
 from slimeweb._compiler import Compiler
+from slimeweb._error_handling import ErrorHandlers, ErrorKey, ErrorResponder
 from slimeweb.catalogue import hint
 from slimeweb.dev_checks import tell_no_routes
-from slimeweb.error_handlers import ErrorHandlers, ErrorKey
 from slimeweb.errors import ConfigError
-from slimeweb.failures import Failures
 from slimeweb.interpreter import describe_gil, gil_advice
 from slimeweb.lifecycle import Lifecycle
 from slimeweb.log import configure_logging
@@ -396,7 +395,7 @@ class Slime:
     def _compile(self, config: ServeConfig) -> CompiledApp:
         from slimeweb._core import SlimeRequest, SlimeResponse
 
-        failures = Failures(self, self._errors, self._plugins, dev=config.server.dev)
+        errors = ErrorResponder(self, self._errors, self._plugins, dev=config.server.dev)
         compiler = Compiler(
             app=self,
             plugins=self._plugins,
@@ -404,7 +403,7 @@ class Slime:
             registrations=self._registrations,
             around=tuple(self._plugins.items("slime_app_middleware", SlimeMiddleware, app=self)),
             route_options=self._route_options,
-            failures=failures,
+            errors=errors,
             body_size=config.body_size,
         )
         mounts = self._mounts.resolve(config.static_path)
@@ -415,7 +414,7 @@ class Slime:
             mounts=mounts,
             fallback=compiler.fallback(bool(self._errors)),
             files=compiler.files(),
-            on_error=failures.on_error,
+            on_error=errors.on_error,
             request_members=request_members(self, self._plugins, SlimeRequest),
             response_members=response_members(self, self._plugins, SlimeResponse),
         )

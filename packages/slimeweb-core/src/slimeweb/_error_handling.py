@@ -1,28 +1,30 @@
-"""What happens when a handler raises, and when the server itself has to refuse a request."""
+"""What `@app.error` declares, and what answers when a handler raises or the server itself refuses a request."""
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from slimeweb._middleware_stack import is_own_cancellation
 from slimeweb.dev_page import dev_page
-from slimeweb.error_handlers import ErrorHandler, ErrorHandlers
-from slimeweb.errors import ClientDisconnected, FileMissing, HttpError, phrase
+from slimeweb.errors import ClientDisconnected, ConfigError, FileMissing, HttpError, InvalidHandler, phrase
 from slimeweb.loops import STOPPING
 from slimeweb.plugins import Plugins
+from slimeweb.routing import Handler, check_handler, describe, is_coroutine_function
 
 if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest, SlimeResponse
     from slimeweb.app import Slime
 
-__all__ = ["Failures"]
+__all__ = ["ErrorHandler", "ErrorHandlers", "ErrorKey", "ErrorResponder"]
 
 _logger = logging.getLogger("slimeweb")
 
 
-class Failures:
+class ErrorResponder:
     """Turns exceptions and refusals into responses. Immutable, and never raises: whatever goes wrong here ends as a
     plain 500.
     """
@@ -245,3 +247,88 @@ def _drop_lost(resp: SlimeResponse) -> None:
 
 def _answer_text(resp: SlimeResponse, status: int) -> None:
     resp.plain(phrase(status), status=status)
+
+
+ErrorKey = int | type[BaseException]
+
+
+ErrorHandler = Callable[["SlimeRequest", "SlimeResponse", BaseException], Any]
+
+
+class ErrorHandlers:
+    """Handlers by exception class and by status."""
+
+    __slots__ = ("_by_status", "_by_type")
+
+    def __init__(self) -> None:
+        self._by_status: dict[int, ErrorHandler] = {}
+        self._by_type: dict[type[BaseException], ErrorHandler] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._by_status or self._by_type)
+
+    def add(self, key: ErrorKey, handler: Handler) -> None:
+        """Declares a handler. `InvalidHandler` for one that cannot be called, `ConfigError` for a second one for the
+        same key.
+        """
+        adapted = _with_three_arguments(handler)
+        if isinstance(key, type) and issubclass(key, BaseException):
+            table: dict[Any, ErrorHandler] = self._by_type
+        elif isinstance(key, int) and not isinstance(key, bool) and 400 <= key <= 599:
+            table = self._by_status
+        else:
+            raise InvalidHandler(f"app.error({key!r}): give an error status, 400 to 599, or an exception class")
+        if key in table:
+            raise ConfigError(f"app.error({key!r}) has two handlers; the second is {describe(handler)}")
+        table[key] = adapted
+
+    def find(self, exc: BaseException) -> tuple[ErrorKey, ErrorHandler] | None:
+        """The handler of an exception, and what it was declared for: its own class, its status (an `HttpError` has
+        one), or the nearest base class; without any of these, 500.
+        """
+        kind = type(exc)
+        keys: tuple[ErrorKey, ...]
+        keys = (kind, exc.status, *kind.__mro__[1:]) if isinstance(exc, HttpError) else (*kind.__mro__, 500)
+        for key in keys:
+            handler = self._by_status.get(key) if isinstance(key, int) else self._by_type.get(key)
+            if handler is not None:
+                return key, handler
+        return None
+
+    def has_class(self, exc: BaseException) -> bool:
+        """Whether a handler was declared for the exception's class or a base class."""
+        return any(kind in self._by_type for kind in type(exc).__mro__)
+
+    def for_status(self, status: int) -> ErrorHandler | None:
+        """The handler of a status."""
+        return self._by_status.get(status)
+
+
+def _with_three_arguments(handler: Handler) -> ErrorHandler:
+    if callable(handler) and _takes(handler, 2) and not _takes(handler, 3):
+        function = handler
+        if is_coroutine_function(function):
+            raise InvalidHandler(_must_be_sync(function))
+
+        def adapted(req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> Any:
+            return function(req, resp)
+
+        return adapted
+    check_handler(handler, "app.error", ("req", "resp", "exc"))
+    if is_coroutine_function(handler):
+        raise InvalidHandler(_must_be_sync(handler))
+    return handler
+
+
+def _must_be_sync(handler: Handler) -> str:
+    return f"the error handler {describe(handler)} is async def: it serves routes of both kinds, make it a plain def"
+
+
+def _takes(handler: Handler, count: int) -> bool:
+    try:
+        inspect.signature(handler, follow_wrapped=False).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:
+        return count == 3
+    return True

@@ -141,7 +141,7 @@ def test_dev_shows_a_page_that_is_escaped() -> None:
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert "<script>" not in page.text
     assert "&lt;script&gt;alert(1)" in page.text
-    assert "test_failures.py" in page.text
+    assert "test_error_handling.py" in page.text
     assert text.headers["content-type"] == "text/plain; charset=utf-8"
     assert "RuntimeError: <script>" in text.text
 
