@@ -8,8 +8,8 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from slimeweb._debug_page import debug_page
 from slimeweb._middleware_stack import is_own_cancellation
-from slimeweb.dev_page import dev_page
 from slimeweb.errors import ClientDisconnected, ConfigError, FileMissing, HttpError, InvalidHandler, phrase
 from slimeweb.loops import STOPPING
 from slimeweb.plugins import Plugins
@@ -167,7 +167,7 @@ class ErrorResponder:
             if answer is not None or (resp.body is not None if begun else resp.is_set):
                 return
         elif self._dev and not isinstance(exc, HttpError):
-            self._answer_dev(req, resp, exc)
+            self._answer_debug_page(req, resp, exc)
             return
         detail = exc.detail if isinstance(exc, HttpError) and exc.status == status else ""
         if isinstance(detail, str):
@@ -175,8 +175,8 @@ class ErrorResponder:
         else:
             resp.json(detail)
 
-    def _answer_dev(self, req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> None:
-        text, html = dev_page(req, exc)
+    def _answer_debug_page(self, req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> None:
+        text, html = debug_page(req, exc)
         if "text/html" in req.header.get("accept", ""):
             resp.html(html)
         else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest
 
-__all__ = ["dev_page"]
+__all__ = ["debug_page"]
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -29,7 +29,7 @@ p {{ color: #555; }}
 """
 
 
-def dev_page(req: SlimeRequest, exc: BaseException) -> tuple[str, str]:
+def debug_page(req: SlimeRequest, exc: BaseException) -> tuple[str, str]:
     """The error with its traceback, as plain text and as an HTML page."""
     title = "".join(traceback.format_exception_only(exc)).strip()
     request = f"{req.method} {req.path} (request {req.id})"
