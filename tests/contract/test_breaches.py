@@ -43,7 +43,7 @@ STARTING = [
     "slime_startup",
     "slime_cli",
 ]
-"""Hooks that raise to whoever makes, declares or starts. The others are in test_lifecycle.py and test_exceptions.py."""
+"""Hooks that raise to whoever makes, declares or starts. The others are in test_lifespan.py and test_exceptions.py."""
 
 
 @pytest.mark.parametrize("hook", STARTING)

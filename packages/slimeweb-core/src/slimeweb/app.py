@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from slimeweb._compiled import CompiledApp
 from slimeweb._compiler import Compiler
 from slimeweb._error_handling import ErrorHandlers, ErrorKey, ErrorResponder
+from slimeweb._lifespan import Lifespan
 from slimeweb.catalogue import hint
 from slimeweb.dev_checks import tell_no_routes
 from slimeweb.errors import ConfigError
 from slimeweb.interpreter import describe_gil, gil_advice
-from slimeweb.lifecycle import Lifecycle
 from slimeweb.log import configure_logging
 from slimeweb.main_module import check_one_module, name_main_module
 from slimeweb.members import request_members, response_members
@@ -68,7 +68,7 @@ class Slime:
         self._routes = RouteTable()
         self._registrations: tuple[Registration, ...] = ()
         self._errors = ErrorHandlers()
-        self._lifecycle = Lifecycle()
+        self._lifespan = Lifespan()
         self._mounts = StaticMounts(self._file.parent)
         self._config: ServeConfig | None = None
         self._serving: Serving | None = None
@@ -255,7 +255,7 @@ class Slime:
 
         def declare(function: H) -> H:
             self._declaring("a start function")
-            self._lifecycle.on_start(function)
+            self._lifespan.on_start(function)
             return function
 
         return declare
@@ -270,7 +270,7 @@ class Slime:
 
         def declare(function: H) -> H:
             self._declaring("an end function")
-            self._lifecycle.on_end(function)
+            self._lifespan.on_end(function)
             return function
 
         return declare
@@ -379,7 +379,7 @@ class Slime:
                 self._secrets = SecretKeys(config.secret_key)
             elif config.server.dev:
                 self._secrets = SecretKeys(quiet=True)
-            serving = Serving(self, self._compile(config), config, self._lifecycle, self._plugins, self._finished)
+            serving = Serving(self, self._compile(config), config, self._lifespan, self._plugins, self._finished)
         except BaseException:
             self._finished()
             raise

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from slimeweb._compiled import CompiledApp
+from slimeweb._lifespan import Lifespan
 from slimeweb.access import log_access
 from slimeweb.forking import close_sockets, in_children
-from slimeweb.lifecycle import Lifecycle
 from slimeweb.loops import Loops
 from slimeweb.plugins import Plugins
 from slimeweb.settings import ServeConfig
@@ -43,7 +43,7 @@ class Serving:
         app: Slime,
         compiled: CompiledApp,
         config: ServeConfig,
-        lifecycle: Lifecycle,
+        lifespan: Lifespan,
         plugins: Plugins,
         on_finished: Callable[[], None],
     ) -> None:
@@ -53,7 +53,7 @@ class Serving:
         self._app = app
         self._compiled = compiled
         self._config = config
-        self._lifecycle = lifecycle
+        self._lifespan = lifespan
         self._plugins = plugins
         self._on_finished = on_finished
         self._lock = threading.Lock()
@@ -91,7 +91,7 @@ class Serving:
         """The first half of `start`: all but to serve."""
         self._loops = Loops(self._server.workers())
         self._plugins.call("slime_startup", app=self._app)
-        self._lifecycle.start(self._loops.first)
+        self._lifespan.start(self._loops.first)
 
     def open(self) -> None:
         """The second half: connections are accepted from here on. They may take all file descriptors that there are, so
@@ -173,7 +173,7 @@ class Serving:
             _logger.warning("stopping: handlers are still busy, and are left where they are%s", _named(routes))
         try:
             try:
-                self._lifecycle.end(error)
+                self._lifespan.end(error)
             finally:
                 self._plugins.tell("slime_shutdown", app=self._app, error=error)
         finally:

@@ -9,12 +9,12 @@ from slimeweb.errors import InvalidHandler
 from slimeweb.loops import LoopThread
 from slimeweb.routing import Handler, check_handler, describe, is_coroutine_function
 
-__all__ = ["Lifecycle"]
+__all__ = ["Lifespan"]
 
 _logger = logging.getLogger("slimeweb")
 
 
-class Lifecycle:
+class Lifespan:
     """Functions that run once before the first request, and once after the last."""
 
     __slots__ = ("_ends", "_starts")
