@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from slimeweb._debug_page import debug_page
 from slimeweb._middleware_stack import is_own_cancellation
+from slimeweb._worker_loop import STOPPING
 from slimeweb.errors import ClientDisconnected, ConfigError, FileMissing, HttpError, InvalidHandler, phrase
-from slimeweb.loops import STOPPING
 from slimeweb.plugins import Plugins
 from slimeweb.routing import Handler, check_handler, describe, is_coroutine_function
 

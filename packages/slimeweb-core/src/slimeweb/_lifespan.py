@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from slimeweb._worker_loop import WorkerThread
 from slimeweb.errors import InvalidHandler
-from slimeweb.loops import LoopThread
 from slimeweb.routing import Handler, check_handler, describe, is_coroutine_function
 
 __all__ = ["Lifespan"]
@@ -37,7 +37,7 @@ class Lifespan:
         check_handler(function, "app.end", ("error",))
         self._ends = (*self._ends, function)
 
-    def start(self, loop: LoopThread) -> None:
+    def start(self, loop: WorkerThread) -> None:
         """Runs the start functions in order: plain ones here, asynchronous ones on `loop`. The first that raises ends
         it.
         """

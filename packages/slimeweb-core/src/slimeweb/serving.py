@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from slimeweb._compiled import CompiledApp
 from slimeweb._lifespan import Lifespan
+from slimeweb._worker_loop import WorkerThreads
 from slimeweb.access import log_access
 from slimeweb.forking import close_sockets, in_children
-from slimeweb.loops import Loops
 from slimeweb.plugins import Plugins
 from slimeweb.settings import ServeConfig
 
@@ -63,7 +63,7 @@ class Serving:
         self._stopped_at = 0.0
         self._is_cut = False
         self._is_finishing = False
-        self._loops: Loops | None = None
+        self._worker_threads: WorkerThreads | None = None
         self._server: Server = Server(app, config.server)
         self._is_over = False
         in_children(self._forget)
@@ -89,9 +89,9 @@ class Serving:
 
     def get_ready(self) -> None:
         """The first half of `start`: all but to serve."""
-        self._loops = Loops(self._server.workers())
+        self._worker_threads = WorkerThreads(self._server.workers())
         self._plugins.call("slime_startup", app=self._app)
-        self._lifespan.start(self._loops.first)
+        self._lifespan.start(self._worker_threads.first)
 
     def open(self) -> None:
         """The second half: connections are accepted from here on. They may take all file descriptors that there are, so
@@ -177,8 +177,8 @@ class Serving:
             finally:
                 self._plugins.tell("slime_shutdown", app=self._app, error=error)
         finally:
-            if self._loops is not None:
-                self._loops.stop(_CUT_TASKS if self._is_cut else _TASKS)
+            if self._worker_threads is not None:
+                self._worker_threads.stop(_CUT_TASKS if self._is_cut else _TASKS)
             self._is_over = True
             self._on_finished()
 

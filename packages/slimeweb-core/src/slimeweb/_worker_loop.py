@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from slimeweb._core import WorkerHandle
 
-__all__ = ["STOPPING", "LoopThread", "Loops"]
+__all__ = ["STOPPING", "WorkerThread", "WorkerThreads"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -38,14 +38,14 @@ _READ_SIZE = 64 * 1024
 STOPPING = "the server is stopping"
 """The message with which tasks are cancelled at the end."""
 
-# What a loop gets to begin to end, in seconds, when handlers have had their time.
+# Seconds within which a loop has to react to a stop, once the time of the handlers is over.
 _PATIENCE = 0.5
 
 _logger = logging.getLogger("slimeweb")
 
 
 class WorkerSelector(selectors.BaseSelector):
-    """A selector that serves a worker's connections while the loop has nothing else to do.
+    """A selector that serves a worker's connections while the loop has no callbacks to run.
 
     The loop's own files (its clients' sockets, its self-pipe) are in one of the system's, which the worker watches.
     """
@@ -59,8 +59,8 @@ class WorkerSelector(selectors.BaseSelector):
         self._keys: dict[int, selectors.SelectorKey] = {}
 
     def attach(self, loop: asyncio.AbstractEventLoop, backup_loop: Callable[[], None]) -> None:
-        """Says whose selector this is, and what runs the loop on another thread while its own is kept elsewhere.
-        `OSError` when the system's selector cannot be watched.
+        """Connects the selector with its loop, and with the function that runs the loop on a backup thread while its
+        own is blocked. `OSError` when the system's selector cannot be watched.
         """
         self._loop = loop
         self._worker.attach(loop, self._fileno, self._run_callbacks, backup_loop)
@@ -139,9 +139,9 @@ class WorkerSelector(selectors.BaseSelector):
         self._files.close()
 
 
-class WorkerLoop(asyncio.SelectorEventLoop):
-    """A loop whose callbacks wait among its worker's other things to do, and that another thread can run while its own
-    sits in the selector, kept by a plain handler there.
+class WorkerEventLoop(asyncio.SelectorEventLoop):
+    """A loop whose callbacks are queued with its worker's other work, and that a backup thread can run while its own is
+    inside the selector, blocked by a plain handler.
     """
 
     def __init__(self, worker: WorkerHandle, selector: WorkerSelector, name: str) -> None:
@@ -240,24 +240,24 @@ class WorkerLoop(asyncio.SelectorEventLoop):
         return self._is_blocked or super().is_running()
 
 
-class LoopThread:
+class WorkerThread:
     """A worker's thread with its event loop, which runs what its worker is given."""
 
     def __init__(self, worker: WorkerHandle, name: str) -> None:
         """Starts the thread and returns once its loop runs."""
         self._worker = worker
         selector = WorkerSelector(worker)
-        self._loop = WorkerLoop(worker, selector, name)
+        self._loop = WorkerEventLoop(worker, selector, name)
         selector.attach(self._loop, self._run_backup)
-        self._running = threading.Event()
+        self._started = threading.Event()
         self._no_backup = threading.Event()
         self._no_backup.set()
         self._stopping = False
-        self._heard = threading.Event()
+        self._stop_received = threading.Event()
         # A daemon: a handler that never yields must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
-        self._running.wait()
+        self._started.wait()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine on the loop and waits for what it returns or raises. Not to be called from the loop's own
@@ -274,7 +274,7 @@ class LoopThread:
         """Begins to end the loop: `stop` waits for that."""
         if self._thread.is_alive() and not self._stopping:
             self._stopping = True
-            self._loop.call_soon_threadsafe(self._heard.set)
+            self._loop.call_soon_threadsafe(self._stop_received.set)
             self._loop.call_soon_threadsafe(self._loop.stop)
 
     def stop(self, timeout: float, patience: float) -> bool:
@@ -283,10 +283,10 @@ class LoopThread:
         """
         self.ask_to_stop()
         deadline = time.monotonic() + timeout
-        if self._thread.is_alive() and self._heard.wait(patience):
+        if self._thread.is_alive() and self._stop_received.wait(patience):
             self._thread.join(max(0.0, deadline - time.monotonic()))
         if self._thread.is_alive():
-            waited = timeout if self._heard.is_set() else patience
+            waited = timeout if self._stop_received.is_set() else patience
             _logger.warning("%s did not end within %g s: a handler blocks it", self._thread.name, waited)
             self._no_backup.wait(patience)
             return False
@@ -294,12 +294,12 @@ class LoopThread:
 
     def _run(self) -> None:
         loop = self._loop
-        loop.call_soon(self._running.set)
+        loop.call_soon(self._started.set)
         try:
             self._keep_running(loop.run_forever, lambda: self._stopping)
         finally:
             try:
-                # Takes what is left of being asked to stop, more than once perhaps: it would end what follows.
+                # Uses up calls of `stop` that are still queued: they would end the runs below.
                 loop.call_soon(loop.stop)
                 loop.run_forever()
                 _cancel_all(loop)
@@ -309,12 +309,12 @@ class LoopThread:
                 loop.close()
 
     def _run_backup(self) -> None:
-        """Runs the loop for as long as its own thread does not come back. Called on a thread for that purpose."""
+        """Runs the loop until its own thread is free again. Called on a backup thread."""
         self._no_backup.clear()
         try:
             self._keep_running(self._loop.run_as_backup, lambda: self._stopping or self._worker.is_recalled())
             if self._stopping:
-                # For the loop's own thread, which has not heard of it.
+                # For the loop's own thread, which has not been stopped yet.
                 self._loop.call_soon_threadsafe(self._loop.stop)
         finally:
             self._no_backup.set()
@@ -327,18 +327,18 @@ class LoopThread:
             except BaseException as error:
                 if os.getpid() != pid:
                     end_child(error)
-                # SystemExit in a task, say. It is not that task's to end everybody's connections.
+                # SystemExit in a task, for example: it must not end other requests.
                 _logger.exception("%s: the application has tried to end its event loop", self._thread.name)
 
 
-class Loops:
-    """The loops of a server, one per worker."""
+class WorkerThreads:
+    """The threads of a server's workers."""
 
     def __init__(self, workers: Sequence[WorkerHandle]) -> None:
-        self._threads = [LoopThread(worker, f"slime-loop-{number}") for number, worker in enumerate(workers)]
+        self._threads = [WorkerThread(worker, f"slime-loop-{number}") for number, worker in enumerate(workers)]
 
     @property
-    def first(self) -> LoopThread:
+    def first(self) -> WorkerThread:
         """The first worker's loop, on which asynchronous start functions run."""
         return self._threads[0]
 
