@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from slimeweb import Slime, SlimeRequest, SlimeResponse
-from slimeweb.interpreter import is_gil_enabled
+from slimeweb._gil import is_gil_enabled
 from slimeweb.testing import TestClient
 from support.condition import eventually
 from support.crew import at_once

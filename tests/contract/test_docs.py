@@ -16,8 +16,7 @@ import pytest
 
 from slimeweb import Slime, SlimeTls, hookspecs
 from slimeweb.errors import ConfigError
-from slimeweb.interpreter import usable_cpus
-from slimeweb.settings import ServeConfig, resolve
+from slimeweb.settings import ServeConfig, resolve, usable_cpus
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"

@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from slimeweb.errors import ConfigError
-from slimeweb.interpreter import usable_cpus
 from slimeweb.route_option import ServeOption
 from slimeweb.secret_keys import SecretKeys
-from slimeweb.settings import Settings, mistyped, resolve
+from slimeweb.settings import Settings, mistyped, resolve, usable_cpus
 from slimeweb.tls import SlimeTls
 
 VARIABLES = {"workers": "SLIME_WORKER"}

@@ -210,7 +210,7 @@ impl Server {
                 counters: Arc::clone(&self.counters),
             }))
         };
-        let gil_enabled = member("slimeweb.interpreter", "is_gil_enabled")?.call0(py)?.is_truthy(py)?;
+        let gil_enabled = member("slimeweb._gil", "is_gil_enabled")?.call0(py)?.is_truthy(py)?;
         let apps = self.workers.list.iter().map(|_| compile()).collect::<PyResult<Vec<_>>>()?;
         let mut lifecycle = self.lifecycle.lock();
         let listeners = match std::mem::replace(&mut *lifecycle, Lifecycle::Ended) {

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from slimeweb._compiled import CompiledApp
 from slimeweb._compiler import Compiler
 from slimeweb._error_handling import ErrorHandlers, ErrorKey, ErrorResponder
+from slimeweb._gil import describe_gil, gil_advice
 from slimeweb._lifespan import Lifespan
 from slimeweb.catalogue import hint
 from slimeweb.dev_checks import tell_no_routes
 from slimeweb.errors import ConfigError
-from slimeweb.interpreter import describe_gil, gil_advice
 from slimeweb.log import configure_logging
 from slimeweb.main_module import check_one_module, name_main_module
 from slimeweb.members import request_members, response_members

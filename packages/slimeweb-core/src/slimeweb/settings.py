@@ -13,13 +13,12 @@ from types import MappingProxyType
 from typing import Any
 
 from slimeweb.errors import ConfigError
-from slimeweb.interpreter import usable_cpus
 from slimeweb.plugins import DISABLE_VARIABLE
 from slimeweb.route_option import ServeOption
 from slimeweb.routing import BODY_SIZE
 from slimeweb.tls import SlimeTls
 
-__all__ = ["ServeConfig", "Settings", "mistyped", "resolve"]
+__all__ = ["ServeConfig", "Settings", "mistyped", "resolve", "usable_cpus"]
 
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off", "")
@@ -265,6 +264,16 @@ def mistyped(environ: Mapping[str, str], options: Mapping[str, ServeOption]) -> 
             close = difflib.get_close_matches(name.removeprefix("SLIME_"), bare, n=1, cutoff=0.75)
             lines += [f"the variable {name} is no setting: did you mean {bare[each]}?" for each in close]
     return lines
+
+
+def usable_cpus() -> int:
+    """How many CPUs this process may use."""
+    count = getattr(os, "process_cpu_count", None)
+    if count is not None:
+        return count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0)) or 1
+    return os.cpu_count() or 1
 
 
 def _source(name: str, variable: str, argument: Any, environ: Mapping[str, str]) -> tuple[Any, str]:

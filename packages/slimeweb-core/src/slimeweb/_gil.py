@@ -1,4 +1,4 @@
-"""What kind of interpreter this is, as far as it matters to a server with threads."""
+"""Whether the GIL is on, and what keeps it on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import sys
 import sysconfig
 
-__all__ = ["describe_gil", "gil_advice", "is_gil_enabled", "usable_cpus"]
+__all__ = ["describe_gil", "gil_advice", "is_gil_enabled"]
 
 _CULPRIT = re.compile(r"has been enabled to load module '([^']+)'")
 
@@ -50,13 +50,3 @@ def _culprits() -> list[str]:
             if match:
                 found.add(match[1])
     return sorted(found)
-
-
-def usable_cpus() -> int:
-    """How many CPUs this process may use."""
-    count = getattr(os, "process_cpu_count", None)
-    if count is not None:
-        return count() or 1
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0)) or 1
-    return os.cpu_count() or 1

@@ -9,15 +9,16 @@ import types
 
 import pytest
 
-from slimeweb import interpreter
+from slimeweb import _gil
+from slimeweb.settings import usable_cpus
 
 
 def test_this_interpreter() -> None:
     free = bool(sysconfig.get_config_var("Py_GIL_DISABLED")) and not getattr(sys, "_is_gil_enabled", lambda: True)()
-    assert interpreter.is_gil_enabled() is not free
-    assert interpreter.describe_gil() == ("GIL disabled" if free else "GIL enabled")
-    assert (interpreter.gil_advice() is None) is free
-    assert 1 <= interpreter.usable_cpus() <= (os.cpu_count() or 1)
+    assert _gil.is_gil_enabled() is not free
+    assert _gil.describe_gil() == ("GIL disabled" if free else "GIL enabled")
+    assert (_gil.gil_advice() is None) is free
+    assert 1 <= usable_cpus() <= (os.cpu_count() or 1)
 
 
 def test_the_module_that_enabled_the_gil_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,8 +32,8 @@ def test_the_module_that_enabled_the_gil_is_named(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(sys, "_is_gil_enabled", lambda: True, raising=False)
     monkeypatch.setattr(sysconfig, "get_config_var", lambda name: 1)
     monkeypatch.delenv("PYTHON_GIL", raising=False)
-    assert "the import of old_extension" in (interpreter.gil_advice() or "")
+    assert "the import of old_extension" in (_gil.gil_advice() or "")
     monkeypatch.setenv("PYTHON_GIL", "1")
-    assert "PYTHON_GIL=1" in (interpreter.gil_advice() or "")
+    assert "PYTHON_GIL=1" in (_gil.gil_advice() or "")
     monkeypatch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False)
-    assert interpreter.gil_advice() is None
+    assert _gil.gil_advice() is None
