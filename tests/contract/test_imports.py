@@ -13,11 +13,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 CORE = ROOT / "packages" / "slimeweb-core" / "src" / "slimeweb"
 PLUGINS = ("slimeweb_ws", "slimeweb_stream", "slimeweb_compress", "slimeweb_docs", "slimeweb_templates")
-# What a plugin gives a meaning to, core must not know by name. The catalogue says which extra brings which name.
+# What a plugin gives a meaning to, core must not know by name. `_known_plugins` says which extra brings which name.
 PLUGIN_WORDS = re.compile(
     r"web_?socket|gzip|jinja|swagger|slimeweb[-_](ws|stream|compress|docs|templates)", re.IGNORECASE
 )
-CATALOGUE = CORE / "catalogue.py"
+KNOWN_PLUGINS = CORE / "_known_plugins.py"
 # Files that lie compressed beside the original are chosen by their content coding (RFC 9110, section 8.4.1).
 CONTENT_CODINGS = ROOT / "rust" / "slimeweb-http" / "src" / "files" / "negotiation.rs"
 
@@ -47,8 +47,8 @@ def offences(paths: list[Path], pattern: re.Pattern[str]) -> list[str]:
     ]
 
 
-def test_core_names_no_plugin_outside_its_catalogue() -> None:
-    sources = [path for path in sorted(CORE.rglob("*.py*")) if path.suffix in {".py", ".pyi"} and path != CATALOGUE]
+def test_core_names_no_plugin_but_in_its_list() -> None:
+    sources = [path for path in sorted(CORE.rglob("*.py*")) if path.suffix in {".py", ".pyi"} and path != KNOWN_PLUGINS]
     assert sources
     assert offences(sources, PLUGIN_WORDS) == []
 
@@ -61,8 +61,8 @@ def test_the_rust_core_names_no_plugin(crate: str) -> None:
 
 
 def test_core_imports_no_plugin_and_no_cli() -> None:
-    # What the catalogue imports, it imports for type checkers alone: tests/packaging runs a bare core.
-    for path in sorted(set(CORE.rglob("*.py")) - {CATALOGUE}):
+    # What `_known_plugins` imports, it imports for type checkers alone: tests/packaging runs a bare core.
+    for path in sorted(set(CORE.rglob("*.py")) - {KNOWN_PLUGINS}):
         for line, name in imports(path):
             assert not name.startswith((*PLUGINS, "slimeweb_cli")), f"{path.relative_to(ROOT)}:{line} imports {name}"
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from slimeweb.catalogue import hint
+from slimeweb._known_plugins import hint
 from slimeweb.commands import Commands
 from slimeweb_cli.creation import add_creation
 from slimeweb_cli.dependencies import add_dependencies

@@ -27,8 +27,8 @@ from slimeweb.state import State
 from slimeweb.tls import SlimeTls
 
 if TYPE_CHECKING:
-    # The types of what plugins export. The names are the catalogue's to know.
-    from slimeweb.catalogue import *  # noqa: F403
+    # The types of what plugins export: `_known_plugins` has their names.
+    from slimeweb._known_plugins import *  # noqa: F403
 
 __all__ = [
     "ClientDisconnected",

@@ -16,8 +16,8 @@ from slimeweb._compiled import CompiledApp
 from slimeweb._compiler import Compiler
 from slimeweb._error_handling import ErrorHandlers, ErrorKey, ErrorResponder
 from slimeweb._gil import describe_gil, gil_advice
+from slimeweb._known_plugins import hint
 from slimeweb._lifespan import Lifespan
-from slimeweb.catalogue import hint
 from slimeweb.dev_checks import tell_no_routes
 from slimeweb.errors import ConfigError
 from slimeweb.log import configure_logging

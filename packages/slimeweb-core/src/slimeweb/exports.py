@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from importlib.metadata import EntryPoint, entry_points
 
-from slimeweb.catalogue import hint
+from slimeweb._known_plugins import hint
 from slimeweb.errors import PluginError
 
 __all__ = ["GROUP", "exported_names", "missing_export", "resolve_export"]

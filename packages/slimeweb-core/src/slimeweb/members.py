@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from slimeweb.catalogue import hint
+from slimeweb._known_plugins import hint
 from slimeweb.cookies import cookie_identity, format_cookie, format_deletion, parse_cookies, sign, unsign
 from slimeweb.plugins import Plugins
 from slimeweb.validation import validate

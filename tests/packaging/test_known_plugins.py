@@ -1,4 +1,6 @@
-"""Core's catalogue says what each plugin brings; without the plugin, every one of these names says what to install."""
+"""Core's list of known plugins says what each brings; without the plugin, every one of these names says what to
+install.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from typing import Protocol
 
 import pytest
 
-from slimeweb.catalogue import CATALOGUE, Extra
+from slimeweb._known_plugins import KNOWN_PLUGINS, Extra
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -46,7 +48,7 @@ raise errors[0]
 }
 ENTRIES = [
     pytest.param(extra, kind, name, id=FORMS[kind].format(name))
-    for extra in CATALOGUE
+    for extra in KNOWN_PLUGINS
     for kind in FORMS
     for name in getattr(extra, kind)
 ]
@@ -69,7 +71,7 @@ def test_the_catalogue_is_what_the_plugins_bring(everything: Environment) -> Non
     listed = re.findall(r"^(slimeweb-\w+) .*\n    (.+)$", everything.run("slime", "plugins"), re.MULTILINE)
     # Hooks that add no name are listed too.
     found = {name: {each for each in adds.split(", ") if not each.startswith("slime_")} for name, adds in listed}
-    assert found == {extra.distribution: brings(extra) for extra in CATALOGUE}
+    assert found == {extra.distribution: brings(extra) for extra in KNOWN_PLUGINS}
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 
 import slimeweb
 from slimeweb import Slime, exports, members
-from slimeweb.catalogue import CATALOGUE
+from slimeweb._known_plugins import KNOWN_PLUGINS
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def no_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def entries(kind: str) -> list[tuple[str, str]]:
-    return [(extra.name, name) for extra in CATALOGUE for name in getattr(extra, kind)]
+    return [(extra.name, name) for extra in KNOWN_PLUGINS for name in getattr(extra, kind)]
 
 
 @pytest.mark.parametrize(("extra", "name"), entries("exports"))

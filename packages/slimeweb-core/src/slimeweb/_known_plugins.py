@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         SlimeSchema as SlimeSchema,
     )
 
-__all__ = ["CATALOGUE", "Extra", "hint"]
+__all__ = ["KNOWN_PLUGINS", "Extra", "hint"]
 
 if TYPE_CHECKING:
     # `slimeweb/__init__.py` re-exports these for type checkers; at run time entry points resolve them.
@@ -52,7 +52,7 @@ class Extra:
     commands: tuple[str, ...] = ()
 
 
-CATALOGUE: tuple[Extra, ...] = (
+KNOWN_PLUGINS: tuple[Extra, ...] = (
     Extra("ws", "slimeweb-ws", app_members=("websocket", "room"), route_options=("ws",)),
     Extra("stream", "slimeweb-stream", app_members=("stream",), route_options=("stream",)),
     Extra(
@@ -84,4 +84,4 @@ def hint(kind: str, name: str) -> str | None:
 
 
 def _bringing(kind: str, name: str) -> Iterator[Extra]:
-    return (extra for extra in CATALOGUE if name in getattr(extra, kind))
+    return (extra for extra in KNOWN_PLUGINS if name in getattr(extra, kind))
