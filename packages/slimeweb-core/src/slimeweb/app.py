@@ -18,9 +18,9 @@ from slimeweb._error_handling import ErrorHandlers, ErrorKey, ErrorResponder
 from slimeweb._gil import describe_gil, gil_advice
 from slimeweb._known_plugins import hint
 from slimeweb._lifespan import Lifespan
+from slimeweb._logging import configure_logging
 from slimeweb.dev_checks import tell_no_routes
 from slimeweb.errors import ConfigError
-from slimeweb.log import configure_logging
 from slimeweb.main_module import check_one_module, name_main_module
 from slimeweb.members import request_members, response_members
 from slimeweb.methods import parse_methods

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from slimeweb._compiled import CompiledApp
 from slimeweb._lifespan import Lifespan
+from slimeweb._logging import log_access
 from slimeweb._worker_loop import WorkerThreads
-from slimeweb.access import log_access
 from slimeweb.forking import close_sockets, in_children
 from slimeweb.plugins import Plugins
 from slimeweb.settings import ServeConfig

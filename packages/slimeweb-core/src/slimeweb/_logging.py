@@ -1,12 +1,26 @@
-"""The access log."""
+"""Loggers: `slimeweb` for what the server has to say, `slimeweb.access` for one line per request."""
 
 from __future__ import annotations
 
 import logging
+import sys
 
-__all__ = ["log_access"]
+__all__ = ["configure_logging", "log_access"]
 
-_logger = logging.getLogger("slimeweb.access")
+
+def configure_logging() -> None:
+    """Sends slimeweb's log to stderr, from INFO on, unless the application has set up logging itself."""
+    logger = logging.getLogger("slimeweb")
+    if logger.hasHandlers():
+        return
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger.addHandler(handler)
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.INFO)
+
+
+_access_logger = logging.getLogger("slimeweb.access")
 
 
 def log_access(client: str, method: str, path: str, status: int, size: int, seconds: float, aborted: bool) -> None:
@@ -20,7 +34,7 @@ def log_access(client: str, method: str, path: str, status: int, size: int, seco
     # The path is the client's own bytes: quoted, it cannot forge a second line.
     line = "%s %s %s %d %dB %.1fms aborted" if aborted else "%s %s %s %d %dB %.1fms"
     # CONNECT has no path.
-    _logger.info(line, client, method, _printable(path) or "-", status, size, seconds * 1000)
+    _access_logger.info(line, client, method, _printable(path) or "-", status, size, seconds * 1000)
 
 
 def _printable(text: str) -> str:
