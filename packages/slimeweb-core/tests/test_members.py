@@ -19,8 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from slimeweb import Slime, SlimeRequest, SlimeResponse
 from slimeweb.cookies import sign
-from slimeweb.encoding import default, to_json
 from slimeweb.errors import ConfigError
+from slimeweb.json import default, to_json
 from slimeweb.testing import TestClient
 
 

@@ -31,7 +31,7 @@ pub(crate) struct CompiledApp {
     /// Answers for static files, where middleware covers them.
     pub(crate) files: Option<Arc<CompiledRoute>>,
     pub(crate) on_error: Py<PyAny>,
-    /// `slimeweb.encoding.default`: what JSON does not know, in terms that it does.
+    /// `slimeweb.json.default`: what JSON does not know, in terms that it does.
     pub(crate) json_default: Py<PyAny>,
     /// `types.MethodType`: binds a member to its object.
     pub(crate) method: Py<PyAny>,

@@ -195,7 +195,7 @@ impl Server {
                 fallback: fallback.as_ref().map(|route| Arc::new(route.clone_ref(py))),
                 files: files.as_ref().map(|route| Arc::new(route.clone_ref(py))),
                 on_error: on_error.clone_ref(py),
-                json_default: member("slimeweb.encoding", "default")?,
+                json_default: member("slimeweb.json", "default")?,
                 method: member("types", "MethodType")?,
                 request_members: frozen(request_members)?,
                 response_members: frozen(response_members)?,

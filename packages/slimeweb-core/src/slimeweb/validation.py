@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from slimeweb.encoding import to_json
 from slimeweb.errors import ConfigError
+from slimeweb.json import to_json
 
 if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest

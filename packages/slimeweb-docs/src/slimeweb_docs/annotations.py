@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
-from slimeweb.encoding import to_json
+from slimeweb.json import to_json
 from slimeweb_docs import pydantic_models
 from slimeweb_docs.definitions import REF, Definition, Described, Schema, component_name
 from slimeweb_docs.errors import SchemaError

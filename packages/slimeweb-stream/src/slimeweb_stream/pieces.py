@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from slimeweb.encoding import to_json
+from slimeweb.json import to_json
 
 __all__ = ["to_bytes"]
 

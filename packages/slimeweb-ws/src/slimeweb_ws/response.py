@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
 from slimeweb import ClientDisconnected, SlimeResponse
-from slimeweb.encoding import to_json
+from slimeweb.json import to_json
 from slimeweb_ws.callbacks import Checks
 from slimeweb_ws.errors import SendQueueFull
 from slimeweb_ws.event_loop import is_on_a_loop, wait_for_room
