@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from slimeweb import RouteKind, RouteOption, ServeOption, Slime, SlimeMiddleware, SlimeRequest, SlimeResponse, hookimpl
+from slimeweb._plugin_manager import PluginManager
 from slimeweb.commands import Commands
 from slimeweb.errors import PluginError
-from slimeweb.plugins import Plugins
 from slimeweb.testing import TestClient
 from support.toys import app_with, toy
 
@@ -25,7 +25,7 @@ def run(*plugins: object) -> None:
     app.route(path="/")(home)
     with TestClient(app) as client:
         assert client.get("/").text == "hello"
-    Plugins(plugins, installed=False).call("slime_cli", commands=Commands())
+    PluginManager(plugins, installed=False).call("slime_cli", commands=Commands())
 
 
 STARTING = [

@@ -152,7 +152,7 @@ def test_an_export_that_cannot_be_imported_names_its_distribution(install: Insta
 
 @pytest.fixture
 def nothing_exported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("slimeweb.exports.entry_points", lambda **parameters: ())
+    monkeypatch.setattr("slimeweb._exports.entry_points", lambda **parameters: ())
 
 
 @pytest.mark.usefixtures("nothing_exported")

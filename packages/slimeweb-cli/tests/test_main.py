@@ -11,8 +11,7 @@ from importlib.metadata import entry_points, version
 import pytest
 
 from slimeweb import hookimpl
-from slimeweb.commands import Commands
-from slimeweb.plugins import Plugins
+from slimeweb.commands import Commands, PluginManager
 from slimeweb_cli import main as command_line
 from slimeweb_cli import plugins as plugin_commands
 from slimeweb_cli.main import main
@@ -36,7 +35,7 @@ def greeting_plugin(name: str) -> types.ModuleType:
 @pytest.fixture
 def with_plugin(monkeypatch: pytest.MonkeyPatch) -> Callable[[types.ModuleType], None]:
     def install(module: types.ModuleType) -> None:
-        monkeypatch.setattr(plugin_commands, "Plugins", lambda: Plugins([module], installed=False))
+        monkeypatch.setattr(plugin_commands, "PluginManager", lambda: PluginManager([module], installed=False))
 
     return install
 

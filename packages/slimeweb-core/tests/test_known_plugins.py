@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 import slimeweb
-from slimeweb import Slime, exports, members
+from slimeweb import Slime, _exports, members
 from slimeweb._known_plugins import KNOWN_PLUGINS
 
 
 @pytest.fixture(autouse=True)
 def no_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if core alone were installed."""
-    monkeypatch.setattr(exports, "entry_points", lambda **query: EntryPoints())
+    monkeypatch.setattr(_exports, "entry_points", lambda **query: EntryPoints())
 
 
 def entries(kind: str) -> list[tuple[str, str]]:

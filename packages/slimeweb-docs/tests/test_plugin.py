@@ -10,9 +10,9 @@ import pytest
 import slimeweb
 import slimeweb_docs
 from slimeweb import Slime
+from slimeweb._plugin_manager import PluginManager
 from slimeweb.commands import Commands
 from slimeweb.errors import ConfigError
-from slimeweb.plugins import Plugins
 from slimeweb_docs.plugin import DocsPlugin
 
 
@@ -30,7 +30,7 @@ def test_slimeweb_exports_the_names_of_the_plugin(name: str) -> None:
 
 def test_the_command_is_added() -> None:
     commands = Commands()
-    Plugins([DocsPlugin()], installed=False).call("slime_cli", commands=commands)
+    PluginManager([DocsPlugin()], installed=False).call("slime_cli", commands=commands)
     assert [command.name for command in commands] == ["openapi"]
 
 

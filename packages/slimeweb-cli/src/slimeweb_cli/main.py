@@ -6,8 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from slimeweb._known_plugins import hint
-from slimeweb.commands import Commands
+from slimeweb.commands import Commands, hint
 from slimeweb_cli.creation import add_creation
 from slimeweb_cli.dependencies import add_dependencies
 from slimeweb_cli.failure import CommandError

@@ -8,10 +8,9 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from slimeweb import Slime
-from slimeweb.commands import Commands
+from slimeweb.commands import EXPORTS_GROUP as EXPORTS
+from slimeweb.commands import Commands, Plugin, PluginManager
 from slimeweb.errors import SlimeError
-from slimeweb.exports import GROUP as EXPORTS
-from slimeweb.plugins import Plugin, Plugins
 from slimeweb_cli.failure import CommandError
 
 __all__ = ["add_plugin_commands", "add_plugins"]
@@ -24,7 +23,7 @@ OPTIONS = {"slime_route_options": "route({}=…)", "slime_serve_options": "serve
 def show(options: argparse.Namespace) -> int:
     """Print one paragraph for each plugin."""
     try:
-        found = Plugins()
+        found = PluginManager()
         app = Slime(str(Path.cwd() / "main.py"))
         paragraphs = [paragraph(plugin, list(additions(plugin, found, app))) for plugin in found.plugins]
     except SlimeError as error:
@@ -40,7 +39,7 @@ def paragraph(plugin: Plugin, adds: list[str]) -> str:
     )
 
 
-def additions(plugin: Plugin, plugins: Plugins, app: Slime) -> Iterator[str]:
+def additions(plugin: Plugin, plugins: PluginManager, app: Slime) -> Iterator[str]:
     """Give what a plugin adds, as a user writes it; its other hooks under their own names."""
     for hook, form in MEMBERS.items():
         for owner, names in plugins.each(hook, Mapping, app=app):  # type: ignore[type-abstract]
@@ -71,6 +70,6 @@ def add_plugin_commands(commands: Commands) -> None:
     :raises CommandError: a plugin does not load, or claims a command that there is already.
     """
     try:
-        Plugins().call("slime_cli", commands=commands)
+        PluginManager().call("slime_cli", commands=commands)
     except SlimeError as error:
         raise CommandError(str(error)) from error

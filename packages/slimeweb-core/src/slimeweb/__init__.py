@@ -57,7 +57,7 @@ if not TYPE_CHECKING:
         """A name that a plugin exports (PEP 562)."""
         if name.startswith("_"):
             raise AttributeError(f"module 'slimeweb' has no attribute {name!r}", name=name)
-        from slimeweb.exports import missing_export, resolve_export
+        from slimeweb._exports import missing_export, resolve_export
 
         try:
             return resolve_export(name)
@@ -65,6 +65,6 @@ if not TYPE_CHECKING:
             raise missing_export(name) from None
 
     def __dir__():
-        from slimeweb.exports import exported_names
+        from slimeweb._exports import exported_names
 
         return sorted({*globals(), *exported_names()})

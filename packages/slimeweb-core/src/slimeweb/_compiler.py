@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from slimeweb._compiled import CompiledRoute
 from slimeweb._error_handling import ErrorResponder
 from slimeweb._middleware_stack import Layer, build_middleware_stack
+from slimeweb._plugin_manager import Plugin, PluginManager
 from slimeweb.body_filter import BodyFilter
 from slimeweb.dev_checks import watched
 from slimeweb.errors import PluginError
@@ -23,7 +24,6 @@ from slimeweb.middleware import (
     layer_of,
     targets_of,
 )
-from slimeweb.plugins import Plugin, Plugins
 from slimeweb.route_kind import RouteKind
 from slimeweb.route_option import RouteOption
 from slimeweb.routing import Handler, RouteSpec, RouteTable, describe, is_coroutine_function
@@ -43,7 +43,7 @@ class Compiler:
     """Everything that decides how the routes of an application answer."""
 
     app: Slime
-    plugins: Plugins
+    plugins: PluginManager
     routes: tuple[RouteSpec, ...]
     registrations: tuple[Registration, ...]
     around: tuple[tuple[Plugin, SlimeMiddleware], ...]

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from slimeweb._debug_page import debug_page
 from slimeweb._middleware_stack import is_own_cancellation
+from slimeweb._plugin_manager import PluginManager
 from slimeweb._worker_loop import STOPPING
 from slimeweb.errors import ClientDisconnected, ConfigError, FileMissing, HttpError, InvalidHandler, phrase
-from slimeweb.plugins import Plugins
 from slimeweb.routing import Handler, check_handler, describe, is_coroutine_function
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class ErrorResponder:
 
     __slots__ = ("_app", "_dev", "_handlers", "_plugins")
 
-    def __init__(self, app: Slime, handlers: ErrorHandlers, plugins: Plugins, *, dev: bool) -> None:
+    def __init__(self, app: Slime, handlers: ErrorHandlers, plugins: PluginManager, *, dev: bool) -> None:
         self._app = app
         self._handlers = handlers
         self._plugins = plugins

@@ -19,13 +19,13 @@ from slimeweb._gil import describe_gil, gil_advice
 from slimeweb._known_plugins import hint
 from slimeweb._lifespan import Lifespan
 from slimeweb._logging import configure_logging
+from slimeweb._plugin_manager import PluginManager
 from slimeweb.dev_checks import tell_no_routes
 from slimeweb.errors import ConfigError
 from slimeweb.main_module import check_one_module, name_main_module
 from slimeweb.members import request_members, response_members
 from slimeweb.methods import parse_methods
 from slimeweb.middleware import EVERY_PATH, Registration, SlimeMiddleware, as_middleware
-from slimeweb.plugins import Plugins
 from slimeweb.route_option import RouteOption, ServeOption
 from slimeweb.routing import Handler, RouteSpec, RouteTable, check_handler, check_parentheses
 from slimeweb.secret_keys import SecretKeys
@@ -75,7 +75,7 @@ class Slime:
         self._was_served = False
         self._lock = threading.Lock()
         self._members: Mapping[str, Any] = MappingProxyType({})
-        self._plugins = Plugins(plugins)
+        self._plugins = PluginManager(plugins)
         self._route_options = self._plugins.named("slime_route_options", RouteOption, _taken_by(self.route))
         self._serve_options = self._plugins.named("slime_serve_options", ServeOption, _taken_by(self.serve))
         self._members = self._plugins.table("slime_app_members", _taken_in(Slime), app=self)
@@ -139,8 +139,8 @@ class Slime:
         return self._registrations
 
     @property
-    def plugins(self) -> Plugins:
-        """The plugins of this application."""
+    def plugins(self) -> PluginManager:
+        """The plugins of this application, and what they add."""
         return self._plugins
 
     if not TYPE_CHECKING:

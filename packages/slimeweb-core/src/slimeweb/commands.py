@@ -1,4 +1,4 @@
-"""Subcommands that plugins add to the command `slime`."""
+"""Subcommands of the command `slime`: those that plugins add, and what it takes to find the plugins."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-__all__ = ["Command", "Commands"]
+from slimeweb._exports import GROUP as EXPORTS_GROUP
+from slimeweb._known_plugins import hint
+from slimeweb._plugin_manager import Plugin, PluginManager
+
+__all__ = ["EXPORTS_GROUP", "Command", "Commands", "Plugin", "PluginManager", "hint"]
 
 
 @dataclass(frozen=True, slots=True)

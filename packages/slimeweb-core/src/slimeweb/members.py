@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from slimeweb._known_plugins import hint
+from slimeweb._plugin_manager import PluginManager
 from slimeweb.cookies import cookie_identity, format_cookie, format_deletion, parse_cookies, sign, unsign
-from slimeweb.plugins import Plugins
 from slimeweb.validation import validate
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ __all__ = ["missing_attribute", "request_members", "response_members"]
 Members = Mapping[str, Callable[..., Any]]
 
 
-def request_members(app: Slime, plugins: Plugins, core: type) -> Members:
+def request_members(app: Slime, plugins: PluginManager, core: type) -> Members:
     """Everything that `core`, the request class, gets beside what it has in Rust. `PluginError` for a name that is
     taken.
     """
@@ -57,7 +57,7 @@ def request_members(app: Slime, plugins: Plugins, core: type) -> Members:
     return _joined(own, plugins, "slime_request_members", core, app)
 
 
-def response_members(app: Slime, plugins: Plugins, core: type) -> Members:
+def response_members(app: Slime, plugins: PluginManager, core: type) -> Members:
     """Everything that `core`, the response class, gets beside what it has in Rust. `PluginError` for a name that is
     taken.
     """
@@ -128,7 +128,7 @@ def missing_attribute(owner: str, name: str) -> AttributeError:
     return AttributeError(f"{owner} has no attribute {name!r}" + (f": {advice}" if advice else ""), name=name)
 
 
-def _joined(own: dict[str, Callable[..., Any]], plugins: Plugins, hook: str, core: type, app: Slime) -> Members:
+def _joined(own: dict[str, Callable[..., Any]], plugins: PluginManager, hook: str, core: type, app: Slime) -> Members:
     def taken(name: str) -> str | None:
         return "slimeweb itself" if name in own or name in dir(core) else None
 

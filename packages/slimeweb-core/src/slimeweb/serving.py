@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from slimeweb._compiled import CompiledApp
 from slimeweb._lifespan import Lifespan
 from slimeweb._logging import log_access
+from slimeweb._plugin_manager import PluginManager
 from slimeweb._worker_loop import WorkerThreads
 from slimeweb.forking import close_sockets, in_children
-from slimeweb.plugins import Plugins
 from slimeweb.settings import ServeConfig
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Serving:
         compiled: CompiledApp,
         config: ServeConfig,
         lifespan: Lifespan,
-        plugins: Plugins,
+        plugins: PluginManager,
         on_finished: Callable[[], None],
     ) -> None:
         """Binds the address. `OSError` when it cannot be had; nothing of the application has run by then."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from slimeweb._plugin_manager import DISABLE_VARIABLE
 from slimeweb.errors import ConfigError
-from slimeweb.plugins import DISABLE_VARIABLE
 from slimeweb.route_option import ServeOption
 from slimeweb.routing import BODY_SIZE
 from slimeweb.tls import SlimeTls

@@ -18,7 +18,7 @@ import pluggy
 from slimeweb import hookspecs
 from slimeweb.errors import PluginError
 
-__all__ = ["DISABLE_VARIABLE", "GROUP", "Plugin", "Plugins"]
+__all__ = ["DISABLE_VARIABLE", "GROUP", "Plugin", "PluginManager"]
 
 GROUP = "slimeweb"
 DISABLE_VARIABLE = "SLIME_DISABLE_PLUGINS"
@@ -44,7 +44,7 @@ class Plugin:
         return f"plugin {self.name!r}" + (f" of {self.distribution} {self.version}" if self.distribution else "")
 
 
-class Plugins:
+class PluginManager:
     """All plugins of an application, in the order in which they are called. Immutable once made."""
 
     __slots__ = ("_manager", "plugins")

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from slimeweb import RouteKind, RouteOption, Slime, SlimeMiddleware, exports, hookimpl, plugins
+from slimeweb import RouteKind, RouteOption, Slime, SlimeMiddleware, _exports, _plugin_manager, hookimpl
+from slimeweb._plugin_manager import PluginManager
 from slimeweb.errors import InvalidMiddlewareHandlerType, PluginError
-from slimeweb.plugins import Plugins
 from slimeweb.testing import TestClient
 
 
@@ -169,7 +169,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installed:
 
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delenv("SLIME_DISABLE_PLUGINS", raising=False)
-    for module in (exports, plugins):
+    for module in (_exports, _plugin_manager):
         monkeypatch.setattr(module, "entry_points", found_there)
     for name in [name for name in sys.modules if name.startswith("toy_")]:
         monkeypatch.delitem(sys.modules, name)
@@ -189,7 +189,7 @@ def test_installed_plugins_are_found(installed: Installed, monkeypatch: pytest.M
     with pytest.raises(AttributeError, match=r"'hello'"):
         _ = Slime(__file__).hello
     monkeypatch.setenv("SLIME_DISABLE_PLUGINS", "*")
-    assert Plugins().plugins == ()
+    assert PluginManager().plugins == ()
 
 
 def test_a_plugin_that_cannot_be_imported_is_named(installed: Installed) -> None:
