@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from slimeweb._middleware_stack import Layer, build_middleware_stack
-from slimeweb.routing import Handler
+from slimeweb.handlers import Handler
 
 
 class Response:

@@ -10,8 +10,9 @@ import pytest
 
 from slimeweb import Slime, SlimeRequest, SlimeResponse
 from slimeweb.errors import InvalidHandler, MethodException, MultipleRouteException
+from slimeweb.handlers import is_coroutine_function
 from slimeweb.methods import covers, overlap, parse_methods
-from slimeweb.routing import RouteSpec, RouteTable, is_coroutine_function
+from slimeweb.routing import RouteSpec, RouteTable
 from slimeweb.testing import TestClient
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from slimeweb.errors import ConfigError
-from slimeweb.route_option import ServeOption
+from slimeweb.options import ServeOption
 from slimeweb.secret_keys import SecretKeys
 from slimeweb.settings import Settings, mistyped, resolve, usable_cpus
 from slimeweb.tls import SlimeTls

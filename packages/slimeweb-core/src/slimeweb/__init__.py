@@ -20,9 +20,8 @@ from slimeweb.app import Slime
 from slimeweb.errors import ClientDisconnected, HttpError, SlimeError
 from slimeweb.hookspecs import hookimpl, hookspec
 from slimeweb.middleware import SlimeMiddleware
-from slimeweb.route_kind import RouteKind
-from slimeweb.route_option import RouteOption, ServeOption
-from slimeweb.routing import RouteSpec
+from slimeweb.options import RouteOption, ServeOption
+from slimeweb.routing import RouteKind, RouteSpec
 from slimeweb.state import State
 from slimeweb.tls import SlimeTls
 

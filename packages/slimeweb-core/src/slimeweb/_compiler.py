@@ -14,6 +14,7 @@ from slimeweb._plugin_manager import Plugin, PluginManager
 from slimeweb.body_filter import BodyFilter
 from slimeweb.dev_checks import watched
 from slimeweb.errors import PluginError
+from slimeweb.handlers import Handler, describe, is_coroutine_function
 from slimeweb.methods import ANY, covers, overlap
 from slimeweb.middleware import (
     Registration,
@@ -24,9 +25,8 @@ from slimeweb.middleware import (
     layer_of,
     targets_of,
 )
-from slimeweb.route_kind import RouteKind
-from slimeweb.route_option import RouteOption
-from slimeweb.routing import Handler, RouteSpec, RouteTable, describe, is_coroutine_function
+from slimeweb.options import RouteOption
+from slimeweb.routing import RouteKind, RouteSpec, RouteTable
 
 if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest, SlimeResponse

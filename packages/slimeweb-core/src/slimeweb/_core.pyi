@@ -13,9 +13,9 @@ from _typeshed import ReadableBuffer, WriteableBuffer
 
 from slimeweb._compiled import CompiledRoute, StaticMount
 from slimeweb.app import Slime
-from slimeweb.protocol import UpgradeProtocol
 from slimeweb.settings import Settings
 from slimeweb.state import State
+from slimeweb.upgrade import UpgradeProtocol
 
 __all__ = [
     "BodyChunks",

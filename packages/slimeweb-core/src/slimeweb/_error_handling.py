@@ -13,7 +13,7 @@ from slimeweb._middleware_stack import is_own_cancellation
 from slimeweb._plugin_manager import PluginManager
 from slimeweb._worker_loop import STOPPING
 from slimeweb.errors import ClientDisconnected, ConfigError, FileMissing, HttpError, InvalidHandler, phrase
-from slimeweb.routing import Handler, check_handler, describe, is_coroutine_function
+from slimeweb.handlers import Handler, check_handler, describe, is_coroutine_function
 
 if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest, SlimeResponse

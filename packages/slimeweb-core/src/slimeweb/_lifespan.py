@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from slimeweb._worker_loop import WorkerThread
 from slimeweb.errors import InvalidHandler
-from slimeweb.routing import Handler, check_handler, describe, is_coroutine_function
+from slimeweb.handlers import Handler, check_handler, describe, is_coroutine_function
 
 __all__ = ["Lifespan"]
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from slimeweb.routing import Handler, is_coroutine_function
+from slimeweb.handlers import Handler, is_coroutine_function
 
 if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest, SlimeResponse

@@ -22,12 +22,13 @@ from slimeweb._logging import configure_logging
 from slimeweb._plugin_manager import PluginManager
 from slimeweb.dev_checks import tell_no_routes
 from slimeweb.errors import ConfigError
+from slimeweb.handlers import Handler, check_handler, check_parentheses
 from slimeweb.main_module import check_one_module, name_main_module
 from slimeweb.members import request_members, response_members
 from slimeweb.methods import parse_methods
 from slimeweb.middleware import EVERY_PATH, Registration, SlimeMiddleware, as_middleware
-from slimeweb.route_option import RouteOption, ServeOption
-from slimeweb.routing import Handler, RouteSpec, RouteTable, check_handler, check_parentheses
+from slimeweb.options import RouteOption, ServeOption
+from slimeweb.routing import RouteSpec, RouteTable
 from slimeweb.secret_keys import SecretKeys
 from slimeweb.serving import Serving
 from slimeweb.settings import ServeConfig, mistyped, resolve

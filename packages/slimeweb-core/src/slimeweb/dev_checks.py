@@ -7,7 +7,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from slimeweb.errors import FileMissing
-from slimeweb.routing import Handler, RouteSpec, describe
+from slimeweb.handlers import Handler, describe
+from slimeweb.routing import RouteSpec
 
 if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest, SlimeResponse

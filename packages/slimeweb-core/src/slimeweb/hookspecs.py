@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from slimeweb.body_filter import BodyFilter
     from slimeweb.commands import Commands
     from slimeweb.middleware import SlimeMiddleware
-    from slimeweb.route_kind import RouteKind
-    from slimeweb.route_option import RouteOption, ServeOption
-    from slimeweb.routing import RouteSpec
+    from slimeweb.options import RouteOption, ServeOption
+    from slimeweb.routing import RouteKind, RouteSpec
 
 __all__ = ["PROJECT", "hookimpl", "hookspec"]
 

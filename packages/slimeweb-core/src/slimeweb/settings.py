@@ -14,7 +14,7 @@ from typing import Any
 
 from slimeweb._plugin_manager import DISABLE_VARIABLE
 from slimeweb.errors import ConfigError
-from slimeweb.route_option import ServeOption
+from slimeweb.options import ServeOption
 from slimeweb.routing import BODY_SIZE
 from slimeweb.tls import SlimeTls
 

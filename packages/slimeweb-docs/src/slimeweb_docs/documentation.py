@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from slimeweb import RouteSpec, Slime
 from slimeweb.errors import ConfigError, InvalidHandler
-from slimeweb.routing import check_parentheses
+from slimeweb.handlers import check_parentheses
 from slimeweb_docs.handler import without_partial
 from slimeweb_docs.response_type import SlimeResponseType
 from slimeweb_docs.schema import SlimeSchema

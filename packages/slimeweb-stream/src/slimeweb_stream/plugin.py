@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from slimeweb import RouteKind, RouteOption, RouteSpec, Slime, hookimpl
-from slimeweb.routing import check_parentheses
+from slimeweb.handlers import check_parentheses
 from slimeweb_stream.kind import wrap
 from slimeweb_stream.open_streams import OpenStreams
 from slimeweb_stream.pulse import Pulse

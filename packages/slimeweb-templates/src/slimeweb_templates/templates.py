@@ -17,7 +17,7 @@ from jinja2 import (
 )
 
 from slimeweb import HttpError
-from slimeweb.routing import check_parentheses
+from slimeweb.handlers import check_parentheses
 from slimeweb_templates.errors import MissingTemplate, TemplateMistake
 
 __all__ = ["Html", "Templates"]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any, NamedTuple
 
-from slimeweb.routing import check_handler, is_coroutine_function
+from slimeweb.handlers import check_handler, is_coroutine_function
 
 __all__ = ["Callback", "Callbacks", "Checks"]
 

@@ -9,8 +9,8 @@ from typing import Any, Protocol, TypeVar
 
 from slimeweb import Slime
 from slimeweb.errors import MethodException
+from slimeweb.handlers import check_parentheses
 from slimeweb.methods import covers, parse_methods
-from slimeweb.routing import check_parentheses
 from slimeweb_ws.options import WebSocketOptions
 
 __all__ = ["Declare", "websocket"]

@@ -1,4 +1,4 @@
-"""What speaks on a connection after `resp.switch_protocol`."""
+"""Upgraded connections: what speaks on one after `resp.switch_protocol`."""
 
 from __future__ import annotations
 

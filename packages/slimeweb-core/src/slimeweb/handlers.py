@@ -1,0 +1,81 @@
+"""Handlers, as users write them: whether one is sync or async, what it can be called with, and what it is called in
+messages.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from slimeweb.errors import InvalidHandler
+
+__all__ = [
+    "Handler",
+    "check_handler",
+    "check_parentheses",
+    "describe",
+    "is_coroutine_function",
+]
+
+Handler = Callable[..., Any]
+
+
+def is_coroutine_function(function: Handler) -> bool:
+    """Whether calling it gives a coroutine: an `async def`, a partial of one, or an object whose `__call__` is one."""
+    if inspect.iscoroutinefunction(function):
+        return True
+    # A class's own __call__ is what makes its instances callable, not what calling the class does.
+    return not inspect.isclass(function) and inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
+
+
+def check_handler(handler: object, role: str, arguments: tuple[str, ...] = ("req", "resp")) -> None:
+    """`InvalidHandler` unless `handler` can be called with these positional arguments."""
+    wanted = f"{role} needs a function of {_counted(arguments)}"
+    if not callable(handler):
+        raise InvalidHandler(f"{wanted}, not {handler!r}")
+    if isinstance(handler, type):
+        raise InvalidHandler(f"{wanted}, not the class {describe(handler)}: give one of its methods, or an instance")
+    called = handler if inspect.isroutine(handler) else getattr(handler, "__call__")  # noqa: B004, B009
+    if any(inspect.isgeneratorfunction(each) or inspect.isasyncgenfunction(each) for each in (handler, called)):
+        raise InvalidHandler(
+            f"{wanted} that returns its answer; {describe(handler)} is a generator: remove its 'yield'"
+        )
+    try:
+        # Its own, not that of a function it is wrapped around (functools.wraps), which it may call with more.
+        signature = inspect.signature(handler, follow_wrapped=False)
+    except ValueError:
+        # Some built-in callables do not tell; calling them will.
+        return
+    try:
+        signature.bind(*arguments)
+    except TypeError as error:
+        raise InvalidHandler(f"{wanted}; {describe(handler)} takes {signature}") from error
+
+
+def check_parentheses(decorator: str, given: object, example: str) -> None:
+    """`InvalidHandler` when a decorator was given the function itself, since its parentheses were forgotten.
+
+    `given` is its first argument, which is never a function; `example` is what to type. What a decorator without
+    parentheses returns takes the function's place and declares nothing.
+    """
+    if callable(given) and not (isinstance(given, type) and issubclass(given, BaseException)):
+        raise InvalidHandler(f"@{decorator} needs parentheses above {describe(given)}: write @{example}")
+
+
+def _counted(arguments: tuple[str, ...]) -> str:
+    count = ("no", "one", "two", "three")[len(arguments)]
+    plural = "" if len(arguments) == 1 else "s"
+    return f"{count} argument{plural} ({', '.join(arguments)})"
+
+
+def describe(function: object) -> str:
+    """A handler's name and where it is defined, for messages: `main.home (main.py:12)`."""
+    function = inspect.unwrap(function) if callable(function) else function
+    function = getattr(function, "func", function)
+    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
+    if name is None:
+        return repr(function)
+    code = getattr(function, "__code__", None)
+    place = f" ({code.co_filename}:{code.co_firstlineno})" if code is not None else ""
+    return f"{module}.{name}{place}" if module else f"{name}{place}"
