@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from slimeweb import Slime, SlimeTls, hookspecs
+from slimeweb._settings import ServeConfig, resolve, usable_cpus
 from slimeweb.errors import ConfigError
-from slimeweb.settings import ServeConfig, resolve, usable_cpus
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -181,7 +181,7 @@ def test_every_argument_of_serve_is_documented_once() -> None:
 
 def test_every_variable_in_the_sources_is_documented() -> None:
     documented = {variable for setting in settings() for variable in setting.variables}
-    source = (ROOT / "packages/slimeweb-core/src/slimeweb/settings.py").read_text("utf-8")
+    source = (ROOT / "packages/slimeweb-core/src/slimeweb/_settings.py").read_text("utf-8")
     assert set(re.findall(r"\"(SLIME_[A-Z_]+)\"", source)) == documented
 
 

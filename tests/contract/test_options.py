@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from slimeweb import RouteOption, RouteSpec, ServeOption, Slime, SlimeRequest, SlimeResponse
+from slimeweb._settings import resolve
 from slimeweb.errors import ConfigError, PluginError
-from slimeweb.settings import resolve
 from slimeweb.testing import TestClient
 from support.toys import app_with, toy
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slimeweb.cookies import cookie_identity, format_cookie, format_deletion, parse_cookies, sign, unsign
+from slimeweb._cookies import cookie_identity, format_cookie, format_deletion, parse_cookies
+from slimeweb._signing import sign, unsign
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 

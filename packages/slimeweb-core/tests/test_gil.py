@@ -10,7 +10,7 @@ import types
 import pytest
 
 from slimeweb import _gil
-from slimeweb.settings import usable_cpus
+from slimeweb._settings import usable_cpus
 
 
 def test_this_interpreter() -> None:

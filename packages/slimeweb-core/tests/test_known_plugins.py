@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import slimeweb
-from slimeweb import Slime, _exports, members
+from slimeweb import Slime, _exports, _members
 from slimeweb._known_plugins import KNOWN_PLUGINS
 
 
@@ -63,9 +63,9 @@ def test_a_serve_option(extra: str, name: str) -> None:
 
 @pytest.mark.parametrize(("extra", "name"), entries("request_members"))
 def test_a_request_member(extra: str, name: str) -> None:
-    error = members.missing_attribute("SlimeRequest", name)
+    error = _members.missing_attribute("SlimeRequest", name)
     assert f"pip install 'slimeweb[{extra}]'" in str(error)
-    assert "pip" not in str(members.missing_attribute("SlimeResponse", name))
+    assert "pip" not in str(_members.missing_attribute("SlimeResponse", name))
 
 
 def test_public_names_exist() -> None:

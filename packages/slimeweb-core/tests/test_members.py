@@ -18,7 +18,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from slimeweb import Slime, SlimeRequest, SlimeResponse
-from slimeweb.cookies import sign
+from slimeweb._signing import sign
 from slimeweb.errors import ConfigError
 from slimeweb.json import default, to_json
 from slimeweb.testing import TestClient
@@ -223,7 +223,7 @@ def test_a_strict_model_takes_what_json_has_for_its_types(variant: str) -> None:
 
 
 def test_validation_without_pydantic_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    from slimeweb.validation import validate
+    from slimeweb._validation import validate
 
     monkeypatch.setitem(__import__("sys").modules, "pydantic", None)
     with pytest.raises(ConfigError, match="pip install pydantic"):

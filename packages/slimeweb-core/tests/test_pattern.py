@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from slimeweb._pattern import PathPattern
 from slimeweb.errors import InvalidHandler
-from slimeweb.pattern import PathPattern
 
 
 @pytest.mark.parametrize(

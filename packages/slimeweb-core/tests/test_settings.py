@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from slimeweb._secret_keys import SecretKeys
+from slimeweb._settings import Settings, mistyped, resolve, usable_cpus
 from slimeweb.errors import ConfigError
 from slimeweb.options import ServeOption
-from slimeweb.secret_keys import SecretKeys
-from slimeweb.settings import Settings, mistyped, resolve, usable_cpus
 from slimeweb.tls import SlimeTls
 
 VARIABLES = {"workers": "SLIME_WORKER"}

@@ -37,7 +37,7 @@ pub(crate) struct CompiledApp {
     pub(crate) method: Py<PyAny>,
     pub(crate) request_members: Py<PyDict>,
     pub(crate) response_members: Py<PyDict>,
-    /// `slimeweb.members.missing_attribute`: the error for a name that nothing brings.
+    /// `slimeweb._members.missing_attribute`: the error for a name that nothing brings.
     pub(crate) missing: Py<PyAny>,
     pub(crate) workers: Arc<Workers>,
     pub(crate) proxies: TrustedProxies,

@@ -199,7 +199,7 @@ impl Server {
                 method: member("types", "MethodType")?,
                 request_members: frozen(request_members)?,
                 response_members: frozen(response_members)?,
-                missing: member("slimeweb.members", "missing_attribute")?,
+                missing: member("slimeweb._members", "missing_attribute")?,
                 workers: Arc::clone(&self.workers),
                 proxies: self.proxies.clone(),
                 uploads: Arc::clone(&uploads),

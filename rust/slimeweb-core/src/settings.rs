@@ -1,4 +1,4 @@
-//! `serve()` arguments, read off `slimeweb.settings.Settings` once.
+//! `serve()` arguments, read off `slimeweb._settings.Settings` once.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use slimeweb_http::multipart::{FormLimits, UploadDir};
 use slimeweb_http::{Bind, Limits};
 
-/// Field by field what `slimeweb.settings.Settings` documents: sizes in bytes, times in seconds.
+/// Field by field what `slimeweb._settings.Settings` documents: sizes in bytes, times in seconds.
 #[derive(FromPyObject)]
 pub(crate) struct Settings {
     host: String,

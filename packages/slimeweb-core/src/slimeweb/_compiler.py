@@ -8,11 +8,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from slimeweb._compiled import CompiledRoute
+from slimeweb._dev_checks import watched
 from slimeweb._error_handling import ErrorResponder
 from slimeweb._middleware_stack import Layer, build_middleware_stack
 from slimeweb._plugin_manager import Plugin, PluginManager
 from slimeweb.body_filter import BodyFilter
-from slimeweb.dev_checks import watched
 from slimeweb.errors import PluginError
 from slimeweb.handlers import Handler, describe, is_coroutine_function
 from slimeweb.methods import ANY, covers, overlap

@@ -12,8 +12,8 @@ from typing import Any, Protocol, final
 from _typeshed import ReadableBuffer, WriteableBuffer
 
 from slimeweb._compiled import CompiledRoute, StaticMount
+from slimeweb._settings import Settings
 from slimeweb.app import Slime
-from slimeweb.settings import Settings
 from slimeweb.state import State
 from slimeweb.upgrade import UpgradeProtocol
 
@@ -106,7 +106,7 @@ class SlimeRequest:
     def _body_arrival(self) -> Awaitable[None]: ...
     def no_of_files_available(self) -> int: ...
     def chunks(self) -> BodyChunks: ...
-    # What slimeweb's Python half adds (slimeweb/members.py).
+    # What slimeweb's Python half adds (slimeweb/_members.py).
     @property
     def state(self) -> State: ...
     @property
@@ -159,7 +159,7 @@ class SlimeResponse:
     def accept(self, result: object) -> None: ...
     def writer(self, high_water: int = ...) -> BodyWriter: ...
     def switch_protocol(self, protocol: UpgradeProtocol, headers: Sequence[tuple[str, str]] | None = None) -> None: ...
-    # What slimeweb's Python half adds (slimeweb/members.py).
+    # What slimeweb's Python half adds (slimeweb/_members.py).
     def set_cookie(
         self,
         key: str,

@@ -14,8 +14,8 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 from slimeweb._core import LoopSocket
-from slimeweb.executor import LoopExecutor
-from slimeweb.forking import end_child
+from slimeweb._forking import end_child
+from slimeweb._loop_executor import LoopExecutor
 
 if TYPE_CHECKING:
     from contextvars import Context

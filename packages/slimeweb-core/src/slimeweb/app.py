@@ -14,27 +14,27 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from slimeweb._compiled import CompiledApp
 from slimeweb._compiler import Compiler
+from slimeweb._dev_checks import tell_no_routes
 from slimeweb._error_handling import ErrorHandlers, ErrorKey, ErrorResponder
 from slimeweb._gil import describe_gil, gil_advice
 from slimeweb._known_plugins import hint
 from slimeweb._lifespan import Lifespan
 from slimeweb._logging import configure_logging
+from slimeweb._main_module import check_one_module, name_main_module
+from slimeweb._members import request_members, response_members
 from slimeweb._plugin_manager import PluginManager
-from slimeweb.dev_checks import tell_no_routes
+from slimeweb._secret_keys import SecretKeys
+from slimeweb._server import Serving
+from slimeweb._settings import ServeConfig, mistyped, resolve
+from slimeweb._signals import run_in_foreground
+from slimeweb._static import StaticMounts
 from slimeweb.errors import ConfigError
 from slimeweb.handlers import Handler, check_handler, check_parentheses
-from slimeweb.main_module import check_one_module, name_main_module
-from slimeweb.members import request_members, response_members
 from slimeweb.methods import parse_methods
 from slimeweb.middleware import EVERY_PATH, Registration, SlimeMiddleware, as_middleware
 from slimeweb.options import RouteOption, ServeOption
 from slimeweb.routing import RouteSpec, RouteTable
-from slimeweb.secret_keys import SecretKeys
-from slimeweb.serving import Serving
-from slimeweb.settings import ServeConfig, mistyped, resolve
-from slimeweb.signals import run_in_foreground
 from slimeweb.state import State
-from slimeweb.static import StaticMounts
 
 if TYPE_CHECKING:
     from slimeweb.tls import SlimeTls

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from slimeweb._middleware_stack import Layer
+from slimeweb._pattern import PathPattern
 from slimeweb.errors import InvalidHandler, InvalidMiddlewareHandlerType, RouteHandlerNotFoundException
 from slimeweb.handlers import Handler, check_handler, describe, is_coroutine_function
 from slimeweb.methods import ANY, covers, overlap
-from slimeweb.pattern import PathPattern
 from slimeweb.routing import RouteSpec, RouteTable
 
 if TYPE_CHECKING:

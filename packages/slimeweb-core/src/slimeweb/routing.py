@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from slimeweb._pattern import PathParam, PathPattern
 from slimeweb.errors import MultipleRouteException
 from slimeweb.handlers import Handler, check_handler, describe, is_coroutine_function
 from slimeweb.methods import overlap, parse_methods
-from slimeweb.pattern import PathParam, PathPattern
 
 if TYPE_CHECKING:
     from slimeweb.middleware import SlimeMiddleware

@@ -18,13 +18,13 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
-from slimeweb.cookie_jar import CookieJar, SetCookie
-from slimeweb.multipart import Fields, Files, encode_multipart, field_pairs
+from slimeweb._cookie_jar import CookieJar, SetCookie
+from slimeweb._multipart import Fields, Files, encode_multipart, field_pairs
 from slimeweb.tokens import TOKEN
 
 if TYPE_CHECKING:
+    from slimeweb._server import Serving
     from slimeweb.app import Slime
-    from slimeweb.serving import Serving
 
 __all__ = ["TestClient", "TestResponse", "TooManyRedirects"]
 

@@ -1,6 +1,6 @@
 """Ready-made middleware, for `app.use(…)` and `route(plugin=…)`."""
 
-from slimeweb.plugin.cors import Cors
-from slimeweb.plugin.reqlog import ReqLog
+from slimeweb.plugin._cors import Cors
+from slimeweb.plugin._reqlog import ReqLog
 
 __all__ = ["Cors", "ReqLog"]

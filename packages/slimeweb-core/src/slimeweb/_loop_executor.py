@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any, ParamSpec, TypeVar
 
-from slimeweb.forking import end_child
+from slimeweb._forking import end_child
 
 __all__ = ["LoopExecutor"]
 

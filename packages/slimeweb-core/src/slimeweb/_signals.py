@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from types import FrameType, TracebackType
 from typing import Any
 
-from slimeweb.forking import in_children
-from slimeweb.serving import Serving
+from slimeweb._forking import in_children
+from slimeweb._server import Serving
 
 __all__ = ["TerminationSignals", "run_in_foreground"]
 

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from slimeweb._cookies import cookie_identity, format_cookie, format_deletion, parse_cookies
 from slimeweb._known_plugins import hint
 from slimeweb._plugin_manager import PluginManager
-from slimeweb.cookies import cookie_identity, format_cookie, format_deletion, parse_cookies, sign, unsign
-from slimeweb.validation import validate
+from slimeweb._signing import sign, unsign
+from slimeweb._validation import validate
 
 if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest, SlimeResponse

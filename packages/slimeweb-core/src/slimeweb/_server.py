@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from slimeweb._compiled import CompiledApp
+from slimeweb._forking import close_sockets, in_children
 from slimeweb._lifespan import Lifespan
 from slimeweb._logging import log_access
 from slimeweb._plugin_manager import PluginManager
+from slimeweb._settings import ServeConfig
 from slimeweb._worker_loop import WorkerThreads
-from slimeweb.forking import close_sockets, in_children
-from slimeweb.settings import ServeConfig
 
 if TYPE_CHECKING:
     from slimeweb._core import Server
