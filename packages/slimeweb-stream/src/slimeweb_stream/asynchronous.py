@@ -137,8 +137,8 @@ class AsyncStreamResponse(BaseStream):
             try:
                 self._writer.try_write(COMMENT)
             except (ClientDisconnected, RuntimeError):
-                if self._events.beat is not None:
-                    self._events.beat.cancel()
+                if self._events.timer is not None:
+                    self._events.timer.cancel()
 
 
 class Sending:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from slimeweb import SlimeRequest, SlimeResponse
+from slimeweb_stream.keep_alive_timer import KeepAliveTimer, Timer
 from slimeweb_stream.open_streams import OpenStreams
-from slimeweb_stream.pulse import Beat, Pulse
 
 __all__ = ["BaseStream", "ContentType", "Surroundings", "logger"]
 
@@ -41,7 +41,7 @@ class Surroundings:
     """What all streams of a route have in common."""
 
     content_type: ContentType
-    pulse: Pulse
+    keep_alive_timer: KeepAliveTimer
     open_streams: OpenStreams
 
 
@@ -134,14 +134,14 @@ class BaseStream:
         """Stops the keep-alive. What ends the body is the server, which knows whether the handler failed."""
         if self._send_piece is None:
             self._surroundings.open_streams.discard(self)
-            if self._events.beat is not None:
-                self._events.beat.cancel()
+            if self._events.timer is not None:
+                self._events.timer.cancel()
 
     def _begin_events(self) -> None:
         self._events = events = Events()
         self._send_piece = None
         if self.keep_alive > 0:
-            events.beat = self._surroundings.pulse.add(self._keep_alive, self.keep_alive)
+            events.timer = self._surroundings.keep_alive_timer.add(self._keep_alive, self.keep_alive)
         self._surroundings.open_streams.add(self)
 
     def _tell_unsent(self, error: Exception) -> None:
@@ -163,10 +163,10 @@ class BaseStream:
 class Events:
     """What a stream of events has besides: how far the last one has come, and the keep-alive."""
 
-    __slots__ = ("_tail", "beat", "lock")
+    __slots__ = ("_tail", "lock", "timer")
 
     def __init__(self) -> None:
-        self.beat: Beat | None = None
+        self.timer: Timer | None = None
         """None where there is no keep-alive."""
         self.lock = threading.Lock()
         """For a stream that several threads may send to."""
@@ -178,9 +178,9 @@ class Events:
         self._tail = (self._tail + (end.encode(errors="replace") if isinstance(end, str) else end))[-4:]
 
     def put_off(self) -> None:
-        """Something was sent just now."""
-        if self.beat is not None:
-            self.beat.put_off()
+        """Starts the interval anew, since something was sent."""
+        if self.timer is not None:
+            self.timer.put_off()
 
     def is_between(self) -> bool:
         """Whether the last line was blank: only there a comment belongs to no event that is sent in pieces."""

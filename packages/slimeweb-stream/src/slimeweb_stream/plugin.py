@@ -8,9 +8,9 @@ from typing import Any
 
 from slimeweb import RouteKind, RouteOption, RouteSpec, Slime, hookimpl
 from slimeweb.handlers import check_parentheses
-from slimeweb_stream.kind import wrap
+from slimeweb_stream.keep_alive_timer import KeepAliveTimer
 from slimeweb_stream.open_streams import OpenStreams
-from slimeweb_stream.pulse import Pulse
+from slimeweb_stream.route_kind import wrap
 
 __all__ = ["StreamPlugin"]
 
@@ -19,7 +19,7 @@ class StreamPlugin:
     """The plugin, one for each application."""
 
     def __init__(self) -> None:
-        self._pulse = Pulse()
+        self._keep_alive_timer = KeepAliveTimer()
         self._open_streams = OpenStreams()
 
     @hookimpl
@@ -50,7 +50,7 @@ class StreamPlugin:
             return None
         return RouteKind(
             "stream",
-            lambda route, handler: wrap(route, handler, self._pulse, self._open_streams, dev=app.dev),
+            lambda route, handler: wrap(route, handler, self._keep_alive_timer, self._open_streams, dev=app.dev),
         )
 
     @hookimpl
@@ -66,7 +66,7 @@ class StreamPlugin:
     @hookimpl
     def slime_shutdown(self) -> None:
         """Ends the keep-alive of event streams."""
-        self._pulse.stop()
+        self._keep_alive_timer.stop()
 
 
 def _content_type(value: object) -> str:

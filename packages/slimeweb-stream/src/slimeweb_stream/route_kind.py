@@ -8,21 +8,26 @@ from typing import Any
 from slimeweb import RouteSpec, SlimeRequest, SlimeResponse
 from slimeweb_stream.asynchronous import AsyncStreamResponse
 from slimeweb_stream.base import BaseStream, ContentType, Surroundings, logger
+from slimeweb_stream.keep_alive_timer import KeepAliveTimer
 from slimeweb_stream.open_streams import OpenStreams
-from slimeweb_stream.pulse import Pulse
 from slimeweb_stream.synchronous import StreamResponse
 
 __all__ = ["wrap"]
 
 
 def wrap(
-    route: RouteSpec, handler: Callable[..., Any], pulse: Pulse, open_streams: OpenStreams, *, dev: bool = False
+    route: RouteSpec,
+    handler: Callable[..., Any],
+    keep_alive_timer: KeepAliveTimer,
+    open_streams: OpenStreams,
+    *,
+    dev: bool = False,
 ) -> Callable[..., Any]:
     """The handler that the core calls: it gives the user's one a streaming response, and ends the stream after it.
 
     With `dev` it says when a value was returned, which goes nowhere.
     """
-    surroundings = Surroundings(ContentType.of(route.options["stream"]), pulse, open_streams)
+    surroundings = Surroundings(ContentType.of(route.options["stream"]), keep_alive_timer, open_streams)
 
     def run(req: SlimeRequest, resp: SlimeResponse) -> None:
         stream = StreamResponse(req, resp, surroundings)

@@ -1,4 +1,4 @@
-"""The keep-alive of event streams: one thread an application, and only while there is something to keep alive."""
+"""Keep-alive comments of event streams: one timer thread per application, while there are streams that need it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import threading
 import time
 from collections.abc import Callable
 
-__all__ = ["Beat", "Pulse"]
+__all__ = ["Timer", "KeepAliveTimer"]
 
 
-class Beat:
-    """One stream's turn: due after a silence."""
+class Timer:
+    """One stream's timer: due when nothing has been sent for `seconds`."""
 
     def __init__(self, act: Callable[[], bool], seconds: float) -> None:
         self._act = act
@@ -21,20 +21,20 @@ class Beat:
         self._cancelled = False
 
     def put_off(self) -> None:
-        """Something was sent just now."""
+        """Starts the interval anew, since something was sent."""
         self._last = time.monotonic()
 
     def cancel(self) -> None:
-        """There is nothing to keep alive any more."""
+        """Ends the timer; it does not fire again."""
         self._cancelled = True
 
     @property
     def due(self) -> float:
-        """When it is to act next, on the monotonic clock."""
+        """When it fires next, in seconds of the monotonic clock."""
         return self._last + self.seconds
 
     def act(self) -> bool:
-        """Acts if its time has come. False when that was the last time."""
+        """Fires if it is due. False when it will not fire again."""
         if self._cancelled:
             return False
         if self.due <= time.monotonic():
@@ -43,33 +43,35 @@ class Beat:
         return True
 
 
-class Pulse:
-    """Calls the streams that have been silent for too long."""
+class KeepAliveTimer:
+    """Fires the timers of the streams that have sent nothing for too long, on a thread of its own."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
-        self._beats: list[tuple[float, int, Beat]] = []
+        self._timers: list[tuple[float, int, Timer]] = []
         self._numbers = itertools.count()
         self._thread: threading.Thread | None = None
         self._stopped = False
 
-    def add(self, act: Callable[[], bool], seconds: float) -> Beat:
-        """Calls `act` after `seconds` of silence, again and again until it returns False or its beat is cancelled."""
-        beat = Beat(act, seconds)
+    def add(self, act: Callable[[], bool], seconds: float) -> Timer:
+        """Calls `act` whenever nothing has been sent for `seconds`, until it returns False or the timer is
+        cancelled.
+        """
+        timer = Timer(act, seconds)
         with self._condition:
             self._stopped = False
-            heapq.heappush(self._beats, (beat.due, next(self._numbers), beat))
+            heapq.heappush(self._timers, (timer.due, next(self._numbers), timer))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="slime-keep-alive", daemon=True)
                 self._thread.start()
             self._condition.notify()
-        return beat
+        return timer
 
     def stop(self) -> None:
         """Forgets every stream and ends the thread."""
         with self._condition:
             self._stopped = True
-            self._beats.clear()
+            self._timers.clear()
             self._condition.notify()
             thread = self._thread
         if thread is not None:
@@ -78,13 +80,13 @@ class Pulse:
     def _run(self) -> None:
         while True:
             with self._condition:
-                while self._beats and self._beats[0][0] > time.monotonic():
-                    self._condition.wait(self._beats[0][0] - time.monotonic())
-                if self._stopped or not self._beats:
+                while self._timers and self._timers[0][0] > time.monotonic():
+                    self._condition.wait(self._timers[0][0] - time.monotonic())
+                if self._stopped or not self._timers:
                     # The next stream starts another thread.
                     self._thread = None
                     return
-                _, _, beat = heapq.heappop(self._beats)
-            if beat.act():
+                _, _, timer = heapq.heappop(self._timers)
+            if timer.act():
                 with self._condition:
-                    heapq.heappush(self._beats, (beat.due, next(self._numbers), beat))
+                    heapq.heappush(self._timers, (timer.due, next(self._numbers), timer))
