@@ -79,10 +79,10 @@ def opened(**options):
 
 
 def taken(connection):
-    notes = []
-    while (note := connection.take()) is not None:
-        notes.append(note)
-    return notes
+    events = []
+    while (event := connection.take()) is not None:
+        events.append(event)
+    return events
 
 
 PIECES = (
@@ -98,10 +98,10 @@ def swallow(pieces, offers, head):
     for piece in pieces:
         connection.data_received(head + piece)
     connection.connection_lost(None)
-    notes = taken(connection)
-    assert notes[-1] == ("close",)
-    assert notes.count(("close",)) == 1
-    assert all(isinstance(note, str | bytes | tuple) for note in notes)
+    events = taken(connection)
+    assert events[-1] == ("close",)
+    assert events.count(("close",)) == 1
+    assert all(isinstance(event, str | bytes | tuple) for event in events)
     assert sum(map(len, transport.written)) <= 10_000
 
 
@@ -139,13 +139,13 @@ def test_what_nobody_takes_stops_the_reading_and_goes_on_later(make_frame):
     assert transport.paused
     assert connection.is_held
     assert listener.wakes == 1
-    notes = []
-    while len(notes) < count:
-        before = len(notes)
-        notes += taken(connection)
-        assert len(notes) > before
+    events = []
+    while len(events) < count:
+        before = len(events)
+        events += taken(connection)
+        assert len(events) > before
         transport.run()
-    assert notes == [str(number) for number in range(count)]
+    assert events == [str(number) for number in range(count)]
     assert not transport.paused
 
 
@@ -172,8 +172,8 @@ def test_messages_go_to_a_plain_function_until_something_else_is_next(make_frame
     assert dispatch(2) == (2, "2", None)
     assert (got, context[current], current.get(None)) == (["0", "1"], "1", None)
     callbacks.message = Callback(fail, is_async=False)
-    called, note, failure = dispatch()
-    assert (called, note, repr(failure)) == (1, None, "ValueError('3')")
+    called, event, failure = dispatch()
+    assert (called, event, repr(failure)) == (1, None, "ValueError('3')")
     assert failure.__traceback__ is not None
     # Without a function, or with one that is awaited, a message is the caller's.
     assert dispatch() == (0, "4", None)

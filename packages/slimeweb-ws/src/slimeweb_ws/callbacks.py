@@ -11,7 +11,9 @@ from slimeweb.handlers import check_handler, is_coroutine_function
 __all__ = ["Callback", "Callbacks", "Checks"]
 
 _MOST = 64
-"""How many functions of one route are remembered: more only where code is made while the application runs."""
+"""How many functions of one route the cache has at most: more come only from code that is made while the application
+runs.
+"""
 
 
 class Callback(NamedTuple):
@@ -34,7 +36,7 @@ class Callbacks:
 
 
 class Checks:
-    """What is known of the functions that one route's handler registers.
+    """A cache of checks: the callbacks that one route's handler registers.
 
     They are made anew for each connection, but from the same few code objects: each is looked at once.
     """

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-__all__ = ["is_on_a_loop", "wait_for_room"]
+__all__ = ["is_on_event_loop", "wait_for_room"]
 
 
-def is_on_a_loop() -> bool:
+def is_on_event_loop() -> bool:
     """Whether the caller runs on an event loop, which must not wait."""
     try:
         asyncio.get_running_loop()

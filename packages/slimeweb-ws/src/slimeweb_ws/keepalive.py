@@ -1,4 +1,4 @@
-"""Finding out about clients that are gone without a word, and those that have nothing to say."""
+"""Timeouts of one connection: pings for a silent client, and a close for an idle one."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from slimeweb_ws.options import WebSocketOptions
 __all__ = ["KeepAlive"]
 
 _SOONEST = 0.001
-"""Seconds: a timer that is due is not set for the past."""
+"""Seconds: the shortest delay a timer is set for."""
 
 
 class KeepAlive:
-    """Pings a silent client, cuts off one that stays silent, closes an idle connection: with one timer for all.
+    """Pings a client that has sent nothing for `ping_interval`, aborts the connection where nothing comes within
+    `ping_timeout`, and closes one without messages for `idle_timeout`: one timer for all.
 
-    Made and stopped in the loop's thread. Anything that arrives is a sign of life, not the pong alone. While callbacks
-    are behind nothing is read, so silence says nothing about the client then.
+    Made and stopped in the loop's thread. Any received byte counts, not the pong alone. While reading is paused because
+    callbacks are behind, no time is counted.
     """
 
     __slots__ = ("_connection", "_loop", "_options", "_overdue", "_pinged", "_timer")
@@ -45,9 +46,9 @@ class KeepAlive:
         connection = self._connection
         if connection.is_closed:
             return
-        self._set(min(self._watch_idleness(), self._watch_silence()))
+        self._set(min(self._seconds_to_idle_timeout(), self._seconds_to_ping()))
 
-    def _watch_idleness(self) -> float:
+    def _seconds_to_idle_timeout(self) -> float:
         """Seconds until it is worth looking again."""
         limit = self._options.idle_timeout
         if limit is None:
@@ -58,7 +59,7 @@ class KeepAlive:
             return math.inf
         return limit - idleness
 
-    def _watch_silence(self) -> float:
+    def _seconds_to_ping(self) -> float:
         interval, timeout = self._options.ping_interval, self._options.ping_timeout
         if interval is None:
             return math.inf

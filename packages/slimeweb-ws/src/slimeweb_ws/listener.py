@@ -1,17 +1,17 @@
-"""What a native connection and its session are to each other."""
+"""The interface between a native connection and its session."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Literal, Protocol, TypeAlias
 
-__all__ = ["MESSAGE", "Listener", "Note", "Transport"]
+__all__ = ["MESSAGE", "Listener", "Event", "Transport"]
 
-Note: TypeAlias = str | bytes | tuple[Literal["open"]] | tuple[Literal["error"], int, str] | tuple[Literal["close"]]
-"""Something for a callback: a message, that the connection is open, what the client did wrong, or that it is over."""
+Event: TypeAlias = str | bytes | tuple[Literal["open"]] | tuple[Literal["error"], int, str] | tuple[Literal["close"]]
+"""An event for a callback: a message, the opening, a protocol error of the client, or the close."""
 
 MESSAGE = (str, bytes)
-"""What a message is, for `isinstance`: `str | bytes` would be an object made anew each time."""
+"""The types of a message, for `isinstance`: `str | bytes` would make an object at each call."""
 
 
 class Transport(Protocol):
@@ -25,13 +25,13 @@ class Transport(Protocol):
 
 
 class Listener(Protocol):
-    """What a connection tells, in the loop's thread."""
+    """What a connection calls, on the loop's thread."""
 
     def opened(self, transport: Transport) -> None:
         """The 101 is out."""
 
     def ready(self) -> None:
-        """There is something to take, and nobody is taking."""
+        """There are events, and no thread or task is taking them."""
 
     def closing(self) -> None:
         """The closing handshake has begun: time it from here."""

@@ -1,4 +1,4 @@
-"""The door of slimeweb-ws: its hook implementations."""
+"""The hook implementations of slimeweb-ws."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 from slimeweb import RouteKind, RouteOption, RouteSpec, Slime, hookimpl
 from slimeweb_ws.connections import Connections
 from slimeweb_ws.declaration import websocket
-from slimeweb_ws.kind import wrap
 from slimeweb_ws.options import validate_ws
 from slimeweb_ws.rooms import Rooms
+from slimeweb_ws.route_kind import wrap
 
 __all__ = ["WebSocketPlugin"]
 

@@ -9,7 +9,7 @@ from slimeweb import ClientDisconnected, SlimeResponse
 from slimeweb.json import to_json
 from slimeweb_ws.callbacks import Checks
 from slimeweb_ws.errors import SendQueueFull
-from slimeweb_ws.event_loop import is_on_a_loop, wait_for_room
+from slimeweb_ws.event_loop import is_on_event_loop, wait_for_room
 from slimeweb_ws.listener import MESSAGE
 from slimeweb_ws.session import Session
 
@@ -152,15 +152,15 @@ class WebSocketResponse:
                 raise SendQueueFull(
                     "this is more than can wait for a connection that is not open yet: send it from resp.on_open"
                 )
-            if is_on_a_loop():
+            if is_on_event_loop():
                 raise SendQueueFull(
                     "the client reads more slowly than it is sent to: `await resp.send(…)`, which waits for it"
                 )
             connection.wait_writable()
         return self._sent
 
-    def _opening(self) -> None:
-        """The handler is done: from here on there is no ordinary response any more."""
+    def _handler_returned(self) -> None:
+        """The handler has returned: the methods of the ordinary response are gone from here on."""
         self._http = None
 
     def __getattr__(self, name: str) -> Any:

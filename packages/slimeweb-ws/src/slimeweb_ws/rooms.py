@@ -8,13 +8,13 @@ from typing import Any, Literal
 from weakref import WeakValueDictionary
 
 from slimeweb_ws import _native
-from slimeweb_ws.event_loop import is_on_a_loop, wait_for_room
+from slimeweb_ws.event_loop import is_on_event_loop, wait_for_room
 from slimeweb_ws.response import WebSocketResponse, as_message
 
-__all__ = ["Broadcast", "Policy", "Room", "Rooms"]
+__all__ = ["Broadcast", "OverflowPolicy", "Room", "Rooms"]
 
-Policy = Literal["drop_oldest", "close", "block"]
-"""What becomes of a client that reads more slowly than its room speaks."""
+OverflowPolicy = Literal["drop_oldest", "close", "block"]
+"""What is done about a client that reads more slowly than its room is sent to."""
 
 _QUEUE_SIZE = 1024 * 1024
 
@@ -61,7 +61,7 @@ class Room:
         self,
         data: Any,
         *,
-        policy: Policy = "drop_oldest",
+        policy: OverflowPolicy = "drop_oldest",
         queue_size: int = _QUEUE_SIZE,
         exclude: WebSocketResponse | None = None,
     ) -> Broadcast:
@@ -79,7 +79,7 @@ class Room:
         """
         message = as_message(data)
         excluded = None if exclude is None else exclude._connection
-        if policy == "block" and is_on_a_loop():
+        if policy == "block" and is_on_event_loop():
             count, owed = self._members.offer(message, limit=queue_size, exclude=excluded)
             result = Broadcast(count)
             if owed:
@@ -95,7 +95,7 @@ class Room:
         return len(self._members)
 
     def __bool__(self) -> bool:
-        # A room is something even when it is empty.
+        # An empty room is true as well.
         return True
 
     def __contains__(self, resp: object) -> bool:
@@ -121,7 +121,7 @@ async def _deliver(count: int, owed: list[_native.Owed]) -> int:
 
 
 class Rooms:
-    """The rooms of an application, by name. One that nobody is in and nobody holds is forgotten."""
+    """The rooms of an application, by name. A room without members and references is freed."""
 
     __slots__ = ("_lock", "_rooms")
 

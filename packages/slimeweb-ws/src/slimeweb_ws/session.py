@@ -13,26 +13,26 @@ from slimeweb_ws.callbacks import Callback, Callbacks
 from slimeweb_ws.connections import Connections
 from slimeweb_ws.errors import ProtocolError
 from slimeweb_ws.keepalive import KeepAlive
-from slimeweb_ws.listener import MESSAGE, Note, Transport
+from slimeweb_ws.listener import MESSAGE, Event, Transport
 from slimeweb_ws.options import WebSocketOptions
 
 __all__ = ["Session"]
 
 _logger = logging.getLogger("slimeweb.ws")
 
-_TURN = 16
-"""How many callbacks run in a row before others get the thread, or the loop."""
+_BATCH = 16
+"""How many callbacks run in a row before the thread, or the loop, is released to others."""
 _LAST_REPLIES = 1.0
 """How many seconds a callback has to answer what came before the client's close."""
 _RETRY = 0.02
-"""How many seconds to wait for a place in a full pool."""
+"""Seconds after which a full pool is tried again."""
 
 
 class Session:
     """Listens to a connection and calls back: plain functions as plain handlers are called, in the pool or on the
-    worker's thread; coroutine functions as one task on the connection's loop. Whoever is at it takes one note after the
-    other and hands over where the next callback is of the other kind, so that no two overlap and their order is that of
-    the messages.
+    worker's thread; coroutine functions as one task on the connection's loop. The thread or task that is active takes
+    one event after the other, and passes on where the next callback is sync instead of async or the reverse, so that no
+    two overlap and their order is that of the messages.
     """
 
     __slots__ = (
@@ -139,70 +139,70 @@ class Session:
 
     # Running callbacks.
 
-    def _call(self, note: Note | BaseException | None) -> None:
+    def _call(self, event: Event | BaseException | None) -> None:
         """In the loop's thread: goes on with plain functions, as soon as there is a thread for them."""
         if self._loop is None:
             return
-        if self._transport is not None and self._transport.call_plain(self._run, note):
+        if self._transport is not None and self._transport.call_plain(self._run, event):
             return
         if self.connection.is_lost:
             # The pool may be closed for good, or the connection was lost before it had a transport: the last callbacks
             # are to run all the same.
-            self._loop.run_in_executor(None, self._run, note)
+            self._loop.run_in_executor(None, self._run, event)
         else:
-            self._loop.call_later(_RETRY, self._call, note)
+            self._loop.call_later(_RETRY, self._call, event)
 
-    def _in_loop(self, note: Note | BaseException | None) -> None:
+    def _in_loop(self, event: Event | BaseException | None) -> None:
         """In the loop's thread: goes on as a task."""
         if self._loop is not None:
-            self._task = self._loop.create_task(self._run_async(note), context=self._context)
+            self._task = self._loop.create_task(self._run_async(event), context=self._context)
 
-    def _run(self, note: Note | BaseException | None) -> None:
+    def _run(self, event: Event | BaseException | None) -> None:
         """Calls plain callbacks, where waiting is allowed."""
-        turns = 0
+        called_so_far = 0
         while True:
-            if note is None:
-                called, note, failure = self.connection.dispatch(self.callbacks, self._context, _TURN - turns)
-                turns += called
+            if event is None:
+                called, event, failure = self.connection.dispatch(self.callbacks, self._context, _BATCH - called_so_far)
+                called_so_far += called
                 if failure is not None:
-                    note = self._settle(note, self.callbacks.message, failure)
-                elif note is None:
+                    event = self._settle(event, self.callbacks.message, failure)
+                elif event is None:
                     return
             else:
-                callback, arguments = self._choose(note)
+                callback, arguments = self._choose(event)
                 if callback is None:
-                    self._pass_over(note)
-                    note = None
+                    self._drop(event)
+                    event = None
                     continue
                 if callback.is_async:
                     if self._loop is not None:
-                        self._loop.call_soon_threadsafe(self._in_loop, note)
+                        self._loop.call_soon_threadsafe(self._in_loop, event)
                     return
                 failure = None
                 try:
                     self._context.run(callback.function, *arguments)
                 except BaseException as error:
                     failure = error
-                note = self._settle(note, callback, failure)
-                turns += 1
-            if turns >= _TURN:
-                turns = 0
-                if self._transport is not None and self._transport.call_plain(self._run, note):
+                event = self._settle(event, callback, failure)
+                called_so_far += 1
+            if called_so_far >= _BATCH:
+                called_so_far = 0
+                if self._transport is not None and self._transport.call_plain(self._run, event):
                     return
 
-    async def _run_async(self, note: Note | BaseException | None) -> None:
+    async def _run_async(self, event: Event | BaseException | None) -> None:
         """Awaits coroutine callbacks, as a task."""
-        turns = 0
-        while note is not None or (note := self.connection.take()) is not None:
-            callback, arguments = self._choose(note)
+        called_so_far = 0
+        while event is not None or (event := self.connection.take()) is not None:
+            callback, arguments = self._choose(event)
             if callback is None:
-                self._pass_over(note)
-                note = None
+                self._drop(event)
+                event = None
                 continue
             if not callback.is_async:
                 # Not before this step is over: until then the context is entered here, and it cannot be twice.
                 loop = asyncio.get_running_loop()
-                loop.call_soon(self._call, note, context=contextvars.Context())
+                loop.call_soon(self._call, event, context=contextvars.Context())
                 return
             failure: BaseException | None = None
             try:
@@ -214,20 +214,20 @@ class Session:
                 failure = error
             except BaseException as error:
                 failure = error
-            note = self._settle(note, callback, failure)
-            turns += 1
-            if turns >= _TURN:
-                turns = 0
+            event = self._settle(event, callback, failure)
+            called_so_far += 1
+            if called_so_far >= _BATCH:
+                called_so_far = 0
                 await asyncio.sleep(0)
         self._task = None
 
-    def _choose(self, note: Note | BaseException) -> tuple[Callback | None, tuple[Any, ...]]:
-        """Whom a note is for, and what to call it with."""
-        if isinstance(note, MESSAGE):
-            return self.callbacks.message, (note,)
-        if isinstance(note, BaseException):
-            return self.callbacks.error, (note,)
-        match note:
+    def _choose(self, event: Event | BaseException) -> tuple[Callback | None, tuple[Any, ...]]:
+        """The callback of an event, and its arguments."""
+        if isinstance(event, MESSAGE):
+            return self.callbacks.message, (event,)
+        if isinstance(event, BaseException):
+            return self.callbacks.error, (event,)
+        match event:
             case ("error", code, detail):
                 return self.callbacks.error, (ProtocolError(code, detail),)
             case ("open",):
@@ -236,11 +236,11 @@ class Session:
                 return self.callbacks.close, ()
 
     def _settle(
-        self, note: Note | BaseException | None, callback: Callback | None, failure: BaseException | None
+        self, event: Event | BaseException | None, callback: Callback | None, failure: BaseException | None
     ) -> BaseException | None:
         """What a finished callback leaves to do: `on_error` hears of failures but its own."""
-        if note == ("close",):
-            self._let_go()
+        if event == ("close",):
+            self._release()
         if failure is None or (isinstance(failure, ClientDisconnected) and self.connection.is_closed):
             return None
         if callback is not self.callbacks.error and self.callbacks.error is not None:
@@ -249,16 +249,16 @@ class Session:
         self.connection.close(1011, "internal error")
         return None
 
-    def _pass_over(self, note: Note | BaseException) -> None:
-        """A note that no callback is there for."""
-        match note:
+    def _drop(self, event: Event | BaseException) -> None:
+        """Handles an event that has no callback."""
+        match event:
             case ("close",):
-                self._let_go()
+                self._release()
             case ("error", code, detail):
-                # The client's fault and its loss: nothing that the application has to be woken for.
+                # The client's fault, which is no error of the application: INFO.
                 _logger.info("%s: closed with %d: %s", self._where, code, detail)
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         """After the last callback: the transport leads back to this session, and only we know that it is over."""
         opened, self._transport = self._transport is not None, None
         self._keep_alive = self._end = self._deferred_close = None

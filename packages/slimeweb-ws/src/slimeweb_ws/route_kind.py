@@ -72,7 +72,7 @@ class _Opening:
         self, resp: SlimeResponse, handshake: Handshake, response: WebSocketResponse, session: Session, result: object
     ) -> object:
         """Switches the protocol, or lets the handler's own answer stand."""
-        response._opening()
+        response._handler_returned()
         if result is not None and result is not response and result is not resp:
             resp.accept(result)
         if resp.is_set or resp.status >= 300:
