@@ -101,11 +101,11 @@ def test_nothing_is_put_in_the_way_of_routes_that_are_not_compressed() -> None:
     assert filters["/other"] is not None
 
 
-def _policy(app: Slime, path: str, method: str = "GET") -> tuple[SlimeCompression, int, int] | None:
+def _options(app: Slime, path: str, method: str = "GET") -> tuple[SlimeCompression, int, int] | None:
     (route,) = (each for each in app.routes if each.path == path)
     found = plugin.slime_body_filter(app, route)
-    policy = found and found.by_method.get(method, found.default)
-    return policy and (policy.compression, policy.level, policy.threshold)
+    options = found and found.by_method.get(method, found.default)
+    return options and (options.compression, options.level, options.threshold)
 
 
 def test_the_nearest_compress_counts() -> None:
@@ -118,12 +118,12 @@ def test_the_nearest_compress_counts() -> None:
     app.route(path="/adjusted", comp_level=3, comp_threshold=0)(answer)
     app.use(Compress(SlimeCompression.All, level=2, threshold=10))
     app.use(Compress(SlimeCompression.Gzip, level=7), path="/near")
-    assert _policy(app, "/wide") == (SlimeCompression.All, 2, 10)
-    assert _policy(app, "/own") == (SlimeCompression.Brotli, 1, 1024)
-    assert _policy(app, "/near") == (SlimeCompression.Gzip, 7, 1024)
-    assert _policy(app, "/option") == (SlimeCompression.Zstd, 22, 1024)
-    assert _policy(app, "/off") is None
-    assert _policy(app, "/adjusted") == (SlimeCompression.All, 3, 0)
+    assert _options(app, "/wide") == (SlimeCompression.All, 2, 10)
+    assert _options(app, "/own") == (SlimeCompression.Brotli, 1, 1024)
+    assert _options(app, "/near") == (SlimeCompression.Gzip, 7, 1024)
+    assert _options(app, "/option") == (SlimeCompression.Zstd, 22, 1024)
+    assert _options(app, "/off") is None
+    assert _options(app, "/adjusted") == (SlimeCompression.All, 3, 0)
 
 
 def test_compress_for_some_methods() -> None:
@@ -133,11 +133,11 @@ def test_compress_for_some_methods() -> None:
     app.use(Compress(SlimeCompression.Gzip), method="GET")
     app.use(Compress(SlimeCompression.Zstd), method=["PUT"], path="/any")
     gzip = (SlimeCompression.Gzip, 1, 1024)
-    assert _policy(app, "/two") == _policy(app, "/two", "HEAD") == gzip
-    assert _policy(app, "/two", "POST") is None
-    assert _policy(app, "/any") == gzip
-    assert _policy(app, "/any", "PUT") == (SlimeCompression.Zstd, 1, 1024)
-    assert _policy(app, "/any", "DELETE") is None
+    assert _options(app, "/two") == _options(app, "/two", "HEAD") == gzip
+    assert _options(app, "/two", "POST") is None
+    assert _options(app, "/any") == gzip
+    assert _options(app, "/any", "PUT") == (SlimeCompression.Zstd, 1, 1024)
+    assert _options(app, "/any", "DELETE") is None
 
 
 def test_a_level_that_does_not_fit_the_compress_it_adjusts() -> None:

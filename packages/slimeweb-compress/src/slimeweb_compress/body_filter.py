@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from slimeweb_compress._native import Encoder
 from slimeweb_compress.accept_encoding import AcceptEncoding
-from slimeweb_compress.policy import Policy
+from slimeweb_compress.options import CompressionOptions
 from slimeweb_compress.suitability import has_body, is_left_alone, is_partial
 
 if TYPE_CHECKING:
@@ -21,14 +21,14 @@ __all__ = ["CompressionFilter"]
 class CompressionFilter:
     """Compresses the responses of one route: `default` says how, `by_method` where that depends on the method."""
 
-    default: Policy | None
-    by_method: Mapping[str, Policy | None]
+    default: CompressionOptions | None
+    by_method: Mapping[str, CompressionOptions | None]
 
     @property
     def loop_limit(self) -> int:
         """How many bytes an event loop may compress itself: the higher the level, the fewer."""
-        policies = (self.default, *self.by_method.values())
-        highest = max((policy.level for policy in policies if policy is not None), default=1)
+        choices = (self.default, *self.by_method.values())
+        highest = max((options.level for options in choices if options is not None), default=1)
         # What a byte costs grows faster than the level does.
         return max(1024, 64 * 1024 // highest**2)
 
@@ -37,8 +37,8 @@ class CompressionFilter:
 
         Vary goes on every response that another client could get in another coding: a cache must not mix them up.
         """
-        policy = self.by_method.get(request.method, self.default) if self.by_method else self.default
-        if policy is None or is_left_alone(response):
+        options = self.by_method.get(request.method, self.default) if self.by_method else self.default
+        if options is None or is_left_alone(response):
             return None
         if not has_body(response) and response.status != 304:
             return None
@@ -46,12 +46,12 @@ class CompressionFilter:
         if length == 0 or not has_body(response) or is_partial(response):
             return None
         accepted = AcceptEncoding.parse(request.header.get("Accept-Encoding"))
-        coding = accepted.choose(policy.compression.codings)
+        coding = accepted.choose(options.compression.codings)
         if coding is None:
             return None
-        if length is not None and length < policy.threshold and not accepted.refuses_identity:
+        if length is not None and length < options.threshold and not accepted.refuses_identity:
             return None
-        encoder = Encoder(coding, policy.level, length)
+        encoder = Encoder(coding, options.level, length)
         _describe(response, coding)
         return encoder
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slimeweb import SlimeMiddleware
 from slimeweb_compress.compression import SlimeCompression, check_level
-from slimeweb_compress.policy import LEVEL, THRESHOLD, Policy, as_compression, as_level, as_threshold
+from slimeweb_compress.options import LEVEL, THRESHOLD, CompressionOptions, as_compression, as_level, as_threshold
 
 __all__ = ["Compress"]
 
@@ -34,13 +34,13 @@ class Compress(SlimeMiddleware):
         compression = as_compression(compression)
         level = as_level(level, "level")
         check_level(compression, level, "level")
-        self._policy = Policy(compression, level, as_threshold(threshold, "threshold"))
+        self._options = CompressionOptions(compression, level, as_threshold(threshold, "threshold"))
 
     @property
-    def policy(self) -> Policy:
+    def options(self) -> CompressionOptions:
         """What it was made with."""
-        return self._policy
+        return self._options
 
     def __repr__(self) -> str:
-        policy = self._policy
-        return f"Compress({policy.compression}, level={policy.level}, threshold={policy.threshold})"
+        options = self._options
+        return f"Compress({options.compression}, level={options.level}, threshold={options.threshold})"

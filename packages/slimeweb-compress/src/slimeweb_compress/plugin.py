@@ -1,4 +1,4 @@
-"""The door of slimeweb-compress: its hook implementations, nothing else."""
+"""The hook implementations of slimeweb-compress."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from slimeweb import RouteOption, hookimpl
 from slimeweb_compress.compression import check_level
-from slimeweb_compress.policy import as_compression, as_level, as_threshold
+from slimeweb_compress.options import as_compression, as_level, as_threshold
 from slimeweb_compress.selection import filter_for
 
 if TYPE_CHECKING:

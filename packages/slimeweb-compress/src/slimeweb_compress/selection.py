@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from slimeweb_compress.body_filter import CompressionFilter
 from slimeweb_compress.middleware import Compress
-from slimeweb_compress.policy import Policy
+from slimeweb_compress.options import CompressionOptions
 
 if TYPE_CHECKING:
     from slimeweb import RouteSpec, Slime
@@ -24,7 +24,7 @@ def filter_for(app: Slime, route: RouteSpec) -> CompressionFilter | None:
     """
     compression = route.options["compression"]
     if compression is not None:
-        own = _settled(route, Policy(compression))
+        own = _settled(route, CompressionOptions(compression))
         return None if own is None else CompressionFilter(own, MappingProxyType({}))
     methods = set(route.methods)
     if _ANY in methods:
@@ -34,15 +34,15 @@ def filter_for(app: Slime, route: RouteSpec) -> CompressionFilter | None:
     if "GET" in chosen:
         # HEAD has the header fields that GET would have (RFC 9110, section 9.3.2).
         chosen.setdefault("HEAD", chosen["GET"])
-    policies = set(chosen.values())
-    if policies == {None}:
+    choices = set(chosen.values())
+    if choices == {None}:
         return None
-    if len(policies) == 1:
-        return CompressionFilter(policies.pop(), MappingProxyType({}))
+    if len(choices) == 1:
+        return CompressionFilter(choices.pop(), MappingProxyType({}))
     return CompressionFilter(chosen.get(_ANY), MappingProxyType(chosen))
 
 
-def _used_for(app: Slime, route: RouteSpec, method: str) -> Policy | None:
+def _used_for(app: Slime, route: RouteSpec, method: str) -> CompressionOptions | None:
     """How the nearest `Compress` compresses: the path's, else the route's own, else the application's."""
     registered = [
         each for each in app.registrations if isinstance(each.target, Compress) and each.is_for(route, method)
@@ -52,11 +52,11 @@ def _used_for(app: Slime, route: RouteSpec, method: str) -> Policy | None:
         *route.middleware,
         *(each.target for each in registered if not each.is_app_wide),
     ]
-    found = [each.policy for each in candidates if isinstance(each, Compress)]
+    found = [each.options for each in candidates if isinstance(each, Compress)]
     return found[-1] if found else None
 
 
-def _settled(route: RouteSpec, policy: Policy | None) -> Policy | None:
-    if policy is None or not policy.compression.codings:
+def _settled(route: RouteSpec, options: CompressionOptions | None) -> CompressionOptions | None:
+    if options is None or not options.compression.codings:
         return None
-    return policy.adjusted(route.options["comp_level"], route.options["comp_threshold"])
+    return options.adjusted(route.options["comp_level"], route.options["comp_threshold"])

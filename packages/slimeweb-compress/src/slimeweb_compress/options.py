@@ -1,4 +1,4 @@
-"""How to compress: the outcome of a route's options, or of `Compress(…)`."""
+"""How a response is compressed: what a route's options, or `Compress(…)`, come to."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from slimeweb_compress.compression import SlimeCompression, check_level
 
-__all__ = ["LEVEL", "THRESHOLD", "Policy", "as_compression", "as_level", "as_threshold"]
+__all__ = ["LEVEL", "THRESHOLD", "CompressionOptions", "as_compression", "as_level", "as_threshold"]
 
 LEVEL = 1
 """The fastest: between a server and its clients, the levels above cost more time than they save."""
@@ -17,8 +17,8 @@ THRESHOLD = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """What to compress with, how hard, and from which length in bytes on."""
+class CompressionOptions:
+    """The codings, the level, and the least length of a body in bytes."""
 
     compression: SlimeCompression
     level: int = LEVEL
@@ -27,9 +27,9 @@ class Policy:
     def __post_init__(self) -> None:
         check_level(self.compression, self.level)
 
-    def adjusted(self, level: int | None, threshold: int | None) -> Policy:
+    def adjusted(self, level: int | None, threshold: int | None) -> CompressionOptions:
         """It, with what is given in place of its own. `LevelError` when its compression does not have that level."""
-        return Policy(
+        return CompressionOptions(
             self.compression,
             self.level if level is None else level,
             self.threshold if threshold is None else threshold,
