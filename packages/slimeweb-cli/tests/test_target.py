@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from slimeweb_cli.failure import CommandError
+from slimeweb_cli.errors import CommandError
 from slimeweb_cli.target import Target
 
 

@@ -7,12 +7,12 @@ import sys
 from collections.abc import Sequence
 
 from slimeweb.commands import Commands, hint
-from slimeweb_cli.creation import add_creation
-from slimeweb_cli.dependencies import add_dependencies
-from slimeweb_cli.failure import CommandError
-from slimeweb_cli.plugins import add_plugin_commands, add_plugins
-from slimeweb_cli.running import add_running
-from slimeweb_cli.version import add_version
+from slimeweb_cli.add_remove import register_add_remove
+from slimeweb_cli.errors import CommandError
+from slimeweb_cli.new import register_new
+from slimeweb_cli.plugins import register_plugin_commands, register_plugins
+from slimeweb_cli.run import register_run
+from slimeweb_cli.version import register_version
 
 __all__ = ["main"]
 
@@ -20,11 +20,11 @@ __all__ = ["main"]
 def builtin_commands() -> Commands:
     """Give the commands that `slime` has of its own."""
     commands = Commands()
-    add_creation(commands)
-    add_running(commands)
-    add_dependencies(commands)
-    add_plugins(commands)
-    add_version(commands)
+    register_new(commands)
+    register_run(commands)
+    register_add_remove(commands)
+    register_plugins(commands)
+    register_version(commands)
     return commands
 
 
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         commands = builtin_commands()
         # A broken plugin must not keep an application from being run: the application reports it better.
         if not arguments or arguments[0] not in commands:
-            add_plugin_commands(commands)
+            register_plugin_commands(commands)
             refuse_unknown(arguments, commands)
         options = build_parser(commands).parse_args(arguments)
         code: int = options.run(options)

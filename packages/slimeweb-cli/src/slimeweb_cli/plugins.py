@@ -11,9 +11,9 @@ from slimeweb import Slime
 from slimeweb.commands import EXPORTS_GROUP as EXPORTS
 from slimeweb.commands import Commands, Plugin, PluginManager
 from slimeweb.errors import SlimeError
-from slimeweb_cli.failure import CommandError
+from slimeweb_cli.errors import CommandError
 
-__all__ = ["add_plugin_commands", "add_plugins"]
+__all__ = ["register_plugin_commands", "register_plugins"]
 
 # How a user writes the names that a hook adds.
 MEMBERS = {"slime_app_members": "app.{}", "slime_request_members": "req.{}", "slime_response_members": "resp.{}"}
@@ -59,12 +59,12 @@ def additions(plugin: Plugin, plugins: PluginManager, app: Slime) -> Iterator[st
     yield from (hook for hook in plugin.hooks if hook not in {*MEMBERS, *OPTIONS, "slime_cli"})
 
 
-def add_plugins(commands: Commands) -> None:
+def register_plugins(commands: Commands) -> None:
     """Add `slime plugins`."""
     commands.add("plugins", show, help="list the installed plugins and what each adds")
 
 
-def add_plugin_commands(commands: Commands) -> None:
+def register_plugin_commands(commands: Commands) -> None:
     """Add the commands of all installed plugins.
 
     :raises CommandError: a plugin does not load, or claims a command that there is already.

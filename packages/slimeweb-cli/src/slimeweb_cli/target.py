@@ -8,7 +8,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from slimeweb_cli.failure import CommandError
+from slimeweb_cli.errors import CommandError
 
 __all__ = ["Target"]
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from slimeweb_cli.failure import CommandError
+from slimeweb_cli.errors import CommandError
 
 __all__ = ["find_uv", "run_uv"]
 

@@ -8,9 +8,9 @@ import sys
 from importlib.metadata import version
 
 from slimeweb.commands import Commands
-from slimeweb_cli.interpreter import Interpreter
+from slimeweb_cli.python import Interpreter
 
-__all__ = ["add_version"]
+__all__ = ["register_version"]
 
 
 def show(options: argparse.Namespace) -> int:
@@ -21,6 +21,6 @@ def show(options: argparse.Namespace) -> int:
     return 0
 
 
-def add_version(commands: Commands) -> None:
+def register_version(commands: Commands) -> None:
     """Add `slime version`."""
     commands.add("version", show, help="show the version of slimeweb and of Python")

@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 
 from slimeweb.commands import Commands
-from slimeweb_cli.failure import CommandError
+from slimeweb_cli.errors import CommandError
 from slimeweb_cli.uv import run_uv
 
-__all__ = ["add_dependencies"]
+__all__ = ["register_add_remove"]
 
 
 def add(options: argparse.Namespace) -> int:
@@ -37,7 +37,7 @@ def packages(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("packages", metavar="PACKAGE", nargs="+", help="a library, such as httpx or 'httpx>=0.28'")
 
 
-def add_dependencies(commands: Commands) -> None:
+def register_add_remove(commands: Commands) -> None:
     """Add `slime add` and `slime remove`."""
     commands.add("add", add, help="add libraries to the project's dependencies", configure=packages)
     commands.add("remove", remove, help="remove libraries from the project's dependencies", configure=packages)

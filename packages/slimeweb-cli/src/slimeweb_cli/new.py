@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from slimeweb.commands import Commands
-from slimeweb_cli.failure import CommandError
-from slimeweb_cli.interpreter import Interpreter
+from slimeweb_cli.errors import CommandError
+from slimeweb_cli.python import Interpreter
 from slimeweb_cli.skeleton import skeleton
 from slimeweb_cli.uv import find_uv, run_uv
 
-__all__ = ["add_creation"]
+__all__ = ["register_new"]
 
 # Newest first. 3.13t is left out: slimeweb is tested on it, but pyo3 supports it no more.
 FREE_THREADED: Final = ("3.14t",)
@@ -81,6 +81,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="the project's name, and its folder's")
 
 
-def add_creation(commands: Commands) -> None:
+def register_new(commands: Commands) -> None:
     """Add `slime new`."""
     commands.add("new", new, help="make a new project", configure=arguments)

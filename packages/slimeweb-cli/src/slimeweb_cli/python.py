@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from slimeweb_cli.failure import CommandError
+from slimeweb_cli.errors import CommandError
 
 __all__ = ["Interpreter"]
 

@@ -1,4 +1,4 @@
-"""The one error that `slime` shows as a single line."""
+"""`CommandError`, which `slime` shows as a single line."""
 
 __all__ = ["CommandError"]
 

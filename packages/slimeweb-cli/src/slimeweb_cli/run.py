@@ -10,23 +10,23 @@ from pathlib import Path
 
 from slimeweb.commands import Commands
 from slimeweb_cli import program
-from slimeweb_cli.interpreter import Interpreter
+from slimeweb_cli.python import Interpreter
 from slimeweb_cli.supervisor import Supervisor
 from slimeweb_cli.target import Target
 from slimeweb_cli.watch import Tree
 
-__all__ = ["add_running"]
+__all__ = ["register_run"]
 
 
 @dataclass(frozen=True, slots=True)
-class Launch:
+class CommandLine:
     """A command line and its environment, ready to be executed."""
 
     command: tuple[str, ...]
     environment: dict[str, str]
 
     @classmethod
-    def of(cls, module: str, arguments: list[str], gil: bool, cwd: Path) -> Launch:
+    def of(cls, module: str, arguments: list[str], gil: bool, cwd: Path) -> CommandLine:
         """Work out how to run `module` of the project in `cwd`, and say so when the GIL stays on against the wish."""
         target = Target.find(module, cwd)
         interpreter = Interpreter.of_project(cwd)
@@ -44,16 +44,16 @@ class Launch:
 
 def run(options: argparse.Namespace) -> int:
     """Replace this process by the application: its signals and its exit code are the command's own."""
-    launch = Launch.of(options.module, options.arguments, options.gil, Path.cwd())
+    command_line = CommandLine.of(options.module, options.arguments, options.gil, Path.cwd())
     sys.stdout.flush()
-    os.execve(launch.command[0], launch.command, launch.environment)
+    os.execve(command_line.command[0], command_line.command, command_line.environment)
 
 
 def run_watched(options: argparse.Namespace) -> int:
     """Run the application, and again whenever a source file changes."""
     cwd = Path.cwd()
-    launch = Launch.of(options.module, options.arguments, options.gil, cwd)
-    return Supervisor(launch.command, launch.environment, Tree(cwd)).run()
+    command_line = CommandLine.of(options.module, options.arguments, options.gil, cwd)
+    return Supervisor(command_line.command, command_line.environment, Tree(cwd)).run()
 
 
 def arguments(gil: bool, parser: argparse.ArgumentParser) -> None:
@@ -72,7 +72,7 @@ def with_gil(parser: argparse.ArgumentParser) -> None:
     arguments(True, parser)
 
 
-def add_running(commands: Commands) -> None:
+def register_run(commands: Commands) -> None:
     """Add the four ways to run an application."""
     commands.add("run", run, help="run an application without the GIL", configure=without_gil)
     commands.add("rung", run, help="run an application with the GIL", configure=with_gil)
