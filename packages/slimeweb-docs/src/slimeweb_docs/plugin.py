@@ -1,4 +1,4 @@
-"""The door of slimeweb-docs: its hook implementations."""
+"""The hook implementations of slimeweb-docs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from slimeweb import RouteSpec, ServeOption, Slime, hookimpl
 from slimeweb.commands import Commands
 from slimeweb_docs.command import add_openapi
-from slimeweb_docs.documentation import Docs
+from slimeweb_docs.declaration import Docs
 
 __all__ = ["DocsPlugin"]
 
