@@ -41,7 +41,9 @@ def build_parser(commands: Commands) -> argparse.ArgumentParser:
 
 
 def refuse_unknown(arguments: Sequence[str], commands: Commands) -> None:
-    """Say which extra brings a command that is not installed. What nobody knows, argparse refuses."""
+    """Raise for a command that a plugin brings which is not installed. Other unknown commands are argparse's to
+    refuse.
+    """
     if arguments and arguments[0] not in commands and (advice := hint("commands", arguments[0])) is not None:
         raise CommandError(advice, exit_code=2)
 

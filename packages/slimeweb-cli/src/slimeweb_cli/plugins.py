@@ -33,7 +33,7 @@ def show(options: argparse.Namespace) -> int:
 
 
 def paragraph(plugin: Plugin, adds: list[str]) -> str:
-    """Give the lines that tell about one plugin."""
+    """Give the lines about one plugin."""
     return (
         f"{plugin.distribution} {plugin.version} (plugin {plugin.name!r})\n    {', '.join(adds) or 'adds nothing yet'}"
     )

@@ -27,7 +27,9 @@ class CommandLine:
 
     @classmethod
     def of(cls, module: str, arguments: list[str], gil: bool, cwd: Path) -> CommandLine:
-        """Work out how to run `module` of the project in `cwd`, and say so when the GIL stays on against the wish."""
+        """Work out how to run `module` of the project in `cwd`, and print a line when the GIL stays on although it was
+        to be off.
+        """
         target = Target.find(module, cwd)
         interpreter = Interpreter.of_project(cwd)
         if not gil and not interpreter.free_threaded:

@@ -56,7 +56,7 @@ class Supervisor:
 
     def _serve(self) -> int | None:
         """Run one child; give its exit code, or None when the files changed and the next one is due."""
-        # The port goes with the watcher, also when that is killed.
+        # The child ends with the watcher, also when that is killed, so that the port is free.
         self._child = child = subprocess.Popen(
             self._command, env=self._environment, preexec_fn=death_signal(os.getpid())
         )
@@ -81,7 +81,9 @@ class Supervisor:
                 return None
 
     def _end(self) -> None:
-        """End the child, politely for `GRACE` seconds after its requests have had their time."""
+        """End the child: SIGTERM, then SIGKILL where it has not ended within its shutdown grace and `GRACE` seconds
+        more.
+        """
         child = self._child
         if child is None or child.poll() is not None:
             return
@@ -98,7 +100,7 @@ class Supervisor:
         # A terminal's Ctrl-C reaches the child as well; sent twice, it would cut the child's shutdown short.
         from_terminal = number == signal.SIGINT and first and in_foreground()
         if child is not None and child.returncode is None and not from_terminal:
-            # A terminal that is closed ends the application as a service manager would.
+            # The application gets SIGTERM for SIGHUP, as from a service manager.
             child.send_signal(signal.SIGTERM if number == signal.SIGHUP else number)
 
 

@@ -26,7 +26,7 @@ def find_uv() -> Path:
 
 
 def run_uv(*arguments: str, folder: Path) -> int:
-    """Run uv in `folder` and give its exit code. The project's own .venv is meant, whichever is active."""
+    """Run uv in `folder` and give its exit code. It uses the project's own .venv, whichever is active."""
     environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     sys.stdout.flush()
     return subprocess.run([find_uv(), *arguments], cwd=folder, env=environment, check=False).returncode

@@ -8,7 +8,7 @@ __version__: str
 
 @final
 class Encoder:
-    """Encodes one body as `coding`: `gzip`, `br` or `zstd`. Lets go of the interpreter while it has much to do.
+    """Encodes one body as `coding`: `gzip`, `br` or `zstd`. Detaches from the interpreter for large inputs.
 
     `length` is the body's length in bytes, which is binding; `None` for a stream. `ValueError` for a coding or a level
     that there is not. `RuntimeError` for calls that overlap, and for any after `finish`.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def slime_route_options() -> Sequence[RouteOption]:
-    """`None`, where a route says nothing, leaves it to `Compress`; `NoCompression` says that there is to be none."""
+    """`None` (the default) leaves the choice to `Compress`; `NoCompression` turns compression off."""
     return [
         RouteOption("compression", default=None, validate=as_compression),
         RouteOption("comp_level", default=None, validate=as_level),
@@ -35,5 +35,5 @@ def slime_route_added(app: Slime, route: RouteSpec) -> None:
 
 @hookimpl
 def slime_body_filter(app: Slime, route: RouteSpec) -> CompressionFilter | None:
-    """Nothing is put in the way of a route whose responses are not to be compressed."""
+    """A route without compression gets no filter."""
     return filter_for(app, route)

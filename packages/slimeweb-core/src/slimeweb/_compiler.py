@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from slimeweb._compiled import CompiledRoute
-from slimeweb._dev_checks import watched
+from slimeweb._dev_checks import with_warnings
 from slimeweb._error_handling import ErrorResponder
 from slimeweb._middleware_stack import Layer, build_middleware_stack
 from slimeweb._plugin_manager import Plugin, PluginManager
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Compiler"]
 
 LOOP_LIMIT = 64 * 1024
-"""Bytes from which on a filter that says nothing about it is kept off event loops."""
+"""The default of a filter's `loop_limit`: bodies of so many bytes are not filtered on an event loop's thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +94,13 @@ class Compiler:
             return None
 
         def send(req: SlimeRequest, resp: SlimeResponse) -> None:
-            """The server has found the file."""
+            """Does nothing: the server has found the file already."""
 
         return self._synthetic("/{*path}", (ANY,), self._layers(covering, outermost=outermost), send)
 
     def _route(self, route: RouteSpec, kinds: dict[str, Plugin], table: RouteTable) -> Iterable[CompiledRoute]:
         body_size = self.body_size if route.body_size is None else route.body_size
-        # Plugins see the size that holds, not that nothing was said.
+        # Plugins see the size that applies, not `None`.
         route = replace(route, body_size=body_size)
         handler = self._wrapped(route, kinds)
         outermost = tuple(_fitting("slime_app_middleware", self.around, route))
@@ -140,7 +140,7 @@ class Compiler:
             endpoint=endpoint,
             is_async=route.is_async,
             body_size=self.body_size,
-            # What blocks in the route is its handler, which is not called.
+            # `blocking` is about the handler, which is not called here.
             blocking=False if route.blocking is False else None,
         )
 
@@ -197,7 +197,7 @@ class Compiler:
     def _wrapped(self, route: RouteSpec, kinds: dict[str, Plugin]) -> Handler:
         claims = self.plugins.each("slime_route_kind", RouteKind, app=self.app, route=route)
         if not claims:
-            return watched(route.handler, route) if self.app.dev else route.handler
+            return with_warnings(route.handler, route) if self.app.dev else route.handler
         if len(claims) > 1:
             both = " and ".join(f"{plugin} ({kind.name})" for plugin, kind in claims)
             raise PluginError(f"the route {route} cannot be of two kinds at once: {both} both claim it")
@@ -248,7 +248,7 @@ class Compiler:
         here = [each for each in self.registrations if each.is_at(pattern) and each.answers_options]
         own = dict.fromkeys(middleware for route in routes for middleware in route.middleware)
         layers = self._layers(here, tuple(own))
-        # A preflight asks for one method, whose route may have something of its own to say about it.
+        # A preflight asks for one method, whose route may have middleware of its own.
         asked = {
             method: self._layers(here, route.middleware)
             for route in routes
@@ -298,7 +298,7 @@ class Compiler:
         if asked:
             others = {method: self._stack(each, handler, is_async=is_async) for method, each in asked.items()}
             endpoint = _by_asked(endpoint, others, is_async=is_async)
-        # Nobody reads this body; the server passes over what little of it comes.
+        # The body is not used; the server discards it, up to this size.
         return CompiledRoute(
             pattern=pattern, methods=methods, endpoint=endpoint, is_async=is_async, body_size=self.body_size
         )

@@ -1,4 +1,4 @@
-"""What an application is told of in dev mode, where it would otherwise be silent."""
+"""Warnings of dev mode: no routes, a handler without an answer, a missing file."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from slimeweb.routing import RouteSpec
 if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest, SlimeResponse
 
-__all__ = ["tell_no_routes", "watched"]
+__all__ = ["warn_no_routes", "with_warnings"]
 
 _logger = logging.getLogger("slimeweb")
 
 
-def tell_no_routes(file: str | os.PathLike[str]) -> None:
-    """Says that an application has nothing to answer with."""
+def warn_no_routes(file: str | os.PathLike[str]) -> None:
+    """Logs a warning that the application has no routes."""
     _logger.warning(
         "%s declares no routes, so every request gets a 404: declare them with @app.route(path=…) before app.serve(), "
         "and import the modules that do so",
@@ -27,7 +27,7 @@ def tell_no_routes(file: str | os.PathLike[str]) -> None:
     )
 
 
-def watched(handler: Handler, route: RouteSpec) -> Handler:
+def with_warnings(handler: Handler, route: RouteSpec) -> Handler:
     """The handler, wrapped so that the log says when it has not answered at all, or with a file that is not there. A
     coroutine function where the handler is one.
     """

@@ -52,21 +52,21 @@ class ErrorResponder:
         """
         try:
             if resp.started:
-                # Cutting it is all that is left to tell the client.
+                # The status is out: the client learns of the error by the connection's abort.
                 resp.abort()
                 if not (isinstance(exc, ClientDisconnected) or is_own_cancellation(exc)):
                     _log("unhandled error after the response had started", req, exc)
             elif _is_stopping(exc):
-                # Nothing went wrong in the handler. A `ClientDisconnected` before the start is of another connection.
+                # Not an error of the handler. A `ClientDisconnected` before the start belongs to another connection.
                 _logger.debug("%s %s ended early: %r (request %s)", req.method, _printable(req.path), exc, req.id)
-                _drop_lost(resp)
+                _remove_headers(resp)
                 self._answer_known(req, resp, HttpError(503))
             else:
-                _drop_lost(resp)
+                _remove_headers(resp)
                 self._answer(req, resp, exc)
         except BaseException as failure:
-            # Whatever it is (SystemExit, say): it is one request's own, and must not end the others.
-            self._give_up(req, resp, exc, failure)
+            # SystemExit and the like as well: the error is this request's and must not end others.
+            self._answer_failed_handler(req, resp, exc, failure)
 
     def on_after_error(self, req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> None:
         """Like `on_error`, for what a middleware raised after the handler: a body that is complete stays so."""
@@ -89,9 +89,11 @@ class ErrorResponder:
         try:
             self._answer_known(req, resp, refusal)
         except BaseException as failure:
-            self._give_up(req, resp, refusal, failure)
+            self._answer_failed_handler(req, resp, refusal, failure)
 
-    def _give_up(self, req: SlimeRequest, resp: SlimeResponse, exc: BaseException, failure: BaseException) -> None:
+    def _answer_failed_handler(
+        self, req: SlimeRequest, resp: SlimeResponse, exc: BaseException, failure: BaseException
+    ) -> None:
         """Fills the response after `failure`, which the handler of `exc` raised."""
         if failure is not exc and failure.__context__ is None:
             # The handler was not called within an `except`: the log is to show what it was called for.
@@ -104,10 +106,10 @@ class ErrorResponder:
         tried = None if found is None else found[1]
         try:
             if resp.started:
-                # What it has sent arrives, then the cut.
+                # Data already written is sent before the connection is aborted.
                 resp.abort()
                 return
-            _drop_lost(resp)
+            _remove_headers(resp)
             handler, status = self._second(failure, is_answer=is_answer)
             if is_answer or handler is not None:
                 self._call(None if handler is tried else handler, req, resp, failure, status)
@@ -118,7 +120,7 @@ class ErrorResponder:
             if resp.started:
                 resp.abort()
                 return
-            _drop_lost(resp)
+            _remove_headers(resp)
             _answer_text(resp, 500)
         except Exception as too_late:
             # The head is out: the server ends the response as well as it can.
@@ -144,17 +146,17 @@ class ErrorResponder:
         status = exc.status if isinstance(exc, HttpError) else 500
         found = self._handlers.find(exc)
         if not isinstance(exc, HttpError) and (found is None or found[0] in (500, Exception, BaseException)):
-            # A handler for everything knows nothing about this error in particular: it still is a defect to be told of.
+            # Only a general handler was found, so the exception is unexpected and is logged.
             _log("unhandled error", req, exc)
         self._call(None if found is None else found[1], req, resp, exc, status)
 
     def _call(
         self, handler: ErrorHandler | None, req: SlimeRequest, resp: SlimeResponse, exc: BaseException, status: int
     ) -> None:
-        """Lets `handler` fill the response, and fills it where that says nothing."""
+        """Calls `handler` to fill the response, and fills it with a short text where that did not."""
         begun = resp.is_set
         if begun:
-            # Half of an answer that nobody meant to give.
+            # Discards the partial answer of the handler that failed.
             resp.empty(status)
         resp.set_status(status)
         if isinstance(exc, HttpError) and exc.status == status:
@@ -196,13 +198,13 @@ def _is_stopping(exc: BaseException) -> bool:
 
 
 def _printable(path: str) -> str:
-    # The client's own words: a line break in them would forge a line of the log.
+    # The path is the client's: a line break in it would forge a line of the log.
     return ascii(path)[1:-1]
 
 
 # What describes the body that an error takes the place of (fields of RFC 9110, section 8, 9111, 9530 and their older
 # and private kin), where it would have led to, and what the handler wanted the client or a cache to keep.
-_LOST = frozenset(
+_REMOVED = frozenset(
     {
         "accept-ranges",
         "age",
@@ -234,14 +236,14 @@ _LOST = frozenset(
 )
 
 
-def _drop_lost(resp: SlimeResponse) -> None:
+def _remove_headers(resp: SlimeResponse) -> None:
     """Removes what an error response does not keep of the response before it. All else stays, such as CORS headers and
     the cookies of befores that have let the request pass.
     """
     for name in resp.headers:
         if name == "set-cookie":
             resp._drop_cookies()
-        elif name in _LOST:
+        elif name in _REMOVED:
             resp.remove_header(name)
 
 

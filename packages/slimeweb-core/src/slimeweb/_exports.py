@@ -41,7 +41,7 @@ def exported_names() -> list[str]:
 
 
 def missing_export(name: str) -> ImportError | AttributeError:
-    """The error for a name that nobody exports.
+    """The error for a name that no installed distribution exports.
 
     `from slimeweb import name` would replace the text of an `AttributeError` by one that says nothing about extras,
     and one class cannot be both kinds of error, so the kind depends on who asks: the import system, or

@@ -1,4 +1,4 @@
-"""What a forked child must not have of a server: its sockets. The rest stays in the parent by itself, or says so."""
+"""Forked children: they give up the server's sockets. Its threads stay in the parent."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def in_children(forget: Callable[[], None], signals: Set[signal.Signals] = froze
 
 
 def close_sockets(addresses: Sequence[str]) -> None:
-    """Lets go of the listening sockets at `addresses` (`127.0.0.1:80`, `unix:/path`) and of all connections to them.
+    """Closes the listening sockets at `addresses` (`127.0.0.1:80`, `unix:/path`) and of all connections to them.
 
     The descriptors stay taken, by the null device: objects of the parent's that still hold their numbers must not
     close what somebody else gets in their place.

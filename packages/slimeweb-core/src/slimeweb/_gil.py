@@ -9,7 +9,7 @@ import sysconfig
 
 __all__ = ["describe_gil", "gil_advice", "is_gil_enabled"]
 
-_CULPRIT = re.compile(r"has been enabled to load module '([^']+)'")
+_ENABLED_BY = re.compile(r"has been enabled to load module '([^']+)'")
 
 
 def is_gil_enabled() -> bool:
@@ -31,12 +31,12 @@ def gil_advice() -> str | None:
         return "this Python has a GIL: handlers take turns; a free-threaded build (3.14t) runs them in parallel"
     if os.environ.get("PYTHON_GIL") == "1" or getattr(sys.flags, "gil", None) == 1:
         return "the GIL is enabled by PYTHON_GIL=1 or -X gil=1: handlers take turns"
-    culprits = _culprits()
-    by = f"the import of {', '.join(culprits)}" if culprits else "an import of an extension module that needs it"
+    modules = _modules_that_enabled_it()
+    by = f"the import of {', '.join(modules)}" if modules else "an import of an extension module that needs it"
     return f"the GIL was enabled by {by}: handlers take turns; PYTHON_GIL=0 keeps it off, at that module's risk"
 
 
-def _culprits() -> list[str]:
+def _modules_that_enabled_it() -> list[str]:
     """The modules that the interpreter has warned about, as far as a warning about them was recorded.
 
     The `warnings` module remembers what it has shown in `__warningregistry__` of the module that was running; nothing
@@ -46,7 +46,7 @@ def _culprits() -> list[str]:
     for module in list(sys.modules.values()):
         registry = getattr(module, "__dict__", {}).get("__warningregistry__", {})
         for key in list(registry):
-            match = _CULPRIT.search(str(key[0])) if isinstance(key, tuple) and key else None
+            match = _ENABLED_BY.search(str(key[0])) if isinstance(key, tuple) and key else None
             if match:
                 found.add(match[1])
     return sorted(found)

@@ -1,4 +1,4 @@
-"""Loggers: `slimeweb` for what the server has to say, `slimeweb.access` for one line per request."""
+"""Loggers: `slimeweb` for the server's messages, `slimeweb.access` for one line per request."""
 
 from __future__ import annotations
 

@@ -157,7 +157,9 @@ def is_own_cancellation(error: BaseException) -> bool:
 
 
 def _is_of_child(error: BaseException, pid: int) -> bool:
-    """Whether it is to end a process that the handler has forked from `pid`, the server's: its exit code, say."""
+    """Whether the exception, such as SystemExit, is to end a process that the handler forked from `pid`, the
+    server's.
+    """
     return not isinstance(error, Exception) and os.getpid() != pid
 
 

@@ -66,7 +66,7 @@ class PluginManager:
         kind.
         """
         caller = getattr(self._manager.hook, hook)
-        return self._blaming(hook, caller.get_hookimpls(), caller, arguments)
+        return self._naming_the_plugin(hook, caller.get_hookimpls(), caller, arguments)
 
     def each(self, hook: str, kind: type[T], **arguments: Any) -> list[tuple[Plugin, T]]:
         """What each plugin returns for a hook, with the plugin. `PluginError` for a result that is not a `kind`."""
@@ -77,21 +77,23 @@ class PluginManager:
             plugin = by_implementation[id(implementation.plugin)]
             others = [other.implementation for other in self.plugins if other is not plugin]
             caller = self._manager.subset_hook_caller(hook, others)
-            for result in self._blaming(hook, [implementation], caller, arguments):
+            for result in self._naming_the_plugin(hook, [implementation], caller, arguments):
                 if not isinstance(result, kind):
                     raise PluginError(f"{plugin}: {hook} returned {result!r}: return a {kind.__name__}")
                 results.append((plugin, result))
         return results
 
-    def tell(self, hook: str, **arguments: Any) -> None:
-        """Calls every plugin for a hook of the end; one that raises is logged and keeps no other from being called."""
+    def notify(self, hook: str, **arguments: Any) -> None:
+        """Calls every plugin for a hook whose errors have no caller: one that raises is logged, and the others are
+        called.
+        """
         for implementation in reversed(getattr(self._manager.hook, hook).get_hookimpls()):
             others = [
                 other.implementation for other in self.plugins if other.implementation is not implementation.plugin
             ]
             caller = self._manager.subset_hook_caller(hook, others)
             try:
-                self._blaming(hook, [implementation], caller, arguments)
+                self._naming_the_plugin(hook, [implementation], caller, arguments)
             except PluginError as error:
                 _logger.error("%s", error, exc_info=error)
 
@@ -121,7 +123,7 @@ class PluginManager:
         entries = [(plugin, getattr(item, "name"), item) for plugin, item in self.items(hook, kind)]  # noqa: B009
         return unique(hook, entries, taken)
 
-    def _blaming(
+    def _naming_the_plugin(
         self,
         hook: str,
         implementations: Sequence[pluggy.HookImpl],
@@ -134,9 +136,9 @@ class PluginManager:
         except PluginError:
             raise
         except Exception as error:
-            culprit = _culprit(error, implementations)
-            blamed = next((str(plugin) for plugin in self.plugins if plugin.implementation is culprit), "a plugin")
-            raise PluginError(f"{blamed} failed in {hook}: {type(error).__name__}: {error}") from error
+            failing = _failing_implementation(error, implementations)
+            owner = next((str(plugin) for plugin in self.plugins if plugin.implementation is failing), "a plugin")
+            raise PluginError(f"{owner} failed in {hook}: {type(error).__name__}: {error}") from error
 
     def _check_names(self, found: list[Plugin]) -> None:
         seen: dict[str, Plugin] = {}
@@ -208,7 +210,7 @@ def _given(implementation: object) -> Plugin:
 
 
 def _check_marks(plugin: Plugin) -> None:
-    """A hook without its mark would silently do nothing."""
+    """`PluginError` for a function with the name of a hook that is not marked as one: pluggy would ignore it."""
     for name, function in inspect.getmembers(plugin.implementation, inspect.isroutine):
         if (
             hasattr(hookspecs, name)
@@ -218,7 +220,7 @@ def _check_marks(plugin: Plugin) -> None:
             raise PluginError(f"{plugin}: {name} is not marked as a hook: put @slimeweb.hookimpl above it")
 
 
-def _culprit(error: BaseException, implementations: Iterable[pluggy.HookImpl]) -> object | None:
+def _failing_implementation(error: BaseException, implementations: Iterable[pluggy.HookImpl]) -> object | None:
     """The implementation of a plugin that raised: the innermost one that the traceback passes through."""
     by_code = {getattr(each.function, "__code__", None): each.plugin for each in implementations}
     passed = [by_code.get(frame.f_code) for frame, _ in walk_tb(error.__traceback__)]

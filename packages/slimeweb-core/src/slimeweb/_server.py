@@ -1,4 +1,4 @@
-"""The life of a running server, from the address it binds to the last function that `@app.end` declared."""
+"""A running server, from binding its address to the last function that `@app.end` declared."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Serving:
         self._lock = threading.Lock()
         self._serving = False
         self._stopping = False
-        self._told_to_stop = threading.Event()
+        self._stop_requested = threading.Event()
         self._stopped_at = 0.0
         self._is_cut = False
         self._is_finishing = False
@@ -114,7 +114,7 @@ class Serving:
             self._serving = True
 
     def shutdown(self) -> None:
-        """Begins to stop: nothing new is accepted, what is in flight finishes within the grace time. Returns at
+        """Begins to stop: nothing new is accepted, requests in flight may finish within `shutdown_grace`. Returns at
         once.
         """
         with self._lock:
@@ -124,8 +124,8 @@ class Serving:
         self._stopped_at = time.monotonic()
         if self._serving:
             self._server.shutdown()
-            self._plugins.tell("slime_stopping", app=self._app)
-        self._told_to_stop.set()
+            self._plugins.notify("slime_stopping", app=self._app)
+        self._stop_requested.set()
 
     def cut(self) -> bool:
         """Drops what is in flight, so that `wait` returns at once. False where there is nothing to drop any more: it
@@ -139,10 +139,10 @@ class Serving:
 
     def wait_for_stop(self) -> None:
         """Waits until the server has begun to stop."""
-        self._told_to_stop.wait()
+        self._stop_requested.wait()
 
-    def tell_pending(self) -> None:
-        """Says in the log what the server waits for, if it does."""
+    def log_pending(self) -> None:
+        """Logs what a shutdown waits for, if it does."""
         requests, streams, switched, routes = self._server.pending()
         counts = [
             f"{count} {name}{'' if count == 1 else 's'}"
@@ -175,7 +175,7 @@ class Serving:
             try:
                 self._lifespan.end(error)
             finally:
-                self._plugins.tell("slime_shutdown", app=self._app, error=error)
+                self._plugins.notify("slime_shutdown", app=self._app, error=error)
         finally:
             if self._worker_threads is not None:
                 self._worker_threads.stop(_CUT_TASKS if self._is_cut else _TASKS)

@@ -58,7 +58,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class ServeConfig:
-    """All that `serve()` was told: the settings of the server in Rust, and those that Python itself needs."""
+    """The arguments of `serve()`, resolved: the settings of the server in Rust, and those that Python itself needs."""
 
     server: Settings
     body_size: int = BODY_SIZE
@@ -74,7 +74,7 @@ _LONGEST = 1_000_000_000
 
 
 class _Invalid(Exception):
-    """A value that will not do, and what would."""
+    """A value that is not valid; the message says what would be."""
 
 
 Reader = Callable[[Any], Any]
@@ -167,7 +167,7 @@ def _keys(value: Any) -> str | tuple[str, ...]:
 
 
 DEV_GRACE = 2.0
-"""The grace time with `dev`, in seconds: who develops waits for the end."""
+"""The shutdown grace with `dev`, in seconds: restarts are frequent there."""
 
 _BYTES = " of bytes"
 
@@ -213,7 +213,7 @@ def resolve(
     options: Mapping[str, ServeOption] | None = None,
     given_options: Mapping[str, Any] | None = None,
 ) -> ServeConfig:
-    """Everything `serve()` was told, checked. An argument that is `None` was not given.
+    """The arguments of `serve()`, checked. An argument that is `None` was not given.
 
     `ConfigError` names the argument or the variable, the value, and what to use instead. `options` are those that
     plugins add, `given_options` the values for them.

@@ -20,8 +20,8 @@ __all__ = ["TerminationSignals", "run_in_foreground"]
 _logger = logging.getLogger("slimeweb")
 
 _NUMBERS = (signal.SIGINT, signal.SIGTERM)
-# What ends by itself within so many seconds is not spoken of.
-_TELL_AFTER = 0.4
+# A shutdown that takes less than this, in seconds, is not logged.
+_LOG_AFTER = 0.4
 
 
 class _Stopped(BaseException):
@@ -29,8 +29,8 @@ class _Stopped(BaseException):
 
 
 def run_in_foreground(serving: Serving, describe: Callable[[], Sequence[str]]) -> None:
-    """Runs a bound server until a signal, or something else, ends it. Once it serves the log says so, in the lines that
-    `describe` gives when the start functions have run.
+    """Runs a bound server until a signal, or something else, ends it. Once it serves, the lines that `describe` gives
+    are logged; it is called after the start functions.
 
     Raises what a start function raised, after the end functions have been told of it. `SystemExit` after a second
     signal, with 128 + its number.
@@ -44,7 +44,7 @@ def run_in_foreground(serving: Serving, describe: Callable[[], Sequence[str]]) -
         serving.shutdown()
 
     # Before there are connections, which may take all file descriptors that there are.
-    with _Bell() as bell, TerminationSignals(on_first, serving.cut) as signals:
+    with _MainThreadWaker() as waker, TerminationSignals(on_first, serving.cut) as signals:
         try:
             serving.get_ready()
             lines = describe()
@@ -52,7 +52,7 @@ def run_in_foreground(serving: Serving, describe: Callable[[], Sequence[str]]) -
             started = True
             for line in lines:
                 _logger.info("%s", line)
-            _wait_interruptibly(serving, bell)
+            _wait_interruptibly(serving, waker)
         except _Stopped:
             pass
         except BaseException as failure:
@@ -112,16 +112,16 @@ class TerminationSignals:
             os._exit(128 + number)
 
 
-class _Bell:
+class _MainThreadWaker:
     """Wakes the main thread, in which Python's signal handlers run, between two of its instructions. The interpreter
-    writes a byte to a socket for each signal, and so does whoever else has something for that thread.
+    writes a byte to a socket for each signal, and so does `wake`.
 
     Does nothing outside of the main thread.
     """
 
-    def __enter__(self) -> _Bell:
-        self.is_there = threading.current_thread() is threading.main_thread()
-        if self.is_there:
+    def __enter__(self) -> _MainThreadWaker:
+        self.is_active = threading.current_thread() is threading.main_thread()
+        if self.is_active:
             self._reader, self._writer = socket.socketpair()
             self._writer.setblocking(False)
             self._before = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
@@ -130,39 +130,39 @@ class _Bell:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.is_there:
+        if self.is_active:
             signal.set_wakeup_fd(self._before)
             self._reader.close()
             self._writer.close()
 
     def wait(self) -> None:
-        """Waits until it rings."""
+        """Waits until `wake` is called or a signal comes."""
         self._reader.recv(64)
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """From any thread."""
-        # A full socket wakes as well. A closed one has nobody left to wake.
+        # A full socket wakes as well. A closed one means that the main thread waits no more.
         with contextlib.suppress(OSError):
             self._writer.send(b"\0")
 
 
-def _wait_interruptibly(serving: Serving, bell: _Bell) -> None:
+def _wait_interruptibly(serving: Serving, waker: _MainThreadWaker) -> None:
     """Waits for the end of a server in such a way that Python's signal handlers run meanwhile."""
-    if not bell.is_there:
+    if not waker.is_active:
         serving.wait()
         return
     ended = threading.Event()
 
     def watch() -> None:
         serving.wait_for_stop()
-        if not serving.wait(_TELL_AFTER):
-            serving.tell_pending()
+        if not serving.wait(_LOG_AFTER):
+            serving.log_pending()
         serving.wait()
         ended.set()
-        bell.ring()
+        waker.wake()
 
     watcher = threading.Thread(target=watch, name="slime-end", daemon=True)
     watcher.start()
     while not ended.is_set():
-        bell.wait()
+        waker.wait()
     watcher.join()

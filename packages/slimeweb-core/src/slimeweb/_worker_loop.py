@@ -39,7 +39,7 @@ STOPPING = "the server is stopping"
 """The message with which tasks are cancelled at the end."""
 
 # Seconds within which a loop has to react to a stop, once the time of the handlers is over.
-_PATIENCE = 0.5
+_BLOCKED_TIMEOUT = 0.5
 
 _logger = logging.getLogger("slimeweb")
 
@@ -190,7 +190,7 @@ class WorkerEventLoop(asyncio.SelectorEventLoop):
         self._has_executor_of_its_own = False
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:
-        """As of any loop, but for `timeout`: who waits for the loop's thread does not wait for ever."""
+        """As of any loop, but for `timeout`: `WorkerThread.stop` has a limit of its own."""
         await super().shutdown_default_executor()
         await self._executor.ended()
 
@@ -201,7 +201,7 @@ class WorkerEventLoop(asyncio.SelectorEventLoop):
 
     def _make_socket_transport(self, sock: socket.socket, *args: Any, **options: Any) -> asyncio.Transport:
         transport: Any = super()._make_socket_transport(sock, *args, **options)  # type: ignore[misc]
-        # A subclass may read in a way of its own, or refer to its transport, of which the collector would not hear.
+        # A subclass may override `recv`, or refer to its transport, which the garbage collector would not see.
         if type(sock) is socket.socket:
             transport._sock = LoopSocket(sock)
         # `asyncio` makes a bytes object of that size for each read, and shrinks it. Its own 256 KiB are mapped and
@@ -277,18 +277,18 @@ class WorkerThread:
             self._loop.call_soon_threadsafe(self._stop_received.set)
             self._loop.call_soon_threadsafe(self._loop.stop)
 
-    def stop(self, timeout: float, patience: float) -> bool:
-        """Ends the loop: cancels its tasks and waits at most `timeout` seconds for their ends, only `patience` where
-        the loop does nothing because a handler blocks it. True when its thread has ended.
+    def stop(self, timeout: float, blocked_timeout: float) -> bool:
+        """Ends the loop: cancels its tasks and waits at most `timeout` seconds for their ends, only `blocked_timeout`
+        where the loop does nothing because a handler blocks it. True when its thread has ended.
         """
         self.ask_to_stop()
         deadline = time.monotonic() + timeout
-        if self._thread.is_alive() and self._stop_received.wait(patience):
+        if self._thread.is_alive() and self._stop_received.wait(blocked_timeout):
             self._thread.join(max(0.0, deadline - time.monotonic()))
         if self._thread.is_alive():
-            waited = timeout if self._stop_received.is_set() else patience
+            waited = timeout if self._stop_received.is_set() else blocked_timeout
             _logger.warning("%s did not end within %g s: a handler blocks it", self._thread.name, waited)
-            self._no_backup.wait(patience)
+            self._no_backup.wait(blocked_timeout)
             return False
         return True
 
@@ -348,7 +348,7 @@ class WorkerThreads:
         """
         for thread in self._threads:
             thread.ask_to_stop()
-        blocked = time.monotonic() + _PATIENCE
+        blocked = time.monotonic() + _BLOCKED_TIMEOUT
         for thread in self._threads:
             thread.stop(timeout, max(0.0, blocked - time.monotonic()))
 

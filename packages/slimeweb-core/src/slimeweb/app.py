@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from slimeweb._compiled import CompiledApp
 from slimeweb._compiler import Compiler
-from slimeweb._dev_checks import tell_no_routes
+from slimeweb._dev_checks import warn_no_routes
 from slimeweb._error_handling import ErrorHandlers, ErrorKey, ErrorResponder
 from slimeweb._gil import describe_gil, gil_advice
 from slimeweb._known_plugins import hint
@@ -124,7 +124,7 @@ class Slime:
 
     @property
     def serve_options(self) -> Mapping[str, Any]:
-        """What `serve()` was told for the options of plugins. Their defaults before it starts."""
+        """The values of the plugins' options of `serve()`; their defaults before it starts."""
         if self._config is None:
             return MappingProxyType({name: option.default for name, option in self._serve_options.items()})
         return self._config.options
@@ -409,7 +409,7 @@ class Slime:
         )
         mounts = self._mounts.resolve(config.static_path)
         if config.server.dev and not mounts and not self.routes:
-            tell_no_routes(self._file)
+            warn_no_routes(self._file)
         return CompiledApp(
             routes=compiler.compiled_routes(),
             mounts=mounts,

@@ -45,7 +45,7 @@ def check_handler(handler: object, role: str, arguments: tuple[str, ...] = ("req
         # Its own, not that of a function it is wrapped around (functools.wraps), which it may call with more.
         signature = inspect.signature(handler, follow_wrapped=False)
     except ValueError:
-        # Some built-in callables do not tell; calling them will.
+        # Some built-in callables have no signature; a wrong one fails when it is called.
         return
     try:
         signature.bind(*arguments)

@@ -20,7 +20,7 @@ __all__ = ["BODY_SIZE", "RouteKind", "RouteSpec", "RouteTable"]
 
 
 BODY_SIZE = 10 * 1024 * 1024
-"""How many bytes of body a request may have where nothing else is said."""
+"""The default limit of a request body, in bytes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

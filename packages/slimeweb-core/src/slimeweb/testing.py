@@ -345,7 +345,7 @@ class TestClient:
         return "http://127.0.0.1" if self.url.startswith("unix:") else self.url
 
     def _discard(self, connection: http.client.HTTPConnection) -> None:
-        """Closes this thread's connection and forgets it, with the part of a request that it may hold."""
+        """Closes this thread's connection and drops it, with the part of a request that it may hold."""
         connection.close()
         with self._lock:
             self._connections.pop(_owner(), None)
@@ -433,7 +433,7 @@ def _field(name: str, value: object) -> bytes:
 
 
 def _is_over(sock: Any) -> bool:
-    """Whether a kept connection, which has nothing to say, says something: that it has been closed."""
+    """Whether an idle connection is readable, which means that it has been closed."""
     poll = select.poll()
     poll.register(sock, select.POLLIN)
     return bool(poll.poll(0))

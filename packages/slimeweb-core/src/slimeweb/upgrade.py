@@ -1,4 +1,4 @@
-"""Upgraded connections: what speaks on one after `resp.switch_protocol`."""
+"""The interface of a protocol on an upgraded connection, after `resp.switch_protocol`."""
 
 from __future__ import annotations
 

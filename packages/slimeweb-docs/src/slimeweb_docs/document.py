@@ -20,7 +20,7 @@ __all__ = ["build", "to_text"]
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _ANY = ("get", "post", "put", "patch", "delete")
-"""What stands for a route that takes every method, even one that nobody has thought of yet."""
+"""The methods listed for a route that takes any."""
 
 
 def build(about: About, entries: Iterable[Entry]) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def build(about: About, entries: Iterable[Entry]) -> dict[str, Any]:
             if method in _METHODS:
                 place.operations[method] = found
             else:
-                # OpenAPI 3.1 has no word for other methods, but lets a document have words of its own.
+                # OpenAPI 3.1 has no field for other methods, but allows extension fields.
                 place.operations.setdefault("x-other-methods", {})[method.upper()] = found
         tags.update(dict.fromkeys(entry.tags))
     for tag in tags:

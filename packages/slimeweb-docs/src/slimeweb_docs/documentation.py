@@ -1,4 +1,4 @@
-"""What is said about an application and its routes."""
+"""The data of `@app.docs`: documentation of an application and of its routes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["About", "Documentation", "Entry"]
 
 @dataclass(frozen=True, slots=True)
 class Documentation:
-    """What `@app.docs` was told about one handler."""
+    """The arguments of `@app.docs` for one handler."""
 
     title: str = ""
     description: str = ""
@@ -25,7 +25,7 @@ class Documentation:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A route with what is said about it, `None` for nothing, and the groups that it is listed under."""
+    """A route with its documentation, `None` for none, and the tags that it is listed under."""
 
     route: RouteSpec
     said: Documentation | None
@@ -34,7 +34,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What the document says about the application as a whole."""
+    """The `info` object of the document: title, version and description."""
 
     title: str
     version: str = "0.1.0"

@@ -1,4 +1,4 @@
-"""What a handler's own code tells: its return annotation, and the models that it validates bodies with."""
+"""What is read off a handler's code: its return annotation, and the models that it validates bodies with."""
 
 from __future__ import annotations
 

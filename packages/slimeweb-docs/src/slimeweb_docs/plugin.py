@@ -32,7 +32,7 @@ class DocsPlugin:
 
     @hookimpl
     def slime_route_added(self, route: RouteSpec) -> None:
-        """Every route is in the document, whether or not anything is said about it."""
+        """Every route is in the document, with or without `@app.docs`."""
         if self._docs is not None:
             self._docs.collect(route)
 

@@ -117,7 +117,7 @@ class AsyncStreamResponse(BaseStream):
             if self._closing:
                 self._writer.close()
         except ClientDisconnected:
-            # Whoever sends next is told; nobody has to await this task.
+            # The next `send` raises it; this task need not be awaited.
             self._backlog.clear()
             self._waiting = 0
             self._flushing = None

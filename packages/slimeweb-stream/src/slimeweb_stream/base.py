@@ -22,7 +22,7 @@ KEEP_ALIVE = 15.0
 
 @dataclass(frozen=True, slots=True)
 class ContentType:
-    """What a route's streams are, unless a handler says otherwise: worked out once."""
+    """The default content type of a route's streams, parsed once."""
 
     declared: str
     header: str

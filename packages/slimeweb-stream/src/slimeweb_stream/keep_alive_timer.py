@@ -68,7 +68,7 @@ class KeepAliveTimer:
         return timer
 
     def stop(self) -> None:
-        """Forgets every stream and ends the thread."""
+        """Drops every timer and ends the thread."""
         with self._condition:
             self._stopped = True
             self._timers.clear()

@@ -1,4 +1,4 @@
-"""The door of slimeweb-stream: its hook implementations."""
+"""The hook implementations of slimeweb-stream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a streaming handler to a plain one."""
+"""The route kind `stream`: wraps a streaming handler into one of a request and a response."""
 
 from __future__ import annotations
 

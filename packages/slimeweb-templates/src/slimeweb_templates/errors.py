@@ -1,4 +1,4 @@
-"""What can be wrong with a template, told with its name and line."""
+"""Errors of templates, with the template's name and line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The door of slimeweb-templates: its hook implementations."""
+"""The hook implementations of slimeweb-templates."""
 
 from __future__ import annotations
 

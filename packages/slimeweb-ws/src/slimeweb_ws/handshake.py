@@ -74,7 +74,7 @@ def _check_origin(req: SlimeRequest, options: WebSocketOptions) -> None:
     if options.allowed is None:
         return
     origin = req.header.get("origin")
-    # Who sends none is not a browser, and has no visitor's cookies to abuse.
+    # Clients that send no Origin are not browsers, whose cookies another site could use.
     if origin is not None and origin.lower() not in options.allowed:
         raise HttpError(403, "this origin is not let in")
 

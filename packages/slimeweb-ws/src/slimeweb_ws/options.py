@@ -1,4 +1,4 @@
-"""What a WebSocket route may be told."""
+"""The options of a WebSocket route."""
 
 from __future__ import annotations
 

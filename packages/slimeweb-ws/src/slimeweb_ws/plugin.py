@@ -50,7 +50,7 @@ class WebSocketPlugin:
 
     @hookimpl
     def slime_stopping(self) -> None:
-        """Says goodbye to every client."""
+        """Closes every connection with 1001."""
         self._connections.stop()
 
     @hookimpl

@@ -1,4 +1,4 @@
-"""From a WebSocket handler to a plain one."""
+"""The route kind `ws`: wraps a WebSocket handler into one of a request and a response."""
 
 from __future__ import annotations
 

@@ -238,7 +238,7 @@ class Session:
     def _settle(
         self, event: Event | BaseException | None, callback: Callback | None, failure: BaseException | None
     ) -> BaseException | None:
-        """What a finished callback leaves to do: `on_error` hears of failures but its own."""
+        """The next event after a callback: `on_error` is called for the failure of any other callback."""
         if event == ("close",):
             self._release()
         if failure is None or (isinstance(failure, ClientDisconnected) and self.connection.is_closed):
