@@ -25,7 +25,7 @@ use crate::payload::{Refused, RequestPayload};
 use crate::request_context::RequestContext;
 use crate::route::CompiledRoute;
 use crate::service::{self, Refusal};
-use crate::worker::event_loop::{Turn, Worker};
+use crate::worker::event_loop::{WorkItem, Worker};
 use crate::worker::waiting::Waiting;
 
 /// Plain handlers that may wait for such a body at a time, each on a thread of its own. Beyond that bodies are read
@@ -196,8 +196,8 @@ impl Expected {
     pub(crate) fn tell(self: &Arc<Self>, context: &RequestContext, future: &Bound<'_, PyAny>) -> PyResult<()> {
         self.read(context);
         if let State::Reading(reading) = &mut *self.state.lock() {
-            let port = Arc::clone(context.app.workers.get(context.worker_id));
-            reading.futures.push((port, future.clone().unbind()));
+            let worker = Arc::clone(context.app.workers.get(context.worker_id));
+            reading.futures.push((worker, future.clone().unbind()));
             return Ok(());
         }
         resolve(future)
@@ -244,8 +244,8 @@ impl Expected {
         // Anything else goes here, after the lock: what is left of a body that has not been asked for is looked after
         // in the background.
         let State::Reading(reading) = state else { return };
-        for (port, future) in reading.futures {
-            port.post(WorkItem::LoopCall(Box::new(move |py| {
+        for (worker, future) in reading.futures {
+            worker.post(WorkItem::LoopCall(Box::new(move |py| {
                 if let Err(error) = resolve(future.bind(py)) {
                     error.write_unraisable(py, None);
                 }
