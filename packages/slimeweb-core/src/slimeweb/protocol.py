@@ -1,5 +1,0 @@
-"""The older name of `slimeweb.upgrade`."""
-
-from slimeweb.upgrade import UpgradeProtocol
-
-__all__ = ["UpgradeProtocol"]
