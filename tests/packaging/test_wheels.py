@@ -82,3 +82,11 @@ def test_all_brings_every_plugin(install: Install) -> None:
     assert ours == {"slimeweb", "slimeweb-core", "slimeweb-cli", *plugins}
     listed = environment.run("slime", "plugins")
     assert all(f"{plugin} {VERSION}" in listed for plugin in plugins)
+
+
+@pytest.mark.parametrize("name", ["slimeweb", "slimeweb-core", *(f"slimeweb-{name}" for name in ("cli", *EXTRAS))])
+def test_a_wheel_holds_the_licence_of_the_repository(wheels: Path, name: str) -> None:
+    (wheel,) = wheels.glob(f"{name.replace('-', '_')}-{VERSION}-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        licence = archive.read(f"{name.replace('-', '_')}-{VERSION}.dist-info/licenses/LICENSE")
+    assert licence == (Path(__file__).parents[2] / "LICENSE").read_bytes()
