@@ -38,7 +38,8 @@ ONE_AT_A_TIME := $(if $(shell command -v flock),flock $(CARGO_TARGET_DIR)/.slime
 .DELETE_ON_ERROR:
 # cargo and pytest use all cores themselves; `make -j` would only mix their output.
 .NOTPARALLEL:
-.PHONY: help build demo lock test test-rust test-python test-free-threaded nightly lint format wheels bench bench-quick instructions scaling clean
+.PHONY: help build demo lock test test-rust test-python test-free-threaded nightly lint typing format \
+  wheels bench bench-quick instructions scaling clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 28
@@ -62,7 +63,7 @@ test-free-threaded: .tools/uv-$(UV_VERSION) ## run the Python tests without the 
 nightly: test-rust build ## run every test, the slow ones too
 	$(BIN)/python -m pytest packages tests
 
-lint: build ## check formatting, lints and types of both languages
+lint: build typing ## check formatting, lints and types of both languages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(addprefix -p ,$(IMPORTS))
@@ -71,6 +72,10 @@ lint: build ## check formatting, lints and types of both languages
 	  --allowlist packages/slimeweb-core/stubtest-allowlist.txt $(addsuffix ._native,slimeweb_ws slimeweb_compress) slimeweb._core
 	cargo fmt $(RUST) --all --check
 	PYO3_PYTHON=$(CURDIR)/$(BIN)/python $(CARGO) clippy $(RUST) --workspace --all-targets --all-features -- -D warnings
+
+typing: build ## check tests/typing, which uses the public API, with mypy and pyright
+	$(BIN)/mypy tests/typing
+	$(BIN)/pyright --warnings --project pyproject.toml
 
 format: .venv/synced ## rewrite the sources the way `make lint` wants them
 	$(BIN)/ruff check --fix .
