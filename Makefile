@@ -1,7 +1,8 @@
 # The recipes that people and CI run. Needed on the machine: CPython 3.11+ (with venv), cargo and make; everything else
 # is fetched into the checkout (.tools, .venv). `make` alone lists the targets.
 
-UV_VERSION := 0.13.9
+UV_VERSION   := 0.13.9
+DENY_VERSION := 0.20.2
 # What Rust builds goes outside the checkout, so that a fresh clone does not start from nothing.
 CACHE      := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/slimeweb
 PROFILE    ?= dev
@@ -29,6 +30,7 @@ SOURCES := $(shell find rust -name '*.rs' -o -name 'Cargo.*' 2>/dev/null)
 # Those with Rust in them; each may be built alone.
 NATIVE  := slimeweb-core slimeweb-ws slimeweb-compress
 PURE    := slimeweb-cli slimeweb-stream slimeweb-docs slimeweb-templates slimeweb
+DENY    := $(CACHE)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 IMPORTS := slimeweb slimeweb_cli slimeweb_ws slimeweb_stream slimeweb_compress slimeweb_docs slimeweb_templates
 
 # Two versions of one extension must not take turns in one place: maturin copies what cargo left under a fixed name.
@@ -38,7 +40,7 @@ ONE_AT_A_TIME := $(if $(shell command -v flock),flock $(CARGO_TARGET_DIR)/.slime
 .DELETE_ON_ERROR:
 # cargo and pytest use all cores themselves; `make -j` would only mix their output.
 .NOTPARALLEL:
-.PHONY: help build demo lock test test-rust test-python test-free-threaded nightly lint typing format \
+.PHONY: help build demo lock test test-rust test-python test-free-threaded nightly lint typing deny advisories format \
   wheels bench bench-quick instructions scaling clean
 
 help: ## list the targets
@@ -63,7 +65,7 @@ test-free-threaded: .tools/uv-$(UV_VERSION) ## run the Python tests without the 
 nightly: test-rust build ## run every test, the slow ones too
 	$(BIN)/python -m pytest packages tests
 
-lint: build typing ## check formatting, lints and types of both languages
+lint: build typing deny ## check formatting, lints and types of both languages, licences
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(addprefix -p ,$(IMPORTS))
@@ -76,6 +78,13 @@ lint: build typing ## check formatting, lints and types of both languages
 typing: build ## check tests/typing, which uses the public API, with mypy and pyright
 	$(BIN)/mypy tests/typing
 	$(BIN)/pyright --warnings --project pyproject.toml
+
+# Security advisories are not checked here, since their database has to be fetched: `make advisories` does, in the nightly job.
+deny: $(DENY) ## check the Rust dependencies by rust/deny.toml: licences, sources, versions
+	$(DENY) --manifest-path rust/Cargo.toml --locked check --hide-inclusion-graph bans licenses sources
+
+advisories: $(DENY) ## check the Rust dependencies for security advisories (fetches their database)
+	$(DENY) --manifest-path rust/Cargo.toml --locked check advisories
 
 format: .venv/synced ## rewrite the sources the way `make lint` wants them
 	$(BIN)/ruff check --fix .
@@ -111,6 +120,12 @@ lock: .tools/uv-$(UV_VERSION) ## choose the newest versions that requirements-de
 clean: ## remove what was built inside the checkout
 	rm -rf .venv .venv-* .tools dist
 	find packages -name '*.so' -delete
+
+# Without optimisation and debug information, since that builds in half the time.
+$(DENY):
+	CARGO_TARGET_DIR=$(CACHE)/cargo-deny-build CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug \
+	  --root $(CACHE)/cargo-deny-$(DENY_VERSION) cargo-deny@$(DENY_VERSION)
+	@rm -rf $(CACHE)/cargo-deny-build
 
 .tools/uv-$(UV_VERSION):
 	@test -n "$(PYTHON)" || { echo "no CPython 3.11+ with the venv module: install one or name it: make PYTHON=…" >&2; exit 1; }
