@@ -31,6 +31,7 @@ SOURCES := $(shell find rust -name '*.rs' -o -name 'Cargo.*' 2>/dev/null)
 NATIVE  := slimeweb-core slimeweb-ws slimeweb-compress
 PURE    := slimeweb-cli slimeweb-stream slimeweb-docs slimeweb-templates slimeweb
 DENY    := $(CACHE)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
+MSRV    := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' rust/Cargo.toml)
 IMPORTS := slimeweb slimeweb_cli slimeweb_ws slimeweb_stream slimeweb_compress slimeweb_docs slimeweb_templates
 
 # Two versions of one extension must not take turns in one place: maturin copies what cargo left under a fixed name.
@@ -40,7 +41,7 @@ ONE_AT_A_TIME := $(if $(shell command -v flock),flock $(CARGO_TARGET_DIR)/.slime
 .DELETE_ON_ERROR:
 # cargo and pytest use all cores themselves; `make -j` would only mix their output.
 .NOTPARALLEL:
-.PHONY: help build demo lock test test-rust test-python test-free-threaded nightly lint typing deny advisories format \
+.PHONY: help build demo lock test test-rust test-python test-free-threaded nightly lint typing deny advisories msrv msrv-toolchain format \
   wheels bench bench-quick instructions scaling clean
 
 help: ## list the targets
@@ -65,7 +66,7 @@ test-free-threaded: .tools/uv-$(UV_VERSION) ## run the Python tests without the 
 nightly: test-rust build ## run every test, the slow ones too
 	$(BIN)/python -m pytest packages tests
 
-lint: build typing deny ## check formatting, lints and types of both languages, licences
+lint: build typing deny msrv ## check formatting, lints and types of both languages, licences
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(addprefix -p ,$(IMPORTS))
@@ -85,6 +86,13 @@ deny: $(DENY) ## check the Rust dependencies by rust/deny.toml: licences, source
 
 advisories: $(DENY) ## check the Rust dependencies for security advisories (fetches their database)
 	$(DENY) --manifest-path rust/Cargo.toml --locked check advisories
+
+# Apart, since not every network has Rust's own server.
+msrv-toolchain:
+	rustup toolchain install $(MSRV) --profile minimal --no-self-update
+
+msrv: .venv/synced ## check that the Rust dependencies build with the oldest Rust that rust/Cargo.toml names
+	$(BIN)/python .ci/msrv.py $(MSRV)
 
 format: .venv/synced ## rewrite the sources the way `make lint` wants them
 	$(BIN)/ruff check --fix .
