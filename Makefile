@@ -23,6 +23,8 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME CONDA_PREFIX
 UV      := .tools/bin/uv
 BIN     := .venv/bin
 MATURIN := $(CURDIR)/$(BIN)/maturin
+# maturin in an environment of its own: wheels for an interpreter need no development environment on it.
+PACKER  := $(CURDIR)/$(UV) tool run --quiet --python "$(PYTHON)" maturin@$(shell sed -n 's/^maturin==//p' requirements-dev.txt)
 CARGO   := cargo --locked
 RUST    := --manifest-path rust/Cargo.toml
 PYTHONS := $(wildcard packages/*/pyproject.toml) pyproject.toml
@@ -42,7 +44,7 @@ ONE_AT_A_TIME := $(if $(shell command -v flock),flock $(CARGO_TARGET_DIR)/.slime
 # cargo and pytest use all cores themselves; `make -j` would only mix their output.
 .NOTPARALLEL:
 .PHONY: help build demo lock test test-rust test-python test-free-threaded nightly lint typing deny advisories msrv msrv-toolchain format \
-  wheels bench bench-quick instructions scaling clean
+  wheels sdist bench bench-quick instructions scaling clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 28
@@ -99,13 +101,18 @@ format: .venv/synced ## rewrite the sources the way `make lint` wants them
 	$(BIN)/ruff format .
 	cargo fmt $(RUST) --all
 
-wheels: .venv/synced ## build release wheels of every package into dist/
+wheels: .tools/uv-$(UV_VERSION) ## build release wheels of every package into dist/, for PYTHON
 	rm -rf dist
 	for package in $(NATIVE); do \
-	  (cd packages/$$package && $(ONE_AT_A_TIME) $(MATURIN) build --release --locked --strip \
-	    -i $(CURDIR)/$(BIN)/python -o $(CURDIR)/dist) || exit; \
+	  (cd packages/$$package && $(ONE_AT_A_TIME) $(PACKER) build --release --locked --strip -i "$(PYTHON)" -o $(CURDIR)/dist) \
+	    || exit; \
 	done
 	for package in $(PURE); do $(UV) build --quiet --wheel --package $$package -o dist || exit; done
+
+sdist: .tools/uv-$(UV_VERSION) ## build an sdist of every package into dist/
+	rm -rf dist
+	for package in $(NATIVE); do (cd packages/$$package && $(PACKER) sdist -o $(CURDIR)/dist) || exit; done
+	for package in $(PURE); do $(UV) build --quiet --sdist --package $$package -o dist || exit; done
 
 bench: .tools/uv-$(UV_VERSION) ## measure slimeweb beside bare hyper and other frameworks (15 minutes; BENCH=options)
 	"$(PYTHON)" -m benchmarks --uv $(CURDIR)/$(UV) --cache $(CACHE) $(BENCH)
