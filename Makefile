@@ -43,7 +43,7 @@ ONE_AT_A_TIME := $(if $(shell command -v flock),flock $(CARGO_TARGET_DIR)/.slime
 .DELETE_ON_ERROR:
 # cargo and pytest use all cores themselves; `make -j` would only mix their output.
 .NOTPARALLEL:
-.PHONY: help build demo lock test test-rust test-python test-free-threaded nightly lint typing deny advisories msrv msrv-toolchain format \
+.PHONY: help build demo lock tools test test-rust test-python test-free-threaded nightly lint typing deny advisories workflows msrv msrv-toolchain format \
   wheels sdist bench bench-quick instructions scaling clean
 
 help: ## list the targets
@@ -68,7 +68,10 @@ test-free-threaded: .tools/uv-$(UV_VERSION) ## run the Python tests without the 
 nightly: test-rust build ## run every test, the slow ones too
 	$(BIN)/python -m pytest packages tests
 
-lint: build typing deny msrv ## check formatting, lints and types of both languages, licences
+tools: ## install the programs that tests use, where they are missing (Debian's packages, as root)
+	.ci/tools
+
+lint: build typing deny workflows msrv ## check formatting, lints and types of both languages, licences and workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(addprefix -p ,$(IMPORTS))
@@ -88,6 +91,13 @@ deny: $(DENY) ## check the Rust dependencies by rust/deny.toml: licences, source
 
 advisories: $(DENY) ## check the Rust dependencies for security advisories (fetches their database)
 	$(DENY) --manifest-path rust/Cargo.toml --locked check advisories
+
+workflows: .venv/synced ## check .github against GitHub's schemas, and the workflows with zizmor
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/zizmor --quiet --offline --no-progress .github
 
 # Apart, since not every network has Rust's own server.
 msrv-toolchain:
