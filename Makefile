@@ -24,7 +24,8 @@ UV      := .tools/bin/uv
 BIN     := .venv/bin
 MATURIN := $(CURDIR)/$(BIN)/maturin
 # maturin in an environment of its own: wheels for an interpreter need no development environment on it.
-PACKER  := $(CURDIR)/$(UV) tool run --quiet --python "$(PYTHON)" maturin@$(shell sed -n 's/^maturin==//p' requirements-dev.txt)
+PACKER  := $(CURDIR)/$(UV) tool run --quiet --python "$(PYTHON)" \
+  maturin@$(shell sed -n 's/^maturin==//p' requirements-dev.txt)
 CARGO   := cargo --locked
 RUST    := --manifest-path rust/Cargo.toml
 PYTHONS := $(wildcard packages/*/pyproject.toml) pyproject.toml
@@ -43,8 +44,8 @@ ONE_AT_A_TIME := $(if $(shell command -v flock),flock $(CARGO_TARGET_DIR)/.slime
 .DELETE_ON_ERROR:
 # cargo and pytest use all cores themselves; `make -j` would only mix their output.
 .NOTPARALLEL:
-.PHONY: help build demo lock tools test test-rust test-python test-free-threaded nightly lint typing deny advisories workflows msrv msrv-toolchain format \
-  wheels sdist bench bench-quick instructions scaling clean
+.PHONY: help build demo lock tools test test-rust test-python test-free-threaded nightly lint typing deny advisories \
+  workflows msrv msrv-toolchain format wheels sdist bench bench-quick instructions scaling clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 28
@@ -85,7 +86,7 @@ typing: build ## check tests/typing, which uses the public API, with mypy and py
 	$(BIN)/mypy tests/typing
 	$(BIN)/pyright --warnings --project pyproject.toml
 
-# Security advisories are not checked here, since their database has to be fetched: `make advisories` does, in the nightly job.
+# Without security advisories, whose database has to be fetched: `make advisories` checks those.
 deny: $(DENY) ## check the Rust dependencies by rust/deny.toml: licences, sources, versions
 	$(DENY) --manifest-path rust/Cargo.toml --locked check --hide-inclusion-graph bans licenses sources
 
@@ -94,8 +95,9 @@ advisories: $(DENY) ## check the Rust dependencies for security advisories (fetc
 
 workflows: .venv/synced ## check .github against GitHub's schemas, and the workflows with zizmor
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
-	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms \
+	  $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(BIN)/zizmor --quiet --offline --no-progress .github
 
@@ -112,16 +114,19 @@ format: .venv/synced ## rewrite the sources the way `make lint` wants them
 	cargo fmt $(RUST) --all
 
 wheels: .tools/uv-$(UV_VERSION) ## build release wheels of every package into dist/, for PYTHON
-	rm -rf dist
+	rm -f dist/*.whl
 	for package in $(NATIVE); do \
+	  "$(PYTHON)" .ci/licences.py $$package && \
 	  (cd packages/$$package && $(ONE_AT_A_TIME) $(PACKER) build --release --locked --strip -i "$(PYTHON)" -o $(CURDIR)/dist) \
 	    || exit; \
 	done
 	for package in $(PURE); do $(UV) build --quiet --wheel --package $$package -o dist || exit; done
 
 sdist: .tools/uv-$(UV_VERSION) ## build an sdist of every package into dist/
-	rm -rf dist
-	for package in $(NATIVE); do (cd packages/$$package && $(PACKER) sdist -o $(CURDIR)/dist) || exit; done
+	rm -f dist/*.tar.gz
+	for package in $(NATIVE); do \
+	  "$(PYTHON)" .ci/licences.py $$package && (cd packages/$$package && $(PACKER) sdist -o $(CURDIR)/dist) || exit; \
+	done
 	for package in $(PURE); do $(UV) build --quiet --sdist --package $$package -o dist || exit; done
 
 bench: .tools/uv-$(UV_VERSION) ## measure slimeweb beside bare hyper and other frameworks (15 minutes; BENCH=options)
