@@ -124,7 +124,9 @@ def test_there_are_examples() -> None:
     assert len([block for block in EXAMPLES if block.page == PLUGINS]) > len(HOOKS)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
+@pytest.mark.parametrize(
+    "page", [*PAGES, *sorted(DOCS.parent.glob("*.md"))], ids=lambda page: str(page.relative_to(DOCS.parent))
+)
 def test_links_lead_somewhere(page: Path) -> None:
     for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(#[^)]*)?\)", page.read_text("utf-8")):
         file = (page.parent / target).resolve() if target else page

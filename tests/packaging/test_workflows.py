@@ -1,4 +1,4 @@
-"""The workflows under .github run what the Makefile has, so that whatever they check can be run anywhere."""
+"""What workflows run, and what pages say to type, are targets of the Makefile, so that anybody can run what CI does."""
 
 from __future__ import annotations
 
@@ -28,3 +28,9 @@ def test_the_actions_of_a_workflow_are_pinned_by_commit(workflow: Path) -> None:
     assert actions
     for action in actions:
         assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", action), action
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")), ids=lambda path: path.name)
+def test_the_targets_that_a_page_names_exist(page: Path) -> None:
+    commands = re.findall(r"(?:`|^ {4})make ((?:[a-z][a-z-]*\b ?)+)", page.read_text("utf-8"), re.MULTILINE)
+    assert {name for command in commands for name in command.split()} <= TARGETS
