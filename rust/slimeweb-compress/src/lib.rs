@@ -14,10 +14,12 @@ pub mod window;
 
 mod brotli;
 mod gzip;
+mod open;
 mod output;
 #[cfg(feature = "python")]
 mod python;
 mod zstd;
 
 pub use coding::Coding;
-pub use encoder::{Encoder, Error, Flush, open};
+pub use encoder::{Encoder, Error, Flush};
+pub use open::open;

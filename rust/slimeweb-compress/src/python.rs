@@ -7,6 +7,7 @@ use pyo3::types::PyBytes;
 
 use crate::coding::Coding;
 use crate::encoder::{self, Error, Flush};
+use crate::open::open;
 
 /// From this much work on, in bytes times level, a thread detaches: below, detaching costs more than it gives other
 /// threads.
@@ -78,7 +79,7 @@ impl Encoder {
         let known = Coding::from_token(coding).ok_or_else(|| {
             PyValueError::new_err(format!("{coding:?} is no coding that there is an encoder for: use gzip, br or zstd"))
         })?;
-        let encoder = encoder::open(known, level, length).map_err(|error| match error {
+        let encoder = open(known, level, length).map_err(|error| match error {
             Error::Level { .. } => PyValueError::new_err(error.to_string()),
             Error::Codec { .. } => PyRuntimeError::new_err(error.to_string()),
         })?;
