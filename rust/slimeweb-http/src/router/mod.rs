@@ -16,12 +16,19 @@
 //! before parameters, longer text around a parameter before shorter, typed parameters before plain ones, and among equals
 //! the order of declaration; a rest last. A route that matches but lacks the method gives way to a later one that has it.
 
-mod decode;
+mod builder;
+mod leaf;
 mod params;
+mod path;
 mod pattern;
 mod table;
+#[cfg(test)]
+mod tests;
+mod tree;
 
-pub use decode::DecodedPath;
+pub use builder::{Conflict, RouterBuilder};
+pub use leaf::Methods;
 pub use params::{ParamKind, Params};
+pub use path::DecodedPath;
 pub use pattern::{Pattern, PatternError};
-pub use table::{Conflict, Found, Methods, Router, RouterBuilder};
+pub use table::{Found, Router};

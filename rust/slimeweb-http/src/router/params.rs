@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::decode::finish;
+use super::path::finish;
 
 /// What a parameter matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
