@@ -12,40 +12,25 @@
 
 #![forbid(unsafe_code)]
 
-mod acceptor;
 mod address;
 mod body;
-mod collected;
 mod config;
 mod conn;
-mod connection;
 mod error;
-mod executor;
 pub mod files;
-mod framing;
-mod handle;
-mod listener;
 pub mod multipart;
-mod park;
-mod request_body;
 pub mod router;
+mod runtime;
 mod server;
 mod service;
-mod timeouts;
 mod tls;
-mod worker;
 
 pub use address::{Address, Bind, Peer};
-pub use body::{Body, BodySender, Closed};
-pub use collected::Collected;
+pub use body::{Body, BodySender, Closed, Collected, RequestBody};
 pub use config::{Config, Limits};
-pub use conn::BodyBuffer;
+pub use conn::{BodyBuffer, is_without_content};
 pub use error::{BodyError, Error, is_exhausted};
-pub use executor::{Executor, Spawner};
-pub use framing::is_without_content;
-pub use handle::ServerHandle;
-pub use listener::Listener;
-pub use request_body::RequestBody;
-pub use server::Server;
+pub use runtime::{Executor, Spawner};
+pub use server::{Listener, Server, ServerHandle};
 pub use service::{ConnectionInfo, Exchange, OnUpgrade, Service, Upgraded};
 pub use tls::TlsConfig;

@@ -14,8 +14,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::address::{Address, Peer};
-use crate::body::Body;
-use crate::request_body::RequestBody;
+use crate::body::{Body, RequestBody};
 
 /// Answers requests. There is one per worker.
 pub trait Service: Send + Sync + 'static {

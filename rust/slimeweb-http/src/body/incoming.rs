@@ -14,7 +14,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
-use crate::collected::{Collected, Collector};
+use super::collected::{Collected, Collector};
 use crate::conn::{BodyBuffer, ConnectionState, DirectRead, lock};
 use crate::error::BodyError;
 

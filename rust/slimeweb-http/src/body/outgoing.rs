@@ -1,8 +1,5 @@
 //! Response bodies.
 
-mod channel;
-mod file;
-
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -10,11 +7,9 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
 
-pub use channel::{BodySender, Closed};
-
+use super::channel::{self, BodyReceiver, BodySender};
+use super::file::{FileSection, PIECE};
 use crate::error::BodyError;
-use channel::BodyReceiver;
-pub(crate) use file::{FileSection, PIECE, read_at_once};
 
 /// The body of a response.
 pub struct Body(BodyKind);

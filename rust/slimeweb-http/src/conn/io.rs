@@ -3,8 +3,7 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
 use http::StatusCode;
@@ -12,10 +11,11 @@ use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::direct_read::{BodyBuffer, DirectRead, lock};
-use super::net_stream::NetStream;
+use super::framing::{FramingValidator, HeadEvent};
+use super::linger::LingerSlot;
+use super::permit::Permit;
 use super::state::{CloseMode, ConnectionState};
-use super::validator::{FramingValidator, HeadEvent};
-use crate::acceptor::Permit;
+use super::stream::NetStream;
 
 /// Pieces that are together no longer than this are written as one, in bytes.
 const JOINED: usize = 2048;
@@ -38,33 +38,6 @@ pub(crate) struct ConnIo {
     /// How many requests had come when all their answers were written; `u64::MAX` for HTTP/2. What hyper writes before
     /// there is another is its own: the refusal of a head that it cannot parse.
     answered: u64,
-}
-
-/// Takes the transport of a connection that hyper has dropped while its client may still send: closing it then would
-/// make the system send a reset, which can overtake the response.
-#[derive(Default)]
-pub(crate) struct LingerSlot {
-    left: Mutex<Option<(NetStream, Permit)>>,
-    /// The status of a refusal of hyper's own that has been kept back; 0 for none.
-    refusal: AtomicU16,
-}
-
-impl LingerSlot {
-    pub(crate) fn take(&self) -> Option<(NetStream, Permit)> {
-        self.lock().take()
-    }
-
-    /// The status with which hyper has refused what came last, where the client has not been told.
-    pub(crate) fn refusal(&self) -> Option<StatusCode> {
-        match self.refusal.load(Ordering::Relaxed) {
-            0 => None,
-            code => StatusCode::from_u16(code).ok(),
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<(NetStream, Permit)>> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl ConnIo {
@@ -204,7 +177,7 @@ impl ConnIo {
         let code = head.strip_prefix(b"HTTP/1.").and_then(|rest| rest.get(2..5));
         let status = code.and_then(|code| StatusCode::from_bytes(code).ok());
         let Some(status) = status.filter(StatusCode::is_client_error) else { return false };
-        self.linger_slot.refusal.store(status.as_u16(), Ordering::Relaxed);
+        self.linger_slot.set_refusal(status);
         true
     }
 
@@ -248,7 +221,7 @@ fn percent_encoded(bytes: &[u8], places: &[usize]) -> Vec<u8> {
 impl Drop for ConnIo {
     fn drop(&mut self) {
         if self.needs_linger() {
-            *self.linger_slot.lock() = self.net_stream.take();
+            self.linger_slot.put(self.net_stream.take());
         }
     }
 }

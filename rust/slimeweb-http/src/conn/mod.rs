@@ -1,18 +1,29 @@
-//! A connection's bytes: the I/O object given to hyper, the validator of what passes through it, and the state that
-//! both leave.
+//! A connection: the I/O object given to hyper, the validator of what passes through it, the state that both leave, and
+//! the service that hyper calls.
 
+mod accepted;
+mod closing;
+pub(crate) mod connection;
+mod context;
 mod direct_read;
-mod head_error;
-mod host;
+mod framing;
+mod h1;
+mod h2;
 mod io;
-mod net_stream;
+mod linger;
+mod permit;
+mod registry;
+mod request_head;
+mod service;
 mod state;
-mod validator;
+mod stream;
+pub(crate) mod timeouts;
+mod tracked_body;
 
+pub(crate) use accepted::{Accepted, AcceptedSocket};
+pub(crate) use context::WorkerContext;
 pub use direct_read::BodyBuffer;
 pub(crate) use direct_read::{DirectRead, lock};
-pub(crate) use head_error::HeadError;
-pub(crate) use host::is_valid as is_host;
-pub(crate) use io::{ConnIo, LingerSlot};
-pub(crate) use net_stream::{NetStream, Socket};
-pub(crate) use state::{CloseMode, CoarseClock, ConnectionState, InFlight};
+pub use framing::is_without_content;
+pub(crate) use permit::{Permit, WorkerLoad};
+pub(crate) use state::{CoarseClock, ConnectionState};

@@ -6,7 +6,7 @@ use std::task::Waker;
 use std::time::Instant;
 
 use super::direct_read::{self, SharedDirectRead};
-use super::head_error::HeadError;
+use super::framing::HeadError;
 
 /// A worker's time in milliseconds, as exact as the tick of its timeouts: reading it is one relaxed load.
 #[derive(Debug)]

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::registry::ConnectionRegistry;
+use super::state::{CloseMode, CoarseClock, ConnectionState};
 use crate::config::Limits;
-use crate::conn::{CloseMode, CoarseClock, ConnectionState};
-use crate::worker::ConnectionRegistry;
 
 const SLOWEST_TICK: Duration = Duration::from_millis(500);
 const DRAINING_TICK: Duration = Duration::from_millis(50);

@@ -4,8 +4,8 @@ use std::future::Future;
 
 use bytes::{Bytes, BytesMut};
 
+use crate::body::RequestBody;
 use crate::error::BodyError;
-use crate::request_body::RequestBody;
 
 /// A block's bytes; the last one of a body may have fewer.
 pub(super) const BLOCK: usize = 16 * 1024;

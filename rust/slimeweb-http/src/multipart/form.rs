@@ -14,7 +14,7 @@ use super::disposition::{base_name, charset};
 use super::error::FormError;
 use super::parts::{Part, Parts};
 use super::upload_dir::UploadDir;
-use crate::request_body::RequestBody;
+use crate::body::RequestBody;
 
 /// Bytes gathered before they are written to the disk.
 const WRITE: usize = 256 * 1024;

@@ -2,20 +2,20 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::net::UnixListener;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use crate::address::{Address, Peer};
-use crate::handle::ShutdownGuard;
+use super::handle::ShutdownGuard;
 #[cfg(unix)]
-use crate::listener::SocketFile;
-use crate::listener::{Listener, ListeningSocket};
-use crate::worker::ConnectionRegistry;
+use super::listener::SocketFile;
+use super::listener::{Listener, ListeningSocket};
+use crate::address::{Address, Peer};
+use crate::conn::{Accepted, AcceptedSocket, Permit, WorkerLoad};
 
 /// How long to wait when the system cannot give a connection (too many open files, no memory).
 const BACK_OFF: Duration = Duration::from_millis(50);
@@ -27,60 +27,6 @@ pub(crate) enum AcceptorMessage {
     Accepted(Accepted),
     /// Accepting has failed: connections wait in the system's backlog.
     Failed(io::Error),
-}
-
-/// A connection that has been accepted, and not read from yet.
-pub(crate) struct Accepted {
-    pub(crate) socket: AcceptedSocket,
-    pub(crate) peer: Peer,
-    pub(crate) local: Address,
-    pub(crate) id: u64,
-    pub(crate) permit: Permit,
-}
-
-/// A socket on its way from the acceptor's runtime to a worker's.
-pub(crate) enum AcceptedSocket {
-    Tcp(std::net::TcpStream),
-    #[cfg(unix)]
-    Unix(std::os::unix::net::UnixStream),
-}
-
-/// How many connections a worker has, and which.
-#[derive(Debug, Default)]
-pub(crate) struct WorkerLoad {
-    connections: AtomicUsize,
-    /// Notified when the last connection ends.
-    pub(crate) none_left: Notify,
-    /// The HTTP connections among them.
-    pub(crate) registry: Arc<ConnectionRegistry>,
-}
-
-impl WorkerLoad {
-    pub(crate) fn connections(&self) -> usize {
-        self.connections.load(Ordering::Acquire)
-    }
-}
-
-/// A connection's place among those that the server has room for.
-#[derive(Debug)]
-pub(crate) struct Permit {
-    load: Arc<WorkerLoad>,
-    _room: OwnedSemaphorePermit,
-}
-
-impl Permit {
-    fn new(load: Arc<WorkerLoad>, room: OwnedSemaphorePermit) -> Self {
-        load.connections.fetch_add(1, Ordering::AcqRel);
-        Self { load, _room: room }
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        if self.load.connections.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.load.none_left.notify_one();
-        }
-    }
 }
 
 /// Gives each connection to the worker with the fewest.

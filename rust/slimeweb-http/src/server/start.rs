@@ -10,14 +10,15 @@ use std::thread;
 use tokio::runtime::Builder;
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::acceptor::{self, Balancer, WorkerLoad};
+use super::acceptor::{self, Balancer};
+use super::handle::{ServerHandle, ShutdownGuard};
+use super::listener::Listener;
+use super::worker::Worker;
 use crate::config::Config;
+use crate::conn::WorkerLoad;
 use crate::error::Error;
-use crate::executor::{Executor, Spawner};
-use crate::handle::{ServerHandle, ShutdownGuard};
-use crate::listener::Listener;
+use crate::runtime::{Executor, Spawner};
 use crate::service::Service;
-use crate::worker::Worker;
 
 /// The way to start one.
 #[derive(Debug)]

@@ -40,7 +40,7 @@ impl HeadError {
         Self::HeadTooLarge,
     ];
 
-    pub(super) fn from_code(code: u8) -> Option<Self> {
+    pub(crate) fn from_code(code: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|head_error| *head_error as u8 == code)
     }
 

@@ -9,12 +9,12 @@
 
 use memchr::memchr;
 
-use super::head_error::HeadError;
+use super::error::HeadError;
 use super::host;
 
 /// What of a head has been seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum HeadEvent {
+pub(crate) enum HeadEvent {
     /// The first byte of a head.
     Began,
     /// The last byte of a head.
@@ -24,7 +24,7 @@ pub(super) enum HeadEvent {
 }
 
 #[derive(Debug, PartialEq)]
-pub(super) struct FramingValidator {
+pub(crate) struct FramingValidator {
     state: State,
     head: Head,
     /// The part of a line that came with an earlier read.
@@ -74,28 +74,28 @@ struct Head {
 }
 
 impl FramingValidator {
-    pub(super) fn new(head_size: usize) -> Self {
+    pub(crate) fn new(head_size: usize) -> Self {
         Self { state: State::Between, head: Head::default(), carry: Vec::new(), heads: 0, head_size, raw: Vec::new() }
     }
 
     /// Whether the next byte begins a head: nothing is half-read, nothing invalid.
-    pub(super) fn is_between(&self) -> bool {
+    pub(crate) fn is_between(&self) -> bool {
         self.state == State::Between
     }
 
     /// The index of the request whose body is to come next, which has a length, and how much of it.
-    pub(super) fn body(&self) -> Option<(u64, u64)> {
+    pub(crate) fn body(&self) -> Option<(u64, u64)> {
         if let State::Length(left) = self.state { Some((self.heads - 1, left)) } else { None }
     }
 
     /// Where in the bytes that were fed last a query holds what has to be percent-encoded before hyper sees it, or a
     /// trailer ends in a bare line feed, which hyper has to be shown as an error. In order.
-    pub(super) fn take_raw(&mut self) -> Vec<usize> {
+    pub(crate) fn take_raw(&mut self) -> Vec<usize> {
         std::mem::take(&mut self.raw)
     }
 
     /// Takes the next bytes of the connection, and calls `on_event` for each event in them.
-    pub(super) fn feed(&mut self, mut bytes: &[u8], mut on_event: impl FnMut(HeadEvent)) {
+    pub(crate) fn feed(&mut self, mut bytes: &[u8], mut on_event: impl FnMut(HeadEvent)) {
         let whole = bytes.len();
         while !bytes.is_empty() && self.state != State::Stopped {
             bytes = match self.state {
