@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from support.graph import Graph, cycle, way
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = {
     folder.name: folder
@@ -29,8 +31,6 @@ BACK_FOR_TYPES = {
         ("slimeweb.routing", "slimeweb.middleware"),
     },
 }
-
-Graph = Mapping[str, set[str]]
 
 
 def modules(package: str) -> dict[str, Path]:
@@ -93,27 +93,6 @@ def graphs(package: str) -> tuple[Graph, Graph]:
         for statement, is_for_types in imports(ast.parse(path.read_text("utf-8"), str(path)).body):
             (for_types if is_for_types else at_run_time)[name].update(targets(statement, known))
     return at_run_time, for_types
-
-
-def way(graph: Graph, start: str, end: str) -> list[str] | None:
-    """The shortest chain of imports from one module to another, both included; `None` where there is none."""
-    chains = [[start]]
-    seen = {start}
-    while chains:
-        chain = chains.pop(0)
-        for following in sorted(graph[chain[-1]]):
-            if following == end:
-                return [*chain, end]
-            if following not in seen:
-                seen.add(following)
-                chains.append([*chain, following])
-    return None
-
-
-def cycle(graph: Graph) -> list[str] | None:
-    """A shortest chain that leads from a module back to itself."""
-    found = [chain for name in graph if (chain := way(graph, name, name))]
-    return min(found, key=len, default=None)
 
 
 def test_a_cycle_is_found_with_its_path() -> None:
