@@ -16,6 +16,7 @@ mod address;
 mod body;
 mod config;
 mod conn;
+mod date;
 mod error;
 pub mod files;
 pub mod multipart;

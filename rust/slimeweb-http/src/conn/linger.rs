@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::permit::Permit;
 use super::stream::NetStream;
-use crate::files::http_date;
+use crate::date::http_date;
 
 /// How long input is drained after the response and our FIN, in all and between two reads.
 const LINGER_TIME: Duration = Duration::from_secs(30);

@@ -3,10 +3,10 @@
 mod cached;
 mod conditions;
 mod negotiation;
+mod open;
 mod range;
 mod response;
 mod static_dir;
 
-pub(crate) use response::http_date;
 pub use response::{content_type_of, serve_file};
 pub use static_dir::StaticDir;

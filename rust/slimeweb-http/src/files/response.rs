@@ -1,72 +1,18 @@
 //! One file as a response.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::header::{ACCEPT_RANGES, ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED, RANGE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
-use super::cached::{self, Miss};
+use super::cached;
 use super::conditions::{Outcome, Validators};
+use super::open::{Opened, off_thread};
 use super::range::{self, Ranged};
-use crate::body::{Body, FileSection, PIECE, read_at_once};
-
-/// A file that is open, small ones with what is in them.
-pub(super) struct Opened {
-    file: File,
-    size: u64,
-    modified: Option<SystemTime>,
-    content: Option<Bytes>,
-}
-
-impl Opened {
-    /// Opens a plain file. Blocks. `NotFound` for anything else: opening a pipe could block for ever.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
-        if !std::fs::metadata(path)?.is_file() {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        let mut file = File::open(path)?;
-        let metadata = file.metadata()?;
-        let size = metadata.len();
-        let content = if size <= PIECE as u64 {
-            let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or(PIECE));
-            (&mut file).take(size).read_to_end(&mut content)?;
-            Some(Bytes::from(content))
-        } else {
-            None
-        };
-        // It may have been cut since.
-        let size = content.as_ref().map_or(size, |content| content.len() as u64);
-        Ok(Self { file, size, modified: metadata.modified().ok(), content })
-    }
-
-    /// Looks at a file that was opened without waiting. `Unknown` when its content is not in memory, or it is no plain file.
-    pub(super) fn at_once(file: File) -> Result<Self, Miss> {
-        let metadata = file.metadata().map_err(|_| Miss::Unknown)?;
-        if !metadata.is_file() {
-            return Err(Miss::Unknown);
-        }
-        let size = metadata.len();
-        let content = match usize::try_from(size) {
-            Ok(0) => Some(Bytes::new()),
-            Ok(wanted) if wanted <= PIECE => {
-                let content = read_at_once(&file, wanted).filter(|content| content.len() == wanted);
-                Some(content.ok_or(Miss::Unknown)?)
-            }
-            _ => None,
-        };
-        Ok(Self { file, size, modified: metadata.modified().ok(), content })
-    }
-
-    /// Strong enough: a file changed twice within the file system's clock tick at the same size would be missed.
-    fn etag(&self) -> String {
-        let since = self.modified.and_then(|modified| modified.duration_since(SystemTime::UNIX_EPOCH).ok());
-        format!("\"{:x}-{:x}\"", since.unwrap_or_default().as_nanos(), self.size)
-    }
-}
+use crate::body::Body;
+use crate::date::http_date;
 
 /// Answers with a file: ETag, Last-Modified, conditions, a single range, HEAD. The fields in `extra` are sent as well, and
 /// stand before those that would be made here, such as Content-Type. 405 for other methods than GET and HEAD.
@@ -90,13 +36,6 @@ pub async fn serve_file(
         }
     };
     respond(method, request_headers, opened, path, extra).await
-}
-
-/// Runs what blocks where it may.
-pub(super) async fn off_thread<T: Send + 'static>(
-    run: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    tokio::task::spawn_blocking(run).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 pub(super) async fn respond(
@@ -150,22 +89,8 @@ pub(super) async fn respond(
         }
     };
     headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-    let body = if *method == Method::HEAD { Body::empty() } else { section(opened, start, length).await? };
+    let body = if *method == Method::HEAD { Body::empty() } else { opened.section(start, length)? };
     Ok(build(status, headers, body))
-}
-
-async fn section(opened: Opened, start: u64, length: u64) -> io::Result<Body> {
-    if let Some(content) = opened.content {
-        let bounds = usize::try_from(start).ok().zip(usize::try_from(start + length).ok());
-        let within = bounds.filter(|(_, end)| *end <= content.len());
-        return Ok(within.map_or_else(Body::empty, |(start, end)| Body::full(content.slice(start..end))));
-    }
-    let mut file = opened.file;
-    if start > 0 {
-        // A seek touches no disk.
-        file.seek(SeekFrom::Start(start))?;
-    }
-    Ok(Body::file(FileSection::new(file, length)))
 }
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
@@ -191,13 +116,6 @@ fn build(status: StatusCode, headers: HeaderMap, body: Body) -> Response<Body> {
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
-}
-
-/// A date that HTTP can write: httpdate panics before 1970 and after 9999.
-pub(crate) fn http_date(time: SystemTime) -> Option<String> {
-    const END_OF_9999: u64 = 253_402_300_799;
-    let seconds = time.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs();
-    (seconds <= END_OF_9999).then(|| httpdate::fmt_http_date(time))
 }
 
 fn text(ascii: String) -> HeaderValue {

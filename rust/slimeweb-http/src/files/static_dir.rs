@@ -10,7 +10,8 @@ use percent_encoding::{CONTROLS, percent_decode_str, utf8_percent_encode};
 
 use super::cached::{Directory, Miss};
 use super::negotiation::{ENCODINGS, Encoding, wanted};
-use super::response::{Opened, method_not_allowed, off_thread, options, respond};
+use super::open::{Opened, off_thread};
+use super::response::{method_not_allowed, options, respond};
 use crate::body::Body;
 use crate::error::is_exhausted;
 

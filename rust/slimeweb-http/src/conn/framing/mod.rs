@@ -1,6 +1,7 @@
 //! Where the messages of a connection begin and end (RFC 9112): of requests as they come in, and of responses.
 
 mod error;
+mod head;
 mod host;
 mod response;
 mod validator;

@@ -10,7 +10,7 @@
 use memchr::memchr;
 
 use super::error::HeadError;
-use super::host;
+use super::head::Head;
 
 /// What of a head has been seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,21 +56,6 @@ enum State {
     LastLineFeed,
     /// Ceased to validate: an error was found, or hyper is about to find one.
     Stopped,
-}
-
-/// What has been parsed of one head's fields.
-#[derive(Debug, Default, PartialEq)]
-struct Head {
-    is_http_11: bool,
-    /// Whether the request line has come to its query.
-    in_query: bool,
-    hosts: u32,
-    bad_host: bool,
-    length: Option<u64>,
-    bad_length: bool,
-    codings: u32,
-    unknown_coding: bool,
-    bare_line_feed: bool,
 }
 
 impl FramingValidator {
@@ -240,74 +225,9 @@ impl FramingValidator {
     }
 }
 
-impl Head {
-    fn field(&mut self, line: &[u8]) {
-        // Few fields decide about framing: the first letter sorts the others out.
-        match line.first().map(u8::to_ascii_lowercase) {
-            Some(b'h') => {
-                if let Some(value) = value_of(line, b"host:") {
-                    self.hosts += 1;
-                    self.bad_host |= !host::is_valid(value);
-                }
-            }
-            Some(b'c') => {
-                if let Some(value) = value_of(line, b"content-length:") {
-                    let length = parse_length(value);
-                    self.bad_length |= length.is_none() || (self.length.is_some() && self.length != length);
-                    self.length = length;
-                }
-            }
-            Some(b't') => {
-                if let Some(value) = value_of(line, b"transfer-encoding:") {
-                    self.codings += 1;
-                    self.unknown_coding |= !value.eq_ignore_ascii_case(b"chunked");
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn head_error(&self) -> Option<HeadError> {
-        if self.bare_line_feed {
-            Some(HeadError::BareLineFeed)
-        } else if self.codings > 0 && (self.length.is_some() || self.bad_length) {
-            Some(HeadError::LengthAndCoding)
-        } else if self.codings > 1 {
-            Some(HeadError::SeveralCodings)
-        } else if self.unknown_coding {
-            Some(HeadError::UnknownCoding)
-        } else if self.bad_length {
-            Some(HeadError::DifferentLengths)
-        } else if self.hosts > 1 {
-            Some(HeadError::SeveralHosts)
-        } else if self.bad_host {
-            Some(HeadError::BadHost)
-        } else if self.hosts == 0 && self.is_http_11 {
-            Some(HeadError::NoHost)
-        } else {
-            None
-        }
-    }
-}
-
 /// What clients send in queries although it belongs percent-encoded there, and what no `http::Uri` takes.
 fn is_raw(byte: u8) -> bool {
     matches!(byte, b'"' | b'<' | b'>' | 0x80..)
-}
-
-fn value_of<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let (start, value) = line.split_at_checked(name.len())?;
-    start.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
-}
-
-fn parse_length(value: &[u8]) -> Option<u64> {
-    if value.is_empty() {
-        return None;
-    }
-    value.iter().try_fold(0u64, |length, byte| {
-        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
-        length.checked_mul(10)?.checked_add(digit)
-    })
 }
 
 #[cfg(test)]
