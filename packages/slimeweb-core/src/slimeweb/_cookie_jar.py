@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from email.utils import mktime_tz, parsedate_tz
 from http.cookies import CookieError, SimpleCookie
 
+from slimeweb._cookies import broken_prefix_rule, is_only_secure, split_set_cookie
+
 __all__ = ["CookieJar", "SetCookie"]
 
 
@@ -23,12 +25,10 @@ class SetCookie:
     @classmethod
     def parse(cls, header: str) -> SetCookie | None:
         """What a header says, `None` for one without a name (RFC 6265, section 5.2)."""
-        pair, *rest = header.split(";")
+        pair, attributes = split_set_cookie(header)
         name, found, value = (part.strip() for part in pair.partition("="))
         if not found or not name:
             return None
-        # Of an attribute that comes twice the last one counts.
-        attributes = {key.strip().lower(): each.strip() for key, _, each in (part.partition("=") for part in rest)}
         return cls(name, value, attributes)
 
     @property
@@ -160,17 +160,18 @@ class CookieJar(MutableMapping[str, str]):
 
 def _is_taken(cookie: SetCookie) -> bool:
     """Whether browsers would keep it (RFC 6265bis, section 5.7), whoever it is from."""
-    attributes, name = cookie.attributes, cookie.name.lower()
-    needs_secure = (
-        name.startswith(("__host-", "__secure-", "__http-"))
-        or attributes.get("samesite", "").lower() == "none"
-        or "partitioned" in attributes
+    attributes = cookie.attributes
+    secure = "secure" in attributes
+    if not secure and is_only_secure(cookie.name, attributes.get("samesite"), "partitioned" in attributes):
+        return False
+    broken = broken_prefix_rule(
+        cookie.name,
+        secure=secure,
+        http_only="httponly" in attributes,
+        path=attributes.get("path"),
+        domain=attributes.get("domain") or None,
     )
-    if needs_secure and "secure" not in attributes:
-        return False
-    if name.startswith(("__http-", "__host-http-")) and "httponly" not in attributes:
-        return False
-    return not name.startswith("__host-") or (attributes.get("path") == "/" and not attributes.get("domain"))
+    return broken is None
 
 
 def _is_within(host: str, domain: str) -> bool:

@@ -11,7 +11,16 @@ from typing import Any
 
 from slimeweb.tokens import TOKEN
 
-__all__ = ["Expires", "cookie_identity", "format_cookie", "format_deletion", "parse_cookies"]
+__all__ = [
+    "Expires",
+    "broken_prefix_rule",
+    "cookie_identity",
+    "format_cookie",
+    "format_deletion",
+    "is_only_secure",
+    "parse_cookies",
+    "split_set_cookie",
+]
 
 Expires = datetime | date | timedelta | float | str
 """A moment (naive means UTC), a day (its first moment), a time from now, seconds since the epoch, or an HTTP date (RFC
@@ -57,7 +66,10 @@ def format_cookie(
             raise TypeError(f"cookie {key!r}: {name}={flag!r}: give True or False")
     if not TOKEN.fullmatch(key):
         raise ValueError(f"{key!r} is not a cookie name: use letters, digits and !#$%&'*+-.^_`|~")
-    _check_prefix(key, path=path, domain=domain, secure=bool(secure), http_only=bool(http_only))
+    broken = broken_prefix_rule(key, path=path, domain=domain, secure=bool(secure), http_only=bool(http_only))
+    if broken is not None:
+        prefix = key[: len(_prefix(key))]
+        raise ValueError(f"cookie {key!r}: browsers drop a name that begins with {prefix!r} {broken}")
     parts = [f"{key}={_quoted(key, value)}"]
     if path is not None:
         _check_path(key, path)
@@ -109,7 +121,7 @@ def format_deletion(
     `domain` and `partitioned`. `secure` is implied where the cookie cannot have been set without it.
     """
     _check_types(key, "")
-    needs_secure = key.lower().startswith(_PREFIXES) or partitioned or (same_site or "").lower() == "none"
+    needs_secure = is_only_secure(key, same_site, partitioned)
     return format_cookie(
         key,
         "",
@@ -128,13 +140,48 @@ def cookie_identity(line: str) -> tuple[str, str, str, bool]:
     """What makes the cookie of a Set-Cookie header another than the rest: name, domain, path, and whether it is
     partitioned. Browsers keep one cookie for each.
     """
-    pair, *attributes = line.split(";")
-    found = {}
-    for attribute in attributes:
-        name, _, value = attribute.partition("=")
-        found[name.strip().lower()] = value.strip()
+    pair, found = split_set_cookie(line)
     domain = found.get("domain", "").lower().removeprefix(".")
     return pair.partition("=")[0].strip(), domain, found.get("path", ""), "partitioned" in found
+
+
+def split_set_cookie(line: str) -> tuple[str, dict[str, str]]:
+    """A Set-Cookie header's `name=value`, and its attributes by lower-case name; of one that comes twice the last
+    counts (RFC 6265, section 5.2). Quotes mean nothing there: a `;` between them ends what it stands in.
+    """
+    pair, *attributes = line.split(";")
+    split = (attribute.partition("=") for attribute in attributes)
+    return pair, {name.strip().lower(): value.strip() for name, _, value in split}
+
+
+def broken_prefix_rule(name: str, *, secure: bool, http_only: bool, path: str | None, domain: str | None) -> str | None:
+    """Why browsers drop a cookie whose name begins with `__Secure-`, `__Host-`, `__Http-` or `__Host-Http-` (RFC
+    6265bis, section 4.1.3): the end of a sentence, with the arguments of `set_cookie`; `None` where they keep it.
+    """
+    prefix = _prefix(name)
+    if not prefix:
+        return None
+    if not secure:
+        return "without secure=True"
+    if not http_only and prefix in ("__http-", "__host-http-"):
+        return "without http_only=True"
+    if prefix in ("__host-", "__host-http-"):
+        if path != "/":
+            return f"unless its path is '/', not {path!r}"
+        if domain is not None:
+            return f"where it has a domain: leave out domain={domain!r}"
+    return None
+
+
+def is_only_secure(name: str, same_site: str | None, partitioned: bool) -> bool:
+    """Whether browsers keep such a cookie with `Secure` alone."""
+    return bool(_prefix(name)) or partitioned or (same_site or "").lower() == "none"
+
+
+def _prefix(name: str) -> str:
+    """The prefix that a name has, in lower case; empty for none."""
+    lower = name.lower()
+    return next((each for each in _PREFIXES if lower.startswith(each)), "")
 
 
 def _check_types(key: object, value: object, **texts: object) -> None:
@@ -180,22 +227,6 @@ def _seconds(key: str, age: Any) -> int:
         return math.ceil(float(seconds))
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"cookie {key!r}: max_age={age!r}: give a number of seconds, or a timedelta") from error
-
-
-def _check_prefix(key: str, *, path: str | None, domain: str | None, secure: bool, http_only: bool) -> None:
-    if not key.lower().startswith(_PREFIXES):
-        return
-    prefix = next(each for each in _PREFIXES if key.lower().startswith(each))
-    rule = f"cookie {key!r}: browsers drop a name that begins with {key[: len(prefix)]!r}"
-    if not secure:
-        raise ValueError(f"{rule} without secure=True")
-    if not http_only and key.lower().startswith(("__http-", "__host-http-")):
-        raise ValueError(f"{rule} without http_only=True")
-    if key.lower().startswith("__host-"):
-        if path != "/":
-            raise ValueError(f"{rule} unless its path is '/', not {path!r}")
-        if domain is not None:
-            raise ValueError(f"{rule} where it has a domain: leave out domain={domain!r}")
 
 
 def _quoted(key: str, value: str) -> str:
