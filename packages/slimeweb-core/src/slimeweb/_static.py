@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from slimeweb._compiled import StaticMount
 from slimeweb.errors import ConfigError
-from slimeweb.tokens import TOKEN
+from slimeweb.tokens import FIELD_VALUE, TOKEN
 
 __all__ = ["StaticMounts"]
 
@@ -88,7 +87,9 @@ class StaticMounts:
 def _check_header(role: str, name: object, value: object) -> None:
     if not isinstance(name, str) or not TOKEN.fullmatch(name):
         raise ConfigError(f"{role}: {name!r} is not a header name: use one such as 'Access-Control-Allow-Origin'")
-    if not isinstance(value, str) or not re.fullmatch(r"[\t -~]*", value):
-        raise ConfigError(f"{role}: {value!r} cannot be the header {name}: use printable text without line breaks")
+    if not isinstance(value, str) or not FIELD_VALUE.fullmatch(value):
+        raise ConfigError(
+            f"{role}: {value!r} cannot be the header {name}: use text without line breaks and other control characters"
+        )
     if name.lower() in _OWN:
         raise ConfigError(f"{role}: the header {name} is the server's own: it depends on the file")

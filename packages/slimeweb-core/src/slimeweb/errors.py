@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from slimeweb.tokens import TOKEN
+from slimeweb.tokens import FIELD_VALUE, TOKEN
 
 __all__ = [
     "ClientDisconnected",
@@ -27,9 +26,6 @@ __all__ = [
     "SlimeError",
     "phrase",
 ]
-
-
-_FIELD = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
 class SlimeError(Exception):
@@ -116,7 +112,7 @@ def _checked(headers: Mapping[str, str] | None) -> dict[str, str]:
             raise TypeError(
                 f"HttpError(headers={{{name!r}: {value!r}}}): give text, such as {{{str(name)!r}: {str(value)!r}}}"
             )
-        if not TOKEN.fullmatch(name) or not _FIELD.fullmatch(value):
+        if not TOKEN.fullmatch(name) or not FIELD_VALUE.fullmatch(value):
             raise ValueError(
                 f"HttpError(headers={{{name!r}: {value!r}}}): a header's name is letters, digits and '-', "
                 "its value has no line breaks or other control characters"

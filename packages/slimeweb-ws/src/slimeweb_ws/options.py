@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from slimeweb.origins import Origins
+from slimeweb.tokens import TOKEN
 
 __all__ = ["WebSocketOptions", "validate_ws"]
-
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-"""A subprotocol's name (RFC 6455, section 4.1; RFC 9110, section 5.6.2)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +63,8 @@ class WebSocketOptions:
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name}={getattr(self, name)!r} has to be True or False")
         for name in self.subprotocols:
-            if not _TOKEN.fullmatch(name):
+            # RFC 6455, section 4.1.
+            if not TOKEN.fullmatch(name):
                 raise ValueError(f"subprotocols: {name!r} is not a name: use letters, digits and punctuation like '.'")
         for name, least in (("send_buffer", 1), ("deflate_threshold", 0)):
             _whole(name, getattr(self, name), least)
