@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from slimeweb._known_plugins import hint
 from slimeweb._plugin_manager import PluginManager
 from slimeweb._signing import sign, unsign
 from slimeweb._validation import validate
+from slimeweb.spelling import suggestion
 
 if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest, SlimeResponse
@@ -101,10 +101,7 @@ def _check_names(method: str, attributes: Mapping[str, Any]) -> None:
     """`TypeError` for an attribute that cookies do not have, with what may be meant."""
     for name in attributes:
         if name not in _ATTRIBUTES:
-            plain = {each.replace("_", ""): each for each in _ATTRIBUTES}
-            meant = difflib.get_close_matches(name.lower().replace("_", "").replace("-", ""), plain, n=1)
-            advice = f"did you mean {plain[meant[0]]!r}?" if meant else f"there are {', '.join(_ATTRIBUTES)}"
-            raise TypeError(f"{method}() has no argument {name!r}: {advice}")
+            raise TypeError(f"{method}() has no argument {name!r}: {suggestion(name, _ATTRIBUTES)}")
 
 
 def _put_cookie(resp: SlimeResponse, line: str) -> None:

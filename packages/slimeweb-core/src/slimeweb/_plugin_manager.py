@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import logging
 import os
@@ -17,6 +16,7 @@ import pluggy
 
 from slimeweb import hookspecs
 from slimeweb.errors import PluginError
+from slimeweb.spelling import closest
 
 __all__ = ["DISABLE_VARIABLE", "GROUP", "Plugin", "PluginManager"]
 
@@ -229,5 +229,5 @@ def _failing_implementation(error: BaseException, implementations: Iterable[plug
 
 def _suggestion(name: str) -> str:
     known = [hook for hook in vars(hookspecs) if hook.startswith("slime_")]
-    close = difflib.get_close_matches(name, known, n=1)
-    return f": did you mean {close[0]}?" if close else f"; there are {', '.join(known)}"
+    meant = closest(name, known)
+    return f"; there are {', '.join(known)}" if meant is None else f": did you mean {meant}?"

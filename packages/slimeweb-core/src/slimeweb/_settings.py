@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import math
 import os
@@ -16,6 +15,7 @@ from slimeweb._plugin_manager import DISABLE_VARIABLE
 from slimeweb.errors import ConfigError
 from slimeweb.options import ServeOption
 from slimeweb.routing import BODY_SIZE
+from slimeweb.spelling import closest
 from slimeweb.tls import SlimeTls
 
 __all__ = ["ServeConfig", "Settings", "mistyped", "resolve", "usable_cpus"]
@@ -261,8 +261,9 @@ def mistyped(environ: Mapping[str, str], options: Mapping[str, ServeOption]) -> 
     lines = []
     for name in sorted(environ):
         if name.startswith("SLIME_") and name not in known:
-            close = difflib.get_close_matches(name.removeprefix("SLIME_"), bare, n=1, cutoff=0.75)
-            lines += [f"the variable {name} is no setting: did you mean {bare[each]}?" for each in close]
+            meant = closest(name.removeprefix("SLIME_"), bare, cutoff=0.75)
+            if meant is not None:
+                lines.append(f"the variable {name} is no setting: did you mean {bare[meant]}?")
     return lines
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 import sys
@@ -34,6 +33,7 @@ from slimeweb.methods import parse_methods
 from slimeweb.middleware import EVERY_PATH, Registration, SlimeMiddleware, as_middleware
 from slimeweb.options import RouteOption, ServeOption
 from slimeweb.routing import RouteSpec, RouteTable
+from slimeweb.spelling import suggestion
 from slimeweb.state import State
 
 if TYPE_CHECKING:
@@ -476,10 +476,7 @@ def _taken_in(kind: type) -> Callable[[str], str | None]:
 
 def _unknown(function: str, kind: str, name: str, known: Sequence[str]) -> str:
     advice = hint(kind, name)
-    if advice is None:
-        close = difflib.get_close_matches(name, known, n=1)
-        advice = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
-    return f"{function}() has no option {name!r}: {advice}"
+    return f"{function}() has no option {name!r}: {suggestion(name, known) if advice is None else advice}"
 
 
 def _describe(serving: Serving, config: ServeConfig) -> list[str]:

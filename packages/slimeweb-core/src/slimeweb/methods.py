@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 from slimeweb.errors import MethodException
+from slimeweb.spelling import closest
 from slimeweb.tokens import TOKEN
 
 __all__ = ["ANY", "covers", "overlap", "parse_methods"]
@@ -50,8 +50,7 @@ def _meant(name: str) -> str | None:
     for common in _COMMON:
         if sorted(common) == sorted(name):
             return common
-    close = difflib.get_close_matches(name, _COMMON, n=1, cutoff=0.85)
-    return close[0] if close else None
+    return closest(name, _COMMON, cutoff=0.85)
 
 
 def overlap(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from slimeweb.errors import InvalidHandler, InvalidMiddlewareHandlerType, RouteH
 from slimeweb.handlers import Handler, check_handler, describe, is_coroutine_function
 from slimeweb.methods import ANY, covers, overlap
 from slimeweb.routing import RouteSpec, RouteTable
+from slimeweb.spelling import closest
 
 if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest, SlimeResponse
@@ -202,12 +202,11 @@ def check_methods(middleware: SlimeMiddleware) -> None:
         meant = _SHORT.get(plain) if has_none else None
         if meant is None and sorted(re.findall("after|before|middle(?:ware)?|mw", plain)) in _REORDERED:
             meant = f"middle_{'before' if 'before' in plain else 'after'}"
-        close = [meant] if meant in missing else []
-        if not close:
-            close = difflib.get_close_matches(plain, missing, n=1, cutoff=0.7 if has_none else 0.9)
-        if close and callable(getattr(kind, name)):
+        if meant not in missing:
+            meant = closest(plain, missing, cutoff=0.7 if has_none else 0.9)
+        if meant is not None and callable(getattr(kind, name)):
             raise InvalidMiddlewareHandlerType(
-                f"{kind.__qualname__}.{name} would never run: name it {close[0]} (the methods of middleware are "
+                f"{kind.__qualname__}.{name} would never run: name it {meant} (the methods of middleware are "
                 "middle_before and middle_after)"
             )
     if has_none:

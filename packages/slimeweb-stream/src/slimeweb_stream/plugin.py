@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from slimeweb import RouteKind, RouteOption, RouteSpec, Slime, hookimpl
 from slimeweb.handlers import check_parentheses
+from slimeweb.spelling import closest
 from slimeweb_stream.keep_alive_timer import KeepAliveTimer
 from slimeweb_stream.open_streams import OpenStreams
 from slimeweb_stream.route_kind import wrap
@@ -37,7 +37,7 @@ class StreamPlugin:
             """Declares a route that streams its answer: `app.route` with `stream=content`."""
             check_parentheses("app.stream", path, 'app.stream(path="/")')
             for name in options:
-                if name in ("content_type", "stream", "media_type", "mimetype") or get_close_matches(name, ["content"]):
+                if name in ("content_type", "stream", "media_type", "mimetype") or closest(name, ["content"]):
                     raise TypeError(f"app.stream() has no option {name!r}: did you mean 'content'?")
             return app.route(path=path, method=method, stream=content, **options)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 from typing import Any, Protocol, TypeVar
@@ -11,6 +10,7 @@ from slimeweb import Slime
 from slimeweb.errors import MethodException
 from slimeweb.handlers import check_parentheses
 from slimeweb.methods import covers, parse_methods
+from slimeweb.spelling import closest
 from slimeweb_ws.options import WebSocketOptions
 
 __all__ = ["Declare", "websocket"]
@@ -40,9 +40,9 @@ def websocket(app: Slime) -> Declare:
         ours = {name: value for name, value in options.items() if name in _OPTIONS}
         others = {name: value for name, value in options.items() if name not in _OPTIONS}
         for name in others:
-            close = difflib.get_close_matches(name, _OPTIONS, n=1, cutoff=0.75)
-            if close and close[0] != name:
-                raise TypeError(f"app.websocket() has no option {name!r}: did you mean {close[0]!r}?")
+            meant = closest(name, _OPTIONS, cutoff=0.75)
+            if meant is not None:
+                raise TypeError(f"app.websocket() has no option {name!r}: did you mean {meant!r}?")
         if not covers(parse_methods(method), "GET"):
             raise MethodException(
                 f"app.websocket(method={method!r}): WebSocket connections are opened by GET; leave it out"
