@@ -7,11 +7,10 @@
 mod access_log;
 mod app;
 mod attributes;
-mod charset;
 mod coroutine;
-mod disposition;
 mod error;
 mod expected;
+mod fields;
 mod guarded;
 mod headers;
 mod json;
@@ -30,7 +29,6 @@ mod settings;
 mod transport;
 mod upgraded;
 mod upload;
-mod urlencoded;
 mod worker;
 mod writer;
 

@@ -10,6 +10,7 @@ use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use slimeweb_http::header::urlencoded::Pairs;
 use slimeweb_http::multipart::Upload;
 use slimeweb_http::{BodyError, Collected};
 use tokio::sync::mpsc::error::TryRecvError;
@@ -17,7 +18,6 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::error;
 use crate::expected::{Expected, Fate};
-use crate::urlencoded::Pairs;
 use crate::worker::event_loop::{WorkItem, Worker};
 use crate::worker::waiting::Waiting;
 

@@ -14,11 +14,13 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 use pyo3::{intern, types::PyFloat};
+use slimeweb_http::header::urlencoded::Pairs;
+use slimeweb_http::header::{charset, params, urlencoded};
 use slimeweb_http::router::ParamKind;
 
 use crate::app::Member;
 use crate::attributes::Attributes;
-use crate::error::{self, http_error};
+use crate::error::{self, FormError, http_error};
 use crate::headers::{self, Headers};
 use crate::large_body::concatenated;
 use crate::lazy::Lazy;
@@ -26,8 +28,7 @@ use crate::payload::{BodyChunks, RequestPayload, new_future};
 use crate::request_context::RequestContext;
 use crate::response::text_of;
 use crate::upload::SlimeFile;
-use crate::urlencoded::{self, Pairs};
-use crate::{charset, json};
+use crate::{fields, json};
 
 /// One request, as its handler sees it. Everything is parsed when first asked for, once.
 #[pyclass(frozen, weakref, module = "slimeweb")]
@@ -128,8 +129,9 @@ impl SlimeRequest {
             _ => {}
         }
         self.parsed.form_pairs.get_or_try_init(py, || match self.content_type().map(media_type) {
-            Some(kind) if kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") => {
+            Some(kind) if kind.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") => {
                 urlencoded::form(self.bytes_of_body(py)?, self.content_type(), self.app.form_fields)
+                    .map_err(|error| FormError::new_err(error.to_string()))
             }
             _ => Ok(Pairs::new()),
         })
@@ -165,16 +167,15 @@ impl SlimeRequest {
 }
 
 /// A media type without its parameters.
-fn media_type(content_type: &str) -> &str {
-    content_type.split(';').next().unwrap_or_default().trim()
+fn media_type(content_type: &str) -> &[u8] {
+    params::essence(content_type.as_bytes())
 }
 
 fn is_json(content_type: &str) -> bool {
     let kind = media_type(content_type);
-    kind.eq_ignore_ascii_case("application/json")
-        || kind.len() > 5
-            && kind.is_char_boundary(kind.len() - 5)
-            && kind[kind.len() - 5..].eq_ignore_ascii_case("+json")
+    let suffix = kind.len().checked_sub(b"+json".len()).filter(|start| *start > 0);
+    kind.eq_ignore_ascii_case(b"application/json")
+        || suffix.and_then(|start| kind.get(start..)).is_some_and(|suffix| suffix.eq_ignore_ascii_case(b"+json"))
 }
 
 #[pymethods]
@@ -283,13 +284,13 @@ impl SlimeRequest {
     /// Query parameters; of several with one name the last.
     #[getter]
     fn query<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyDict>> {
-        self.parsed.query.get_or_make(py, || urlencoded::to_dict(py, urlencoded::query(self.query_string())))
+        self.parsed.query.get_or_make(py, || fields::to_dict(py, urlencoded::query(self.query_string())))
     }
 
     /// Every value of one query parameter.
     fn query_all<'py>(&self, py: Python<'py>, name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let name = text_of("req.query_all", "name", name)?.to_str()?;
-        urlencoded::all(py, urlencoded::query(self.query_string()), name)
+        fields::all(py, urlencoded::query(self.query_string()), name)
     }
 
     /// Path parameters, those of a typed pattern converted: `{id:int}` gives an `int`.
@@ -324,7 +325,8 @@ impl SlimeRequest {
     #[getter]
     fn text<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyString>> {
         self.parsed.text.get_or_make(py, || {
-            let text = charset::decode(self.bytes_of_body(py)?, self.content_type())?;
+            let text = charset::decode(self.bytes_of_body(py)?, self.content_type())
+                .map_err(|error| http_error(error.status(), error.to_string()))?;
             Ok(PyString::new(py, &text))
         })
     }
@@ -343,13 +345,13 @@ impl SlimeRequest {
     /// Form fields; of several with one name the last. `FormError` (400) when the form is malformed.
     #[getter]
     fn form<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyDict>> {
-        self.parsed.form.get_or_make(py, || urlencoded::to_dict(py, urlencoded::borrowed(self.form_pairs(py)?)))
+        self.parsed.form.get_or_make(py, || fields::to_dict(py, urlencoded::borrowed(self.form_pairs(py)?)))
     }
 
     /// Every value of one form field.
     fn form_all<'py>(&self, py: Python<'py>, name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let name = text_of("req.form_all", "name", name)?.to_str()?;
-        urlencoded::all(py, urlencoded::borrowed(self.form_pairs(py)?), name)
+        fields::all(py, urlencoded::borrowed(self.form_pairs(py)?), name)
     }
 
     /// The uploaded files, in the order they came.

@@ -18,6 +18,7 @@ use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyInt, PyList, PyMemoryView, PyString, PyTuple};
 use slimeweb_http::Body;
 use slimeweb_http::files::content_type_of;
+use slimeweb_http::header::{content_disposition, location};
 
 use crate::app::Member;
 use crate::attributes::Attributes;
@@ -26,7 +27,7 @@ use crate::request::SlimeRequest;
 use crate::upgraded::Candidate;
 use crate::worker::pool::PoolWork;
 use crate::writer::BodyWriter;
-use crate::{disposition, error, headers, json};
+use crate::{error, headers, json};
 
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
@@ -845,7 +846,8 @@ impl SlimeResponse {
         if !matches!(code, 301 | 302 | 303 | 307 | 308) {
             return Err(PyValueError::new_err(format!("{code} does not redirect: use 301, 302, 303, 307 or 308")));
         }
-        let location = disposition::location(text_of("resp.redirect", "location", location)?.to_str()?)?;
+        let target = text_of("resp.redirect", "location", location)?.to_str()?;
+        let location = header_value("Location", &location::escaped(target))?;
         slf.get().set(ResponseBody::Empty, None, Some(status))?;
         slf.get().change_headers(|headers| headers.insert(LOCATION, location))?;
         Ok(slf)
@@ -863,7 +865,9 @@ impl SlimeResponse {
         content_type: Option<&str>,
     ) -> PyResult<Bound<'py, Self>> {
         let kind = content_type.map(|kind| header_value("Content-Type", kind)).transpose()?;
-        let disposition = filename.map(disposition::attachment).transpose()?;
+        let disposition = filename
+            .map(|name| header_value("Content-Disposition", &content_disposition::attachment(name)))
+            .transpose()?;
         check_file(slf.py(), &path)?;
         slf.get().set_file(path, kind, filename)?;
         if let Some(value) = disposition {

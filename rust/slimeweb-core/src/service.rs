@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use http::header::{ACCEPT_RANGES, ALLOW, CONNECTION, CONTENT_TYPE, HOST, RETRY_AFTER, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use parking_lot::Mutex;
+use slimeweb_http::header::params;
 use slimeweb_http::multipart::{self, Form, FormError, FormLimits};
 use slimeweb_http::router::Found;
 use slimeweb_http::{Body, BodyError, ConnectionInfo, Exchange, OnUpgrade, RequestBody, Service, is_exhausted};
@@ -522,9 +523,7 @@ fn name_host(head: &mut http::request::Parts) {
 }
 
 fn is_multipart(kind: &HeaderValue) -> bool {
-    let kind = kind.as_bytes();
-    let essence = kind.split(|byte| *byte == b';').next().unwrap_or_default();
-    essence.trim_ascii().eq_ignore_ascii_case(b"multipart/form-data")
+    params::essence(kind.as_bytes()).eq_ignore_ascii_case(b"multipart/form-data")
 }
 
 async fn send_file(file: FileReply) -> Response<Body> {

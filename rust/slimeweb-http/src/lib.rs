@@ -4,7 +4,7 @@
 //! - [`Server`] and [`ServerHandle`]: start a server, and stop it;
 //! - [`Executor`]: runs a worker's tasks, on whichever thread drives it;
 //! - [`Service`], [`Exchange`], [`RequestBody`], [`Collected`], [`Body`]: a request, and its response;
-//! - [`router`], [`multipart`], [`files`]: tools for a service;
+//! - [`router`], [`multipart`], [`files`], [`header`]: tools for a service;
 //! - `conn`: validates the bytes of each connection for what hyper lets pass (RFC 9112), and records when they came.
 //!
 //! A worker is one [`Executor`]: a single-threaded runtime that one thread drives at a time. A connection never leaves
@@ -19,6 +19,7 @@ mod conn;
 mod date;
 mod error;
 pub mod files;
+pub mod header;
 pub mod multipart;
 pub mod router;
 mod runtime;

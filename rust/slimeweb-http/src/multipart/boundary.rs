@@ -1,7 +1,7 @@
 //! The boundary between the parts of a form (RFC 2046, section 5.1.1).
 
-use super::disposition::parameter;
 use super::error::FormError;
+use crate::header::params;
 
 /// A boundary's length in bytes.
 const LIMIT: usize = 70;
@@ -9,22 +9,24 @@ const LIMIT: usize = 70;
 /// The boundary that a Content-Type announces. More lenient than the grammar: some clients leave out the quotes that
 /// a `=` or `/` in it would need, and some use characters that are not for boundaries, such as `$` and `*`.
 pub(super) fn boundary(content_type: &str) -> Result<String, FormError> {
-    let (kind, mut rest) = content_type.split_once(';').unwrap_or((content_type, ""));
-    if !kind.trim().eq_ignore_ascii_case("multipart/form-data") {
+    let (kind, params) = params::split(content_type);
+    if !kind.eq_ignore_ascii_case("multipart/form-data") {
         return Err(FormError::Malformed("its Content-Type is not multipart/form-data"));
     }
-    let value = loop {
-        match parameter(rest) {
-            // What stands before it may be no parameter at all.
-            Ok(Some((key, value, _)))
-                if key.rsplit(';').next().is_some_and(|key| key.trim().eq_ignore_ascii_case("boundary")) =>
-            {
-                break value;
+    let missing = FormError::Malformed("its Content-Type has no boundary");
+    let mut value = None;
+    for param in params {
+        match param {
+            Ok(param) if param.is("boundary") && param.value.is_some() => {
+                value = param.value;
+                break;
             }
-            Ok(Some((_, _, tail))) => rest = tail,
-            Ok(None) | Err(_) => return Err(FormError::Malformed("its Content-Type has no boundary")),
+            Ok(_) => {}
+            Err(params::Malformed) => break,
         }
-    };
+    }
+    let Some(value) = value else { return Err(missing) };
+    let value = value.text();
     if value.is_empty()
         || value.len() > LIMIT
         || value.ends_with(' ')
@@ -32,7 +34,7 @@ pub(super) fn boundary(content_type: &str) -> Result<String, FormError> {
     {
         return Err(FormError::Malformed("its boundary is not one of RFC 2046"));
     }
-    Ok(value)
+    Ok(value.into_owned())
 }
 
 #[cfg(test)]

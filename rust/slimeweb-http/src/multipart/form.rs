@@ -10,11 +10,12 @@ use tempfile::{NamedTempFile, TempPath};
 
 use super::blocks::Source;
 use super::boundary::boundary;
-use super::disposition::{base_name, charset};
 use super::error::FormError;
 use super::parts::{Part, Parts};
 use super::upload_dir::UploadDir;
 use crate::body::RequestBody;
+use crate::header::charset;
+use crate::header::content_disposition::base_name;
 
 /// Bytes gathered before they are written to the disk.
 const WRITE: usize = 256 * 1024;
@@ -143,7 +144,7 @@ async fn field<S: Source>(
         }
         value.extend_from_slice(&piece);
     }
-    let encoding = part.head.content_type.as_deref().and_then(charset);
+    let encoding = part.head.content_type.as_deref().and_then(charset::encoding);
     Ok(Some(RawField { name: part.head.name, value, encoding }))
 }
 

@@ -2,9 +2,9 @@
 
 mod blocks;
 mod boundary;
-mod disposition;
 mod error;
 mod form;
+mod part_head;
 mod parts;
 #[cfg(test)]
 mod properties;

@@ -18,8 +18,8 @@ use memchr::memmem;
 use multer::{Field, Multipart};
 
 use super::blocks::{Blocks, Source};
-use super::disposition::{self, PartHead};
 use super::error::FormError;
+use super::part_head::{self, PartHead};
 
 /// The bytes that may be read in search of the end of a part's head; what stands before the first part counts as well.
 /// A head can be longer by the part of a block that had been read with what was before it.
@@ -94,7 +94,7 @@ impl<S: Source> Parts<S> {
             self.blocks.skip().await?;
             return Ok(None);
         };
-        let head = disposition::parse(data.headers()).map_err(FormError::Malformed)?;
+        let head = part_head::parse(data.headers()).map_err(FormError::Malformed)?;
         Ok(Some(Part { head, data }))
     }
 

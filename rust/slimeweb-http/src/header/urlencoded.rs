@@ -1,26 +1,34 @@
 //! Names and values of queries and forms: `application/x-www-form-urlencoded` (WHATWG URL, section 5).
 
 use encoding_rs::{Encoding, UTF_8};
-use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
 
-use crate::charset;
-use crate::error::FormError;
+use super::charset;
 
-pub(crate) type Pairs = Vec<(String, String)>;
+/// Names and values, in the order in which they came.
+pub type Pairs = Vec<(String, String)>;
+
+/// A form that has more fields than it may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the form has more than the {limit} fields that form_fields allows")]
+pub struct TooMany {
+    /// How many it may have.
+    pub limit: usize,
+}
 
 /// A query string. What is not UTF-8 reads as U+FFFD: a link from elsewhere must not break a page.
-pub(crate) fn query(input: &str) -> form_urlencoded::Parse<'_> {
+pub fn query(input: &str) -> form_urlencoded::Parse<'_> {
     form_urlencoded::parse(input.as_bytes())
 }
 
 /// A form body, which may have `limit` fields: in the charset that its Content-Type names, else in that of its field
 /// `_charset_` (HTML, "form submission"), else in UTF-8. What is not in it reads as U+FFFD, as browsers and the URL
 /// standard have it.
-pub(crate) fn form(input: &[u8], content_type: Option<&str>, limit: usize) -> PyResult<Pairs> {
+///
+/// # Errors
+/// [`TooMany`].
+pub fn form(input: &[u8], content_type: Option<&str>, limit: usize) -> Result<Pairs, TooMany> {
     let encoding = content_type
-        .and_then(charset::parameter)
-        .and_then(|label| Encoding::for_label(label.as_bytes()))
+        .and_then(charset::encoding)
         .or_else(|| named_encoding(input))
         .map_or(UTF_8, Encoding::output_encoding);
     let pairs = if encoding == UTF_8 {
@@ -29,8 +37,7 @@ pub(crate) fn form(input: &[u8], content_type: Option<&str>, limit: usize) -> Py
     } else {
         at_most(limit, raw_pairs(input).map(|(name, value)| (decoded(name, encoding), decoded(value, encoding))))
     };
-    pairs
-        .ok_or_else(|| FormError::new_err(format!("the form has more than the {limit} fields that form_fields allows")))
+    pairs.ok_or(TooMany { limit })
 }
 
 /// All pairs; none where there are more than `limit`.
@@ -60,32 +67,32 @@ fn decoded(raw: &[u8], encoding: &'static Encoding) -> String {
     encoding.decode_without_bom_handling(&bytes).0.into_owned()
 }
 
-/// One value a name, the last one winning.
-pub(crate) fn to_dict<'py, T: AsRef<str>>(
-    py: Python<'py>,
-    pairs: impl IntoIterator<Item = (T, T)>,
-) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
-    for (name, value) in pairs {
-        dict.set_item(name.as_ref(), value.as_ref())?;
-    }
-    Ok(dict)
-}
-
-/// Every value of one name, in the order they came.
-pub(crate) fn all<'py, T: AsRef<str>>(
-    py: Python<'py>,
-    pairs: impl IntoIterator<Item = (T, T)>,
-    name: &str,
-) -> PyResult<Bound<'py, PyList>> {
-    let list = PyList::empty(py);
-    for (_, value) in pairs.into_iter().filter(|(key, _)| key.as_ref() == name) {
-        list.append(value.as_ref())?;
-    }
-    Ok(list)
-}
-
-/// Borrowed, as the functions above take them.
-pub(crate) fn borrowed(pairs: &Pairs) -> impl Iterator<Item = (&str, &str)> {
+/// Borrowed, as [`query`] has them.
+pub fn borrowed(pairs: &Pairs) -> impl Iterator<Item = (&str, &str)> {
     pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(input: &str, content_type: Option<&str>) -> Vec<(String, String)> {
+        form(input.as_bytes(), content_type, 3).unwrap()
+    }
+
+    #[test]
+    fn a_form_is_in_the_charset_that_it_names() {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(read("a=%C3%A9+b&&c", None), [pair("a", "é b"), pair("c", "")]);
+        assert_eq!(read("a=%e9+b", Some("x/y; charset=\"latin1\"")), [pair("a", "é b")]);
+        let named = [pair("_charset_", "latin1"), pair("a", "é")];
+        assert_eq!(read("_charset_=latin1&a=%e9", None), named);
+        assert_eq!(read("a=%e9", Some("x/y; charset=unknown")), [pair("a", "\u{fffd}")]);
+    }
+
+    #[test]
+    fn a_form_has_no_more_fields_than_allowed() {
+        assert_eq!(form(b"a&b", None, 2).unwrap().len(), 2);
+        assert_eq!(form(b"a&b&c", None, 2), Err(TooMany { limit: 2 }));
+    }
 }
