@@ -69,8 +69,18 @@ mod _core {
     #[pymodule_export]
     use crate::writer::BodyWriter;
 
+    use std::borrow::Cow;
+
     use super::*;
+    use pyo3::exceptions::PyValueError;
+    use pyo3::pybacked::PyBackedStr;
     use pyo3::types::PyBytes;
+    use slimeweb_http::header::accept_encoding::AcceptEncoding;
+    use slimeweb_http::header::params;
+    use slimeweb_http::router::Pattern;
+
+    type PathPart = (String, Option<(String, String)>, String);
+    type Parameter<'a> = (&'a str, Option<Cow<'a, str>>);
 
     /// Marks the calling thread, for as long as it is entered, as waiting for a client: `with waiting_for_client(): …`.
     ///
@@ -102,6 +112,48 @@ mod _core {
         default: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         Ok(PyBytes::new(py, &json::dumps(value, default)?))
+    }
+
+    /// A path pattern, `/users/{id:int}`, as the router reads it: for what stands between two slashes, the text before
+    /// the parameter, its name and kind, and the text behind it.
+    ///
+    /// Raises `ValueError` saying what is wrong with it.
+    #[pyfunction]
+    #[pyo3(signature = (pattern, /))]
+    fn parse_path(pattern: &str) -> PyResult<Vec<PathPart>> {
+        let pattern = Pattern::parse(pattern).map_err(|error| PyValueError::new_err(error.reason().to_owned()))?;
+        let parts = pattern.parts().map(|part| {
+            let param = part.param.map(|(name, kind)| (name.to_owned(), kind.to_string()));
+            (part.before.into_owned(), param, part.after.into_owned())
+        });
+        Ok(parts.collect())
+    }
+
+    /// Which of the `offered` codings a client gets, by its Accept-Encoding, and whether it refuses a body as it is.
+    #[pyfunction]
+    #[pyo3(signature = (field, offered, /))]
+    fn choose_encoding(field: Option<&str>, offered: Vec<PyBackedStr>) -> (Option<PyBackedStr>, bool) {
+        let accepted = AcceptEncoding::parse(field);
+        (accepted.choose(offered), accepted.refuses_identity())
+    }
+
+    /// A field's value before its first `;`, and the parameters behind it; `None` is the value of one without `=`.
+    ///
+    /// Raises `ValueError` where a quoted value has no end, or text behind its end.
+    #[pyfunction]
+    #[pyo3(signature = (value, /))]
+    fn split_parameters(value: &str) -> PyResult<(&str, Vec<Parameter<'_>>)> {
+        let (first, params) = params::split(value);
+        let read = params.map(|param| param.map(|param| (param.name, param.value.map(params::Value::text))));
+        let params = read.collect::<Result<_, _>>().map_err(|error| PyValueError::new_err(error.to_string()))?;
+        Ok((first, params))
+    }
+
+    /// The members of a field that is a list. Empty ones are left out.
+    #[pyfunction]
+    #[pyo3(signature = (field, /))]
+    fn split_list(field: &str) -> Vec<&str> {
+        params::members(field).filter(|member| !member.is_empty()).collect()
     }
 
     #[pymodule_init]

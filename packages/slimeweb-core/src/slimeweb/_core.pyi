@@ -31,9 +31,13 @@ __all__ = [
     "Transport",
     "WorkerHandle",
     "__version__",
+    "choose_encoding",
     "forget_server",
     "json_dumps",
     "json_loads",
+    "parse_path",
+    "split_list",
+    "split_parameters",
     "waiting_for_client",
 ]
 
@@ -331,3 +335,38 @@ def forget_server() -> None: ...
 def waiting_for_client() -> ClientWait: ...
 def json_loads(data: bytes, /) -> Any: ...
 def json_dumps(value: Any, default: Callable[[Any], Any] | None = None, /) -> bytes: ...
+def parse_path(pattern: str, /) -> list[tuple[str, tuple[str, str] | None, str]]:
+    """A path pattern, `/users/{id:int}`, as the router reads it: for what stands between two slashes, the text before
+    the parameter, its name and kind, and the text behind it.
+
+    Raises `ValueError` saying what is wrong with it.
+    """
+
+def choose_encoding(field: str | None, offered: Sequence[str], /) -> tuple[str | None, bool]:
+    """Which of the `offered` codings a client gets, by the value of its Accept-Encoding (RFC 9110, section 12.5.3), and
+    whether it refuses a body as it is.
+
+    It is the one that the client likes best, of equals the first; `None` for a body as it is. A coding whose weight
+    cannot be understood is refused, and one that is named twice has the lower weight. 64 members are read.
+
+        >>> choose_encoding("gzip, br;q=0.5", ["br", "gzip"])
+        ('gzip', False)
+    """
+
+def split_parameters(value: str, /) -> tuple[str, list[tuple[str, str | None]]]:
+    """A field's value before its first `;`, and the parameters behind it (RFC 9110, section 5.6.6): quotes and escapes
+    are taken off, names are as they were written, and a parameter without `=` has the value `None`.
+
+    Raises `ValueError` where a quoted value has no end, or text behind its end.
+
+        >>> split_parameters('text/plain; charset="utf-8"')
+        ('text/plain', [('charset', 'utf-8')])
+    """
+
+def split_list(field: str, /) -> list[str]:
+    """The members of a field that is a list (RFC 9110, section 5.6.1). A comma in a quoted value separates nothing;
+    empty members are left out.
+
+        >>> split_list('a;b="c, d", e')
+        ['a;b="c, d"', 'e']
+    """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,11 +10,11 @@ from slimeweb import RouteSpec
 
 __all__ = ["Paths", "Place"]
 
-_PIECE = re.compile(r"\{\{|\}\}|\{\*?(\w+)(?::\w+)?\}")
 # In a template braces are always parameters.
-_BRACES = {"{{": "%7B", "}}": "%7D"}
+_BRACES = str.maketrans({"{": "%7B", "}": "%7D"})
 
-Shape = tuple[str, ...]
+Shape = tuple[tuple[str, bool, str], ...]
+"""A path but for the names and kinds of its parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class Paths:
         Routes of one path that share no method go to one place, whatever their parameters are called, and where two
         would share a template, the later one's parameters get other names.
         """
-        shape = tuple(re.sub("\0[^\0]*\0", "\0", part) for part in route.pattern.shape)
+        shape = tuple((part.before, part.param is not None, part.after) for part in route.pattern.parts)
         for other, place in self._places.values():
             if other == shape and not any(method in place.operations for method in methods):
                 return place
@@ -61,8 +60,8 @@ class Paths:
 
 def _template(route: RouteSpec, names: list[str]) -> str:
     remaining = iter(names)
-
-    def replace(found: re.Match[str]) -> str:
-        return _BRACES.get(found[0]) or f"{{{next(remaining)}}}"
-
-    return _PIECE.sub(replace, route.path)
+    template = ""
+    for part in route.pattern.parts:
+        param = "" if part.param is None else f"{{{next(remaining)}}}"
+        template += f"/{part.before.translate(_BRACES)}{param}{part.after.translate(_BRACES)}"
+    return template

@@ -30,5 +30,5 @@ pub use builder::{Conflict, RouterBuilder};
 pub use leaf::Methods;
 pub use params::{ParamKind, Params};
 pub use path::DecodedPath;
-pub use pattern::{Pattern, PatternError};
+pub use pattern::{Pattern, PatternError, PatternPart};
 pub use table::{Found, Router};

@@ -1,5 +1,6 @@
 //! The syntax of path patterns.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::params::{Name, ParamKind};
@@ -19,12 +20,37 @@ pub(super) enum Segment {
     Rest,
 }
 
+/// What stands between two slashes of a pattern: text, or one parameter with text before and after it. Braces that are
+/// text stand there once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PatternPart<'a> {
+    /// The text before the parameter; all of it where there is none.
+    pub before: Cow<'a, str>,
+    /// The parameter's name and kind.
+    pub param: Option<(&'a str, ParamKind)>,
+    /// The text behind the parameter.
+    pub after: Cow<'a, str>,
+}
+
+/// Text of a segment as the pattern has it, where a percent sign stands for itself.
+fn written(text: &str) -> Cow<'_, str> {
+    if text.contains('%') { text.replace("%25", "%").into() } else { text.into() }
+}
+
 /// What is wrong with a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the path {pattern:?} is not valid: {reason}")]
 pub struct PatternError {
     pattern: String,
     reason: String,
+}
+
+impl PatternError {
+    /// What is wrong, without the pattern itself.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
 }
 
 impl Pattern {
@@ -47,6 +73,19 @@ impl Pattern {
         self.names.iter().map(|name| (&*name.name, name.kind))
     }
 
+    /// What stands between its slashes, from left to right.
+    pub fn parts(&self) -> impl Iterator<Item = PatternPart<'_>> {
+        let mut names = self.params();
+        self.segments.iter().map(move |segment| {
+            let (before, after) = match segment {
+                Segment::Text(text) => return PatternPart { before: written(text), param: None, after: "".into() },
+                Segment::Param { before, after, .. } => (before.as_str(), after.as_str()),
+                Segment::Rest => ("", ""),
+            };
+            PatternPart { before: written(before), param: names.next(), after: written(after) }
+        })
+    }
+
     /// The one path that it matches, where it has no parameters.
     pub(super) fn exact(&self) -> Option<String> {
         let mut path = String::new();
@@ -66,14 +105,25 @@ impl fmt::Display for Pattern {
 }
 
 fn parse(text: &str) -> Result<Pattern, String> {
-    let Some(rest) = text.strip_prefix('/') else { return Err("it must begin with a slash".to_owned()) };
+    let Some(rest) = text.strip_prefix('/') else { return Err("it does not start with '/', a slash".to_owned()) };
     if let Some(bad) = text.chars().find(|c| c.is_ascii_control() || matches!(c, '?' | '#')) {
-        return Err(format!("{bad:?} is never part of a request's path"));
+        let advice = if bad.is_ascii_control() {
+            ""
+        } else {
+            ", it begins a query or a fragment: a route is matched by its path alone, see req.query"
+        };
+        return Err(format!("{bad:?} is never part of a request's path{advice}"));
+    }
+    if text.contains(['<', '>']) {
+        return Err("a parameter is written {name} or {name:int}, not <name>".to_owned());
+    }
+    if text.ends_with("/*") {
+        return Err("what is left of a path is written {*rest}, not *".to_owned());
     }
     let mut pattern = Pattern { text: text.to_owned(), segments: Vec::new(), names: Vec::new() };
     for part in rest.split('/') {
         if pattern.segments.last() == Some(&Segment::Rest) {
-            return Err("a parameter that takes the rest of the path must come last".to_owned());
+            return Err("a parameter that takes the rest of the path has to come last".to_owned());
         }
         let segment = parse_segment(part, &mut pattern.names)?;
         pattern.segments.push(segment);
@@ -93,7 +143,7 @@ fn parse_segment(part: &str, names: &mut Vec<Name>) -> Result<Segment, String> {
     }
     let (name, kind) = parse_param(declaration)?;
     if names.iter().any(|other| &*other.name == name) {
-        return Err(format!("it has two parameters named {name:?}"));
+        return Err(format!("it has two parameters named {name:?}: a name occurs twice"));
     }
     names.push(Name { name: name.into(), kind });
     if kind != ParamKind::Path {
@@ -102,7 +152,7 @@ fn parse_segment(part: &str, names: &mut Vec<Name>) -> Result<Segment, String> {
     if before.is_empty() && after.is_empty() {
         Ok(Segment::Rest)
     } else {
-        Err(format!("{{{declaration}}} takes the rest of the path, so no text can stand beside it"))
+        Err(format!("{{{declaration}}} takes the rest of the path, so text cannot be beside it"))
     }
 }
 
@@ -122,7 +172,9 @@ fn split_text(part: &str) -> Result<(String, Option<&str>, &str), String> {
         } else {
             let inner = tail.strip_prefix('{').and_then(|tail| tail.split_once('}'));
             let Some((declaration, tail)) = inner else {
-                return Err("a brace has no partner; write {name}, or {{ and }} for braces themselves".to_owned());
+                return Err(
+                    "it has a brace without a partner: write {name}, or {{ and }} for braces themselves".to_owned()
+                );
             };
             return Ok((text, Some(declaration), tail));
         }
@@ -135,7 +187,8 @@ fn parse_param(declaration: &str) -> Result<(&str, ParamKind), String> {
     let (name, kind) = if let Some(name) = declaration.strip_prefix('*') {
         (name, ParamKind::Path)
     } else if let Some((name, kind)) = declaration.split_once(':') {
-        let known = kind.parse().map_err(|()| format!("there is no type {kind:?}; known are {}", ParamKind::NAMES))?;
+        let known =
+            kind.parse().map_err(|()| format!("{kind:?} is not a kind of parameter: use {}", ParamKind::NAMES))?;
         (name, known)
     } else {
         (declaration, ParamKind::Str)
@@ -145,7 +198,7 @@ fn parse_param(declaration: &str) -> Result<(&str, ParamKind), String> {
     if starts_well && chars.all(|c| c.is_alphanumeric() || c == '_') {
         Ok((name, kind))
     } else {
-        Err(format!("{{{declaration}}} is no parameter; write {{name}}, {{name:int}} or {{*name}}"))
+        Err(format!("{{{declaration}}} has no usable name: write {{name}}, {{name:int}} or {{*name}}"))
     }
 }
 
@@ -161,6 +214,20 @@ mod tests {
         assert_eq!(pattern.segments[3], Segment::Text("{a}".into()));
         assert_eq!(Pattern::parse("/a/").unwrap().exact().as_deref(), Some("/a/"));
         assert_eq!(Pattern::parse("/").unwrap().exact().as_deref(), Some("/"));
+    }
+
+    #[test]
+    fn parts_are_as_they_were_written() {
+        let pattern = Pattern::parse("/{{a}}%/v%25{version:int}.x/{*rest}").unwrap();
+        let parts: Vec<_> = pattern.parts().collect();
+        let part = |before: &'static str, param, after: &'static str| PatternPart {
+            before: before.into(),
+            param,
+            after: after.into(),
+        };
+        assert_eq!(parts[0], part("{a}%", None, ""));
+        assert_eq!(parts[1], part("v%25", Some(("version", ParamKind::Int)), ".x"));
+        assert_eq!(parts[2], part("", Some(("rest", ParamKind::Path)), ""));
     }
 
     #[test]
@@ -180,6 +247,16 @@ mod tests {
             ("/{a:path}/", "last"),
             ("/x{*a}", "beside"),
             ("/a?b", "never part"),
+            ("/a?b=1", "a query or a fragment"),
+            ("/a\u{0}", "never part"),
+            ("/{id", "a brace without a partner"),
+            ("/id}", "a brace without a partner"),
+            ("/{1st}", "no usable name"),
+            ("/{a b:number}", "not a kind of parameter"),
+            ("/{id:number}", "not a kind of parameter"),
+            ("/{id:}", "not a kind of parameter"),
+            ("/users/<int:id>", "a parameter is written {name}"),
+            ("/files/*", "written {*rest}"),
         ] {
             let error = Pattern::parse(text).unwrap_err().to_string();
             assert!(error.contains(reason), "{text}: {error}");
