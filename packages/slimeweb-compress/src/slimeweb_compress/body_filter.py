@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from slimeweb.header import choose_encoding
 from slimeweb_compress._native import Encoder
-from slimeweb_compress.accept_encoding import AcceptEncoding
 from slimeweb_compress.options import CompressionOptions
 from slimeweb_compress.suitability import has_body, is_left_alone, is_partial
 
@@ -45,11 +45,11 @@ class CompressionFilter:
         _add_vary(response)
         if length == 0 or not has_body(response) or is_partial(response):
             return None
-        accepted = AcceptEncoding.parse(request.header.get("Accept-Encoding"))
-        coding = accepted.choose(options.compression.codings)
+        field = request.header.get("Accept-Encoding")
+        coding, refuses_identity = choose_encoding(field, options.compression.codings)
         if coding is None:
             return None
-        if length is not None and length < options.threshold and not accepted.refuses_identity:
+        if length is not None and length < options.threshold and not refuses_identity:
             return None
         encoder = Encoder(coding, options.level, length)
         _describe(response, coding)

@@ -20,6 +20,7 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from slimeweb._cookie_jar import CookieJar, SetCookie
 from slimeweb._multipart import Fields, Files, encode_multipart, field_pairs
+from slimeweb.header import split_parameters
 from slimeweb.tokens import TOKEN
 
 if TYPE_CHECKING:
@@ -87,8 +88,12 @@ class TestResponse:
     @property
     def text(self) -> str:
         """The body as text: UTF-8, or the charset that Content-Type names."""
-        _, found, charset = self.headers.get("content-type", "").partition("charset=")
-        return self.content.decode(charset.split(";")[0].strip('" ') if found else "utf-8")
+        try:
+            _, parameters = split_parameters(self.headers.get("content-type", ""))
+        except ValueError:
+            parameters = []
+        charset = next((value for name, value in parameters if name.lower() == "charset" and value), "utf-8")
+        return self.content.decode(charset)
 
     def json(self) -> Any:
         """The body as JSON."""
