@@ -87,7 +87,7 @@ def taken(connection):
 
 PIECES = (
     st.lists(st.binary(max_size=200), max_size=6),
-    st.sampled_from([None, "permessage-deflate"]),
+    st.sampled_from([(), (("permessage-deflate", ()),)]),
     # A plausible first byte gets further than a random one mostly does.
     st.sampled_from([b"", b"\x81", b"\xc1\xfe"]),
 )

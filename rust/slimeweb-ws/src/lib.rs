@@ -27,7 +27,7 @@ pub use decoder::{Decoded, Decoder, Limits, Message};
 pub use deflate::{Deflater, Inflater};
 pub use encoder::{Encoder, MessageKind, write_frame};
 pub use error::{Error, ErrorKind};
-pub use extension::{Deflate, NegotiationOptions};
+pub use extension::{Deflate, NegotiationOptions, Offer};
 pub use frame::{MAX_CONTROL, Opcode};
 pub use mask::apply_mask;
 

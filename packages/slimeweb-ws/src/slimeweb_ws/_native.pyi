@@ -1,6 +1,6 @@
 """WebSocket connections as protocol objects, and rooms of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import Context
 from typing import Any, final
 
@@ -21,7 +21,7 @@ class Connection:
         *,
         max_message_size: int,
         send_buffer: int,
-        offers: str | None = None,
+        offers: Sequence[tuple[str, Sequence[tuple[str, str | None]]]] = ...,
         context_takeover: bool = False,
         level: int = 1,
         threshold: int = 1024,

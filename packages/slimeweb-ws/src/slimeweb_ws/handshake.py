@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from slimeweb import HttpError, SlimeRequest
+from slimeweb.header import split_list, split_parameters
 from slimeweb_ws.options import WebSocketOptions
 
-__all__ = ["Handshake", "accept_key", "read_handshake"]
+__all__ = ["Handshake", "Offer", "accept_key", "read_handshake", "read_offers"]
 
 VERSION = "13"
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _KEY_SIZE = 16
+_MOST = 4096
+
+Offer = tuple[str, list[tuple[str, str | None]]]
+"""An extension's name, and its parameters: names and values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +30,7 @@ class Handshake:
 
     accept: str
     subprotocol: str | None
-    offers: str | None
+    offers: Sequence[Offer]
     """What the client offers as extensions, where compression is wanted."""
 
     def headers(self, extension: str | None) -> list[tuple[str, str]]:
@@ -49,8 +55,19 @@ def read_handshake(req: SlimeRequest, options: WebSocketOptions) -> Handshake:
     return Handshake(
         accept=accept_key(_key(req)),
         subprotocol=next((name for name in _list(req, "sec-websocket-protocol") if name in options.subprotocols), None),
-        offers=", ".join(req.header_all("sec-websocket-extensions")) if options.deflate else None,
+        offers=read_offers(", ".join(req.header_all("sec-websocket-extensions"))) if options.deflate else (),
     )
+
+
+def read_offers(field: str) -> list[Offer]:
+    """The members of `Sec-WebSocket-Extensions` (RFC 6455, section 9.1). One that cannot be read is left out, and so is
+    a list of more than 4096 characters: an offer may be declined.
+    """
+    offers = []
+    for member in split_list(field) if len(field) <= _MOST else ():
+        with contextlib.suppress(ValueError):
+            offers.append(split_parameters(member))
+    return offers
 
 
 def accept_key(key: str) -> str:

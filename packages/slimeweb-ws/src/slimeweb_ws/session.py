@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from slimeweb import ClientDisconnected
@@ -12,6 +13,7 @@ from slimeweb_ws._native import Connection
 from slimeweb_ws.callbacks import Callback, Callbacks
 from slimeweb_ws.connections import Connections
 from slimeweb_ws.errors import ProtocolError
+from slimeweb_ws.handshake import Offer
 from slimeweb_ws.keepalive import KeepAlive
 from slimeweb_ws.listener import MESSAGE, Event, Transport
 from slimeweb_ws.options import WebSocketOptions
@@ -55,7 +57,7 @@ class Session:
         where: str,
         options: WebSocketOptions,
         max_message_size: int,
-        offers: str | None,
+        offers: Sequence[Offer],
         connections: Connections,
     ) -> None:
         """`where` names the route in the log. `connections` is told when this one opens, and when it is over."""

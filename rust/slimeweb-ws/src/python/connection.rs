@@ -17,7 +17,7 @@ use super::outbox::{Frame, Outbox};
 use super::room::Room;
 use crate::{
     Close, Decoded, Decoder, Deflate, Deflater, Encoder, Error, ErrorKind, Inflater, Limits, MAX_REASON, MessageKind,
-    NegotiationOptions, Opcode, Role, is_sendable, write_frame,
+    NegotiationOptions, Offer, Opcode, Role, is_sendable, write_frame,
 };
 
 /// From this size on, in bytes, a thread detaches while it decodes or compresses: below, detaching costs more than it
@@ -274,22 +274,22 @@ impl Connection {
 
 #[pymethods]
 impl Connection {
-    /// `offers` are the values of the request's `Sec-WebSocket-Extensions`, joined by commas, or None to go without
-    /// compression.
+    /// `offers` are the members of the request's `Sec-WebSocket-Extensions`, each a name and its parameters; none to go
+    /// without compression.
     #[new]
     #[pyo3(signature = (
-        listener, *, max_message_size, send_buffer, offers=None, context_takeover=false, level=1, threshold=1024
+        listener, *, max_message_size, send_buffer, offers=vec![], context_takeover=false, level=1, threshold=1024
     ))]
     fn new(
         listener: Py<PyAny>,
         max_message_size: usize,
         send_buffer: usize,
-        offers: Option<&str>,
+        offers: Vec<Offer>,
         context_takeover: bool,
         level: u8,
         threshold: usize,
     ) -> Self {
-        let deflate = offers.and_then(|offers| Deflate::negotiate(offers, NegotiationOptions { context_takeover }));
+        let deflate = Deflate::negotiate(&offers, NegotiationOptions { context_takeover });
         let inflater = deflate.map(|deflate| Inflater::new(15, !deflate.client_no_context_takeover));
         let compression = deflate.map(|deflate| {
             let window_bits = deflate.server_max_window_bits;
