@@ -349,8 +349,8 @@ def choose_encoding(field: str | None, offered: Sequence[str], /) -> tuple[str |
     It is the one that the client likes best, of equals the first; `None` for a body as it is. A coding whose weight
     cannot be understood is refused, and one that is named twice has the lower weight. 64 members are read.
 
-        >>> choose_encoding("gzip, br;q=0.5", ["br", "gzip"])
-        ('gzip', False)
+        >>> choose_encoding("zstd, br;q=0.5", ["br", "zstd"])
+        ('zstd', False)
     """
 
 def split_parameters(value: str, /) -> tuple[str, list[tuple[str, str | None]]]:
