@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from slimeweb import Slime, SlimeRequest, SlimeResponse
+from slimeweb._route_table import RouteTable
 from slimeweb.errors import InvalidHandler, MethodException, MultipleRouteException
 from slimeweb.handlers import is_coroutine_function
 from slimeweb.methods import covers, overlap, parse_methods
-from slimeweb.routing import RouteSpec, RouteTable
+from slimeweb.routing import RouteSpec
 from slimeweb.testing import TestClient
 
 

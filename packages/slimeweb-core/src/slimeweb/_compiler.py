@@ -10,13 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from slimeweb._compiled import CompiledRoute
 from slimeweb._dev_checks import with_warnings
 from slimeweb._error_handling import ErrorResponder
-from slimeweb._middleware_stack import Layer, build_middleware_stack
-from slimeweb._plugin_manager import Plugin, PluginManager
-from slimeweb.body_filter import BodyFilter
-from slimeweb.errors import PluginError
-from slimeweb.handlers import Handler, describe, is_coroutine_function
-from slimeweb.methods import ANY, covers, overlap
-from slimeweb.middleware import (
+from slimeweb._middleware import (
     Registration,
     SlimeMiddleware,
     check_methods,
@@ -25,8 +19,15 @@ from slimeweb.middleware import (
     layer_of,
     targets_of,
 )
+from slimeweb._middleware_stack import Layer, build_middleware_stack
+from slimeweb._plugin_manager import Plugin, PluginManager
+from slimeweb._route_table import RouteTable
+from slimeweb.body_filter import BodyFilter
+from slimeweb.errors import PluginError
+from slimeweb.handlers import Handler, describe, is_coroutine_function
+from slimeweb.methods import ANY, covers, overlap
 from slimeweb.options import RouteOption
-from slimeweb.routing import RouteKind, RouteSpec, RouteTable
+from slimeweb.routing import RouteKind, RouteSpec
 
 if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest, SlimeResponse

@@ -21,7 +21,9 @@ from slimeweb._lifespan import Lifespan
 from slimeweb._logging import configure_logging
 from slimeweb._main_module import check_one_module, name_main_module
 from slimeweb._members import request_members, response_members
+from slimeweb._middleware import EVERY_PATH, Registration, SlimeMiddleware, as_middleware
 from slimeweb._plugin_manager import PluginManager
+from slimeweb._route_table import RouteTable
 from slimeweb._secret_keys import SecretKeys
 from slimeweb._server import Serving
 from slimeweb._settings import ServeConfig, mistyped, resolve
@@ -30,9 +32,8 @@ from slimeweb._static import StaticMounts
 from slimeweb.errors import ConfigError
 from slimeweb.handlers import Handler, check_handler, check_parentheses
 from slimeweb.methods import parse_methods
-from slimeweb.middleware import EVERY_PATH, Registration, SlimeMiddleware, as_middleware
 from slimeweb.options import RouteOption, ServeOption
-from slimeweb.routing import RouteSpec, RouteTable
+from slimeweb.routing import RouteSpec
 from slimeweb.spelling import suggestion
 from slimeweb.state import State
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from slimeweb._pattern import PathParam, PathPattern
-from slimeweb.errors import MultipleRouteException
 from slimeweb.handlers import Handler, check_handler, describe, is_coroutine_function
-from slimeweb.methods import overlap, parse_methods
+from slimeweb.methods import parse_methods
 
 if TYPE_CHECKING:
     from slimeweb.middleware import SlimeMiddleware
 
-__all__ = ["BODY_SIZE", "RouteKind", "RouteSpec", "RouteTable"]
+__all__ = ["BODY_SIZE", "RouteKind", "RouteSpec"]
 
 
 BODY_SIZE = 10 * 1024 * 1024
@@ -27,8 +26,10 @@ BODY_SIZE = 10 * 1024 * 1024
 class RouteSpec:
     """One declared route. Immutable; made by `app.route`, or by a plugin with `RouteSpec.declare`.
 
-    `body_size` is in bytes, `None` for what `serve()` says. `options` holds the plugins' route options by name,
-    defaults included. `name` and `doc` are the handler's.
+    `pattern` is its path with the parameters found, `methods` its methods in capitals, `handler` the function as it was
+    given, `is_async` whether that is a coroutine function, `middleware` the route's own. `stream_body` and `blocking`
+    are as in `app.route`. `body_size` is in bytes, `None` for what `serve()` says. `options` holds the plugins' route
+    options by name, defaults included. `name` and `doc` are the handler's.
     """
 
     pattern: PathPattern
@@ -103,38 +104,6 @@ class RouteSpec:
 
     def __str__(self) -> str:
         return f"{','.join(self.methods)} {self.path} ({describe(self.handler)})"
-
-
-class RouteTable:
-    """The routes of one application, in order, no two of which answer the same method of the same path."""
-
-    __slots__ = ("_routes",)
-
-    def __init__(self, routes: Iterable[RouteSpec] = ()) -> None:
-        self._routes: tuple[RouteSpec, ...] = ()
-        for route in routes:
-            self.add(route)
-
-    def add(self, route: RouteSpec) -> None:
-        """Adds a route. `MultipleRouteException` names both when another one is in its way."""
-        for other in self._routes:
-            shared = overlap(route.methods, other.methods)
-            if other.pattern.shape == route.pattern.shape and shared:
-                raise MultipleRouteException(
-                    f"{','.join(shared)} {route.path} has two handlers: {describe(other.handler)} for {other.path} "
-                    f"and {describe(route.handler)}"
-                )
-        self._routes = (*self._routes, route)
-
-    def at(self, shape: tuple[str, ...]) -> tuple[RouteSpec, ...]:
-        """The routes whose pattern has that shape."""
-        return tuple(route for route in self._routes if route.pattern.shape == shape)
-
-    def __iter__(self) -> Iterator[RouteSpec]:
-        return iter(self._routes)
-
-    def __len__(self) -> int:
-        return len(self._routes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,267 @@
+"""Middleware as it is declared, and the layers that it becomes. `slimeweb.middleware` has what is public."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from slimeweb._middleware_stack import Layer
+from slimeweb._pattern import PathPattern
+from slimeweb._route_table import RouteTable
+from slimeweb.errors import InvalidHandler, InvalidMiddlewareHandlerType, RouteHandlerNotFoundException
+from slimeweb.handlers import Handler, check_handler, describe, is_coroutine_function
+from slimeweb.methods import ANY, covers, overlap
+from slimeweb.routing import RouteSpec
+from slimeweb.spelling import closest
+
+if TYPE_CHECKING:
+    from slimeweb._core import SlimeRequest, SlimeResponse
+
+__all__ = [
+    "EVERY_PATH",
+    "Registration",
+    "SlimeMiddleware",
+    "as_middleware",
+    "check_sync_or_async",
+    "check_methods",
+    "innermost",
+    "layer_of",
+    "targets_of",
+]
+
+EVERY_PATH = "*"
+"""The path of middleware that is for every path."""
+
+_METHODS = ("middle_before", "middle_after")
+_SHORT = {name: method for method in _METHODS for name in (method[7:], f"on_{method[7:]}", f"{method[7:]}_request")} | {
+    "after_response": "middle_after"
+}
+"""What the methods are called elsewhere."""
+_REORDERED = [sorted(pair) for each in ("before", "after") for pair in ((each, "middle"), (each, "middleware"))]
+"""The words of a method's name, in whatever order they were put."""
+
+
+class SlimeMiddleware:
+    """The base of middleware classes: override one method or both, as plain functions or as `async def`.
+
+    Plain methods serve every route; asynchronous ones only asynchronous routes. `middle_before` ends the request when
+    it fills the response's body or returns something other than `None`, which then is the answer. `middle_after` runs
+    for every response that its `middle_before` let pass or gave, errors' included; it does not run when its own
+    `middle_before` raised.
+
+    One instance serves many requests at once, on any thread: what belongs to a request goes on the request
+    (`req.started = …`).
+    """
+
+    answers_options: bool = False
+    """Whether `middle_before` also sees the OPTIONS requests that slimeweb answers for the paths of its routes,
+    whatever methods it was registered for. What answers CORS preflights needs it.
+    """
+
+    replaces_outer: bool = False
+    """Whether, of several around one handler, only the innermost runs. It holds for instances of the class that sets
+    it and of those derived from that one: what a route says for itself replaces what the application says.
+    """
+
+    covers_files: bool = False
+    """Whether it also runs for static files, where it is used for every path. `middle_before` sees the status and the
+    headers that the file is to be sent with, and its answer takes the file's place.
+    """
+
+    only_declares: bool = False
+    """Whether it has no methods on purpose: a plugin looks for it among `app.registrations` and `route.middleware`."""
+
+    def middle_before(self, req: SlimeRequest, resp: SlimeResponse) -> Any:
+        """Runs before the handler."""
+
+    def middle_after(self, req: SlimeRequest, resp: SlimeResponse) -> Any:
+        """Runs after the handler."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Registration:
+    """One `use`, `middle_before` or `middle_after`: `target` is what is to run, a function or middleware, `position` is
+    `around` for middleware, `before` or `after` for a function, `path` the pattern it is for or `*`, `methods` the
+    methods.
+    """
+
+    target: SlimeMiddleware | Handler
+    position: Literal["around", "before", "after"]
+    path: str
+    methods: tuple[str, ...]
+
+    @property
+    def is_app_wide(self) -> bool:
+        """Whether it is for every path."""
+        return self.path == EVERY_PATH
+
+    @property
+    def answers_options(self) -> bool:
+        """Whether it is wanted around the OPTIONS that slimeweb answers itself."""
+        return covers(self.methods, "OPTIONS") or bool(getattr(self.target, "answers_options", False))
+
+    def is_for(self, route: RouteSpec, method: str) -> bool:
+        """Whether it belongs around that route's handler for that method, which is `*` for any that is not named
+        elsewhere.
+        """
+        return self.is_at(route.pattern) and covers(self.methods, method)
+
+    def is_at(self, pattern: PathPattern) -> bool:
+        """Whether its path is that pattern."""
+        return self.is_app_wide or PathPattern.parse(self.path).shape == pattern.shape
+
+    def check(self, routes: RouteTable) -> None:
+        """`RouteHandlerNotFoundException` when no route is there yet, `InvalidMiddlewareHandlerType` when it cannot
+        serve one of them.
+        """
+        found = self._routes(routes)
+        if not found:
+            raise RouteHandlerNotFoundException(
+                f"{self} has no route yet: declare the route {','.join(self.methods)} {self.path} first, this after"
+            )
+        if ANY not in self.methods and not self.is_app_wide:
+            missing = [method for method in self.methods if not any(covers(route.methods, method) for route in found)]
+            if missing:
+                raise RouteHandlerNotFoundException(
+                    f"{self}: the path {self.path} has no route for {','.join(missing)}"
+                )
+        for route in found:
+            self.check_route(route)
+
+    def check_route(self, route: RouteSpec) -> None:
+        """`InvalidMiddlewareHandlerType` when this is async and the route is not, or a function that is not async where
+        the route is.
+        """
+        if self.position == "around":
+            assert isinstance(self.target, SlimeMiddleware)
+            check_sync_or_async(self.target, route)
+        elif is_coroutine_function(self._function()) is not route.is_async:
+            wanted, given = ("async def", "a plain def") if route.is_async else ("a plain def", "async def")
+            raise InvalidMiddlewareHandlerType(
+                f"{self} is {given}, but the route {route} needs {wanted} like its handler"
+            )
+
+    def layer(self) -> Layer:
+        """It, as a layer around a handler."""
+        if self.position == "around":
+            assert isinstance(self.target, SlimeMiddleware)
+            return layer_of(self.target)
+        function = self._function()
+        return Layer(before=function) if self.position == "before" else Layer(after=function)
+
+    @property
+    def middleware(self) -> SlimeMiddleware | None:
+        """The middleware, `None` for a function."""
+        return self.target if isinstance(self.target, SlimeMiddleware) else None
+
+    def _function(self) -> Handler:
+        assert not isinstance(self.target, SlimeMiddleware)
+        return self.target
+
+    def _routes(self, routes: RouteTable) -> tuple[RouteSpec, ...]:
+        candidates = routes if self.is_app_wide else routes.at(PathPattern.parse(self.path).shape)
+        return tuple(route for route in candidates if overlap(self.methods, route.methods))
+
+    def __str__(self) -> str:
+        if self.position == "around":
+            return f"use({type(self.target).__name__}(), path={self.path!r})"
+        return f"middle_{self.position} {describe(self.target)} for {self.path!r}"
+
+
+def as_middleware(plugin: object) -> tuple[SlimeMiddleware, ...]:
+    """One middleware or a list of them, as a tuple. `InvalidMiddlewareHandlerType` for anything else."""
+    if plugin is None:
+        return ()
+    listed = tuple(plugin) if isinstance(plugin, Iterable) and not isinstance(plugin, str | Mapping) else (plugin,)
+    for each in listed:
+        if isinstance(each, type):
+            raise InvalidMiddlewareHandlerType(f"{each.__name__} is a class: give an instance, {each.__name__}()")
+        if not isinstance(each, SlimeMiddleware):
+            raise InvalidMiddlewareHandlerType(
+                f"{each!r} is not middleware: give an instance of a class that extends SlimeMiddleware"
+            )
+        check_methods(each)
+    return listed
+
+
+def check_methods(middleware: SlimeMiddleware) -> None:
+    """`InvalidMiddlewareHandlerType` for middleware with neither method, or one whose name is mistyped: it would do
+    nothing.
+    """
+    kind = type(middleware)
+    missing = [name for name in _METHODS if getattr(kind, name) is getattr(SlimeMiddleware, name)]
+    for name in _METHODS:
+        if name not in missing:
+            try:
+                check_handler(getattr(middleware, name), f"{kind.__qualname__}.{name}")
+            except InvalidHandler as error:
+                raise InvalidMiddlewareHandlerType(str(error)) from error
+    if not missing or middleware.only_declares:
+        return
+    has_none = len(missing) == len(_METHODS)
+    own = [name for name in dir(kind) if not name.startswith("__") and not hasattr(SlimeMiddleware, name)]
+    for name in own:
+        plain = name.lower().strip("_")
+        meant = _SHORT.get(plain) if has_none else None
+        if meant is None and sorted(re.findall("after|before|middle(?:ware)?|mw", plain)) in _REORDERED:
+            meant = f"middle_{'before' if 'before' in plain else 'after'}"
+        if meant not in missing:
+            meant = closest(plain, missing, cutoff=0.7 if has_none else 0.9)
+        if meant is not None and callable(getattr(kind, name)):
+            raise InvalidMiddlewareHandlerType(
+                f"{kind.__qualname__}.{name} would never run: name it {meant} (the methods of middleware are "
+                "middle_before and middle_after)"
+            )
+    if has_none:
+        raise InvalidMiddlewareHandlerType(
+            f"{kind.__qualname__} has neither middle_before nor middle_after and would do nothing: define one of them "
+            "in the class"
+        )
+
+
+def check_sync_or_async(middleware: SlimeMiddleware, route: RouteSpec) -> None:
+    """`InvalidMiddlewareHandlerType` for asynchronous middleware around a synchronous handler."""
+    asynchronous = [name for name in _METHODS if is_coroutine_function(getattr(middleware, name))]
+    if asynchronous and not route.is_async:
+        raise InvalidMiddlewareHandlerType(
+            f"{type(middleware).__name__}.{asynchronous[0]} is async def and cannot serve the plain def {route}: "
+            "make the handler async def, or the method a plain def, which serves both"
+        )
+
+
+def layer_of(middleware: SlimeMiddleware) -> Layer:
+    """The methods that a middleware overrides, as a layer."""
+    kind = type(middleware)
+    return Layer(
+        before=middleware.middle_before if kind.middle_before is not SlimeMiddleware.middle_before else None,
+        after=middleware.middle_after if kind.middle_after is not SlimeMiddleware.middle_after else None,
+    )
+
+
+def innermost(targets: Sequence[tuple[SlimeMiddleware | None, Layer]]) -> tuple[Layer, ...]:
+    """The layers, outermost first, without those that one further in replaces."""
+    kept: list[Layer] = []
+    seen: set[type] = set()
+    for middleware, layer in reversed(targets):
+        if middleware is not None and middleware.replaces_outer:
+            owner = next((each for each in type(middleware).__mro__ if "replaces_outer" in vars(each)), SlimeMiddleware)
+            if owner in seen:
+                continue
+            seen.add(owner)
+        kept.append(layer)
+    return tuple(reversed(kept))
+
+
+def targets_of(registrations: Sequence[Registration]) -> tuple[tuple[SlimeMiddleware | None, Layer], ...]:
+    """Layers, outermost first, for registrations of one scope in the order of their declaration, each with the
+    middleware it is of, `None` for a function.
+
+    `SlimeMiddleware` comes outside of functions. Functions run in the order they were declared in, before and after
+    alike, and an after runs whatever the befores of its scope did.
+    """
+    around = [each for each in registrations if each.position == "around"]
+    afters = [each for each in reversed(registrations) if each.position == "after"]
+    befores = [each for each in registrations if each.position == "before"]
+    return tuple((each.middleware, each.layer()) for each in (*around, *afters, *befores))
