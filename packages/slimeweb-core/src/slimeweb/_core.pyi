@@ -42,6 +42,7 @@ __all__ = [
 ]
 
 __version__: str
+"""The version of slimeweb-core, `0.3.0`."""
 
 class _Markup(Protocol):
     def __html__(self) -> str: ...
@@ -50,7 +51,8 @@ class _Markup(Protocol):
 class Headers(Mapping[str, str]):
     """A case-insensitive, read-only view of header fields (RFC 9110, section 5).
 
-    A field that came several times reads as one value joined by ", "; `SlimeRequest.header_all` has them apart.
+    A field that came several times reads as one value joined by ", " (cookies by "; "); `SlimeRequest.header_all` has
+    them apart. `KeyError` for a field that is not there. Values outside of ASCII read as ISO-8859-1.
     """
 
     def __getitem__(self, name: str, /) -> str: ...
@@ -62,64 +64,308 @@ class SlimeRequest:
     """One request, as its handler sees it. Everything is parsed when first asked for, once."""
 
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """A name for this request, for logs: unique in this process.
+
+        For example:
+
+            logger.info("request %s begins", req.id)
+        """
+
     @property
-    def app(self) -> Slime: ...
+    def app(self) -> Slime:
+        """The application that this request came to.
+
+        For example:
+
+            if req.app.dev: ...
+        """
+
     @property
-    def method(self) -> str: ...
+    def method(self) -> str:
+        """The method in the letters that the client sent: `GET` (RFC 9110, section 9).
+
+        For example:
+
+            if req.method == "HEAD": ...
+        """
+
     @property
-    def path(self) -> str: ...
+    def path(self) -> str:
+        """The path without the query, percent-decoded: `/users/Ada Lovelace`.
+
+        For example:
+
+            parts = req.path.split("/")
+        """
+
     @property
-    def raw_path(self) -> str: ...
+    def raw_path(self) -> str:
+        """The path without the query, as the client sent it: `/users/Ada%20Lovelace`.
+
+        For example:
+
+            cache_key = req.raw_path
+        """
+
     @property
-    def query_string(self) -> str: ...
+    def query_string(self) -> str:
+        """What stands behind the `?`, as the client sent it; empty where there is none.
+
+        For example:
+
+            target = f"/new?{req.query_string}"
+        """
+
     @property
-    def scheme(self) -> str: ...
+    def scheme(self) -> str:
+        """`http` or `https`; behind a proxy of `serve(trusted_proxies=…)` what the proxy says that its client uses.
+
+        For example:
+
+            if req.scheme == "http": ...
+        """
+
     @property
-    def http_version(self) -> str: ...
+    def http_version(self) -> str:
+        """`1.0`, `1.1` or `2`.
+
+        For example:
+
+            is_multiplexed = req.http_version == "2"
+        """
+
     @property
-    def client(self) -> str: ...
+    def client(self) -> str:
+        """The client's IP address; behind a proxy of `serve(trusted_proxies=…)` the address that the proxy forwards
+        for. Empty for a Unix socket.
+
+        For example:
+
+            logger.warning("too many requests from %s", req.client)
+        """
+
     @property
-    def route(self) -> str | None: ...
+    def route(self) -> str | None:
+        """The pattern of the route that matched, `/users/{id:int}`; `None` for a 404, a 405 or a static file.
+
+        For example:
+
+            counter[req.route] += 1
+        """
+
     @property
-    def header(self) -> Headers: ...
-    def header_all(self, name: str) -> list[str]: ...
+    def header(self) -> Headers:
+        """The header fields, found by name in any case.
+
+        For example:
+
+            agent = req.header.get("user-agent", "")
+        """
+
+    def header_all(self, name: str) -> list[str]:
+        """Every line of one header field, in the order they came; empty where there is none. `TypeError` for a name
+        that is no text.
+
+        For example:
+
+            addresses = req.header_all("forwarded")
+        """
+
     @property
-    def query(self) -> dict[str, str]: ...
-    def query_all(self, name: str) -> list[str]: ...
+    def query(self) -> dict[str, str]:
+        """The parameters of the query, percent-decoded. Of several with one name the last; `query_all` has them all.
+
+        For example:
+
+            page = int(req.query.get("page", "1"))
+        """
+
+    def query_all(self, name: str) -> list[str]:
+        """Every value of one query parameter, in order; empty where there is none. `TypeError` for a name that is no
+        text.
+
+        For example:
+
+            tags = req.query_all("tag")
+        """
+
     @property
-    def params(self) -> dict[str, Any]: ...
+    def params(self) -> dict[str, Any]:
+        """The parameters of the path. Those with a type are converted: `{id:int}` is an `int`, `{x:float}` a `float`,
+        `{u:uuid}` a `uuid.UUID`; all others are text.
+
+        For example:
+
+            student = students[req.params["id"]]
+        """
+
     @property
-    def body(self) -> bytes: ...
+    def body(self) -> bytes:
+        """The whole body. Empty for a multipart form, whose parts are in `form` and `file`.
+
+        `RuntimeError` on a route with `stream_body=True`, which reads by `chunks()`; `HttpError` where the client did
+        not send all of it, or too much.
+
+        For example:
+
+            digest = hashlib.sha256(req.body)
+        """
+
     @property
-    def bytes(self) -> bytes: ...
+    def bytes(self) -> bytes:
+        """The same as `body`.
+
+        For example:
+
+            data = req.bytes
+        """
+
     @property
-    def text(self) -> str: ...
+    def text(self) -> str:
+        """The body as text, in the charset that Content-Type names, UTF-8 where it names none.
+
+        `HttpError` 400 for a body that is not in this charset, 415 for an unknown charset; else as `body`.
+
+        For example:
+
+            lines = req.text.splitlines()
+        """
+
     @property
-    def json(self) -> Any: ...
+    def json(self) -> Any:
+        """The body as JSON: `None` when Content-Type does not say that it is JSON. `JsonError`, a 400, for what is not
+        JSON (RFC 8259); else as `body`.
+
+        For example:
+
+            name = req.json["name"]
+        """
+
     @property
-    def form(self) -> dict[str, str]: ...
-    def form_all(self, name: str) -> list[str]: ...
+    def form(self) -> dict[str, str]:
+        """The text fields of a form, urlencoded or multipart; empty for a body that is no form. Of several with one
+        name the last; `form_all` has them all. `FormError`, a 400, for a malformed form.
+
+        For example:
+
+            name = req.form["name"]
+        """
+
+    def form_all(self, name: str) -> list[str]:
+        """Every value of one form field, in order; empty where there is none. `FormError` as for `form`, `TypeError`
+        for a name that is no text.
+
+        For example:
+
+            colours = req.form_all("colour")
+        """
+
     @property
-    def file(self) -> list[SlimeFile]: ...
+    def file(self) -> list[SlimeFile]:
+        """The uploaded files of a multipart form, in the order they came; empty where there is none.
+
+        For example:
+
+            for file in req.file:
+                file.save(file.original_filename, directory="uploads")
+        """
+
     @property
     def _refusal(self) -> str | None: ...
     @property
     def _is_body_first(self) -> bool: ...
     def _wait_for_body(self) -> None: ...
     def _body_arrival(self) -> Awaitable[None]: ...
-    def no_of_files_available(self) -> int: ...
-    def chunks(self) -> BodyChunks: ...
+    def no_of_files_available(self) -> int:
+        """How many files were uploaded.
+
+        For example:
+
+            if req.no_of_files_available() != 1: ...
+        """
+
+    def chunks(self) -> BodyChunks:
+        """The body, piece by piece: on a route with `stream_body=True` as it arrives, else in memory already.
+
+        `RuntimeError` when it is called twice on a route with `stream_body=True`. While it is read, `HttpError` where
+        the client stops sending (408), sends too much, or breaks off (400).
+
+        For example:
+
+            for piece in req.chunks():
+                digest.update(piece)
+        """
+
     # What slimeweb's Python half adds (slimeweb/_members.py).
     @property
-    def state(self) -> State: ...
+    def state(self) -> State:
+        """What all requests of the application share: `app.state`.
+
+        For example:
+
+            visits = req.state.incr("visits")
+        """
+
     @property
-    def secret_key(self) -> str: ...
-    def get_cookies(self) -> dict[str, str]: ...
-    def get_signed_cookie(self, key: str, max_age: float | None = None, *, secret: str | None = None) -> str | None: ...
-    def get_state(self, key: str) -> Any: ...
-    def update_state(self, key: str, value: Any) -> None: ...
-    def validate(self, obj: type[Any], raise_err: bool = True) -> dict[str, list[dict[str, str]]] | None: ...
+    def secret_key(self) -> str:
+        """The key that signs cookies: `app.secret_key`.
+
+        For example:
+
+            token = hmac.new(req.secret_key.encode(), message, "sha256")
+        """
+
+    def get_cookies(self) -> dict[str, str]:
+        """The cookies by name, with their values as text (RFC 6265, section 5.4).
+
+        For example:
+
+            theme = req.get_cookies().get("theme", "light")
+        """
+
+    def get_signed_cookie(self, key: str, max_age: float | None = None, *, secret: str | None = None) -> str | None:
+        """The value of a cookie that `resp.set_sign_cookie` has set. `None` when there is none, when it was changed, or
+        when it is older than `max_age` seconds.
+
+        `secret` is the one that `set_sign_cookie` was given, where it was.
+
+        For example:
+
+            user = req.get_signed_cookie("user", max_age=86400)
+        """
+
+    def get_state(self, key: str) -> Any:
+        """The value that the application's state has for `key`, `None` when there is none.
+
+        For example:
+
+            visits = req.get_state("visits")
+        """
+
+    def update_state(self, key: str, value: Any) -> None:
+        """Sets the value that the application's state has for `key`. `req.state.update` changes one without losing what
+        another thread does.
+
+        For example:
+
+            req.update_state("motto", "carpe diem")
+        """
+
+    def validate(self, obj: type[Any], raise_err: bool = True) -> dict[str, list[dict[str, str]]] | None:
+        """Checks the JSON body against a pydantic model, or any type that pydantic can check: `None` when it fits.
+
+        Else pydantic's `ValidationError`; with `raise_err=False` what is wrong, as `{"errors": [{"loc": "age", "msg":
+        "…", "type": "int_parsing"}]}`. `JsonError`, a 400, for a body that is not JSON, `ConfigError` when pydantic is
+        not installed.
+
+        For example:
+
+            wrong = req.validate(Student, raise_err=False)
+            if wrong:
+                return resp.json(wrong, status=422)
+        """
+
     # Members that plugins add, and attributes that middleware sets.
     def __getattr__(self, name: str) -> Any: ...
     def __setattr__(self, name: str, value: Any) -> None: ...
@@ -129,40 +375,228 @@ class SlimeResponse:
     """The answer to one request. Its body methods return the response itself, so `return resp.plain(…)` reads well."""
 
     @property
-    def status(self) -> int: ...
+    def status(self) -> int:
+        """The status as it stands: 200 until something sets another, 101 for a protocol switch.
+
+        For example:
+
+            if resp.status >= 500: ...
+        """
+
     @property
-    def is_set(self) -> bool: ...
+    def is_set(self) -> bool:
+        """Whether something has become the body, so that nothing else needs to answer.
+
+        For example:
+
+            if not resp.is_set:
+                resp.plain("nothing here")
+        """
+
     @property
     def _is_set_by_before(self) -> bool: ...
     def _drop_cookies(self) -> None: ...
     @property
-    def file_path(self) -> Path | None: ...
+    def file_path(self) -> Path | None:
+        """The path of the file that is to be sent; `None` where the body is no file.
+
+        For example:
+
+            if resp.file_path is not None: ...
+        """
+
     @property
-    def body(self) -> bytes | None: ...
+    def body(self) -> bytes | None:
+        """The body as it stands; `None` where none is in memory: there is none, or it is a file or a stream.
+
+        For example:
+
+            size = len(resp.body or b"")
+        """
+
     @property
-    def headers(self) -> dict[str, str]: ...
+    def headers(self) -> dict[str, str]:
+        """A copy of the headers as they stand, names in lower case, several values of one name joined by ", ".
+
+        For example:
+
+            kind = resp.headers.get("content-type")
+        """
+
     @property
-    def content_type(self) -> str: ...
-    def set_status(self, status_id: int) -> None: ...
-    def set_header(self, key: str, value: str) -> None: ...
-    def add_header(self, key: str, value: str) -> None: ...
-    def remove_header(self, key: str) -> None: ...
-    def header_all(self, name: str) -> list[str]: ...
-    def plain(self, data: str, status: int | None = None) -> SlimeResponse: ...
-    def html(self, data: str | _Markup, status: int | None = None) -> SlimeResponse: ...
-    def json(self, data: Any, status: int | None = None) -> SlimeResponse: ...
-    def bytes(self, data: bytes, status: int | None = None, content_type: str = ...) -> SlimeResponse: ...
-    def redirect(self, location: str, status: int = 302) -> SlimeResponse: ...
+    def content_type(self) -> str:
+        """The Content-Type as it stands, empty where none is set.
+
+        For example:
+
+            if resp.content_type.startswith("text/"): ...
+        """
+
+    def set_status(self, status_id: int) -> None:
+        """Sets the status, 200 to 599. `ValueError` for another number, `TypeError` for what is no `int`,
+        `RuntimeError` once the head is sent.
+
+        For example:
+
+            resp.set_status(202)
+        """
+
+    def set_header(self, key: str, value: str) -> None:
+        """Sets a header, in place of all there are of that name.
+
+        The server alone frames responses: Transfer-Encoding, Trailer, Keep-Alive and Proxy-Connection are dropped with
+        a line in the log, and so is a Content-Length that is not the body's.
+
+        `ValueError` where name or value cannot be sent as they are, `TypeError` for what is no text, `RuntimeError`
+        once the head is sent.
+
+        For example:
+
+            resp.set_header("Cache-Control", "no-store")
+        """
+
+    def add_header(self, key: str, value: str) -> None:
+        """Adds a header beside those of that name. Raises as `set_header` does.
+
+        For example:
+
+            resp.add_header("Link", "</style.css>; rel=preload")
+        """
+
+    def remove_header(self, key: str) -> None:
+        """Removes every header of that name; does nothing where there is none. Raises as `set_header` does.
+
+        For example:
+
+            resp.remove_header("ETag")
+        """
+
+    def header_all(self, name: str) -> list[str]:
+        """Every value that a header has so far, in order; empty where it has none.
+
+        For example:
+
+            cookies = resp.header_all("Set-Cookie")
+        """
+
+    def plain(self, data: str, status: int | None = None) -> SlimeResponse:
+        """Answers with text: `text/plain; charset=utf-8`, unless a header has set another type. `TypeError` for data
+        that is no text; status as for `set_status`.
+
+        For example:
+
+            return resp.plain("no such student", status=404)
+        """
+
+    def html(self, data: str | _Markup, status: int | None = None) -> SlimeResponse:
+        """Answers with HTML: text, or a value that has `__html__()`. Raises as `plain` does.
+
+        For example:
+
+            return resp.html("<h1>Hello</h1>")
+        """
+
+    def json(self, data: Any, status: int | None = None) -> SlimeResponse:
+        """Answers with JSON: what `json.dumps` takes, dataclasses, pydantic models, dates, UUIDs and the like.
+        `TypeError` or `ValueError` names the place that JSON cannot hold.
+
+        For example:
+
+            return resp.json({"id": 7}, status=201)
+        """
+
+    def bytes(self, data: bytes, status: int | None = None, content_type: str = ...) -> SlimeResponse:
+        """Answers with bytes as they are, `application/octet-stream` where nothing else is said. `TypeError` for what
+        is no bytes.
+
+        For example:
+
+            return resp.bytes(png, content_type="image/png")
+        """
+
+    def redirect(self, location: str, status: int = 302) -> SlimeResponse:
+        """Sends the client to another address (RFC 9110, section 15.4). `ValueError` for a status other than 301, 302,
+        303, 307 and 308, or a location that no header can hold.
+
+        For example:
+
+            return resp.redirect("/login", status=303)
+        """
+
     def file(
         self, path: str | PathLike[str], filename: str | None = None, content_type: str | None = None
-    ) -> SlimeResponse: ...
-    def empty(self, status: int = 204) -> SlimeResponse: ...
+    ) -> SlimeResponse:
+        """Answers with a file: in parts (Range) and only if changed (ETag, Last-Modified) where the client asks so.
+
+        `filename` makes it a download of that name, whose ending also says of what type it is, unless `content_type` or
+        a header does. A relative path is relative to the working directory. `FileMissing`, a 404, where there is no
+        such file; `PermissionError` where it must not be read.
+
+        For example:
+
+            return resp.file("reports/2026.pdf", filename="report.pdf")
+        """
+
+    def empty(self, status: int = 204) -> SlimeResponse:
+        """Answers without a body. Raises as `set_status` does.
+
+        For example:
+
+            return resp.empty(204)
+        """
+
     @property
-    def started(self) -> bool: ...
-    def abort(self) -> None: ...
-    def accept(self, result: object) -> None: ...
-    def writer(self, high_water: int = ...) -> BodyWriter: ...
-    def switch_protocol(self, protocol: UpgradeProtocol, headers: Sequence[tuple[str, str]] | None = None) -> None: ...
+    def started(self) -> bool:
+        """Whether the head has been sent, so that only the body can still be added to.
+
+        For example:
+
+            if not resp.started:
+                resp.set_header("X-Time", "3 ms")
+        """
+
+    def abort(self) -> None:
+        """Ends a body that has been started as one that is incomplete, so that the client can tell (HTTP/1.1: the
+        connection is cut; HTTP/2: the stream is reset). Before that it does nothing.
+
+        For example:
+
+            resp.abort()
+        """
+
+    def accept(self, result: object) -> None:
+        """Takes a handler's return value as the answer: `None`, this response, or a value that becomes the body. For
+        route kinds of plugins. `TypeError` for a value that is no answer.
+
+        For example:
+
+            resp.accept(handler(req, resp))
+        """
+
+    def writer(self, high_water: int = ...) -> BodyWriter:
+        """A writer for a body that is sent piece by piece, at most `high_water` bytes (65,536 where nothing is said)
+        ahead of the client. For route kinds of plugins. `RuntimeError` once the response is sent.
+
+        For example:
+
+            writer = resp.writer()
+            writer.start()
+            writer.write("piece")
+            writer.close()
+        """
+
+    def switch_protocol(self, protocol: UpgradeProtocol, headers: Sequence[tuple[str, str]] | None = None) -> None:
+        """Answers 101 once the handler has returned, and gives the connection to `protocol` (RFC 9110, section 7.8).
+
+        `headers` are those of the 101, `Upgrade` among them; `Connection` is added. A protocol that does not get the
+        connection after all gets `connection_lost`, and nothing else. `HttpError` 426 for a request that cannot switch:
+        one over HTTP/2, or without `Upgrade`.
+
+        For example:
+
+            resp.switch_protocol(Echo(), [("Upgrade", "echo/1")])
+        """
+
     # What slimeweb's Python half adds (slimeweb/_members.py).
     def set_cookie(
         self,
@@ -177,7 +611,20 @@ class SlimeResponse:
         http_only: bool = True,
         same_site: str | None = "Lax",
         partitioned: bool = False,
-    ) -> None: ...
+    ) -> None:
+        """Sets a cookie (RFC 6265bis); of one that is set twice the last counts.
+
+        `max_age` is in seconds, or a `timedelta`; `expires` a moment (naive means UTC), a day, a `timedelta` from now,
+        seconds since the epoch, or an HTTP date as text. `same_site` is `Lax`, `Strict`, `None` as text, or `None` for
+        no such attribute. Name, value and attributes have at most 4,096 bytes together.
+
+        `ValueError` for what a cookie cannot hold or browsers would drop, `TypeError` for a value that is no text.
+
+        For example:
+
+            resp.set_cookie("theme", "dark", max_age=timedelta(days=365))
+        """
+
     def delete_cookie(
         self,
         key: str,
@@ -188,8 +635,25 @@ class SlimeResponse:
         http_only: bool = True,
         same_site: str | None = "Lax",
         partitioned: bool = False,
-    ) -> None: ...
-    def set_sign_cookie(self, key: str, value: str, secret: str | None = None, **attributes: Any) -> None: ...
+    ) -> None:
+        """Makes browsers forget a cookie: the one that was set with this `path`, `domain` and `partitioned`. Raises as
+        `set_cookie` does.
+
+        For example:
+
+            resp.delete_cookie("theme")
+        """
+
+    def set_sign_cookie(self, key: str, value: str, secret: str | None = None, **attributes: Any) -> None:
+        """Sets a cookie that only this application can have set: its value is readable, and signed with `secret`, or
+        with the application's key where there is none. The attributes are those of `set_cookie`, which this raises as
+        well.
+
+        For example:
+
+            resp.set_sign_cookie("user", "ada", max_age=86400)
+        """
+
     def __getattr__(self, name: str) -> Any: ...
     def __setattr__(self, name: str, value: Any) -> None: ...
 
@@ -198,22 +662,97 @@ class SlimeFile:
     """One uploaded file: in memory while small, else on disk (mode 0600), gone with the request unless saved."""
 
     @property
-    def field(self) -> str: ...
+    def field(self) -> str:
+        """The name of the form field that it came in.
+
+        For example:
+
+            pictures = [file for file in req.file if file.field == "picture"]
+        """
+
     @property
-    def filename(self) -> str: ...
+    def filename(self) -> str:
+        """A unique name made here: nothing of the client's is in it but the extension.
+
+        For example:
+
+            file.save(file.filename, directory="uploads")
+        """
+
     @property
-    def original_filename(self) -> str: ...
+    def original_filename(self) -> str:
+        """The name that the client gave. Text to show, never a path to open.
+
+        For example:
+
+            return resp.plain(f"thank you for {file.original_filename}")
+        """
+
     @property
-    def extension(self) -> str: ...
+    def extension(self) -> str:
+        """The client's extension without the dot, letters and digits only; empty where there is none.
+
+        For example:
+
+            if file.extension not in ("png", "jpg"): ...
+        """
+
     @property
-    def content_type(self) -> str: ...
+    def content_type(self) -> str:
+        """The content type that the client gave. It may be wrong.
+
+        For example:
+
+            if file.content_type != "image/png": ...
+        """
+
     @property
-    def file_path(self) -> str: ...
+    def file_path(self) -> str:
+        """The path of the file on disk, where it is written now if it was in memory so far. `FileNotFoundError` after
+        `clean()`, `OSError` where it cannot be written.
+
+        For example:
+
+            picture = Image.open(file.file_path)
+        """
+
     @property
-    def file_size(self) -> int: ...
-    def read(self) -> bytes: ...
-    def save(self, new_filename: str | PathLike[str], directory: str | PathLike[str] | None = None) -> None: ...
-    def clean(self) -> None: ...
+    def file_size(self) -> int:
+        """Its length in bytes.
+
+        For example:
+
+            if file.file_size > 1_000_000: ...
+        """
+
+    def read(self) -> bytes:
+        """The whole content. `FileNotFoundError` after `clean()`.
+
+        For example:
+
+            rows = file.read().decode().splitlines()
+        """
+
+    def save(self, new_filename: str | PathLike[str], directory: str | PathLike[str] | None = None) -> None:
+        """Keeps the file at the path `new_filename`, relative to the working directory or absolute: all of it or
+        nothing, in the place of a file that is there. With a `directory` it is kept there, and `new_filename` must not
+        lead out of it.
+
+        `ValueError` for a name that is none, or would leave the directory; `OSError` where the file cannot be written;
+        `FileNotFoundError` after `clean()`.
+
+        For example:
+
+            file.save(file.original_filename, directory="uploads")
+        """
+
+    def clean(self) -> None:
+        """Removes the temporary file now instead of with the request. A saved file stays.
+
+        For example:
+
+            file.clean()
+        """
 
 @final
 class BodyChunks:
@@ -233,34 +772,197 @@ class BodyWriter:
     client is gone. They may be called from several threads: a piece stays in one piece.
     """
 
-    def start(self) -> None: ...
+    def start(self) -> None:
+        """Sends status and headers. `RuntimeError` when that has been done, `ClientDisconnected` when the client has
+        left.
+
+        For example:
+
+            writer.start()
+        """
+
     @property
-    def started(self) -> bool: ...
+    def started(self) -> bool:
+        """Whether status and headers have been sent.
+
+        For example:
+
+            if not writer.started:
+                writer.start()
+        """
+
     @property
-    def is_closed(self) -> bool: ...
-    def write(self, data: bytes | str) -> None: ...
-    def try_write(self, data: bytes | str) -> bool: ...
-    def drain(self) -> Awaitable[None]: ...
-    def close(self) -> None: ...
-    def stop(self) -> None: ...
-    def abort(self) -> None: ...
+    def is_closed(self) -> bool:
+        """Whether nothing can be written any more: closed here, or the client is gone.
+
+        For example:
+
+            while not writer.is_closed: ...
+        """
+
+    def write(self, data: bytes | str) -> None:
+        """Sends `data`, waiting until there is room for it. Not for an event loop's thread: it would stop there.
+
+        `RuntimeError` before `start()` and after `close()`.
+
+        For example:
+
+            writer.write(b"piece")
+        """
+
+    def try_write(self, data: bytes | str) -> bool:
+        """Sends `data` if there is room: `False`, and nothing sent, when there is not, or another thread is writing.
+        Await `drain()` then. Raises as `write` does.
+
+        For example:
+
+            while not writer.try_write(piece):
+                await writer.drain()
+        """
+
+    def drain(self) -> Awaitable[None]:
+        """A future of the running loop that is done once there is room, or the client is gone. `RuntimeError` where no
+        event loop runs.
+
+        For example:
+
+            await writer.drain()
+        """
+
+    def close(self) -> None:
+        """Ends the body: the client sees a complete answer. `RuntimeError` before `start()`.
+
+        For example:
+
+            writer.close()
+        """
+
+    def stop(self) -> None:
+        """Ends the body because the server is about to: the client sees a complete answer, a coroutine handler is
+        cancelled, and later writes raise `ClientDisconnected`. For bodies without an end of their own, such as event
+        streams. Does nothing to a body that has not been started, or has been ended.
+
+        For example:
+
+            writer.stop()
+        """
+
+    def abort(self) -> None:
+        """Cuts the connection once what was written is out, so that the client can tell that the answer is incomplete;
+        over HTTP/2 the stream alone is reset.
+
+        For example:
+
+            writer.abort()
+        """
 
 @final
 class Transport:
     """The connection after a protocol switch, in the terms of `asyncio.Transport`."""
 
-    def write(self, data: bytes) -> None: ...
-    def close(self) -> None: ...
-    def abort(self) -> None: ...
-    def is_closing(self) -> bool: ...
-    def get_extra_info(self, name: str, default: Any = None) -> Any: ...
-    def get_write_buffer_size(self) -> int: ...
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
-    def pause_reading(self) -> None: ...
-    def resume_reading(self) -> None: ...
-    def call_soon(self, callback: Callable[..., object], *args: Any) -> None: ...
-    def call_plain(self, callback: Callable[..., object], *args: Any) -> bool: ...
-    def call_in_pool(self, callback: Callable[..., object], *args: Any) -> bool: ...
+    def write(self, data: bytes) -> None:
+        """Queues bytes to be sent. Beyond the high-water mark the protocol's `pause_writing` is called. Does nothing on
+        a closed connection.
+
+        For example:
+
+            transport.write(b"hello")
+        """
+
+    def close(self) -> None:
+        """Closes the connection once what is queued has been sent.
+
+        For example:
+
+            transport.close()
+        """
+
+    def abort(self) -> None:
+        """Closes the connection now; what is queued is lost.
+
+        For example:
+
+            transport.abort()
+        """
+
+    def is_closing(self) -> bool:
+        """Whether the connection is closed or about to be.
+
+        For example:
+
+            if transport.is_closing(): ...
+        """
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """`peername` (host and port, or `""` for a Unix socket) and `scheme` (`http` or `https`); `default` for any
+        other name.
+
+        For example:
+
+            host, port = transport.get_extra_info("peername")
+        """
+
+    def get_write_buffer_size(self) -> int:
+        """How many bytes are queued and not yet handed to the socket.
+
+        For example:
+
+            waiting = transport.get_write_buffer_size()
+        """
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Sets the marks, in bytes, beyond which the protocol is paused and below which it is resumed: 65,536 and a
+        quarter of the high one where nothing is said. `ValueError` when `low` is above `high`.
+
+        For example:
+
+            transport.set_write_buffer_limits(high=1_000_000)
+        """
+
+    def pause_reading(self) -> None:
+        """Stops `data_received` until `resume_reading`; the client is held back by TCP meanwhile.
+
+        For example:
+
+            transport.pause_reading()
+        """
+
+    def resume_reading(self) -> None:
+        """Lets `data_received` be called again.
+
+        For example:
+
+            transport.resume_reading()
+        """
+
+    def call_soon(self, callback: Callable[..., object], *args: Any) -> None:
+        """Calls back in the thread of the event loop that the protocol lives in, soon.
+
+        For example:
+
+            transport.call_soon(self.answer, result)
+        """
+
+    def call_plain(self, callback: Callable[..., object], *args: Any) -> bool:
+        """Calls a plain function as plain handlers are called: on the loop's thread once calls from this route have
+        shown to be fast, on a pool thread until then; the route's `blocking=` says it outright. It may block in either
+        case, and finds no running loop.
+
+        `False` when the pool has no place for it: nothing will be called then.
+
+        For example:
+
+            transport.call_plain(handler, message)
+        """
+
+    def call_in_pool(self, callback: Callable[..., object], *args: Any) -> bool:
+        """Calls a plain function on a pool thread, where it may block. `False` when the pool is full: nothing will be
+        called then.
+
+        For example:
+
+            transport.call_in_pool(compress, data)
+        """
 
 @final
 class Server:
@@ -268,9 +970,13 @@ class Server:
 
     def __new__(cls, app: Slime, settings: Settings) -> Server: ...
     @property
-    def addresses(self) -> list[str]: ...
+    def addresses(self) -> list[str]:
+        """What it listens on: `127.0.0.1:3000`, or the path of a Unix socket."""
+
     @property
-    def port(self) -> int: ...
+    def port(self) -> int:
+        """The port it listens on; 0 for a Unix socket."""
+
     def start(
         self,
         routes: Sequence[CompiledRoute],
@@ -281,13 +987,26 @@ class Server:
         request_members: Mapping[str, Callable[..., Any]],
         response_members: Mapping[str, Callable[..., Any]],
         access: Callable[[str, str, str, int, int, float, bool], None] | None,
-    ) -> None: ...
-    def workers(self) -> list[WorkerHandle]: ...
-    def shutdown(self) -> None: ...
-    def cut(self) -> None: ...
-    def pending(self) -> tuple[int, int, int, dict[str, int]]: ...
-    def wait(self, timeout: float | None = None) -> bool: ...
-    def stop(self, timeout: float = 1.0) -> bool: ...
+    ) -> None:
+        """Begins to serve these routes; returns at once. `RuntimeError` when it has begun already."""
+
+    def workers(self) -> list[WorkerHandle]:
+        """The workers, one for each thread that reads and writes for connections."""
+
+    def shutdown(self) -> None:
+        """Stops taking connections, and lets what is in flight finish within the grace time."""
+
+    def cut(self) -> None:
+        """Closes every connection now."""
+
+    def pending(self) -> tuple[int, int, int, dict[str, int]]:
+        """What is in flight: requests, connections and functions that are not done, and requests by route."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Waits until everything has ended, at most `timeout` seconds. False when it has not."""
+
+    def stop(self, timeout: float = 1.0) -> bool:
+        """Ends the threads of the server, waiting at most `timeout` seconds. False when some go on."""
 
 @final
 class WorkerHandle:
@@ -299,30 +1018,53 @@ class WorkerHandle:
         fileno: int,
         on_ready: Callable[[list[tuple[int, int]] | None], bool],
         backup_loop: Callable[[], None],
-    ) -> None: ...
-    def detach(self) -> None: ...
-    def is_recalled(self) -> bool: ...
-    def is_running(self) -> bool: ...
-    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Handle: ...
-    def wake_loop(self) -> None: ...
-    def select(self, timeout: float | None) -> bool: ...
+    ) -> None:
+        """Lets `event_loop` run on this worker: `on_ready` is called when file descriptors are ready."""
+
+    def detach(self) -> None:
+        """Ends what `attach` has begun."""
+
+    def is_recalled(self) -> bool:
+        """Whether the loop has to give its thread back."""
+
+    def is_running(self) -> bool:
+        """Whether the worker serves."""
+
+    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Handle:
+        """Calls back on the worker's thread, as `loop.call_soon` does."""
+
+    def wake_loop(self) -> None:
+        """Ends a `select` that waits."""
+
+    def select(self, timeout: float | None) -> bool:
+        """Serves the worker's connections until something is ready for the loop, at most `timeout` seconds."""
 
 @final
 class Handle:
     """A scheduled call, like `asyncio.Handle`."""
 
-    def cancel(self) -> None: ...
-    def cancelled(self) -> bool: ...
-    def get_context(self) -> Context: ...
+    def cancel(self) -> None:
+        """Prevents the call, if it has not begun."""
+
+    def cancelled(self) -> bool:
+        """Whether it was cancelled."""
+
+    def get_context(self) -> Context:
+        """The context that it runs in."""
 
 @final
 class LoopSocket:
     """What a transport has in place of its socket: it reads and writes without giving up the GIL."""
 
     def __new__(cls, socket: socket) -> LoopSocket: ...
-    def recv(self, size: int) -> bytes: ...
-    def recv_into(self, buffer: WriteableBuffer) -> int: ...
-    def send(self, data: ReadableBuffer) -> int: ...
+    def recv(self, size: int) -> bytes:
+        """As `socket.recv`: at most `size` bytes; `BlockingIOError` when there are none yet."""
+
+    def recv_into(self, buffer: WriteableBuffer) -> int:
+        """As `socket.recv_into`: how many bytes it has put into `buffer`."""
+
+    def send(self, data: ReadableBuffer) -> int:
+        """As `socket.send`: how many bytes the system has taken."""
 
 @final
 class ClientWait:
@@ -331,10 +1073,29 @@ class ClientWait:
     def __enter__(self) -> None: ...
     def __exit__(self, *_exception: object) -> None: ...
 
-def forget_server() -> None: ...
-def waiting_for_client() -> ClientWait: ...
-def json_loads(data: bytes, /) -> Any: ...
-def json_dumps(value: Any, default: Callable[[Any], Any] | None = None, /) -> bytes: ...
+def forget_server() -> None:
+    """Forgets the server of the parent process, after a fork."""
+
+def waiting_for_client() -> ClientWait:
+    """A context manager around a wait for the client of a plain function: until it reads, or sends.
+
+    The thread does not count for `pool_threads` meanwhile. Enter it only where there is something to wait for, in one
+    thread, and see to it that the wait ends with the connection.
+
+    For example:
+
+        with waiting_for_client():
+            room.wait()
+    """
+
+def json_loads(data: bytes, /) -> Any:
+    """JSON text (RFC 8259) as Python values. `JsonError` for what is none."""
+
+def json_dumps(value: Any, default: Callable[[Any], Any] | None = None, /) -> bytes:
+    """A value as JSON text in UTF-8; `default` is called with what is not a JSON type. `TypeError` or `ValueError`
+    names the place that JSON cannot hold.
+    """
+
 def parse_path(pattern: str, /) -> list[tuple[str, tuple[str, str] | None, str]]:
     """A path pattern, `/users/{id:int}`, as the router reads it: for what stands between two slashes, the text before
     the parameter, its name and kind, and the text behind it.

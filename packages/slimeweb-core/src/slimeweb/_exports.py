@@ -14,6 +14,7 @@ from slimeweb.errors import PluginError
 __all__ = ["GROUP", "exported_names", "missing_export", "resolve_export"]
 
 GROUP = "slimeweb.exports"
+"""The group of the entry points that claim a public name for a distribution."""
 
 
 def resolve_export(name: str) -> object:

@@ -30,8 +30,8 @@ _logger = logging.getLogger("slimeweb")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plugin:
-    """One plugin, and where it comes from: `distribution` and `version` are empty for an object given to
-    `Slime(plugins=…)`.
+    """One plugin, and where it comes from: `name` is that of its entry point, `implementation` the object with the
+    hooks, `hooks` their names. `distribution` and `version` are empty for an object given to `Slime(plugins=…)`.
     """
 
     name: str

@@ -15,7 +15,9 @@ __all__ = ["EXPORTS_GROUP", "Command", "Commands", "Plugin", "PluginManager", "h
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One subcommand: `configure` adds its arguments to a parser, `run` takes them parsed and returns the exit code."""
+    """One subcommand, called `name`: `configure` adds its arguments to a parser, `run` takes them parsed and returns
+    the exit code, `help` is one line about it.
+    """
 
     name: str
     run: Callable[[argparse.Namespace], int]

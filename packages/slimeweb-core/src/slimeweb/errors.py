@@ -121,7 +121,7 @@ def _checked(headers: Mapping[str, str] | None) -> dict[str, str]:
 
 
 class FileMissing(HttpError):
-    """`resp.file` was given the path of no file: a 404 that does not tell the client which."""
+    """`resp.file` was given the path of no file: a 404 that does not tell the client which. `path` has it."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(404)

@@ -19,6 +19,7 @@ __all__ = [
 ]
 
 Handler = Callable[..., Any]
+"""What answers a request: a plain function or a coroutine function of `(req, resp)`."""
 
 
 def is_coroutine_function(function: Handler) -> bool:

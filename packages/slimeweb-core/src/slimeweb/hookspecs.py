@@ -29,9 +29,14 @@ if TYPE_CHECKING:
 __all__ = ["PROJECT", "hookimpl", "hookspec"]
 
 PROJECT = "slimeweb"
+"""The name that hooks are marked for, and the group of the entry points of plugins."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
+"""Marks the declaration of a hook: for tests and tools; the hooks of slimeweb are those below."""
 hookimpl = pluggy.HookimplMarker(PROJECT)
+"""Marks the function of a plugin that implements a hook: `@hookimpl`, `@hookimpl(tryfirst=True)`,
+`@hookimpl(trylast=True)`.
+"""
 
 
 @hookspec

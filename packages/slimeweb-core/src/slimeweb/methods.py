@@ -11,6 +11,7 @@ from slimeweb.tokens import TOKEN
 __all__ = ["ANY", "covers", "overlap", "parse_methods"]
 
 ANY = "*"
+"""Stands for every method."""
 _COMMON = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 # What is registered beside them (RFC 9110, section 16.1.2) or widely used, and looks like one of them.
 _REGISTERED = frozenset({*_COMMON, "ORDERPATCH", "PROPPATCH"})

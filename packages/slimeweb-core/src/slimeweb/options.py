@@ -15,7 +15,7 @@ def _as_it_is(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class RouteOption:
-    """A keyword argument of `app.route()`.
+    """A keyword argument of `app.route()`, called `name`, which is `default` where a route does not give it.
 
     `validate` takes the value given and returns the one to keep; it raises `ValueError` or `TypeError` when it will
     not do, at the declaration of the route. The default is not validated.
@@ -28,7 +28,8 @@ class RouteOption:
 
 @dataclass(frozen=True, slots=True)
 class ServeOption:
-    """A keyword argument of `app.serve()`, also read from the variable `SLIME_` and the name in capitals.
+    """A keyword argument of `app.serve()`, called `name`, which is `default` where nothing gives it; also read from the
+    variable `SLIME_` and the name in capitals.
 
     `validate` takes the argument, or the variable's text, and returns the value to keep; `ValueError` or `TypeError`
     when it will not do. The default is not validated. The plugin reads the outcome from `app.serve_options[name]`.

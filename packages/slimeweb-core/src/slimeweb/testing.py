@@ -56,13 +56,14 @@ class HeaderDict(dict[str, str]):
 
 
 class TooManyRedirects(RuntimeError):
-    """One redirect led to the next, again and again."""
+    """One redirect led to the next, more than 20 times."""
 
 
 @dataclass(frozen=True, slots=True)
 class TestResponse:
-    """One answer. `headers` has lower-case names, which are found in any case, and values of one name joined by ", ";
-    `header_all` has them apart.
+    """One answer: `status_code`, `content` (the body as bytes), `header_list` (names and values as they came) and `url`
+    (what was asked for, after redirects). `headers` has lower-case names, which are found in any case, and values of
+    one name joined by ", "; `header_all` has them apart.
     """
 
     __test__ = False

@@ -13,7 +13,8 @@ __all__ = ["SlimeTls"]
 
 @dataclass(frozen=True, slots=True)
 class SlimeTls:
-    """A certificate chain and its private key, as PEM files, for `app.serve(https=SlimeTls("cert.pem", "key.pem"))`.
+    """`cert`, a certificate chain, and `key`, its private key: paths of PEM files, for
+    `app.serve(https=SlimeTls("cert.pem", "key.pem"))`.
 
     HTTP/2 is offered by ALPN (RFC 7301). `ConfigError` when a file is not there.
     """

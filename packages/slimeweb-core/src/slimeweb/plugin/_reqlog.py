@@ -27,9 +27,11 @@ class ReqLog(SlimeMiddleware):
         self._attribute = f"_reqlog_{id(self):x}"
 
     def middle_before(self, req: SlimeRequest, resp: SlimeResponse) -> None:
+        """Notes when the request came."""
         setattr(req, self._attribute, perf_counter())
 
     def middle_after(self, req: SlimeRequest, resp: SlimeResponse) -> None:
+        """Logs it."""
         milliseconds = (perf_counter() - getattr(req, self._attribute)) * 1000
         path = ascii(req.path)[1:-1]
         self._logger.info(
