@@ -44,7 +44,7 @@ ONE_AT_A_TIME := $(if $(shell command -v flock),flock $(CARGO_TARGET_DIR)/.slime
 .DELETE_ON_ERROR:
 # cargo and pytest use all cores themselves; `make -j` would only mix their output.
 .NOTPARALLEL:
-.PHONY: help build demo lock tools test test-rust test-python test-free-threaded nightly lint typing deny advisories \
+.PHONY: help build demo lock reference tools test test-rust test-python test-free-threaded nightly lint typing deny advisories \
   workflows msrv msrv-toolchain format wheels sdist bench bench-quick instructions scaling clean
 
 help: ## list the targets
@@ -140,6 +140,9 @@ instructions: .tools/uv-$(UV_VERSION) ## count instructions per request with val
 
 scaling: .tools/uv-$(UV_VERSION) ## measure what a second worker is worth, after a bench or bench-quick
 	"$(PYTHON)" -m benchmarks.scaling --uv $(CURDIR)/$(UV) --cache $(CACHE)
+
+reference: build ## write the entries of docs/reference anew, from signatures and docstrings
+	cd tests && ../$(BIN)/python -m support.reference
 
 lock: .tools/uv-$(UV_VERSION) ## choose the newest versions that requirements-dev.txt may pin
 	$(UV) lock --quiet --upgrade
