@@ -15,6 +15,11 @@ class Encoder:
     """
 
     def __new__(cls, coding: str, level: int, length: int | None = None) -> Encoder: ...
-    def push(self, data: bytes, /) -> bytes: ...
-    def flush(self) -> bytes: ...
-    def finish(self) -> bytes: ...
+    def push(self, data: bytes, /) -> bytes:
+        """Takes a piece of the body; returns what there is to send, maybe nothing."""
+
+    def flush(self) -> bytes:
+        """What is missing so that all that has been pushed can be decoded."""
+
+    def finish(self) -> bytes:
+        """The rest. `RuntimeError` for whatever is called after it."""
