@@ -30,7 +30,7 @@ LIMITS = {
     "json": 26_500,
     "parameters": 31_500,
     "stream": 80_000,
-    "websocket": 32_500,
+    "websocket": 24_000,
 }
 """Instructions per request or message that a workload may need: about an eighth above what it needs."""
 

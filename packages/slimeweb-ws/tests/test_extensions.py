@@ -7,11 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slimeweb_ws._native import Connection
+from slimeweb_ws.callbacks import Callbacks
 from slimeweb_ws.handshake import read_offers
 
 
 class Listener:
     """Hears nothing."""
+
+    callbacks = Callbacks(print)
 
     def __getattr__(self, name):
         return lambda *args: None

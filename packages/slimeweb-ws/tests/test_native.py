@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from slimeweb_ws._native import Connection, Room
+from slimeweb_ws._native import BATCH, CloseEvent, Connection, ErrorEvent, OpenEvent, Room
 from slimeweb_ws.callbacks import Callback, Callbacks
 
 
@@ -19,7 +19,10 @@ class Transport:
         self.written = []
         self.paused = self.closed = False
         self.size = 0
+        self.asked = 0
         self.soon = []
+        self.plain = []
+        self.has_threads = False
 
     def set_write_buffer_limits(self, high, low):
         pass
@@ -28,6 +31,7 @@ class Transport:
         self.written.append(data)
 
     def get_write_buffer_size(self):
+        self.asked += 1
         return self.size
 
     def pause_reading(self):
@@ -38,6 +42,11 @@ class Transport:
 
     def call_soon(self, callback, *args):
         self.soon.append((callback, args))
+
+    def call_plain(self, callback, *args):
+        if self.has_threads:
+            self.plain.append((callback, args))
+        return self.has_threads
 
     def close(self):
         self.closed = True
@@ -52,8 +61,10 @@ class Transport:
 
 
 class Listener:
-    def __init__(self):
+    def __init__(self, callbacks=None):
+        self.callbacks = callbacks or registered()
         self.wakes = 0
+        self.resumed = []
 
     def opened(self, transport):
         pass
@@ -70,9 +81,18 @@ class Listener:
     def lost(self):
         pass
 
+    def resume(self, called, event, failure):
+        self.resumed.append((called, event, failure))
 
-def opened(**options):
-    listener, transport = Listener(), Transport()
+
+def registered(message=None, *, is_async=False):
+    callbacks = Callbacks(copy_context().run)
+    callbacks.message = message and Callback(message, is_async)
+    return callbacks
+
+
+def opened(callbacks=None, **options):
+    listener, transport = Listener(callbacks), Transport()
     connection = Connection(listener, **{"max_message_size": 1000, "send_buffer": 1000, **options})
     connection.connection_made(transport)
     return connection, transport, listener
@@ -99,9 +119,8 @@ def swallow(pieces, offers, head):
         connection.data_received(head + piece)
     connection.connection_lost(None)
     events = taken(connection)
-    assert events[-1] == ("close",)
-    assert events.count(("close",)) == 1
-    assert all(isinstance(event, str | bytes | tuple) for event in events)
+    assert [type(event) for event in events].index(CloseEvent) == len(events) - 1
+    assert all(isinstance(event, str | bytes | ErrorEvent) for event in events[:-1])
     assert sum(map(len, transport.written)) <= 10_000
 
 
@@ -150,8 +169,9 @@ def test_what_nobody_takes_stops_the_reading_and_goes_on_later(make_frame):
 
 
 def test_messages_go_to_a_plain_function_until_something_else_is_next(make_frame):
-    connection, _, listener = opened()
-    callbacks, context, got = Callbacks(), copy_context(), []
+    context, got = copy_context(), []
+    callbacks = Callbacks(context.run)
+    connection, _, listener = opened(callbacks)
 
     def keep(message):
         got.append(message)
@@ -162,13 +182,14 @@ def test_messages_go_to_a_plain_function_until_something_else_is_next(make_frame
         raise ValueError(message)
 
     def dispatch(most=10):
-        return connection.dispatch(callbacks, context, most)
+        return connection.dispatch(most)
 
     current = ContextVar("current")
     callbacks.message = Callback(keep, is_async=False)
     connection.notify_open()
     connection.data_received(b"".join(make_frame(1, str(number).encode()) for number in range(5)))
-    assert dispatch() == (0, ("open",), None)
+    called, event, failure = dispatch()
+    assert (called, type(event), failure) == (0, OpenEvent, None)
     assert dispatch(2) == (2, "2", None)
     assert (got, context[current], current.get(None)) == (["0", "1"], "1", None)
     callbacks.message = Callback(fail, is_async=False)
@@ -186,35 +207,119 @@ def test_messages_go_to_a_plain_function_until_something_else_is_next(make_frame
     assert listener.wakes == 2
     connection.connection_lost(None)
     callbacks.message = Callback(keep, is_async=False)
-    assert dispatch() == (1, ("close",), None)
+    called, event, failure = dispatch()
+    assert (called, type(event), failure) == (1, CloseEvent, None)
     assert got == ["0", "1", "6"]
+
+
+def test_a_connection_has_the_transport_call_a_plain_function(make_frame):
+    got = []
+    connection, transport, listener = opened(registered(got.append))
+    transport.has_threads = True
+    connection.data_received(make_frame(1, b"a") + make_frame(1, b"b"))
+    # One call for all that is there, and none of the listener.
+    assert (len(transport.plain), got, listener.wakes) == (1, [], 0)
+    callback, arguments = transport.plain.pop()
+    callback(*arguments)
+    assert (got, listener.resumed) == (["a", "b"], [])
+    # Nothing was left: the next message is scheduled anew.
+    connection.data_received(make_frame(1, b"c"))
+    assert (len(transport.plain), listener.wakes) == (1, 0)
+
+
+@pytest.mark.parametrize("callbacks", [registered(), registered(print, is_async=True)], ids=["none", "async"])
+def test_what_is_not_for_a_plain_function_is_left_to_the_listener(make_frame, callbacks):
+    connection, transport, listener = opened(callbacks)
+    transport.has_threads = True
+    connection.data_received(make_frame(1, b"a"))
+    assert (transport.plain, listener.wakes) == ([], 1)
+
+
+def test_without_a_thread_the_listener_is_called(make_frame):
+    connection, _, listener = opened(registered(print))
+    connection.data_received(make_frame(1, b"a"))
+    assert listener.wakes == 1
+
+
+def test_a_plain_function_is_called_a_batch_at_a_time(make_frame):
+    got = []
+    connection, _, listener = opened(registered(got.append))
+    connection.data_received(make_frame(1, b"x") * (BATCH + 2))
+    connection.run_callbacks()
+    assert (len(got), listener.resumed) == (BATCH, [(BATCH, "x", None)])
+
+
+def test_what_a_plain_function_raises_and_the_end_go_to_the_listener(make_frame):
+    def fail(message):
+        raise ValueError(message)
+
+    connection, _, listener = opened(registered(fail))
+    connection.data_received(make_frame(1, b"a"))
+    connection.run_callbacks()
+    ((called, event, failure),) = listener.resumed
+    assert (called, event, repr(failure)) == (1, None, "ValueError('a')")
+    connection.connection_lost(None)
+    connection.run_callbacks()
+    called, event, failure = listener.resumed[1]
+    assert (called, type(event), failure) == (0, CloseEvent, None)
+    # After the last event there is nothing, and nobody to call.
+    connection.run_callbacks()
+    assert len(listener.resumed) == 2
+
+
+FULL = 1 << 20
+"""The bytes in a transport's buffer when it takes no more."""
+HIGH = 64 * 1024
+"""The bytes that a transport is given before it is asked whether it is full."""
+
+
+def fill(connection, transport):
+    """Makes a transport full, and has it asked."""
+    transport.size = FULL
+    while not transport.asked:
+        assert connection.send("x" * 900)
+    transport.written.clear()
+
+
+def test_a_transport_is_asked_what_it_holds_only_when_it_may_be_full():
+    connection, transport, _ = opened()
+    sent = 0
+    while not transport.asked:
+        assert connection.send("x" * 100)
+        sent += 102
+    assert HIGH < sent <= HIGH + 102
+    # It has passed everything on: it may be given as much again.
+    for _ in range(HIGH // 102):
+        assert connection.send("x" * 100)
+    assert transport.asked == 1
+    assert connection.send("x" * 100)
+    assert transport.asked == 2
+    assert connection.buffered == 0
 
 
 def test_a_full_transport_gets_no_more_until_it_asks():
     connection, transport, _ = opened()
-    transport.size = 1 << 20
-    assert connection.send("first")
+    fill(connection, transport)
     assert connection.send("second")
-    assert len(transport.written) == 1
+    assert transport.written == []
     assert connection.buffered == len(b"second") + 2
     assert connection.send("x" * 2000)
     assert not connection.send("no room")
     transport.size = 0
     connection.resume_writing()
-    assert len(transport.written) == 3
+    assert len(transport.written) == 2
     assert connection.buffered == 0
     assert connection.send("again")
 
 
 def test_only_the_latest_ping_is_answered_when_the_client_does_not_read(make_frame):
     connection, transport, _ = opened()
-    transport.size = 1 << 20
-    connection.send("fills it")
+    fill(connection, transport)
     for number in range(100):
         connection.data_received(make_frame(9, str(number).encode()))
     transport.size = 0
     connection.resume_writing()
-    assert transport.written[1:] == [b"\x8a\x0299"]
+    assert transport.written == [b"\x8a\x0299"]
 
 
 def test_a_write_that_fails_aborts_the_connection(monkeypatch):
@@ -257,7 +362,7 @@ def test_after_its_end_a_connection_joins_nothing_and_holds_nobody():
     assert len(room) == 0
     assert not room.join(connection)
     assert len(room) == 0
-    assert taken(connection) == [("close",)]
+    assert [type(event) for event in taken(connection)] == [CloseEvent]
     del listener
     gc.collect()
     assert gone() is None

@@ -1,15 +1,33 @@
 """WebSocket connections as protocol objects, and rooms of them."""
 
 from collections.abc import Callable, Sequence
-from contextvars import Context
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, Final, final
 
-from slimeweb_ws.callbacks import Callbacks
-from slimeweb_ws.listener import Event, Listener
+if TYPE_CHECKING:
+    from slimeweb_ws.listener import Event, Listener
 
-__all__ = ["Connection", "Owed", "Room", "__version__"]
+__all__ = ["BATCH", "CloseEvent", "Connection", "ErrorEvent", "OpenEvent", "Owed", "Room", "__version__"]
 
 __version__: str
+BATCH: Final[int]
+"""How many callbacks run in a row before their thread, or loop, is released to others."""
+
+@final
+class OpenEvent:
+    """The connection is open."""
+
+@final
+class ErrorEvent:
+    """The client has broken the protocol, or a limit; its connection is being closed with `code`."""
+
+    @property
+    def code(self) -> int: ...
+    @property
+    def detail(self) -> str: ...
+
+@final
+class CloseEvent:
+    """The connection has ended: the last event."""
 
 @final
 class Connection:
@@ -36,9 +54,8 @@ class Connection:
     def resume_writing(self) -> None: ...
     def notify_open(self) -> None: ...
     def take(self) -> Event | None: ...
-    def dispatch(
-        self, callbacks: Callbacks, context: Context, most: int
-    ) -> tuple[int, Event | None, BaseException | None]: ...
+    def dispatch(self, most: int) -> tuple[int, Event | None, BaseException | None]: ...
+    def run_callbacks(self) -> None: ...
     def decode_on(self) -> None: ...
     def send(self, data: str | bytes) -> bool: ...
     def ping(self, payload: bytes | None = None) -> bool: ...

@@ -24,11 +24,15 @@ class Callback(NamedTuple):
 
 
 class Callbacks:
-    """The callbacks of one connection: for its opening, messages, errors and its end."""
+    """The callbacks of one connection: for its opening, messages, errors and its end.
 
-    __slots__ = ("close", "error", "message", "open")
+    `call(function, *arguments)` calls a function in the context of the connection.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("call", "close", "error", "message", "open")
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self.call = call
         self.open: Callback | None = None
         self.message: Callback | None = None
         self.error: Callback | None = None

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
+
+from slimeweb_ws._native import CloseEvent, ErrorEvent, OpenEvent
+from slimeweb_ws.callbacks import Callbacks
 
 __all__ = ["MESSAGE", "Listener", "Event", "Transport"]
 
-Event: TypeAlias = str | bytes | tuple[Literal["open"]] | tuple[Literal["error"], int, str] | tuple[Literal["close"]]
+Event: TypeAlias = str | bytes | OpenEvent | ErrorEvent | CloseEvent
 """An event for a callback: a message, the opening, a protocol error of the client, or the close."""
 
 MESSAGE = (str, bytes)
@@ -25,13 +28,21 @@ class Transport(Protocol):
 
 
 class Listener(Protocol):
-    """What a connection calls, on the loop's thread."""
+    """What a connection calls: `resume` in the thread that runs callbacks, all else in the loop's."""
+
+    callbacks: Callbacks
+    """What the application has registered. The connection itself calls the plain function for messages."""
 
     def opened(self, transport: Transport) -> None:
         """The 101 is out."""
 
     def ready(self) -> None:
-        """There are events, and no thread or task is taking them."""
+        """There are events, no thread or task is taking them, and the connection has not scheduled one."""
+
+    def resume(self, called: int, event: Event | None, failure: BaseException | None) -> None:
+        """A sync function has been called for `called` messages. `event` has been taken beyond them; `failure` is what
+        the last call has raised.
+        """
 
     def closing(self) -> None:
         """The closing handshake has begun: time it from here."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from slimeweb import ClientDisconnected
-from slimeweb_ws._native import Connection
+from slimeweb_ws._native import BATCH, CloseEvent, Connection, ErrorEvent, OpenEvent
 from slimeweb_ws.callbacks import Callback, Callbacks
 from slimeweb_ws.connections import Connections
 from slimeweb_ws.errors import ProtocolError
@@ -22,8 +22,6 @@ __all__ = ["Session"]
 
 _logger = logging.getLogger("slimeweb.ws")
 
-_BATCH = 16
-"""How many callbacks run in a row before the thread, or the loop, is released to others."""
 _LAST_REPLIES = 1.0
 """How many seconds a callback has to answer what came before the client's close."""
 _RETRY = 0.02
@@ -34,7 +32,8 @@ class Session:
     """Listens to a connection and calls back: plain functions as plain handlers are called, in the pool or on the
     worker's thread; coroutine functions as one task on the connection's loop. The thread or task that is active takes
     one event after the other, and passes on where the next callback is sync instead of async or the reverse, so that no
-    two overlap and their order is that of the messages.
+    two overlap and their order is that of the messages. The connection itself calls plain functions with messages, and
+    `resume` where there is more to do.
     """
 
     __slots__ = (
@@ -61,7 +60,9 @@ class Session:
         connections: Connections,
     ) -> None:
         """`where` names the route in the log. `connections` is told when this one opens, and when it is over."""
-        self.callbacks = Callbacks()
+        # Callbacks see what the handler and the middleware around it have set.
+        self._context = contextvars.copy_context()
+        self.callbacks = Callbacks(self._context.run)
         self.connection = Connection(
             self,
             max_message_size=max_message_size,
@@ -74,8 +75,6 @@ class Session:
         self._where = where
         self._options = options
         self._connections = connections
-        # Callbacks see what the handler and the middleware around it have set.
-        self._context = contextvars.copy_context()
         self._transport: Transport | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._keep_alive: KeepAlive | None = None
@@ -97,7 +96,7 @@ class Session:
             self.closing()
 
     def ready(self) -> None:
-        """There is something to take."""
+        """There is something to take, and the connection has not found a thread by itself."""
         message = self.callbacks.message
         if message is not None and message.is_async:
             self._in_loop(None)
@@ -159,12 +158,22 @@ class Session:
         if self._loop is not None:
             self._task = self._loop.create_task(self._run_async(event), context=self._context)
 
-    def _run(self, event: Event | BaseException | None) -> None:
+    def resume(self, called: int, event: Event | None, failure: BaseException | None) -> None:
+        """The connection has called a plain function, where waiting is allowed, and leaves the rest to its session."""
+        if failure is not None:
+            self._run(self._settle(None, self.callbacks.message, failure), called)
+        else:
+            self._run(event, called)
+
+    def _run(self, event: Event | BaseException | None, called_so_far: int = 0) -> None:
         """Calls plain callbacks, where waiting is allowed."""
-        called_so_far = 0
         while True:
+            if called_so_far >= BATCH:
+                called_so_far = 0
+                if self._transport is not None and self._transport.call_plain(self._run, event):
+                    return
             if event is None:
-                called, event, failure = self.connection.dispatch(self.callbacks, self._context, _BATCH - called_so_far)
+                called, event, failure = self.connection.dispatch(BATCH - called_so_far)
                 called_so_far += called
                 if failure is not None:
                     event = self._settle(event, self.callbacks.message, failure)
@@ -187,10 +196,6 @@ class Session:
                     failure = error
                 event = self._settle(event, callback, failure)
                 called_so_far += 1
-            if called_so_far >= _BATCH:
-                called_so_far = 0
-                if self._transport is not None and self._transport.call_plain(self._run, event):
-                    return
 
     async def _run_async(self, event: Event | BaseException | None) -> None:
         """Awaits coroutine callbacks, as a task."""
@@ -218,7 +223,7 @@ class Session:
                 failure = error
             event = self._settle(event, callback, failure)
             called_so_far += 1
-            if called_so_far >= _BATCH:
+            if called_so_far >= BATCH:
                 called_so_far = 0
                 await asyncio.sleep(0)
         self._task = None
@@ -230,9 +235,9 @@ class Session:
         if isinstance(event, BaseException):
             return self.callbacks.error, (event,)
         match event:
-            case ("error", code, detail):
-                return self.callbacks.error, (ProtocolError(code, detail),)
-            case ("open",):
+            case ErrorEvent():
+                return self.callbacks.error, (ProtocolError(event.code, event.detail),)
+            case OpenEvent():
                 return self.callbacks.open, ()
             case _:
                 return self.callbacks.close, ()
@@ -241,7 +246,7 @@ class Session:
         self, event: Event | BaseException | None, callback: Callback | None, failure: BaseException | None
     ) -> BaseException | None:
         """The next event after a callback: `on_error` is called for the failure of any other callback."""
-        if event == ("close",):
+        if isinstance(event, CloseEvent):
             self._release()
         if failure is None or (isinstance(failure, ClientDisconnected) and self.connection.is_closed):
             return None
@@ -254,11 +259,11 @@ class Session:
     def _drop(self, event: Event | BaseException) -> None:
         """Handles an event that has no callback."""
         match event:
-            case ("close",):
+            case CloseEvent():
                 self._release()
-            case ("error", code, detail):
+            case ErrorEvent():
                 # The client's fault, which is no error of the application: INFO.
-                _logger.info("%s: closed with %d: %s", self._where, code, detail)
+                _logger.info("%s: closed with %d: %s", self._where, event.code, event.detail)
 
     def _release(self) -> None:
         """After the last callback: the transport leads back to this session, and only we know that it is over."""

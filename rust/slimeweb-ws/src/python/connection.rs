@@ -23,16 +23,23 @@ use crate::{
 /// From this size on, in bytes, a thread detaches while it decodes or compresses: below, detaching costs more than it
 /// gives other threads.
 const WORTH_DETACHING: usize = 4 * 1024;
+/// How many callbacks run in a row before their thread, or loop, is released to others.
+pub(super) const BATCH: usize = 16;
 /// The close code for a close frame without one, and for none at all (RFC 6455, section 7.4.1).
 const NO_CODE: u16 = 1005;
 const ABNORMAL: u16 = 1006;
 
 /// A WebSocket connection, from its 101 on: a protocol object in the terms of `asyncio.Protocol`.
 ///
-/// `listener` has five methods, called in the transport's loop thread: `opened(transport)`; `ready()` when there is
-/// something to take and no thread is taking; `closing()` when the closing handshake has begun and may be timed from
-/// there; `close_deferred()` when the client has begun it while events wait for callbacks: `answer_close` follows when
-/// they have been taken, or before; `lost()`.
+/// It has messages given to sync callbacks by itself (`run_callbacks`, through the transport's `call_plain`), and
+/// leaves everything else to its listener.
+///
+/// `listener` has `callbacks` (`slimeweb_ws.callbacks.Callbacks`) and six methods. Called in the transport's loop
+/// thread: `opened(transport)`; `ready()` when there is something to take, no thread is taking and the connection has
+/// not scheduled one; `closing()` when the closing handshake has begun and may be timed from there; `close_deferred()`
+/// when the client has begun it while events wait for callbacks: `answer_close` follows when they have been taken, or
+/// before; `lost()`. Called in the thread that runs callbacks: `resume(called, event, failure)` with what `dispatch`
+/// says, where there is more to do.
 #[pyclass(frozen, weakref, module = "slimeweb_ws._native")]
 pub(super) struct Connection {
     shared: Arc<Shared>,
@@ -48,10 +55,27 @@ pub(super) struct Connection {
 pub(super) struct Shared {
     pub(super) outbox: Outbox,
     pub(super) compression: Option<Compression>,
-    listener: Mutex<Option<Py<PyAny>>>,
+    listener: Mutex<Option<Listener>>,
     close_status: Mutex<CloseStatus>,
     /// The rooms it is in; none any more once it has left them all for good.
     rooms: Mutex<Option<Vec<Py<Room>>>>,
+}
+
+/// Whom a connection calls.
+struct Listener {
+    object: Py<PyAny>,
+    /// What the application has registered: `callbacks.message` is the function for messages.
+    callbacks: Py<PyAny>,
+    /// Its `callbacks.call`: `call(function, message)` calls a function in the connection's context.
+    call: Py<PyAny>,
+    /// The connection's `run_callbacks`, from its opening on.
+    run_callbacks: Option<Py<PyAny>>,
+}
+
+/// What running callbacks needs of a [`Listener`].
+pub(super) struct Dispatcher<'py> {
+    pub(super) callbacks: Bound<'py, PyAny>,
+    pub(super) call: Bound<'py, PyAny>,
 }
 
 /// How messages to this client are compressed.
@@ -68,6 +92,14 @@ pub(super) struct Compression {
 struct CloseStatus {
     sent: Option<(u16, String)>,
     received: Option<(u16, String)>,
+}
+
+impl Listener {
+    fn new(object: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let callbacks = object.getattr(intern!(object.py(), "callbacks"))?;
+        let call = callbacks.getattr(intern!(object.py(), "call"))?.unbind();
+        Ok(Self { object: object.clone().unbind(), callbacks: callbacks.unbind(), call, run_callbacks: None })
+    }
 }
 
 impl Compression {
@@ -112,7 +144,34 @@ impl Shared {
     }
 
     fn listener<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
-        self.listener.lock().as_ref().map(|listener| listener.bind(py).clone())
+        self.listener.lock().as_ref().map(|listener| listener.object.bind(py).clone())
+    }
+
+    /// None after the last event has been taken.
+    pub(super) fn dispatcher<'py>(&self, py: Python<'py>) -> Option<Dispatcher<'py>> {
+        self.listener.lock().as_ref().map(|listener| Dispatcher {
+            callbacks: listener.callbacks.bind(py).clone(),
+            call: listener.call.bind(py).clone(),
+        })
+    }
+
+    /// Has the transport call `run_callbacks`, where messages are for a sync function. False where it does not.
+    fn schedule_callbacks(&self, py: Python<'_>) -> PyResult<bool> {
+        let (callbacks, run_callbacks) = match &*self.listener.lock() {
+            Some(Listener { callbacks, run_callbacks: Some(run_callbacks), .. }) => {
+                (callbacks.bind(py).clone(), run_callbacks.bind(py).clone())
+            }
+            _ => return Ok(false),
+        };
+        if dispatch::sync_function(&callbacks)?.is_none() {
+            return Ok(false);
+        }
+        match self.outbox.transport(py) {
+            Some(transport) => {
+                transport.bind(py).call_method1(intern!(py, "call_plain"), (run_callbacks,))?.is_truthy()
+            }
+            None => Ok(false),
+        }
     }
 
     /// Drops the listener: it is not notified any more, and the reference cycle ends.
@@ -204,7 +263,10 @@ impl Connection {
     }
 
     fn post(&self, py: Python<'_>, event: Event) -> PyResult<()> {
-        if self.inbox.post(event) { self.notify_listener(py, intern!(py, "ready")) } else { Ok(()) }
+        if self.inbox.post(event) && !self.shared.schedule_callbacks(py)? {
+            return self.notify_listener(py, intern!(py, "ready"));
+        }
+        Ok(())
     }
 
     /// Decodes `data`, and what had to wait before it, as far as there is room.
@@ -281,14 +343,15 @@ impl Connection {
         listener, *, max_message_size, send_buffer, offers=vec![], context_takeover=false, level=1, threshold=1024
     ))]
     fn new(
-        listener: Py<PyAny>,
+        listener: &Bound<'_, PyAny>,
         max_message_size: usize,
         send_buffer: usize,
         offers: Vec<Offer>,
         context_takeover: bool,
         level: u8,
         threshold: usize,
-    ) -> Self {
+    ) -> PyResult<Self> {
+        let listener = Listener::new(listener)?;
         let deflate = Deflate::negotiate(&offers, NegotiationOptions { context_takeover });
         let inflater = deflate.map(|deflate| Inflater::new(15, !deflate.client_no_context_takeover));
         let compression = deflate.map(|deflate| {
@@ -301,7 +364,7 @@ impl Connection {
                 encoder: (!deflate.server_no_context_takeover).then(|| Mutex::new(kept)),
             }
         });
-        Self {
+        Ok(Self {
             shared: Arc::new(Shared {
                 outbox: Outbox::new(send_buffer),
                 compression,
@@ -314,7 +377,7 @@ impl Connection {
             created_at: Instant::now(),
             last_data: AtomicU64::new(0),
             last_message: AtomicU64::new(0),
-        }
+        })
     }
 
     /// The value of the 101's `Sec-WebSocket-Extensions`, where compression was agreed upon.
@@ -323,12 +386,17 @@ impl Connection {
         self.extension.as_deref()
     }
 
-    fn connection_made(&self, py: Python<'_>, transport: &Bound<'_, PyAny>) -> PyResult<()> {
-        let now = self.now();
-        self.last_data.store(now, Ordering::Relaxed);
-        self.last_message.store(now, Ordering::Relaxed);
-        self.shared.outbox.open(transport)?;
-        match self.shared.listener(py) {
+    fn connection_made(slf: &Bound<'_, Self>, transport: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (this, py) = (slf.get(), slf.py());
+        let now = this.now();
+        this.last_data.store(now, Ordering::Relaxed);
+        this.last_message.store(now, Ordering::Relaxed);
+        let run_callbacks = slf.getattr(intern!(py, "run_callbacks"))?.unbind();
+        if let Some(listener) = &mut *this.shared.listener.lock() {
+            listener.run_callbacks = Some(run_callbacks);
+        }
+        this.shared.outbox.open(transport)?;
+        match this.shared.listener(py) {
             Some(listener) => listener.call_method1(intern!(py, "opened"), (transport,)).map(drop),
             None => Ok(()),
         }
@@ -357,6 +425,7 @@ impl Connection {
         }
         self.shared.leave_all();
         self.notify_listener(py, intern!(py, "lost"))?;
+        // Without a transport there is no `call_plain` any more: the listener finds a thread.
         if self.inbox.lose() { self.notify_listener(py, intern!(py, "ready")) } else { Ok(()) }
     }
 
@@ -367,29 +436,36 @@ impl Connection {
         self.shared.outbox.resume(py);
     }
 
-    /// Queues the event `("open",)`.
+    /// Queues an `OpenEvent`.
     fn notify_open(&self, py: Python<'_>) -> PyResult<()> {
         self.post(py, Event::Open)
     }
 
-    /// The next event: a message, `str` or `bytes`; `("open",)`; `("error", code, text)`;
-    /// `("close",)`, the last.
+    /// The next event: a message, `str` or `bytes`; an `OpenEvent`; an `ErrorEvent`; a `CloseEvent`, the last.
     ///
     /// None: nothing for now, and `ready` will be called for the next one. To be called by one thread at a time.
     fn take<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
         dispatch::take(slf)
     }
 
-    /// Takes messages and calls the plain function of `callbacks.message` with each, in `context`: `most` times at
-    /// most, and until there is something else to do. Says how often it has called, what it has taken beyond that (as
-    /// `take` has it), and what the function has raised, if it has.
-    fn dispatch<'py>(
-        slf: &Bound<'py, Self>,
-        callbacks: &Bound<'py, PyAny>,
-        context: &Bound<'py, PyAny>,
-        most: usize,
-    ) -> PyResult<DispatchResult<'py>> {
-        dispatch::dispatch(slf, callbacks, context, most)
+    /// Takes messages and calls the sync function of `callbacks.message` with each: `most` times at most, and until
+    /// there is something else to do. Says how often it has called, what it has taken beyond that (as `take` has it),
+    /// and what the function has raised, if it has.
+    fn dispatch<'py>(slf: &Bound<'py, Self>, most: usize) -> PyResult<DispatchResult<'py>> {
+        match slf.get().shared.dispatcher(slf.py()) {
+            Some(dispatcher) => dispatch::dispatch(slf, &dispatcher, most),
+            None => Ok((0, dispatch::take(slf)?, None)),
+        }
+    }
+
+    /// Calls sync callbacks with messages, where waiting is allowed. The listener goes on where there is more to do.
+    fn run_callbacks(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (shared, py) = (&slf.get().shared, slf.py());
+        let (Some(listener), Some(dispatcher)) = (shared.listener(py), shared.dispatcher(py)) else { return Ok(()) };
+        match dispatch::dispatch(slf, &dispatcher, BATCH)? {
+            (_, None, None) => Ok(()),
+            result => listener.call_method1(intern!(py, "resume"), result).map(drop),
+        }
     }
 
     /// Decodes what has had to wait. In the loop's thread.
@@ -565,7 +641,9 @@ impl Connection {
         self.shared.outbox.visit(&mut see);
         // A lock held by a thread that was stopped: the next collection sees what is behind it.
         if let Some(listener) = self.shared.listener.try_lock() {
-            listener.iter().for_each(&mut see);
+            for Listener { object, callbacks, call, run_callbacks } in listener.iter() {
+                [object, callbacks, call].into_iter().chain(run_callbacks).for_each(&mut see);
+            }
         }
         result
     }

@@ -5,7 +5,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
-use super::connection::Connection;
+use super::connection::{Connection, Dispatcher};
+use super::events::{CloseEvent, ErrorEvent, OpenEvent};
 use super::inbox::{DecodeOutcome, Event, Taken};
 use crate::{Decoded, Message};
 
@@ -20,8 +21,7 @@ pub(super) fn take<'py>(connection: &Bound<'py, Connection>) -> PyResult<Option<
 /// Calls a sync function with messages.
 pub(super) fn dispatch<'py>(
     connection: &Bound<'py, Connection>,
-    callbacks: &Bound<'py, PyAny>,
-    context: &Bound<'py, PyAny>,
+    dispatcher: &Dispatcher<'py>,
     most: usize,
 ) -> PyResult<DispatchResult<'py>> {
     let py = connection.py();
@@ -30,20 +30,20 @@ pub(super) fn dispatch<'py>(
         let Some(event) = next(connection)? else { return Ok((called, None, None)) };
         // Asked for each time: a callback may register another one.
         let function = match event {
-            Event::Message(_) if called < most => plain(callbacks)?,
+            Event::Message(_) if called < most => sync_function(&dispatcher.callbacks)?,
             _ => None,
         };
         let event = object(connection, event)?;
         let Some(function) = function else { return Ok((called, Some(event), None)) };
         called += 1;
-        if let Err(error) = context.call_method1(intern!(py, "run"), (function, event)) {
+        if let Err(error) = dispatcher.call.call1((function, event)) {
             return Ok((called, None, Some(error.into_value(py).into_bound(py))));
         }
     }
 }
 
 /// The function that messages are for, unless there is none or it is a coroutine function.
-fn plain<'py>(callbacks: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+pub(super) fn sync_function<'py>(callbacks: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
     let message: Option<(Bound<'py, PyAny>, bool)> =
         callbacks.getattr(intern!(callbacks.py(), "message"))?.extract()?;
     Ok(message.and_then(|(function, is_async)| (!is_async).then_some(function)))
@@ -87,16 +87,16 @@ fn object<'py>(connection: &Bound<'py, Connection>, event: Event) -> PyResult<Bo
     Ok(match event {
         Event::Message(Message::Text(text)) => PyString::new(py, &text).into_any(),
         Event::Message(Message::Binary(bytes)) => PyBytes::new(py, &bytes).into_any(),
-        Event::Open => ("open",).into_pyobject(py)?.into_any(),
+        Event::Open => Bound::new(py, OpenEvent)?.into_any(),
         Event::Error(error) => {
             this.close_for(py, &error)?;
-            ("error", error.code(), error.to_string()).into_pyobject(py)?.into_any()
+            Bound::new(py, ErrorEvent::from(&error))?.into_any()
         }
         // Not for a callback: `next` has handled it.
         Event::DeferredClose => py.None().into_bound(py),
         Event::Lost => {
             this.shared().forget_listener();
-            ("close",).into_pyobject(py)?.into_any()
+            Bound::new(py, CloseEvent)?.into_any()
         }
     })
 }

@@ -1,11 +1,12 @@
 //! `slimeweb_ws._native`: connections and rooms, as Python sees them.
 //!
 //! A [`connection`] is a protocol object for the core's transport. What the client sends goes through its [`inbox`],
-//! from which the thread that runs the callbacks takes it ([`dispatch`]); what is sent to the client goes through its
-//! [`outbox`], which writes no faster than the client reads. No lock is ever held while Python runs.
+//! from which the thread that runs the callbacks takes it ([`dispatch`], as [`events`]); what is sent to the client
+//! goes through its [`outbox`], which writes no faster than the client reads. No lock is ever held while Python runs.
 
 mod connection;
 mod dispatch;
+mod events;
 mod inbox;
 mod outbox;
 mod room;
@@ -18,12 +19,15 @@ mod _native {
     #[pymodule_export]
     use super::connection::Connection;
     #[pymodule_export]
+    use super::events::{CloseEvent, ErrorEvent, OpenEvent};
+    #[pymodule_export]
     use super::room::{Owed, Room};
 
     use super::*;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("BATCH", connection::BATCH)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

@@ -86,6 +86,8 @@ struct State {
     write_side: WriteSide,
     /// Some thread is writing.
     pumping: bool,
+    /// What the transport holds at most, in bytes: what it held when it was last asked, and what it was given since.
+    given: usize,
     /// The transport's buffer is full.
     paused: bool,
     /// How often the transport has resumed.
@@ -118,6 +120,7 @@ impl Outbox {
                 pong: None,
                 write_side: WriteSide::Open,
                 pumping: false,
+                given: 0,
                 paused: false,
                 resumes: 0,
                 waiters: Vec::new(),
@@ -338,7 +341,7 @@ impl Outbox {
             }
         };
         loop {
-            let (frame, resumes, waiters) = {
+            let (frame, given, resumes, waiters) = {
                 let mut state = self.state.lock();
                 let Some(frame) = state.pop() else {
                     state.pumping = false;
@@ -350,17 +353,23 @@ impl Outbox {
                 };
                 self.has_drained.notify_all();
                 let waiters = state.relieved_waiters();
-                (frame, state.resumes, waiters)
+                state.given = state.given.saturating_add(frame.len());
+                (frame, state.given, state.resumes, waiters)
             };
             for waiter in waiters {
                 report(transport.call_method1(intern!(py, "call_soon"), (waiter,)), &transport);
             }
-            let full = transport
-                .call_method1(intern!(py, "write"), (frame.into_bytes(py),))
-                .and_then(|_| transport.call_method0(intern!(py, "get_write_buffer_size"))?.extract::<usize>())
-                .map(|size| size > TRANSPORT_HIGH);
-            let full = match full {
-                Ok(full) => full,
+            let held = transport.call_method1(intern!(py, "write"), (frame.into_bytes(py),)).and_then(|_| {
+                // A call into Python, which a message need not pay for.
+                if given <= TRANSPORT_HIGH {
+                    return Ok(given);
+                }
+                let held = transport.call_method0(intern!(py, "get_write_buffer_size"))?.extract()?;
+                self.state.lock().given = held;
+                Ok(held)
+            });
+            let full = match held {
+                Ok(held) => held > TRANSPORT_HIGH,
                 Err(error) => {
                     // A transport that fails is of no use to anyone: what is queued goes with the connection.
                     error.write_unraisable(py, Some(&transport));

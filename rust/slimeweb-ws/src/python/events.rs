@@ -1,0 +1,26 @@
+//! Events that callbacks are called for, as Python sees them. A message is `str` or `bytes`, and needs no class.
+
+use pyo3::prelude::*;
+
+use crate::Error;
+
+/// The connection is open.
+#[pyclass(frozen, module = "slimeweb_ws._native")]
+pub(super) struct OpenEvent;
+
+/// The client has broken the protocol, or a limit; its connection is being closed with `code`.
+#[pyclass(frozen, get_all, module = "slimeweb_ws._native")]
+pub(super) struct ErrorEvent {
+    code: u16,
+    detail: String,
+}
+
+/// The connection has ended: the last event.
+#[pyclass(frozen, module = "slimeweb_ws._native")]
+pub(super) struct CloseEvent;
+
+impl From<&Error> for ErrorEvent {
+    fn from(error: &Error) -> Self {
+        Self { code: error.code(), detail: error.to_string() }
+    }
+}
