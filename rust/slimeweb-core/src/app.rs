@@ -19,9 +19,10 @@ use crate::access_log::AccessLog;
 use crate::proxies::TrustedProxies;
 use crate::route::CompiledRoute;
 use crate::worker::Workers;
+use crate::worker::work::Work;
 
 /// An application, compiled for one worker.
-pub(crate) struct CompiledApp {
+pub(crate) struct CompiledApp<W: Work> {
     pub(crate) slime: Py<PyAny>,
     pub(crate) router: Router<Arc<CompiledRoute>>,
     /// Directories, and the header fields that their responses have in addition.
@@ -39,7 +40,7 @@ pub(crate) struct CompiledApp {
     pub(crate) response_members: Py<PyDict>,
     /// `slimeweb._members.missing_attribute`: the error for a name that nothing brings.
     pub(crate) missing: Py<PyAny>,
-    pub(crate) workers: Arc<Workers>,
+    pub(crate) workers: Arc<Workers<W>>,
     pub(crate) proxies: TrustedProxies,
     pub(crate) uploads: Arc<UploadDir>,
     /// What a multipart form may use up; its body's size is the route's.
@@ -86,7 +87,7 @@ pub(crate) fn frozen(mapping: &Bound<'_, PyMapping>) -> PyResult<Py<PyDict>> {
     Ok(dict.unbind())
 }
 
-impl CompiledApp {
+impl<W: Work> CompiledApp<W> {
     /// The member `name` of `owner`, bound to it as a method is. None where there is none.
     pub(crate) fn member<'py>(
         &self,

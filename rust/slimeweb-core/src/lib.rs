@@ -1,36 +1,35 @@
 //! `slimeweb._core`: where the server meets Python.
 //!
-//! A request arrives at [`service`], which finds its [`route`] in the [`app`] and hands a [`request_context`] to one of
-//! the [`workers`]. There [`request`] and [`response`] become Python objects, the handler runs, and the [`reply`] goes
-//! back to the service.
+//! A request arrives at [`service`], which finds its [`route`] in the [`app`] and hands a [`request::context`] to one of
+//! the workers. There [`request`] and [`response`] become Python objects, the [`handler`] runs, and the [`reply`] goes
+//! back to the service. [`worker`] knows neither requests nor routes: it runs any [`worker::work`]. After a protocol
+//! switch the connection is an [`upgrade`].
+//!
+//! Modules use those below them only: but for `request` and `response`, each in itself, their imports form no cycle.
 
 mod access_log;
 mod app;
+mod argument;
+mod asyncio;
 mod attributes;
-mod coroutine;
 mod error;
-mod expected;
 mod fields;
 mod guarded;
-mod headers;
+mod handler;
+mod header;
 mod json;
-mod large_body;
 mod lazy;
-mod payload;
 mod proxies;
 mod reply;
 mod request;
-mod request_context;
 mod response;
 mod route;
 mod server;
 mod service;
 mod settings;
-mod transport;
-mod upgraded;
-mod upload;
+mod upgrade;
 mod worker;
-mod writer;
+mod worker_handle;
 
 use pyo3::prelude::*;
 
@@ -45,29 +44,29 @@ mod _core {
     #[pymodule_export]
     use crate::guarded::forget_server;
     #[pymodule_export]
-    use crate::headers::Headers;
-    #[pymodule_export]
-    use crate::payload::BodyChunks;
-    #[pymodule_export]
     use crate::request::SlimeRequest;
+    #[pymodule_export]
+    use crate::request::chunks::BodyChunks;
+    #[pymodule_export]
+    use crate::request::headers::Headers;
+    #[pymodule_export]
+    use crate::request::upload::SlimeFile;
     #[pymodule_export]
     use crate::response::SlimeResponse;
     #[pymodule_export]
+    use crate::response::writer::BodyWriter;
+    #[pymodule_export]
     use crate::server::Server;
     #[pymodule_export]
-    use crate::transport::Transport;
-    #[pymodule_export]
-    use crate::upload::SlimeFile;
+    use crate::upgrade::transport::Transport;
     #[pymodule_export]
     use crate::worker::callback::Handle;
-    #[pymodule_export]
-    use crate::worker::event_loop::WorkerHandle;
     #[pymodule_export]
     use crate::worker::socket::LoopSocket;
     #[pymodule_export]
     use crate::worker::waiting::ClientWait;
     #[pymodule_export]
-    use crate::writer::BodyWriter;
+    use crate::worker_handle::WorkerHandle;
 
     use std::borrow::Cow;
 

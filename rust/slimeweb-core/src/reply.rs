@@ -1,15 +1,18 @@
-//! What a handler's side sends back to the connection's side.
+//! What a handler's side sends back to the connection's side, and the answers that the server gives by itself.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, Response, StatusCode, Uri};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
+use pyo3::exceptions::PyConnectionError;
+use pyo3::intern;
+use pyo3::prelude::*;
 use slimeweb_http::Body;
 use tokio::sync::oneshot;
 
-use crate::app::CompiledApp;
 use crate::route::CompiledRoute;
-use crate::upgraded::Candidate;
+use crate::worker::work::{CallInLoop, NativeCall};
 
 /// The answer to one request.
 pub(crate) enum Reply {
@@ -22,7 +25,8 @@ pub(crate) enum Reply {
 }
 
 pub(crate) struct FileReply {
-    pub(crate) app: Arc<CompiledApp>,
+    /// Where it is logged that the file could not be read.
+    pub(crate) workers: Arc<dyn CallInLoop>,
     pub(crate) worker_id: usize,
     pub(crate) uri: Uri,
     pub(crate) path: PathBuf,
@@ -36,8 +40,116 @@ pub(crate) struct SwitchReply {
     pub(crate) headers: HeaderMap,
     pub(crate) candidate: Candidate,
     pub(crate) route: Arc<CompiledRoute>,
-    pub(crate) app: Arc<CompiledApp>,
+}
+
+/// A protocol that is to get a connection. On one that does not get it `connection_lost` is called, once, and nothing
+/// else.
+pub(crate) struct Candidate {
+    protocol: Option<Py<PyAny>>,
+    workers: Arc<dyn CallInLoop>,
+    worker_id: usize,
+}
+
+impl Candidate {
+    pub(crate) fn new(protocol: Py<PyAny>, workers: Arc<dyn CallInLoop>, worker_id: usize) -> Self {
+        Self { protocol: Some(protocol), workers, worker_id }
+    }
+
+    /// The connection is there.
+    pub(crate) fn take(mut self) -> Option<Py<PyAny>> {
+        self.protocol.take()
+    }
+}
+
+impl Drop for Candidate {
+    fn drop(&mut self) {
+        let Some(protocol) = self.protocol.take() else { return };
+        let call: NativeCall = Box::new(move |py| {
+            let reason =
+                PyConnectionError::new_err("the connection was not switched: the client has left before, or cannot")
+                    .into_value(py);
+            if let Err(error) = protocol.call_method1(py, intern!(py, "connection_lost"), (reason,)) {
+                error.write_unraisable(py, Some(protocol.bind(py)));
+            }
+        });
+        self.workers.call_in_loop(self.worker_id, call);
+    }
 }
 
 /// The handler's end. Dropping it unanswered makes a 500.
 pub(crate) type ReplySender = oneshot::Sender<Reply>;
+
+/// A response of the server's own, which a handler begins with: for middleware to see and to change.
+pub(crate) struct InitialResponse {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    /// The body of a static file, sent unless something else becomes the body.
+    pub(crate) file: Option<Body>,
+}
+
+impl InitialResponse {
+    /// A 404, a 405 with its methods, and the like.
+    pub(crate) fn refusal(status: StatusCode, allow: Option<HeaderValue>) -> Self {
+        let mut headers = HeaderMap::new();
+        if let Some(allow) = allow {
+            headers.insert(ALLOW, allow);
+        }
+        Self::refusal_with(status, headers)
+    }
+
+    /// An answer that the server has begun, with these fields.
+    pub(crate) fn refusal_with(status: StatusCode, headers: HeaderMap) -> Self {
+        Self { status, headers, file: None }
+    }
+
+    /// A 503 for a handler that there is no thread for.
+    pub(crate) fn overloaded() -> Self {
+        let retry = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static("1"))]);
+        Self::refusal_with(StatusCode::SERVICE_UNAVAILABLE, retry)
+    }
+
+    /// A static file, for middleware to add to.
+    pub(crate) fn static_file(response: Response<Body>) -> Self {
+        let (head, body) = response.into_parts();
+        Self { status: head.status, headers: head.headers, file: Some(body) }
+    }
+
+    /// The answer as it is, with the status's name for a body. For what needs no Python.
+    pub(crate) fn into_response(self) -> Response<Body> {
+        let mut response = text(self.status, self.status.canonical_reason().unwrap_or_default());
+        response.headers_mut().extend(self.headers);
+        response
+    }
+}
+
+/// The body of a 503 for a request that no thread is free for.
+pub(crate) const OVERLOADED: &str = "Service Unavailable: too many requests are waiting";
+
+/// The answer when there is no thread to be had.
+pub(crate) fn overloaded() -> Response<Body> {
+    let mut response = text(StatusCode::SERVICE_UNAVAILABLE, OVERLOADED);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+/// The answer to OPTIONS: the methods that there are.
+pub(crate) fn options(allow: HeaderValue) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert(ALLOW, allow);
+    response
+}
+
+/// The last answer of its connection.
+pub(crate) fn closing(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// A short plain answer.
+pub(crate) fn text(status: StatusCode, body: impl Into<bytes::Bytes>) -> Response<Body> {
+    let mut response = Response::new(Body::full(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}

@@ -6,8 +6,9 @@ use std::sync::atomic::AtomicBool;
 use http::HeaderMap;
 use pyo3::prelude::*;
 
-use crate::response::{header_name, header_value};
+use crate::header::{header_name, header_value};
 use crate::worker::inline_policy::InlinePolicy;
+use crate::worker::work::Policies;
 
 /// A route, compiled: how to answer what it matches. Immutable while the server runs.
 #[derive(FromPyObject)]
@@ -58,6 +59,20 @@ impl CompiledRoute {
             body_first: Arc::clone(&self.body_first),
             ..*self
         }
+    }
+}
+
+impl Policies for CompiledRoute {
+    fn is_async(&self) -> bool {
+        self.is_async
+    }
+
+    fn inline_policy(&self) -> &Arc<InlinePolicy> {
+        &self.inline_policy
+    }
+
+    fn upgraded_policy(&self) -> &Arc<InlinePolicy> {
+        &self.upgraded_policy
     }
 }
 

@@ -18,13 +18,13 @@ use slimeweb_http::{Address, Config, Listener, ServerHandle, TlsConfig};
 use crate::access_log::AccessLog;
 use crate::app::{CompiledApp, Counters, frozen};
 use crate::proxies::TrustedProxies;
+use crate::request::context::{App, Worker, Workers};
 use crate::route::{CompiledRoute, StaticMount};
 use crate::service::PythonService;
 use crate::settings::Settings;
-use crate::worker::Workers;
-use crate::worker::event_loop::{Worker, WorkerHandle};
+use crate::worker::backup;
 use crate::worker::pool::Pool;
-use crate::worker::watchdog::Watchdog;
+use crate::worker_handle::WorkerHandle;
 
 /// Listens from construction on; serves from `start` until `shutdown`.
 #[pyclass(frozen, module = "slimeweb._core")]
@@ -49,7 +49,7 @@ struct RouteUsage {
 }
 
 impl RouteUsage {
-    fn all(apps: &[Arc<CompiledApp>]) -> Vec<Self> {
+    fn all(apps: &[Arc<App>]) -> Vec<Self> {
         let routes = apps.iter().flat_map(|app| app.router.values().chain(&app.fallback));
         let mut usages = Vec::<Self>::new();
         for route in routes {
@@ -222,8 +222,9 @@ impl Server {
         };
         let _ = self.routes.set(RouteUsage::all(&apps));
         self.workers.set_gil_enabled(gil_enabled);
-        Watchdog::start(&self.workers)?;
+        backup::watch(&self.workers)?;
         let executors = self.workers.list.iter().map(|worker| worker.spawner().clone()).collect::<Vec<_>>();
+        #[expect(clippy::indexing_slicing, reason = "an application has been compiled for each worker")]
         let service = |worker_id: usize| PythonService::new(Arc::clone(&apps[worker_id]), worker_id);
         let handle =
             slimeweb_http::Server::start(listeners, self.config.clone(), &executors, service).map_err(server_error)?;
@@ -290,7 +291,7 @@ impl Server {
                 }
                 Lifecycle::Bound(_) | Lifecycle::Ended => (true, true),
             };
-            self.workers.pool.close(left()) & self.workers.watchdog.close(&self.workers, left()) & served & written
+            self.workers.pool.close(left()) & self.workers.close_watchdog(left()) & served & written
         }))
     }
 }

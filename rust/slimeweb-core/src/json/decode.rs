@@ -7,7 +7,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString};
 
-use super::MAX_DEPTH;
+use super::error::MAX_DEPTH;
 use super::keys::KeyCache;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";

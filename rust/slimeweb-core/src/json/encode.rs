@@ -12,8 +12,7 @@ use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, P
 use pyo3::{PyTypeInfo, ffi};
 use smallvec::SmallVec;
 
-use super::MAX_DEPTH;
-use super::error::{EncodeFailure, EncodeResult, Problem};
+use super::error::{EncodeFailure, EncodeResult, MAX_DEPTH, Problem};
 use super::escape::write_string;
 
 /// In bytes: most answers of an API fit without growing.

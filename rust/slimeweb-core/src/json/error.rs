@@ -6,7 +6,10 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use super::MAX_DEPTH;
+/// How many lists and objects may lie inside one another, in either direction.
+///
+/// Both halves recurse, and a worker's stack may be as small as 512 KiB: this is a bound on that stack.
+pub(super) const MAX_DEPTH: usize = 200;
 
 /// Longer paths are shown by this many steps from each end.
 const SHOWN_STEPS: usize = 8;

@@ -25,37 +25,15 @@ use tokio::io::{self, Interest};
 use tokio::sync::Semaphore;
 use tokio::time::Sleep;
 
-use super::Workers;
 use super::asyncio_loop::AsyncioLoop;
 use super::callback::Handle;
 use super::files::{Files, Ready};
 use super::inline_policy::InlinePolicy;
 use super::pool::Pool;
-use super::waiting;
+use super::waiting::{self, StartBackup};
 use super::watchdog::Watchdog;
+use super::work::{Policies, SyncCall, Work, WorkItem};
 use crate::guarded;
-use crate::request_context::{self, RequestContext};
-use crate::route::CompiledRoute;
-
-/// What a worker's thread can be given to do.
-pub(crate) enum WorkItem {
-    /// Run a sync handler that is known to be fast.
-    SyncHandler(Box<RequestContext>),
-    /// Call another sync function that is known to be fast.
-    SyncCall(SyncCall),
-    /// Start a coroutine handler.
-    AsyncHandler(Box<RequestContext>),
-    /// Run a callback of `loop.call_soon`.
-    Callback(Py<Handle>),
-    /// Call a Rust function that belongs on the loop's thread.
-    LoopCall(Box<dyn FnOnce(Python<'_>) + Send>),
-}
-
-/// A call of a sync function, after a protocol switch by `route`.
-pub(crate) struct SyncCall {
-    pub(crate) call: Box<dyn FnOnce(Python<'_>) + Send>,
-    pub(crate) route: Arc<CompiledRoute>,
-}
 
 /// Set in a worker's progress while its thread does not drive the executor.
 const UNDRIVEN: u64 = 1;
@@ -81,9 +59,9 @@ enum Handoff {
 
 /// A worker: its executor, and the queue of what its thread is to do. The queue is bounded by what fills it: requests
 /// by the number of connections, the rest by their own windows.
-pub(crate) struct Worker {
+pub(crate) struct Worker<W: Work> {
     executor: Executor,
-    inbox: Mutex<VecDeque<WorkItem>>,
+    inbox: Mutex<VecDeque<WorkItem<W>>>,
     /// Grows by [`ITEM`] with each piece of work, and says where the thread is: [`UNDRIVEN`], [`IN_SYNC_CALL`].
     progress: AtomicU64,
     /// A backup I/O thread drives the executor.
@@ -130,7 +108,7 @@ enum Timeout {
     Never,
 }
 
-impl Worker {
+impl<W: Work> Worker<W> {
     pub(crate) fn new() -> std::io::Result<Arc<Self>> {
         Ok(Arc::new(Self {
             executor: Executor::new()?,
@@ -152,7 +130,7 @@ impl Worker {
     }
 
     /// Queues an item, from any thread.
-    pub(crate) fn post(&self, item: WorkItem) {
+    pub(crate) fn post(&self, item: WorkItem<W>) {
         self.inbox.lock().push_back(item);
         self.spawner().wake();
     }
@@ -272,13 +250,13 @@ impl Worker {
         self.executor.run_until(until)
     }
 
-    pub(crate) fn take_inbox(&self) -> VecDeque<WorkItem> {
+    pub(crate) fn take_inbox(&self) -> VecDeque<WorkItem<W>> {
         std::mem::take(&mut *self.inbox.lock())
     }
 
     /// Takes the items that another thread can do. The others keep their places, since their order counts and the
     /// worker's thread may be at them again.
-    pub(crate) fn take_requeueable(&self) -> VecDeque<WorkItem> {
+    pub(crate) fn take_requeueable(&self) -> VecDeque<WorkItem<W>> {
         let mut inbox = self.inbox.lock();
         let (own, others) = std::mem::take(&mut *inbox)
             .into_iter()
@@ -354,7 +332,7 @@ impl Worker {
     }
 
     /// Does what is in the inbox now. An error is one that is to end the loop.
-    fn work(&self, py: Python<'_>, asyncio_loop: &AsyncioLoop, pool: &Arc<Pool>) -> PyResult<()> {
+    fn work(&self, py: Python<'_>, asyncio_loop: &AsyncioLoop, pool: &Arc<Pool<W>>) -> PyResult<()> {
         let count = self.inbox.lock().len();
         let own = !self.is_handed_off.load(Ordering::Acquire);
         let mut suspended = None;
@@ -378,7 +356,7 @@ impl Worker {
                     self.progress.fetch_add(ITEM, Ordering::Relaxed);
                     match item {
                         WorkItem::Callback(handle) => Handle::run(handle.bind(py), asyncio_loop.event_loop.bind(py))?,
-                        WorkItem::AsyncHandler(context) => catch(|| request_context::start(py, context, asyncio_loop)),
+                        WorkItem::AsyncHandler(context) => catch(|| context.start_async(py, asyncio_loop)),
                         WorkItem::LoopCall(call) => catch(|| call(py)),
                         WorkItem::SyncHandler(_) | WorkItem::SyncCall(_) => {}
                     }
@@ -407,11 +385,11 @@ impl Worker {
 
     /// Runs a sync function on the loop's thread. Where that took so long that the loop was handed off meanwhile, its
     /// route is demoted, and the loop is reclaimed first.
-    fn run_sync(&self, py: Python<'_>, work: SyncWork) {
+    fn run_sync(&self, py: Python<'_>, work: SyncWork<W>) {
         let kind = work.kind();
         let mark = self.progress.fetch_add(ITEM + IN_SYNC_CALL, Ordering::SeqCst) + ITEM + IN_SYNC_CALL;
         catch(|| match work {
-            SyncWork::Handler(context) => request_context::run(py, context),
+            SyncWork::Handler(context) => context.run_sync(py),
             SyncWork::Call(SyncCall { call, .. }) => call(py),
         });
         let (back, away) = (Ordering::SeqCst, mark + ITEM - IN_SYNC_CALL);
@@ -424,31 +402,31 @@ impl Worker {
 }
 
 /// A sync function to run: a handler, or a call after a protocol switch.
-enum SyncWork {
-    Handler(Box<RequestContext>),
-    Call(SyncCall),
+enum SyncWork<W: Work> {
+    Handler(Box<W>),
+    Call(SyncCall<W::Route>),
 }
 
-impl SyncWork {
-    fn kind(&self) -> SyncKind {
+impl<W: Work> SyncWork<W> {
+    fn kind(&self) -> SyncKind<W::Route> {
         match self {
-            Self::Handler(context) => SyncKind::Handler(Arc::clone(&context.route)),
+            Self::Handler(context) => SyncKind::Handler(Arc::clone(context.route())),
             Self::Call(call) => SyncKind::Other(Arc::clone(&call.route)),
         }
     }
 }
 
 /// Which of a route's policies a sync function belongs to.
-enum SyncKind {
-    Handler(Arc<CompiledRoute>),
-    Other(Arc<CompiledRoute>),
+enum SyncKind<R> {
+    Handler(Arc<R>),
+    Other(Arc<R>),
 }
 
-impl SyncKind {
+impl<R: Policies> SyncKind<R> {
     fn inline_policy(&self) -> &InlinePolicy {
         match self {
-            Self::Handler(route) => &route.inline_policy,
-            Self::Other(route) => &route.upgraded_policy,
+            Self::Handler(route) => route.inline_policy(),
+            Self::Other(route) => route.upgraded_policy(),
         }
     }
 }
@@ -465,31 +443,22 @@ fn this_thread() -> usize {
 }
 
 /// A worker, as the selector of its event loop uses it.
-#[pyclass(frozen, module = "slimeweb._core")]
-pub(crate) struct WorkerHandle {
-    worker: Arc<Worker>,
-    pool: Arc<Pool>,
-    watchdog: Arc<Watchdog>,
-    workers: Weak<Workers>,
-    number: usize,
+pub(crate) struct EventLoop<W: Work> {
+    pub(super) worker: Arc<Worker<W>>,
+    pub(super) pool: Arc<Pool<W>>,
+    pub(super) watchdog: Arc<Watchdog>,
+    pub(super) workers: Weak<dyn StartBackup>,
+    pub(super) number: usize,
 }
 
-impl WorkerHandle {
-    pub(crate) fn new(workers: &Arc<Workers>, number: usize) -> Self {
-        let (pool, watchdog) = (Arc::clone(&workers.pool), Arc::clone(&workers.watchdog));
-        Self { worker: Arc::clone(workers.get(number)), pool, watchdog, workers: Arc::downgrade(workers), number }
-    }
-}
-
-#[pymethods]
-impl WorkerHandle {
+impl<W: Work> EventLoop<W> {
     /// Sets the loop that runs here, and the file descriptor of its selector, which is readable when a file of the
     /// loop's is ready. `on_ready(files)` runs the callbacks of the files that are, given as pairs of descriptor and
     /// epoll's events, or `None` where the system's selector has to say; it returns False for files that are to be the
     /// result of `select` instead. `backup_loop()` runs the loop on another thread while the worker's own is blocked by
     /// a sync function; it ends soon after `is_recalled()`. To be called once, before the loop runs. `OSError` when the
     /// descriptor cannot be watched.
-    fn attach(
+    pub(crate) fn attach(
         &self,
         event_loop: Py<PyAny>,
         fileno: RawFd,
@@ -510,7 +479,7 @@ impl WorkerHandle {
     }
 
     /// Lets go of the loop and its file descriptor, and cancels what it was to call.
-    fn detach(&self, py: Python<'_>) {
+    pub(crate) fn detach(&self, py: Python<'_>) {
         self.worker.ended.store(true, Ordering::Release);
         self.worker.running_thread.store(0, Ordering::Relaxed);
         self.worker.files.lock().take();
@@ -525,8 +494,7 @@ impl WorkerHandle {
     }
 
     /// As `call_soon` and `call_soon_threadsafe` of any loop. `RuntimeError` when it is closed.
-    #[pyo3(signature = (callback, *args, context=None))]
-    fn call_soon(
+    pub(crate) fn call_soon(
         &self,
         py: Python<'_>,
         callback: Py<PyAny>,
@@ -542,25 +510,24 @@ impl WorkerHandle {
     }
 
     /// Makes `select` return before it waits again: the loop has another timer, or is to stop.
-    fn wake_loop(&self) {
+    pub(crate) fn wake_loop(&self) {
         self.worker.is_loop_woken.store(true, Ordering::Relaxed);
     }
 
     /// As of any loop; False once there is none here.
-    fn is_running(&self, py: Python<'_>) -> PyResult<bool> {
+    pub(crate) fn is_running(&self, py: Python<'_>) -> PyResult<bool> {
         let asyncio_loop = self.worker.asyncio_loop.lock().clone();
         asyncio_loop.map_or(Ok(false), |asyncio_loop| asyncio_loop.is_running(py))
     }
 
     /// Whether the worker's own thread waits for its loop.
-    fn is_recalled(&self) -> bool {
+    pub(crate) fn is_recalled(&self) -> bool {
         self.worker.is_recalled()
     }
 
     /// Serves for at most `timeout` seconds (`None`: without end): true when a file of the loop's is ready. Returns
     /// early when the loop may have something to do.
-    #[pyo3(signature = (timeout))]
-    fn select(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
+    pub(crate) fn select(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
         if guarded::is_child() {
             // Forked in a callback that has returned: the loop is the parent's.
             guarded::end_child(py, None);

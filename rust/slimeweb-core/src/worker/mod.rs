@@ -2,6 +2,7 @@
 //! means.
 
 pub(crate) mod asyncio_loop;
+pub(crate) mod backup;
 pub(crate) mod callback;
 pub(crate) mod contextvars;
 mod cpu_time;
@@ -11,29 +12,31 @@ pub(crate) mod inline_policy;
 pub(crate) mod pool;
 pub(crate) mod socket;
 pub(crate) mod waiting;
-pub(crate) mod watchdog;
+mod watchdog;
+pub(crate) mod work;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use pyo3::prelude::*;
 
-use crate::request_context::RequestContext;
-use event_loop::{SyncCall, WorkItem, Worker};
+use event_loop::{EventLoop, Worker};
 use pool::Pool;
 use watchdog::Watchdog;
+use work::{CallInLoop, NativeCall, Policies, SyncCall, Work, WorkItem};
 
 /// The workers of a server, the pool that they share, and the watchdog of their threads.
-pub(crate) struct Workers {
-    pub(crate) pool: Arc<Pool>,
-    pub(crate) list: Vec<Arc<Worker>>,
+pub(crate) struct Workers<W: Work> {
+    pub(crate) pool: Arc<Pool<W>>,
+    pub(crate) list: Vec<Arc<Worker<W>>>,
     pub(crate) watchdog: Arc<Watchdog>,
     /// Coroutines run on the first worker's loop. With the GIL a second loop adds no parallelism: it halves the number
     /// of callbacks that are ready at a time, and the two threads pass the GIL back and forth.
     one_loop: AtomicBool,
 }
 
-impl Drop for Workers {
+impl<W: Work> Drop for Workers<W> {
     fn drop(&mut self) {
         // The server is gone: requests that are still queued are dropped.
         self.watchdog.wake();
@@ -41,8 +44,8 @@ impl Drop for Workers {
     }
 }
 
-impl Workers {
-    pub(crate) fn new(pool: Arc<Pool>, list: Vec<Arc<Worker>>) -> Self {
+impl<W: Work> Workers<W> {
+    pub(crate) fn new(pool: Arc<Pool<W>>, list: Vec<Arc<Worker<W>>>) -> Self {
         Self { pool, list, watchdog: Arc::default(), one_loop: AtomicBool::new(false) }
     }
 
@@ -51,16 +54,33 @@ impl Workers {
         self.one_loop.store(enabled, Ordering::Relaxed);
     }
 
+    /// Ends the watchdog, and the backup threads that it has started: true when they have ended within `timeout`.
+    pub(crate) fn close_watchdog(&self, timeout: Duration) -> bool {
+        self.watchdog.close(|| self.list.iter().for_each(|worker| worker.release_backup_io()), timeout)
+    }
+
+    /// What the event loop of a worker uses it by.
+    pub(crate) fn event_loop(self: &Arc<Self>, number: usize) -> EventLoop<W> {
+        let workers: Arc<dyn waiting::StartBackup> = Arc::<Self>::clone(self);
+        EventLoop {
+            worker: Arc::clone(self.get(number)),
+            pool: Arc::clone(&self.pool),
+            watchdog: Arc::clone(&self.watchdog),
+            workers: Arc::downgrade(&workers),
+            number,
+        }
+    }
+
     /// Dispatches a request: coroutine handlers and sync handlers known to be fast to a worker's thread, everything
     /// else to the pool.
-    pub(crate) fn dispatch(&self, context: Box<RequestContext>) {
-        if context.route.is_async {
-            let preferred = if self.one_loop.load(Ordering::Relaxed) { 0 } else { context.worker_id };
+    pub(crate) fn dispatch(&self, context: Box<W>) {
+        if context.route().is_async() {
+            let preferred = if self.one_loop.load(Ordering::Relaxed) { 0 } else { context.worker_id() };
             self.start_on(preferred, context);
             return;
         }
-        let worker = self.get(context.worker_id);
-        if context.route.inline_policy.is_inline() && !worker.has_backup() {
+        let worker = self.get(context.worker_id());
+        if context.route().inline_policy().is_inline() && !worker.has_backup() {
             worker.post(WorkItem::SyncHandler(context));
         } else {
             self.pool.handle(context);
@@ -68,16 +88,17 @@ impl Workers {
     }
 
     /// Calls a sync function where a sync handler would be called. False when it will not be, since the pool is full.
-    pub(crate) fn call(&self, worker_id: usize, call: SyncCall) -> bool {
+    pub(crate) fn call(&self, worker_id: usize, call: SyncCall<W::Route>) -> bool {
         let worker = self.get(worker_id);
-        if call.route.upgraded_policy.is_inline() && !worker.has_backup() {
+        if call.route.upgraded_policy().is_inline() && !worker.has_backup() {
             worker.post(WorkItem::SyncCall(call));
             return true;
         }
         self.pool.call(call).is_ok()
     }
 
-    pub(crate) fn get(&self, worker_id: usize) -> &Arc<Worker> {
+    #[expect(clippy::indexing_slicing, reason = "a server has a worker, and the remainder is one's number")]
+    pub(crate) fn get(&self, worker_id: usize) -> &Arc<Worker<W>> {
         // The server that made the workers has numbered them.
         &self.list[worker_id % self.list.len()]
     }
@@ -88,16 +109,17 @@ impl Workers {
     }
 
     /// Starts a coroutine on a worker's loop, or on another one while that is blocked.
-    fn start_on(&self, preferred: usize, mut context: Box<RequestContext>) {
-        context.worker_id = self.available_worker(preferred);
-        self.get(context.worker_id).post(WorkItem::AsyncHandler(context));
+    fn start_on(&self, preferred: usize, mut context: Box<W>) {
+        let worker_id = self.available_worker(preferred);
+        context.set_worker_id(worker_id);
+        self.get(worker_id).post(WorkItem::AsyncHandler(context));
     }
 
     /// The worker itself, or another one whose loop is not blocked, where there is one. Where one loop is to run all
     /// coroutines, it may make no progress for longer: an overloaded machine is no reason to use a second loop.
     fn available_worker(&self, worker_id: usize) -> usize {
         let one_loop = self.one_loop.load(Ordering::Relaxed);
-        let is_away = |worker: &Worker| if one_loop { worker.is_blocked() } else { worker.has_backup_io() };
+        let is_away = |worker: &Worker<W>| if one_loop { worker.is_blocked() } else { worker.has_backup_io() };
         let mut others = (worker_id..worker_id + self.list.len()).filter(|&number| !is_away(self.get(number)));
         others.next().unwrap_or(worker_id)
     }
@@ -116,5 +138,11 @@ impl Workers {
                 item @ (WorkItem::LoopCall(_) | WorkItem::Callback(_)) => self.get(worker_id).post(item),
             }
         }
+    }
+}
+
+impl<W: Work> CallInLoop for Workers<W> {
+    fn call_in_loop(&self, worker_id: usize, call: NativeCall) {
+        self.get(worker_id).post(WorkItem::LoopCall(call));
     }
 }

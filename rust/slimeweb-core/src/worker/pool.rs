@@ -20,10 +20,9 @@ use parking_lot::{Condvar, Mutex};
 use pyo3::prelude::*;
 
 use super::cpu_time::ThreadCpuTimes;
-use super::event_loop::SyncCall;
 use super::inline_policy::Sample;
-use super::waiting;
-use crate::request_context::{self, RequestContext};
+use super::waiting::{self, Absence};
+use super::work::{Policies, PoolWork, SyncCall, Work};
 
 /// How long work waits before the pool's threads count as blocked.
 const GROWTH_DELAY: Duration = Duration::from_millis(4);
@@ -33,21 +32,11 @@ const GROWTH_DELAY_COMPUTING: Duration = Duration::from_millis(32);
 /// What CPython gives its own threads on most systems; reserved, not used, until touched.
 const STACK: usize = 8 << 20;
 
-/// What a pool thread can be given to do.
-pub(crate) enum PoolWork {
-    /// Run a handler.
-    Handler(Box<RequestContext>),
-    /// Call a sync function that may turn out to be fast.
-    SyncCall(SyncCall),
-    /// Run a Rust function that needs the interpreter and may take long.
-    Native(Box<dyn FnOnce(Python<'_>) + Send>),
-}
-
 /// The pool's threads are busy and its queue is at its limit.
-pub(crate) struct Full(pub(crate) PoolWork);
+pub(crate) struct Full<W: Work>(pub(crate) PoolWork<W>);
 
-pub(crate) struct Pool {
-    state: Mutex<State>,
+pub(crate) struct Pool<W: Work> {
+    state: Mutex<State<W>>,
     /// Work waits for a thread: wakes the growth thread.
     waiting: Condvar,
     /// A thread has ended.
@@ -59,8 +48,8 @@ pub(crate) struct Pool {
     idle_timeout: Duration,
 }
 
-struct State {
-    queue: VecDeque<(Instant, PoolWork)>,
+struct State<W: Work> {
+    queue: VecDeque<(Instant, PoolWork<W>)>,
     /// Threads that wait for work, the one that came last at the end: it is woken first.
     idle: Vec<Arc<Condvar>>,
     /// Threads that have been woken and have not looked for work since.
@@ -76,7 +65,7 @@ struct State {
     cpu_times: ThreadCpuTimes,
 }
 
-impl Pool {
+impl<W: Work> Pool<W> {
     /// A pool of at most `limit` threads, those that wait for their clients not counted, with at most `capacity` pieces
     /// of work waiting for one. A thread beyond the first `core` ones ends when it has had no work for `idle_timeout`.
     pub(crate) fn new(core: usize, limit: usize, capacity: usize, idle_timeout: Duration) -> Arc<Self> {
@@ -103,7 +92,7 @@ impl Pool {
     }
 
     /// Queues work, or gives it back when that would be too much. Never blocks for longer than a queue operation.
-    pub(crate) fn submit(self: &Arc<Self>, work: PoolWork) -> Result<(), Full> {
+    pub(crate) fn submit(self: &Arc<Self>, work: PoolWork<W>) -> Result<(), Full<W>> {
         let mut state = self.state.lock();
         // Threads still to be started count as room: only work beyond every thread has to fit the queue.
         let unstarted = self.limit.saturating_sub(state.active());
@@ -116,7 +105,7 @@ impl Pool {
     }
 
     /// Wakes or starts a thread for the work at the end of the queue.
-    fn serve_queue(self: &Arc<Self>, state: &mut State) {
+    fn serve_queue(self: &Arc<Self>, state: &mut State<W>) {
         if state.queue.len() <= state.waking {
             // Threads that have been woken for earlier work will take it.
         } else if let Some(thread) = state.idle.pop() {
@@ -133,29 +122,15 @@ impl Pool {
         }
     }
 
-    /// The calling thread, one of the pool's, waits for its client from now on: another one may work in its place.
-    pub(super) fn leave(self: &Arc<Self>) {
-        let mut state = self.state.lock();
-        state.away += 1;
-        if !state.queue.is_empty() {
-            self.serve_queue(&mut state);
-        }
-    }
-
-    /// The calling thread has waited for its client long enough.
-    pub(super) fn come_back(&self) {
-        self.state.lock().away -= 1;
-    }
-
     /// Queues a request, or answers it where that would be too much.
-    pub(crate) fn handle(self: &Arc<Self>, context: Box<RequestContext>) {
+    pub(crate) fn handle(self: &Arc<Self>, context: Box<W>) {
         if let Err(Full(PoolWork::Handler(context))) = self.submit(PoolWork::Handler(context)) {
             context.refuse();
         }
     }
 
     /// Queues a call, or gives it back when that would be too much.
-    pub(crate) fn call(self: &Arc<Self>, call: SyncCall) -> Result<(), SyncCall> {
+    pub(crate) fn call(self: &Arc<Self>, call: SyncCall<W::Route>) -> Result<(), SyncCall<W::Route>> {
         match self.submit(PoolWork::SyncCall(call)) {
             Err(Full(PoolWork::SyncCall(call))) => Err(call),
             _ => Ok(()),
@@ -180,7 +155,7 @@ impl Pool {
         true
     }
 
-    fn start_thread(self: &Arc<Self>, state: &mut State) {
+    fn start_thread(self: &Arc<Self>, state: &mut State<W>) {
         state.threads += 1;
         if !self.start(format!("slime-pool-{}", state.threads), |pool| pool.run()) {
             // The system gave no thread: the present ones go on, and the queue's limit holds.
@@ -227,18 +202,20 @@ impl Pool {
     /// A pool thread: attached to the interpreter once, detached while it waits.
     fn run(self: &Arc<Self>) {
         let key = self.state.lock().cpu_times.add_this_thread();
-        waiting::enter_pool(self);
+        let this: Arc<dyn Absence> = Arc::<Self>::clone(self);
+        waiting::enter_pool(&this);
+        drop(this);
         let wakeup = Arc::new(Condvar::new());
         Python::attach(|py| {
             while let Some(work) = self.ready().or_else(|| py.detach(|| self.next(&wakeup))) {
                 let ran = catch_unwind(AssertUnwindSafe(|| match work {
                     PoolWork::Handler(context) => {
-                        let sample = Sample::begin(&context.route.inline_policy);
-                        request_context::run(py, context);
+                        let sample = Sample::begin(context.route().inline_policy());
+                        context.run_sync(py);
                         sample.end();
                     }
                     PoolWork::SyncCall(SyncCall { call, route }) => {
-                        let sample = Sample::begin(&route.upgraded_policy);
+                        let sample = Sample::begin(route.upgraded_policy());
                         call(py);
                         sample.end();
                     }
@@ -258,7 +235,7 @@ impl Pool {
     }
 
     /// Work that is queued already, if the queue's lock is free: there is no need to detach then.
-    fn ready(&self) -> Option<PoolWork> {
+    fn ready(&self) -> Option<PoolWork<W>> {
         let mut state = self.state.try_lock()?;
         if state.active() > self.limit {
             return None;
@@ -267,7 +244,7 @@ impl Pool {
     }
 
     /// Waits for work, detached. None: the thread is to end.
-    fn next(self: &Arc<Self>, wakeup: &Arc<Condvar>) -> Option<PoolWork> {
+    fn next(self: &Arc<Self>, wakeup: &Arc<Condvar>) -> Option<PoolWork<W>> {
         let mut state = self.state.lock();
         loop {
             if state.active() > self.limit {
@@ -310,7 +287,23 @@ impl Pool {
     }
 }
 
-impl State {
+impl<W: Work> Absence for Pool<W> {
+    /// The calling thread, one of the pool's, waits for its client from now on: another one may work in its place.
+    fn leave(self: Arc<Self>) {
+        let mut state = self.state.lock();
+        state.away += 1;
+        if !state.queue.is_empty() {
+            self.serve_queue(&mut state);
+        }
+    }
+
+    /// The calling thread has waited for its client long enough.
+    fn come_back(&self) {
+        self.state.lock().away -= 1;
+    }
+}
+
+impl<W: Work> State<W> {
     /// Threads that count for the limit.
     fn active(&self) -> usize {
         self.threads.saturating_sub(self.away + self.leaving)

@@ -11,13 +11,25 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 
-use super::pool::Pool;
-use super::{Workers, watchdog};
+/// A pool, one of whose threads waits for its client. Called by that thread.
+pub(super) trait Absence: Send + Sync {
+    /// The calling thread waits from now on.
+    fn leave(self: Arc<Self>);
+
+    /// It has waited long enough.
+    fn come_back(&self);
+}
+
+/// The workers, one of whose threads waits for a client.
+pub(crate) trait StartBackup: Send + Sync {
+    /// Starts a backup thread for a worker, if the caller is the thread that runs its loop.
+    fn start_backup_here(self: Arc<Self>, worker_id: usize);
+}
 
 /// What the calling thread does for the server.
 enum ThreadRole {
-    Pool(Weak<Pool>),
-    Worker(Weak<Workers>, usize),
+    Pool(Weak<dyn Absence>),
+    Worker(Weak<dyn StartBackup>, usize),
 }
 
 thread_local! {
@@ -27,18 +39,18 @@ thread_local! {
 }
 
 /// Called by a thread of the pool before its first work.
-pub(super) fn enter_pool(pool: &Arc<Pool>) {
+pub(super) fn enter_pool(pool: &Arc<dyn Absence>) {
     ROLE.with_borrow_mut(|role| *role = Some(ThreadRole::Pool(Arc::downgrade(pool))));
 }
 
 /// Called by a thread that begins to run a worker's loop.
-pub(super) fn enter_worker(workers: &Weak<Workers>, number: usize) {
+pub(super) fn enter_worker(workers: &Weak<dyn StartBackup>, number: usize) {
     ROLE.with_borrow_mut(|role| *role = Some(ThreadRole::Worker(Weak::clone(workers), number)));
 }
 
 /// The calling thread waits for a client, until this is dropped.
 pub(crate) struct Waiting {
-    pool: Option<Arc<Pool>>,
+    pool: Option<Arc<dyn Absence>>,
 }
 
 impl Waiting {
@@ -55,13 +67,10 @@ impl Waiting {
             None => {}
         });
         if let Some((workers, number)) = worker_id {
-            let worker = workers.get(number);
-            if worker.is_here() {
-                watchdog::start_backup(&workers, number, worker.progress());
-            }
+            workers.start_backup_here(number);
         }
         if let Some(pool) = &pool {
-            pool.leave();
+            Arc::clone(pool).leave();
             IS_WAITING.set(true);
         }
         Self { pool }

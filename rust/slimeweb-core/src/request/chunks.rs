@@ -1,77 +1,24 @@
-//! `RequestPayload`: nothing, bytes, a multipart form, or a body that is still being received.
+//! `BodyChunks`: a request body, piece by piece.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
 use bytes::Bytes;
-use http::StatusCode;
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use slimeweb_http::header::urlencoded::Pairs;
-use slimeweb_http::multipart::Upload;
-use slimeweb_http::{BodyError, Collected};
+use slimeweb_http::BodyError;
+use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
-use tokio::sync::{mpsc, oneshot};
 
+use crate::asyncio::new_future;
 use crate::error;
-use crate::expected::{Expected, Fate};
-use crate::worker::event_loop::{WorkItem, Worker};
+use crate::request::context::Worker;
+use crate::request::payload::ChunkReceiver;
 use crate::worker::waiting::Waiting;
-
-/// A request's body, as far as it has been read when the handler starts.
-pub(crate) enum RequestPayload {
-    Empty,
-    Whole(Collected),
-    /// A large body, read into the object that the handler gets.
-    Object(Py<PyBytes>),
-    /// A multipart form; its uploads are taken out when `req.file` is first asked for.
-    Form {
-        fields: Pairs,
-        uploads: Mutex<Vec<Upload>>,
-    },
-    /// Still arriving; taken out when `req.chunks()` is asked for.
-    Stream(Mutex<Option<Arriving>>),
-    /// The client holds it back until it is asked for it.
-    Expected(Arc<Expected>),
-    /// It was not taken, and this is why.
-    Refused(Box<Refused>),
-}
-
-/// Why a request goes to no handler.
-pub(crate) struct Refused {
-    pub(crate) status: StatusCode,
-    pub(crate) detail: String,
-}
-
-impl Refused {
-    pub(crate) fn error(&self) -> PyErr {
-        error::http_error(self.status, self.detail.clone())
-    }
-}
-
-/// A few pieces of a body, the connection reading on as they are taken.
-pub(crate) type ChunkReceiver = mpsc::Receiver<Result<Bytes, BodyError>>;
-
-/// A body that is read as its pieces are taken.
-pub(crate) struct Arriving {
-    pub(crate) receiver: ChunkReceiver,
-    /// What is to be told before the first piece is read, where the client waits for that.
-    pub(crate) begin: Option<(oneshot::Sender<()>, Arc<Fate>)>,
-}
-
-impl Arriving {
-    pub(crate) fn begin(self) -> ChunkReceiver {
-        if let Some((sender, fate)) = self.begin {
-            fate.set_unread(false);
-            // An error: the server has ended, and the receiver knows.
-            let _ = sender.send(());
-        }
-        self.receiver
-    }
-}
+use crate::worker::work::WorkItem;
 
 /// A request body, piece by piece as it arrives: `for` in a sync handler, `async for` in an async one.
 #[pyclass(frozen, module = "slimeweb._core")]
@@ -197,11 +144,4 @@ impl Wake for Retry {
             }
         })));
     }
-}
-
-/// A future of the loop that runs in this thread. `RuntimeError` where none does.
-pub(crate) fn new_future(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    py.import(intern!(py, "asyncio"))?
-        .call_method0(intern!(py, "get_running_loop"))?
-        .call_method0(intern!(py, "create_future"))
 }

@@ -1,4 +1,4 @@
-//! `Transport`: a upgraded connection, as its protocol writes to it.
+//! `Transport`: an upgraded connection, as its protocol writes to it.
 
 use std::sync::Arc;
 
@@ -8,10 +8,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 use slimeweb_http::Peer;
 
+use super::connection::UpgradedConnection;
 use crate::guarded;
-use crate::upgraded::UpgradedConnection;
-use crate::worker::event_loop::SyncCall;
-use crate::worker::pool::PoolWork;
+use crate::worker::work::{PoolWork, SyncCall};
 
 /// The connection after a protocol switch, in the terms of `asyncio.Transport`. Every method may be called from any
 /// thread.

@@ -1,13 +1,14 @@
 //! `req.header`: a view of the request's fields, not a copy.
 
-use http::header::{COOKIE, HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName};
 use pyo3::exceptions::PyKeyError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyIterator, PyList, PyString};
+use pyo3::types::{PyIterator, PyList, PyString};
 
+use crate::argument::text_of;
+use crate::header::{joined, to_dict};
 use crate::request::SlimeRequest;
-use crate::response::text_of;
 
 /// A case-insensitive, read-only view of header fields (RFC 9110, section 5).
 ///
@@ -25,50 +26,6 @@ impl Headers {
     fn map(&self) -> &HeaderMap {
         &self.request.get().head.headers
     }
-}
-
-/// Field values are octets; those outside ASCII read as ISO-8859-1, which loses none.
-pub(crate) fn value_text<'py>(py: Python<'py>, value: &HeaderValue) -> Bound<'py, PyString> {
-    PyString::new(py, &latin1(value))
-}
-
-fn latin1(value: &HeaderValue) -> std::borrow::Cow<'_, str> {
-    match value.to_str() {
-        Ok(text) => text.into(),
-        Err(_) => encoding_rs::mem::decode_latin1(value.as_bytes()),
-    }
-}
-
-/// The value of a field, all of its lines joined.
-pub(crate) fn joined<'py>(py: Python<'py>, map: &HeaderMap, name: &str) -> Option<Bound<'py, PyString>> {
-    let mut values = map.get_all(name).into_iter();
-    let first = values.next()?;
-    let Some(second) = values.next() else {
-        return Some(value_text(py, first));
-    };
-    let separator = if name.eq_ignore_ascii_case(COOKIE.as_str()) { "; " } else { ", " };
-    let mut text = latin1(first).into_owned();
-    for value in std::iter::once(second).chain(values) {
-        text.push_str(separator);
-        text.push_str(&latin1(value));
-    }
-    Some(PyString::new(py, &text))
-}
-
-/// Every line of a field, in order.
-pub(crate) fn all<'py>(py: Python<'py>, map: &HeaderMap, name: &str) -> PyResult<Bound<'py, PyList>> {
-    PyList::new(py, map.get_all(name).into_iter().map(|value| value_text(py, value)).collect::<Vec<_>>())
-}
-
-/// All fields as a `dict`, names in lower case.
-pub(crate) fn to_dict<'py>(py: Python<'py>, map: &HeaderMap) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
-    for name in map.keys() {
-        if let Some(value) = joined(py, map, name.as_str()) {
-            dict.set_item(name.as_str(), value)?;
-        }
-    }
-    Ok(dict)
 }
 
 fn names<'py>(py: Python<'py>, map: &HeaderMap) -> PyResult<Bound<'py, PyList>> {

@@ -1,37 +1,38 @@
 //! `SlimeResponse`: the answer to one request, until it is sent.
 
+mod filter;
+mod result;
+mod send;
+mod state;
+pub(crate) mod writer;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use http::header::{
-    ACCEPT_RANGES, ALLOW, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-    LAST_MODIFIED, LOCATION, RETRY_AFTER, SET_COOKIE,
-};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION, SET_COOKIE};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use parking_lot::Mutex;
-use pyo3::exceptions::{PyAttributeError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyAttributeError, PyTypeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
-use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyInt, PyList, PyMemoryView, PyString, PyTuple};
-use slimeweb_http::Body;
+use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyList, PyString};
 use slimeweb_http::files::content_type_of;
 use slimeweb_http::header::{content_disposition, location};
 
 use crate::app::Member;
+use crate::argument::{describe, text_of};
 use crate::attributes::Attributes;
-use crate::reply::{FileReply, Reply, ReplySender, SwitchReply};
+use crate::error;
+use crate::header::{self, header_name, header_value};
+use crate::reply::{Candidate, InitialResponse, ReplySender};
 use crate::request::SlimeRequest;
-use crate::upgraded::Candidate;
-use crate::worker::pool::PoolWork;
-use crate::writer::BodyWriter;
-use crate::{error, headers, json};
-
-const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+use crate::request::context::Workers;
+use crate::response::writer::BodyWriter;
+use crate::worker::work::CallInLoop;
+use result::{markup_unless_text, octets};
+use state::{HTML, JSON, PLAIN, ResponseBody, ResponseState, already_started, drop_file};
 
 /// The answer to one request. Its body methods return the response itself, so `return resp.plain(…)` reads well.
 #[pyclass(frozen, weakref, module = "slimeweb")]
@@ -46,84 +47,15 @@ pub(crate) struct SlimeResponse {
 /// A task, while it works on an answer.
 pub(crate) type Task = Arc<Mutex<Option<Py<PyAny>>>>;
 
-/// A response as it is set so far: status, headers and body.
-pub(crate) struct ResponseState {
-    status: Option<StatusCode>,
-    headers: HeaderMap,
-    body: ResponseBody,
-    /// Whether the Content-Type was set by name for a body that is still to come.
-    is_typed: bool,
-    /// Whether a Content-Length was set by name.
-    has_length: bool,
-    /// The cookies that befores have set, which outlast what the handler raises.
-    befores_cookies: Vec<HeaderValue>,
-}
-
-enum ResponseBody {
-    Unset,
-    Empty,
-    Bytes(Bytes),
-    File(PathBuf),
-    /// A static file that the server has found, sent unless something else becomes the body.
-    StaticFile(Body),
-    Writer(Py<BodyWriter>),
-    Switched(Candidate),
-    Sent,
-}
-
-impl ResponseState {
-    pub(crate) fn new(status: Option<StatusCode>) -> Self {
-        Self {
-            status,
-            headers: HeaderMap::new(),
-            body: ResponseBody::Unset,
-            is_typed: false,
-            has_length: false,
-            befores_cookies: Vec::new(),
-        }
-    }
-
-    /// A response that the server begins with: a 404, a 405 with its methods, and the like.
-    pub(crate) fn refusal(status: StatusCode, allow: Option<HeaderValue>) -> Self {
-        let mut state = Self::new(Some(status));
-        if let Some(allow) = allow {
-            state.headers.insert(ALLOW, allow);
-        }
-        state
-    }
-
-    /// An answer that the server has begun, with these fields.
-    pub(crate) fn refusal_with(status: StatusCode, fields: HeaderMap) -> Self {
-        Self { headers: fields, ..Self::new(Some(status)) }
-    }
-
-    /// A 503 for a handler that there is no thread for.
-    pub(crate) fn overloaded() -> Self {
-        let mut state = Self::new(Some(StatusCode::SERVICE_UNAVAILABLE));
-        state.headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-        state
-    }
-
-    /// A static file, for middleware to add to.
-    pub(crate) fn static_file(response: Response<Body>) -> Self {
-        let (head, body) = response.into_parts();
-        let mut state = Self::new(Some(head.status));
-        state.headers = head.headers;
-        state.body = ResponseBody::StaticFile(body);
-        state
-    }
-}
-
 impl SlimeResponse {
     pub(crate) fn new(
         request: Py<SlimeRequest>,
-        state: Option<Box<ResponseState>>,
+        initial: Option<Box<InitialResponse>>,
         reply: Option<ReplySender>,
     ) -> Self {
-        let state = state.map_or_else(|| ResponseState::new(None), |state| *state);
         Self {
             request,
-            state: Mutex::new(state),
+            state: Mutex::new(ResponseState::new(initial)),
             reply: Mutex::new(reply),
             task: OnceLock::new(),
             attributes: Attributes::new(),
@@ -247,23 +179,9 @@ impl SlimeResponse {
         let (method, path) = (head.method.as_str(), format!("{:?}", head.uri.path()));
         let logger = py.import(intern!(py, "logging"))?.call_method1(intern!(py, "getLogger"), ("slimeweb",))?;
         let format = "%s: %s in the answer to %s %s is not sent: %s";
-        let value = headers::value_text(py, value).repr()?;
+        let value = header::value_text(py, value).repr()?;
         logger.call_method1(intern!(py, "warning"), (format, name.as_str(), value, method, path, reason))?;
         Ok(())
-    }
-
-    /// Logs a Content-Length that is not that of the body. The server drops it.
-    #[cold]
-    fn check_length(&self, py: Python<'_>, headers: &HeaderMap, size: usize) {
-        for value in headers.get_all(CONTENT_LENGTH) {
-            if value.as_bytes() != size.to_string().as_bytes() {
-                let reason = format!("the body has {size} bytes, and the server counts them itself");
-                if let Err(error) = self.log_dropped(py, &CONTENT_LENGTH, value, &reason) {
-                    error.write_unraisable(py, None);
-                }
-                return;
-            }
-        }
     }
 
     fn change_headers<T>(&self, change: impl FnOnce(&mut HeaderMap) -> T) -> PyResult<T> {
@@ -275,51 +193,6 @@ impl SlimeResponse {
             }
             _ => Ok(change(&mut state.headers)),
         }
-    }
-
-    /// Takes what a handler returned: nothing, the response itself, or a value that is the body.
-    pub(crate) fn accept_result(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        if value.is_none() || value.is(slf) {
-            return Ok(());
-        }
-        let this = slf.get();
-        if let Ok(text) = value.cast_exact::<PyString>() {
-            this.set_text(text, PLAIN, None)
-        } else if value.is_instance_of::<PyBytes>()
-            || value.is_instance_of::<PyByteArray>()
-            || value.is_instance_of::<PyMemoryView>()
-        {
-            this.set(ResponseBody::Bytes(octets(value)?), this.default_type("application/octet-stream"), None)
-        } else if value.is_exact_instance_of::<PyDict>() || value.is_exact_instance_of::<PyList>() {
-            this.set_json(value, None)
-        } else if let Some(markup) = markup(value)? {
-            this.set_text(&markup, HTML, None)
-        } else if let Ok(text) = value.cast::<PyString>() {
-            this.set_text(text, PLAIN, None)
-        } else if value.is_instance_of::<PyDict>() || value.is_instance_of::<PyList>() || is_model(value)? {
-            this.set_json(value, None)
-        } else if value.is_instance_of::<Self>() {
-            Err(PyTypeError::new_err("the handler returned another request's response: return the one it was given"))
-        } else {
-            Err(unusable(value))
-        }
-    }
-
-    fn set_text(&self, data: &Bound<'_, PyString>, content_type: HeaderValue, status: Option<Status>) -> PyResult<()> {
-        let text = data.to_str()?;
-        let bytes = if text.len() < SHARED {
-            Bytes::copy_from_slice(text.as_bytes())
-        } else {
-            // As `octets` does: a text keeps its UTF-8 once it has been asked for.
-            Bytes::from_owner(Utf8(PyBackedStr::try_from(data.clone())?))
-        };
-        self.set(ResponseBody::Bytes(bytes), Some(content_type), status)
-    }
-
-    fn set_json(&self, data: &Bound<'_, PyAny>, status: Option<Status>) -> PyResult<()> {
-        let default = self.request.get().app.json_default.bind(data.py());
-        let bytes = json::dumps(data, Some(default))?;
-        self.set(ResponseBody::Bytes(bytes.into()), Some(JSON), status)
     }
 
     /// A file as the body. A type that is given counts, then one that was set by name, then that of the file's name for
@@ -338,185 +211,6 @@ impl SlimeResponse {
         })?;
         Ok(())
     }
-
-    /// The type given, unless one has been set already.
-    fn default_type(&self, kind: &'static str) -> Option<HeaderValue> {
-        let known = self.state.lock().headers.contains_key(CONTENT_TYPE);
-        (!known).then(|| HeaderValue::from_static(kind))
-    }
-
-    /// Sends what there is. Nothing more can be changed afterwards.
-    pub(crate) fn send(slf: &Bound<'_, Self>) {
-        let this = slf.get();
-        let route = &this.request.get().route;
-        if !route.filters.is_empty() {
-            let length = match &this.state.lock().body {
-                ResponseBody::Bytes(bytes) => Some(bytes.len()),
-                // No body, but what a filter says in the headers belongs to this answer as well.
-                ResponseBody::Empty | ResponseBody::Unset => Some(0),
-                _ => None,
-            };
-            match length {
-                Some(length) if length >= route.filter_limit && this.request.get().is_on_worker() => {
-                    let response = slf.clone().unbind();
-                    let filter = move |py: Python<'_>| Self::filter_and_send(response.bind(py));
-                    let Err(full) = this.request.get().app.workers.pool.submit(PoolWork::Native(Box::new(filter)))
-                    else {
-                        return;
-                    };
-                    if let PoolWork::Native(call) = full.0 {
-                        // No thread is free for it: slow is better than not at all.
-                        call(slf.py());
-                    }
-                }
-                Some(_) => Self::filter_and_send(slf),
-                None => this.deliver(slf.py()),
-            }
-            return;
-        }
-        this.deliver(slf.py());
-    }
-
-    fn filter_and_send(slf: &Bound<'_, Self>) {
-        let this = slf.get();
-        if let Err(error) = Self::filter(slf) {
-            // Sent unfiltered: what has failed for one body may fail for the next.
-            Self::fail(slf, error);
-        }
-        this.deliver(slf.py());
-    }
-
-    /// Runs the body through the route's filters, in their order.
-    fn filter(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let (this, py) = (slf.get(), slf.py());
-        let request = this.request.bind(py);
-        for filter in &request.get().route.filters {
-            let (body, empty) = match &this.state.lock().body {
-                ResponseBody::Bytes(bytes) => (bytes.clone(), false),
-                ResponseBody::Empty | ResponseBody::Unset => (Bytes::new(), true),
-                _ => return Ok(()),
-            };
-            let encoder = filter.bind(py).call_method1(intern!(py, "begin"), (request, slf, body.len()))?;
-            if encoder.is_none() || empty {
-                continue;
-            }
-            let mut encoded = Vec::with_capacity(body.len() / 2);
-            let pieces = [
-                encoder.call_method1(intern!(py, "push"), (PyBytes::new(py, &body),))?,
-                encoder.call_method0(intern!(py, "finish"))?,
-            ];
-            for piece in pieces {
-                encoded.extend_from_slice(piece.extract::<&[u8]>()?);
-            }
-            this.set(ResponseBody::Bytes(encoded.into()), None, None)?;
-        }
-        Ok(())
-    }
-
-    fn deliver(&self, py: Python<'_>) {
-        let (status, mut headers, body, has_length) = {
-            let mut state = self.state.lock();
-            let body = std::mem::replace(&mut state.body, ResponseBody::Sent);
-            (state.status, std::mem::take(&mut state.headers), body, state.has_length)
-        };
-        if has_length && let ResponseBody::Bytes(bytes) = &body {
-            self.check_length(py, &headers, bytes.len());
-        }
-        let head = |status: StatusCode, headers: HeaderMap, body: Body| {
-            let mut response = Response::new(body);
-            *response.status_mut() = status;
-            *response.headers_mut() = headers;
-            Reply::Response(response)
-        };
-        let reply = match body {
-            ResponseBody::Bytes(bytes) => head(status.unwrap_or(StatusCode::OK), headers, Body::full(bytes)),
-            ResponseBody::Empty => head(status.unwrap_or(StatusCode::NO_CONTENT), headers, Body::empty()),
-            ResponseBody::StaticFile(body) => head(status.unwrap_or(StatusCode::OK), headers, body),
-            ResponseBody::Unset => {
-                // The handler has set no body; without a status either, the response has none.
-                head(status.unwrap_or(StatusCode::NO_CONTENT), headers, Body::empty())
-            }
-            ResponseBody::File(path) => {
-                let request = self.request.get();
-                Reply::File(Box::new(FileReply {
-                    app: Arc::clone(&request.app),
-                    worker_id: request.worker_id,
-                    uri: request.head.uri.clone(),
-                    path,
-                    status: status.unwrap_or(StatusCode::OK),
-                    headers,
-                    method: request.head.method.clone(),
-                    conditions: request.head.headers.clone(),
-                }))
-            }
-            ResponseBody::Switched(candidate) => {
-                let request = self.request.get();
-                let (route, app) = (Arc::clone(&request.route), Arc::clone(&request.app));
-                Reply::Switch(Box::new(SwitchReply { headers, candidate, route, app }))
-            }
-            ResponseBody::Writer(writer) => {
-                let writer = writer.get();
-                if writer.has_started() {
-                    if let Err(error) = writer.finish(py) {
-                        error.write_unraisable(py, None);
-                    }
-                    return;
-                }
-                headers.remove(http::header::TRANSFER_ENCODING);
-                head(status.unwrap_or(StatusCode::NO_CONTENT), headers, Body::empty())
-            }
-            ResponseBody::Sent => return,
-        };
-        let sender = self.take_reply();
-        if let Some(sender) = sender {
-            // The connection may be gone; then the reply is dropped.
-            let _ = sender.send(reply);
-        }
-    }
-}
-
-fn already_started(why: &str) -> PyErr {
-    PyRuntimeError::new_err(format!("the response cannot be changed any more: {why}"))
-}
-
-/// Removes what is about a file that is not sent after all.
-#[cold]
-fn drop_file(state: &mut ResponseState) {
-    state.headers.remove(CONTENT_DISPOSITION);
-    if matches!(state.body, ResponseBody::StaticFile(_)) {
-        for name in [ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED]
-        {
-            state.headers.remove(name);
-        }
-    }
-}
-
-/// An argument that has to be text. `TypeError` with what to write instead.
-pub(crate) fn text_of<'a, 'py>(
-    call: &str,
-    what: &str,
-    value: &'a Bound<'py, PyAny>,
-) -> PyResult<&'a Bound<'py, PyString>> {
-    value.cast::<PyString>().map_err(|_| not_text(call, what, value))
-}
-
-#[cold]
-fn not_text(call: &str, what: &str, wrong: &Bound<'_, PyAny>) -> PyErr {
-    let shown = wrong.repr().map(|repr| repr.to_string()).unwrap_or_default();
-    // All of a large value would hide what is wrong with it.
-    let shown = match shown.char_indices().nth(80) {
-        Some((end, _)) => format!("{}…", shown.get(..end).unwrap_or_default()),
-        None => shown,
-    };
-    let is_body = what == "body";
-    let advice = if wrong.is_instance_of::<PyBytes>() {
-        if is_body { "decode it, or use resp.bytes(…)" } else { "decode it" }
-    } else if is_body && (wrong.is_instance_of::<PyDict>() || wrong.is_instance_of::<PyList>()) {
-        "use resp.json(…)"
-    } else {
-        "write it as text, such as str(…)"
-    };
-    PyTypeError::new_err(format!("{call}: the {what} is {}, {shown}, not a str: {advice}", describe(wrong)))
 }
 
 /// A status as an argument. `TypeError` for what is no whole number, `ValueError` for what no response can have.
@@ -538,47 +232,6 @@ impl<'py> FromPyObject<'_, 'py> for Status {
     }
 }
 
-pub(crate) fn header_name(name: &str) -> PyResult<HeaderName> {
-    HeaderName::try_from(name).map_err(|_| {
-        PyValueError::new_err(format!("{name:?} is not a header name: letters, digits and !#$%&'*+-.^_`|~ are allowed"))
-    })
-}
-
-/// Without the whitespace around it, which is no part of a value (RFC 9110, section 5.5) and may not be sent over
-/// HTTP/2.
-pub(crate) fn header_value(name: &str, value: &str) -> PyResult<HeaderValue> {
-    HeaderValue::try_from(value.trim_matches([' ', '\t'])).map_err(|_| {
-        PyValueError::new_err(format!(
-            "the value of header {name:?} holds a line break or another control character: {value:?}"
-        ))
-    })
-}
-
-/// From this length on a `bytes` object or a text is sent as it is instead of a copy, in bytes.
-const SHARED: usize = 64 * 1024;
-
-/// The UTF-8 of a text.
-struct Utf8(PyBackedStr);
-
-impl AsRef<[u8]> for Utf8 {
-    fn as_ref(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
-fn octets(value: &Bound<'_, PyAny>) -> PyResult<Bytes> {
-    if let Ok(bytes) = value.cast::<PyBytes>() {
-        if bytes.as_bytes().len() < SHARED {
-            return Ok(Bytes::copy_from_slice(bytes.as_bytes()));
-        }
-        // Not copied for each answer. The reference goes wherever the body is dropped: without the GIL pyo3 keeps it
-        // for later.
-        return Ok(Bytes::from_owner(PyBackedBytes::from(bytes.clone())));
-    }
-    let copy = value.py().get_type::<PyBytes>().call1((value,))?;
-    Ok(Bytes::copy_from_slice(copy.cast::<PyBytes>()?.as_bytes()))
-}
-
 /// An error for a file that is not there, or not a file: here and not when it is sent, so that error handlers and
 /// middleware see it.
 fn check_file(py: Python<'_>, path: &Path) -> PyResult<()> {
@@ -588,59 +241,6 @@ fn check_file(py: Python<'_>, path: &Path) -> PyResult<()> {
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Err(error.into()),
         // Whatever else is wrong with the path (too long, a NUL, through a file), there is nothing at it.
         _ => Err(error::file_missing(path)),
-    }
-}
-
-/// What `markup` gives for what is no text.
-fn markup_unless_text<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyString>>> {
-    if value.is_instance_of::<PyString>() { Ok(None) } else { markup(value) }
-}
-
-/// The HTML of a value that knows its own (`__html__`, as libraries for markup have it); none for any other.
-fn markup<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyString>>> {
-    let name = intern!(value.py(), "__html__");
-    // Looked up on the type, as Python does for special methods.
-    if !value.get_type().hasattr(name)? {
-        return Ok(None);
-    }
-    let html = value.call_method0(name)?;
-    html.cast_into::<PyString>().map(Some).map_err(|error| {
-        let (owner, html) = (describe(value), describe(&error.into_inner()));
-        PyTypeError::new_err(format!(
-            "{owner} was to be the body, and its __html__() gave {html}: it has to give a str"
-        ))
-    })
-}
-
-/// A dataclass or a pydantic model: known by what they carry, so that neither has to be imported.
-fn is_model(value: &Bound<'_, PyAny>) -> PyResult<bool> {
-    let py = value.py();
-    let kind = value.get_type();
-    Ok(kind.hasattr(intern!(py, "__dataclass_fields__"))? || kind.hasattr(intern!(py, "model_dump"))?)
-}
-
-/// Why a handler's return value is no answer, and what to do instead.
-#[cold]
-fn unusable(value: &Bound<'_, PyAny>) -> PyErr {
-    let advice = if value.hasattr(intern!(value.py(), "cr_await")).unwrap_or(false) {
-        // It is not awaited any more, which Python would warn of.
-        if let Err(error) = value.call_method0(intern!(value.py(), "close")) {
-            error.write_unraisable(value.py(), Some(value));
-        }
-        "nobody awaits it, since the handler or its decorator is a plain def: make it async def, and await what it wraps"
-    } else if value.is_instance_of::<PyTuple>() {
-        "a status goes into the response, as in resp.plain(…, status=201), and a tuple as JSON is resp.json(…)"
-    } else {
-        "return resp.plain(…) or the like, str, bytes, dict, list, a dataclass, a pydantic model or None"
-    };
-    PyTypeError::new_err(format!("the handler returned {}: {advice}", describe(value)))
-}
-
-fn describe(value: &Bound<'_, PyAny>) -> String {
-    let name = value.get_type().name().map(|name| name.to_string()).unwrap_or_else(|_| "an object".to_owned());
-    match name.chars().next() {
-        Some('a' | 'e' | 'i' | 'o' | 'u') => format!("an {name}"),
-        _ => format!("a {name}"),
     }
 }
 
@@ -730,7 +330,7 @@ impl SlimeResponse {
     #[getter]
     fn headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let map = self.state.lock().headers.clone();
-        headers::to_dict(py, &map)
+        header::to_dict(py, &map)
     }
 
     /// The Content-Type as it stands, empty where none is set.
@@ -783,7 +383,7 @@ impl SlimeResponse {
     fn header_all<'py>(&self, py: Python<'py>, name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let name = text_of("header_all", "name", name)?.to_str()?;
         let map = self.state.lock().headers.clone();
-        headers::all(py, &map, name)
+        header::all(py, &map, name)
     }
 
     /// Answers with text.
@@ -929,7 +529,8 @@ impl SlimeResponse {
             .collect::<PyResult<Vec<_>>>()?;
         let request = self.request.get();
         // From here on `connection_lost` is called on it, whatever becomes of the response.
-        let candidate = Candidate::new(protocol, Arc::clone(&request.app), request.worker_id);
+        let workers: Arc<dyn CallInLoop> = Arc::<Workers>::clone(&request.app.workers);
+        let candidate = Candidate::new(protocol, workers, request.worker_id);
         if !request.can_switch() {
             drop(candidate);
             return Err(error::upgrade_required(&fields));
@@ -972,15 +573,5 @@ impl SlimeResponse {
 
     fn __repr__(&self) -> String {
         format!("<SlimeResponse {}>", self.status())
-    }
-}
-
-impl ResponseState {
-    /// The answer as it is, with the status's name for a body. For what needs no Python.
-    pub(crate) fn into_response(self) -> Response<Body> {
-        let status = self.status.unwrap_or(StatusCode::OK);
-        let mut response = crate::service::text(status, status.canonical_reason().unwrap_or_default());
-        response.headers_mut().extend(self.headers);
-        response
     }
 }

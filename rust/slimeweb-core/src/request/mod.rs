@@ -1,5 +1,14 @@
 //! `SlimeRequest`: one request, as its handler sees it.
 
+pub(crate) mod body;
+pub(crate) mod chunks;
+pub(crate) mod context;
+pub(crate) mod expected;
+pub(crate) mod headers;
+mod large_body;
+pub(crate) mod payload;
+pub(crate) mod upload;
+
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,15 +28,18 @@ use slimeweb_http::header::{charset, params, urlencoded};
 use slimeweb_http::router::ParamKind;
 
 use crate::app::Member;
+use crate::argument::text_of;
+use crate::asyncio::new_future;
 use crate::attributes::Attributes;
 use crate::error::{self, FormError, http_error};
-use crate::headers::{self, Headers};
-use crate::large_body::concatenated;
+use crate::header;
 use crate::lazy::Lazy;
-use crate::payload::{BodyChunks, RequestPayload, new_future};
-use crate::request_context::RequestContext;
-use crate::response::text_of;
-use crate::upload::SlimeFile;
+use crate::request::chunks::BodyChunks;
+use crate::request::context::RequestContext;
+use crate::request::headers::Headers;
+use crate::request::large_body::concatenated;
+use crate::request::payload::RequestPayload;
+use crate::request::upload::SlimeFile;
 use crate::{fields, json};
 
 /// One request, as its handler sees it. Everything is parsed when first asked for, once.
@@ -278,7 +290,7 @@ impl SlimeRequest {
     /// Every line of one header field, in the order they came.
     fn header_all<'py>(&self, py: Python<'py>, name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let name = text_of("req.header_all", "name", name)?.to_str()?;
-        headers::all(py, &self.head.headers, name)
+        header::all(py, &self.head.headers, name)
     }
 
     /// Query parameters; of several with one name the last.

@@ -17,7 +17,7 @@ use slimeweb_http::{BodyBuffer, BodyError, RequestBody};
 use tokio::io::ReadBuf;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use crate::worker::Workers;
+use crate::request::context::Workers;
 
 /// Lengths that are worth it, in bytes. A larger body would claim much memory before any of it has come.
 const DIRECT_LENGTHS: std::ops::RangeInclusive<u64> = 256 * 1024..=16 * 1024 * 1024;

@@ -21,12 +21,13 @@ use tokio::sync::oneshot;
 
 use crate::access_log::ClientLeft;
 use crate::app::Counters;
-use crate::payload::{Refused, RequestPayload};
-use crate::request_context::RequestContext;
+use crate::reply::closing;
+use crate::request::body::{self, Refusal};
+use crate::request::context::{RequestContext, Worker};
+use crate::request::payload::{Refused, RequestPayload};
 use crate::route::CompiledRoute;
-use crate::service::{self, Refusal};
-use crate::worker::event_loop::{WorkItem, Worker};
 use crate::worker::waiting::Waiting;
+use crate::worker::work::WorkItem;
 
 /// Plain handlers that may wait for such a body at a time, each on a thread of its own. Beyond that bodies are read
 /// before a thread is needed, as those of clients that do not wait.
@@ -62,7 +63,7 @@ impl Fate {
             response.extensions_mut().insert(ClientLeft);
         }
         if self.unread.load(Ordering::Acquire) && response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return service::closing(response);
+            return closing(response);
         }
         response
     }
@@ -222,7 +223,7 @@ impl Expected {
         let end = End { expected: Arc::downgrade(self), outcome: None };
         context.app.workers.get(worker_id).spawner().spawn(async move {
             let mut end = end;
-            let mut reading = pin!(service::read(&app, worker_id, &route, kind.as_ref(), body));
+            let mut reading = pin!(body::read(&app, worker_id, &route, kind.as_ref(), body));
             let mut not_needed = pin!(not_needed);
             end.outcome = poll_fn(|cx| {
                 if let Poll::Ready(outcome) = reading.as_mut().poll(cx) {
@@ -232,7 +233,7 @@ impl Expected {
             })
             .await;
             if let Some(Err(Refusal::Form(error))) = &end.outcome {
-                service::log_unstored(&app, worker_id, &asked, error);
+                body::log_unstored(&app, worker_id, &asked, error);
             }
         });
     }

@@ -6,16 +6,17 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use http::Response;
 use http::header::CONTENT_LENGTH;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::PyString;
 use slimeweb_http::{Body, BodySender};
 
+use super::filter::{FilterGuard, Filters, Last};
+use crate::asyncio::new_future;
 use crate::error::disconnected;
-use crate::payload::new_future;
 use crate::reply::Reply;
 use crate::response::SlimeResponse;
 use crate::worker::waiting::Waiting;
@@ -84,69 +85,6 @@ impl Drainers {
 
 fn is_done(future: &Bound<'_, PyAny>) -> PyResult<bool> {
     future.call_method0(intern!(future.py(), "done"))?.is_truthy()
-}
-
-/// The encoders of a route's filters, in their order, for one thread at a time: what they make has to leave in that
-/// order.
-struct Filters {
-    encoders: Box<[Py<PyAny>]>,
-    /// No lock is held while they run, since that is Python.
-    busy: Mutex<bool>,
-    free: Condvar,
-}
-
-/// The lock on the encoders: for using them, and for sending what they make.
-struct FilterGuard<'a>(&'a Filters);
-
-impl Filters {
-    /// Waits until no other thread holds the lock.
-    fn lock(&self, py: Python<'_>) -> FilterGuard<'_> {
-        self.try_lock().unwrap_or_else(|| {
-            py.detach(|| {
-                // The thread that holds it may be waiting for the client.
-                let _waiting = Waiting::begin();
-                let mut busy = self.busy.lock();
-                self.free.wait_while(&mut busy, |busy| *busy);
-                *busy = true;
-            });
-            FilterGuard(self)
-        })
-    }
-
-    fn try_lock(&self) -> Option<FilterGuard<'_>> {
-        let was_busy = std::mem::replace(&mut *self.busy.lock(), true);
-        // Not `then_some`: a guard that is made unlocks when it is dropped.
-        (!was_busy).then(|| FilterGuard(self))
-    }
-}
-
-impl FilterGuard<'_> {
-    /// The data as the filters have it.
-    fn encode(&self, py: Python<'_>, data: &[u8], last: Last) -> PyResult<Bytes> {
-        let mut data = Bytes::copy_from_slice(data);
-        for encoder in &self.0.encoders {
-            let encoder = encoder.bind(py);
-            let mut out = Vec::new();
-            if !data.is_empty() {
-                let pushed = encoder.call_method1(intern!(py, "push"), (PyBytes::new(py, &data),))?;
-                out.extend_from_slice(pushed.extract::<&[u8]>()?);
-            }
-            let rest = match last {
-                Last::Flush => encoder.call_method0(intern!(py, "flush"))?,
-                Last::Finish => encoder.call_method0(intern!(py, "finish"))?,
-            };
-            out.extend_from_slice(rest.extract::<&[u8]>()?);
-            data = out.into();
-        }
-        Ok(data)
-    }
-}
-
-impl Drop for FilterGuard<'_> {
-    fn drop(&mut self) {
-        *self.0.busy.lock() = false;
-        self.0.free.notify_one();
-    }
 }
 
 impl BodyWriter {
@@ -254,12 +192,6 @@ impl BodyWriter {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Last {
-    Flush,
-    Finish,
-}
-
 /// Text as UTF-8, bytes as they are.
 fn octets<'a>(data: &'a Bound<'_, PyAny>) -> PyResult<&'a [u8]> {
     match data.cast::<PyString>() {
@@ -273,8 +205,7 @@ impl BodyWriter {
     /// A cycle ends where the response, or an encoder, is cleared.
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.response)?;
-        let encoders = self.filters.get().map(|filters| &filters.encoders);
-        encoders.into_iter().flatten().try_for_each(|encoder| visit.call(encoder))
+        self.filters.get().map_or(Ok(()), |filters| filters.visit(&visit))
     }
 
     /// Sends status and headers. `RuntimeError` when that has been done.
@@ -297,9 +228,8 @@ impl BodyWriter {
         };
         let is_filtered = !encoders.is_empty();
         if is_filtered {
-            let filters = Filters { encoders: encoders.into(), busy: Mutex::new(false), free: Condvar::new() };
             // The body was there to be taken: this is the first time.
-            let _ = this.filters.set(filters);
+            let _ = this.filters.set(Filters::new(encoders));
         }
         let (status, mut headers) = response.get().take_head(slf)?;
         this.started.store(true, Ordering::Release);

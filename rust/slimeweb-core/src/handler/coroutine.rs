@@ -11,7 +11,6 @@ use pyo3::types::{PyString, PyTuple};
 
 use crate::guarded;
 use crate::request::SlimeRequest;
-use crate::request_context;
 use crate::response::SlimeResponse;
 
 const NEXT: c_int = ffi::PySendResult::PYGEN_NEXT as c_int;
@@ -70,7 +69,7 @@ impl HandlerCoroutine {
     pub(crate) fn finish(&self, py: Python<'_>, result: PyResult<Bound<'_, PyAny>>) {
         let Some((request, response)) = self.unfinished.lock().take() else { return };
         let task = response.get().take_task();
-        request_context::finish(request.bind(py), response.bind(py), result);
+        super::finish::finish(request.bind(py), response.bind(py), result);
         drop(task);
     }
 

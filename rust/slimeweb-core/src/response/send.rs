@@ -1,0 +1,123 @@
+//! The response as a reply: what has been set goes to the connection.
+
+use std::sync::Arc;
+
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, Response, StatusCode};
+use pyo3::prelude::*;
+use slimeweb_http::Body;
+
+use super::SlimeResponse;
+use super::state::ResponseBody;
+use crate::reply::{FileReply, Reply, SwitchReply};
+use crate::request::context::Workers;
+use crate::worker::work::{CallInLoop, PoolWork};
+
+impl SlimeResponse {
+    /// Sends what there is. Nothing more can be changed afterwards.
+    pub(crate) fn send(slf: &Bound<'_, Self>) {
+        let this = slf.get();
+        let route = &this.request.get().route;
+        if !route.filters.is_empty() {
+            let length = match &this.state.lock().body {
+                ResponseBody::Bytes(bytes) => Some(bytes.len()),
+                // No body, but what a filter says in the headers belongs to this answer as well.
+                ResponseBody::Empty | ResponseBody::Unset => Some(0),
+                _ => None,
+            };
+            match length {
+                Some(length) if length >= route.filter_limit && this.request.get().is_on_worker() => {
+                    let response = slf.clone().unbind();
+                    let filter = move |py: Python<'_>| Self::filter_and_send(response.bind(py));
+                    let Err(full) = this.request.get().app.workers.pool.submit(PoolWork::Native(Box::new(filter)))
+                    else {
+                        return;
+                    };
+                    if let PoolWork::Native(call) = full.0 {
+                        // No thread is free for it: slow is better than not at all.
+                        call(slf.py());
+                    }
+                }
+                Some(_) => Self::filter_and_send(slf),
+                None => this.deliver(slf.py()),
+            }
+            return;
+        }
+        this.deliver(slf.py());
+    }
+
+    /// Logs a Content-Length that is not that of the body. The server drops it.
+    #[cold]
+    fn check_length(&self, py: Python<'_>, headers: &HeaderMap, size: usize) {
+        for value in headers.get_all(CONTENT_LENGTH) {
+            if value.as_bytes() != size.to_string().as_bytes() {
+                let reason = format!("the body has {size} bytes, and the server counts them itself");
+                if let Err(error) = self.log_dropped(py, &CONTENT_LENGTH, value, &reason) {
+                    error.write_unraisable(py, None);
+                }
+                return;
+            }
+        }
+    }
+
+    pub(super) fn deliver(&self, py: Python<'_>) {
+        let (status, mut headers, body, has_length) = {
+            let mut state = self.state.lock();
+            let body = std::mem::replace(&mut state.body, ResponseBody::Sent);
+            (state.status, std::mem::take(&mut state.headers), body, state.has_length)
+        };
+        if has_length && let ResponseBody::Bytes(bytes) = &body {
+            self.check_length(py, &headers, bytes.len());
+        }
+        let head = |status: StatusCode, headers: HeaderMap, body: Body| {
+            let mut response = Response::new(body);
+            *response.status_mut() = status;
+            *response.headers_mut() = headers;
+            Reply::Response(response)
+        };
+        let reply = match body {
+            ResponseBody::Bytes(bytes) => head(status.unwrap_or(StatusCode::OK), headers, Body::full(bytes)),
+            ResponseBody::Empty => head(status.unwrap_or(StatusCode::NO_CONTENT), headers, Body::empty()),
+            ResponseBody::StaticFile(body) => head(status.unwrap_or(StatusCode::OK), headers, body),
+            ResponseBody::Unset => {
+                // The handler has set no body; without a status either, the response has none.
+                head(status.unwrap_or(StatusCode::NO_CONTENT), headers, Body::empty())
+            }
+            ResponseBody::File(path) => {
+                let request = self.request.get();
+                let workers: Arc<dyn CallInLoop> = Arc::<Workers>::clone(&request.app.workers);
+                Reply::File(Box::new(FileReply {
+                    workers,
+                    worker_id: request.worker_id,
+                    uri: request.head.uri.clone(),
+                    path,
+                    status: status.unwrap_or(StatusCode::OK),
+                    headers,
+                    method: request.head.method.clone(),
+                    conditions: request.head.headers.clone(),
+                }))
+            }
+            ResponseBody::Switched(candidate) => {
+                let request = self.request.get();
+                Reply::Switch(Box::new(SwitchReply { headers, candidate, route: Arc::clone(&request.route) }))
+            }
+            ResponseBody::Writer(writer) => {
+                let writer = writer.get();
+                if writer.has_started() {
+                    if let Err(error) = writer.finish(py) {
+                        error.write_unraisable(py, None);
+                    }
+                    return;
+                }
+                headers.remove(http::header::TRANSFER_ENCODING);
+                head(status.unwrap_or(StatusCode::NO_CONTENT), headers, Body::empty())
+            }
+            ResponseBody::Sent => return,
+        };
+        let sender = self.take_reply();
+        if let Some(sender) = sender {
+            // The connection may be gone; then the reply is dropped.
+            let _ = sender.send(reply);
+        }
+    }
+}

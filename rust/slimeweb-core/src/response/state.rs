@@ -1,0 +1,78 @@
+//! A response as it is set so far.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+    LAST_MODIFIED,
+};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use slimeweb_http::Body;
+
+use crate::reply::{Candidate, InitialResponse};
+use crate::response::writer::BodyWriter;
+
+pub(super) const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+pub(super) const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// A response as it is set so far: status, headers and body.
+pub(super) struct ResponseState {
+    pub(super) status: Option<StatusCode>,
+    pub(super) headers: HeaderMap,
+    pub(super) body: ResponseBody,
+    /// Whether the Content-Type was set by name for a body that is still to come.
+    pub(super) is_typed: bool,
+    /// Whether a Content-Length was set by name.
+    pub(super) has_length: bool,
+    /// The cookies that befores have set, which outlast what the handler raises.
+    pub(super) befores_cookies: Vec<HeaderValue>,
+}
+
+pub(super) enum ResponseBody {
+    Unset,
+    Empty,
+    Bytes(Bytes),
+    File(PathBuf),
+    /// A static file that the server has found, sent unless something else becomes the body.
+    StaticFile(Body),
+    Writer(Py<BodyWriter>),
+    Switched(Candidate),
+    Sent,
+}
+
+impl ResponseState {
+    pub(super) fn new(initial: Option<Box<InitialResponse>>) -> Self {
+        let (status, headers, file) = match initial {
+            None => (None, HeaderMap::new(), None),
+            Some(initial) => (Some(initial.status), initial.headers, initial.file),
+        };
+        Self {
+            status,
+            headers,
+            body: file.map_or(ResponseBody::Unset, ResponseBody::StaticFile),
+            is_typed: false,
+            has_length: false,
+            befores_cookies: Vec::new(),
+        }
+    }
+}
+
+pub(super) fn already_started(why: &str) -> PyErr {
+    PyRuntimeError::new_err(format!("the response cannot be changed any more: {why}"))
+}
+
+/// Removes what is about a file that is not sent after all.
+#[cold]
+pub(super) fn drop_file(state: &mut ResponseState) {
+    state.headers.remove(CONTENT_DISPOSITION);
+    if matches!(state.body, ResponseBody::StaticFile(_)) {
+        for name in [ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED]
+        {
+            state.headers.remove(name);
+        }
+    }
+}
