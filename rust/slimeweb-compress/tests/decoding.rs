@@ -1,6 +1,6 @@
 //! What is encoded decodes to what it was, whole and piece by piece.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::io::Read;
 

@@ -1,6 +1,6 @@
 //! The decoder against arbitrary bytes, arbitrary cuts, and what the encoder writes.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
 use proptest::prelude::*;
 use slimeweb_ws::{
