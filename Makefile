@@ -13,6 +13,9 @@ PYTHON := $(shell for python in python3 python3.14 python3.13 python3.12 python3
   $$python -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$python && break; done)
 endif
 
+# Where the interpreter's shared library is, for the tests of the crate that links it.
+PYTHON_LIBRARIES = $(shell "$(PYTHON)" -c 'import sysconfig; print(sysconfig.get_config_var("LIBDIR") or "")')
+
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 export UV_PYTHON_DOWNLOADS := never
 # What the machine trusts is what pip and cargo trust too.
@@ -59,6 +62,7 @@ test: test-rust test-python ## run every test but the slow ones
 
 test-rust: ## run the tests of the Rust crates
 	$(CARGO) test $(RUST) --workspace --exclude slimeweb-core
+	PYO3_PYTHON="$(PYTHON)" LD_LIBRARY_PATH="$(PYTHON_LIBRARIES)" $(CARGO) test $(RUST) -p slimeweb-core
 
 test-python: build ## run the tests of the Python packages, and tests/
 	$(BIN)/python -m pytest -m "not slow" packages tests benchmarks
