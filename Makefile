@@ -13,8 +13,10 @@ PYTHON := $(shell for python in python3 python3.14 python3.13 python3.12 python3
   $$python -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$python && break; done)
 endif
 
-# Where the interpreter's shared library is, for the tests of the crate that links it.
-PYTHON_LIBRARIES = $(shell "$(PYTHON)" -c 'import sysconfig; print(sysconfig.get_config_var("LIBDIR") or "")')
+# The interpreter's shared library, which the Rust tests of slimeweb-core link (Debian: python3-dev). Empty where there is none.
+PYTHON_LIBRARY := $(firstword $(wildcard $(shell "$(PYTHON)" -c 'import os, sysconfig; get = sysconfig.get_config_var; \
+  folders = (get("LIBDIR"), os.path.join(get("LIBDIR"), get("MULTIARCH") or "")); \
+  print(*(os.path.join(folder, get("LDLIBRARY")) for folder in folders if get("Py_ENABLE_SHARED")))' 2>/dev/null)))
 
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 export UV_PYTHON_DOWNLOADS := never
@@ -62,7 +64,11 @@ test: test-rust test-python ## run every test but the slow ones
 
 test-rust: ## run the tests of the Rust crates
 	$(CARGO) test $(RUST) --workspace --exclude slimeweb-core
-	PYO3_PYTHON="$(PYTHON)" LD_LIBRARY_PATH="$(PYTHON_LIBRARIES)" $(CARGO) test $(RUST) -p slimeweb-core
+ifneq ($(PYTHON_LIBRARY),)
+	PYO3_PYTHON="$(PYTHON)" LD_LIBRARY_PATH="$(dir $(PYTHON_LIBRARY))" $(CARGO) test $(RUST) -p slimeweb-core
+else
+	@echo "the Rust tests of slimeweb-core are left out: $(PYTHON) has no shared library to link (Debian: python3-dev)"
+endif
 
 test-python: build ## run the tests of the Python packages, and tests/
 	$(BIN)/python -m pytest -m "not slow" packages tests benchmarks
