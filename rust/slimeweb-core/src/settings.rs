@@ -53,7 +53,6 @@ impl Settings {
             fields: self.form_field_size,
             parts: self.form_parts,
             directory: Arc::clone(uploads),
-            ..FormLimits::default()
         }
     }
 

@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use crate::tls::TlsConfig;
 
-/// The default of [`Limits::header_count`], which is hyper's own: room for so many costs it no allocation.
-pub(crate) const HEADER_COUNT: usize = 100;
-
-/// What a client may use up. Sizes in bytes.
+/// What a client may use up. Sizes in bytes. There are no defaults here: who starts a server says every one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Request line and header fields together; more is answered with 431.
@@ -30,24 +27,8 @@ pub struct Limits {
     pub shutdown_grace: Duration,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            head_size: 64 * 1024,
-            header_count: HEADER_COUNT,
-            head_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(75),
-            body_timeout: Duration::from_secs(30),
-            body_rate: 240,
-            send_timeout: Duration::from_secs(30),
-            connections: 16_384,
-            shutdown_grace: Duration::from_secs(30),
-        }
-    }
-}
-
 /// How a server runs.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Config {
     /// What a client may use up.
     pub limits: Limits,

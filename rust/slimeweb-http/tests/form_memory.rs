@@ -15,7 +15,7 @@ use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
-use common::{PATIENCE, limits, serve_with};
+use common::{PATIENCE, form_limits, limits, serve_with};
 use http::Response;
 use slimeweb_http::multipart::{self, FormLimits, UploadDir};
 use slimeweb_http::{Body, Exchange, Limits};
@@ -56,12 +56,12 @@ fn grow(begin: &str, filler: &str, end: &str) -> (Result<u64, String>, usize) {
     let (told, hear) = mpsc::channel();
     let base = tempfile::tempdir().unwrap();
     let directory = Arc::new(UploadDir::new(Some(base.path().to_owned())));
-    let form_limits = FormLimits { body: 2 * BODY as u64, fields: FIELDS, directory, ..FormLimits::default() };
+    let form_limits = FormLimits { fields: FIELDS, directory, ..form_limits() };
     let site = serve_with(Limits { body_timeout: PATIENCE, ..limits() }, move |exchange: Exchange| {
         let (told, form_limits) = (told.clone(), form_limits.clone());
         async move {
             let kind = exchange.head.headers["content-type"].clone();
-            let form = multipart::read(exchange.body, &kind, &form_limits).await;
+            let form = multipart::read(exchange.body, &kind, 2 * BODY as u64, &form_limits).await;
             let size = form.map(|form| form.files.iter().map(|file| file.size).sum());
             told.send(size.map_err(|error| error.to_string())).unwrap();
             Response::new(Body::empty())

@@ -13,7 +13,7 @@ mod common;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 
-use common::{PATIENCE, limits, serve_with};
+use common::{PATIENCE, form_limits, limits, serve_with};
 use http::Response;
 use slimeweb_http::multipart::{self, Content, FormLimits, UploadDir};
 use slimeweb_http::{Body, Exchange, Limits};
@@ -23,15 +23,22 @@ struct Seen {
     stored: Vec<PathBuf>,
 }
 
+/// Bytes that a form may have where the test does not say.
+const BODY_SIZE: u64 = 10 * 1024 * 1024;
+
 /// Posts `body` cut into chunks of `chunk` bytes, and gives the status with what the service saw.
 fn post(form_limits: &FormLimits, body: &[u8], chunk: usize) -> (u16, String, Option<Seen>) {
+    post_to(BODY_SIZE, form_limits, body, chunk)
+}
+
+fn post_to(body_size: u64, form_limits: &FormLimits, body: &[u8], chunk: usize) -> (u16, String, Option<Seen>) {
     let (told, hear) = mpsc::channel();
     let form_limits = form_limits.clone();
     let site = serve_with(Limits { body_timeout: PATIENCE, ..limits() }, move |exchange: Exchange| {
         let (told, form_limits) = (told.clone(), form_limits.clone());
         async move {
             let kind = exchange.head.headers["content-type"].clone();
-            match multipart::read(exchange.body, &kind, &form_limits).await {
+            match multipart::read(exchange.body, &kind, body_size, &form_limits).await {
                 Ok(form) => {
                     let mut lines: Vec<_> = form.fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
                     let mut stored = Vec::new();
@@ -89,7 +96,7 @@ fn form(parts: &[(&str, &[u8])]) -> Vec<u8> {
 fn in_directory() -> (tempfile::TempDir, FormLimits) {
     let base = tempfile::tempdir().unwrap();
     let directory = Arc::new(UploadDir::new(Some(base.path().to_owned())));
-    (base, FormLimits { directory, ..FormLimits::default() })
+    (base, FormLimits { directory, ..form_limits() })
 }
 
 fn files_below(path: &std::path::Path) -> usize {
@@ -130,7 +137,7 @@ fn fields_and_files_however_they_are_cut() {
 #[test]
 fn a_preamble_and_an_epilogue_are_nobodys() {
     let body = [&b"hello\r\n"[..], &form(&[("name=a", b"1")]), b"and goodbye"].concat();
-    let (status, _, seen) = post(&FormLimits::default(), &body, 5);
+    let (status, _, seen) = post(&form_limits(), &body, 5);
     assert_eq!((status, seen.unwrap().lines), (200, vec!["a=1".to_owned()]));
 }
 
@@ -181,7 +188,7 @@ fn a_field_is_in_its_own_charset_else_in_the_forms_else_utf_8() {
             vec!["a=\u{201c}", "_charset_=windows-1252", "b=é"],
         ),
     ] {
-        let (status, text, seen) = post(&FormLimits::default(), &form(&parts), 3);
+        let (status, text, seen) = post(&form_limits(), &form(&parts), 3);
         assert_eq!(status, 200, "{text}");
         assert_eq!(seen.unwrap().lines, expected);
     }
@@ -190,7 +197,7 @@ fn a_field_is_in_its_own_charset_else_in_the_forms_else_utf_8() {
 #[test]
 fn a_filename_arrives_decoded_and_without_directories() {
     let body = form(&[("name=\"a%22\"; filename=\"C:\\dir/../a%22b.txt\"", b"1")]);
-    let (status, _, seen) = post(&FormLimits::default(), &body, 100);
+    let (status, _, seen) = post(&form_limits(), &body, 100);
     assert_eq!(
         (status, seen.unwrap().lines),
         (200, vec!["a\" a\"b.txt application/octet-stream memory 1 49".to_owned()])
@@ -202,13 +209,13 @@ fn limits_hold() {
     let one = form(&[("name=a", b"12345")]);
     let many: Vec<(&str, &[u8])> = vec![("name=a", b"1"); 11];
     let long_head = form(&[(&format!("name=a; x={}", "y".repeat(20_000)), b"")]);
-    for (limits, body, word) in [
-        (FormLimits { body: 50, ..FormLimits::default() }, one.clone(), "50 bytes"),
-        (FormLimits { fields: 5, ..FormLimits::default() }, one, "5 bytes that form_field_size"),
-        (FormLimits { parts: 10, ..FormLimits::default() }, form(&many), "10 parts that form_parts"),
-        (FormLimits::default(), long_head, "too long"),
+    for (body_size, limits, body, word) in [
+        (50, form_limits(), one.clone(), "50 bytes"),
+        (BODY_SIZE, FormLimits { fields: 5, ..form_limits() }, one, "5 bytes that form_field_size"),
+        (BODY_SIZE, FormLimits { parts: 10, ..form_limits() }, form(&many), "10 parts that form_parts"),
+        (BODY_SIZE, form_limits(), long_head, "too long"),
     ] {
-        let (status, text, _) = post(&limits, &body, 4096);
+        let (status, text, _) = post_to(body_size, &limits, &body, 4096);
         assert_eq!(status, 400, "{text}");
         assert!(text.contains(word), "{text}");
     }
@@ -217,7 +224,7 @@ fn limits_hold() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_directory_that_cannot_be_written_is_a_500_that_tells_nothing() {
-    let limits = FormLimits { directory: Arc::new(UploadDir::new(Some("/proc/no".into()))), ..FormLimits::default() };
+    let limits = FormLimits { directory: Arc::new(UploadDir::new(Some("/proc/no".into()))), ..form_limits() };
     let (status, text, _) = post(&limits, &form(&[("name=f; filename=x", &vec![1; 100_000])]), 4096);
     assert_eq!((status, text.as_str()), (500, "the upload could not be stored"));
 }
@@ -260,7 +267,7 @@ fn a_full_disk_is_a_507_and_no_part_of_the_file_stays() {
         return;
     }
     let directory = Arc::new(UploadDir::new(Some("/tmp/uploads".into())));
-    let limits = FormLimits { directory, ..FormLimits::default() };
+    let limits = FormLimits { directory, ..form_limits() };
     let small = vec![1; 100_000];
     let (status, text, seen) = post(&limits, &form(&[("name=f; filename=x", &small)]), 4096);
     assert_eq!((status, seen.map(|seen| seen.lines.len())), (200, Some(1)), "{text}");

@@ -301,12 +301,8 @@ fn unix_sockets() {
 
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket");
-    let site = serve_on(
-        Bind::Unix { path: path.clone(), mode: None },
-        Config { limits: limits(), ..Config::default() },
-        1,
-        echo,
-    );
+    let config = Config { limits: limits(), tls: None };
+    let site = serve_on(Bind::Unix { path: path.clone(), mode: None }, config, 1, echo);
     assert_eq!(site.address.to_string(), format!("unix:{}", path.display()));
     let mut stream = std::os::unix::net::UnixStream::connect(&path).unwrap();
     stream.write_all(b"GET /u HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
@@ -330,8 +326,8 @@ fn a_service_that_cannot_be_made_is_an_error() {
         }
     }
     let listener = slimeweb_http::Listener::bind(&Bind::Tcp { host: "127.0.0.1".into(), port: 0 }).unwrap();
-    let outcome = slimeweb_http::Server::start_threads(vec![listener], Config::default(), 1, |_| -> Never {
-        panic!("on purpose")
-    });
+    let config = Config { limits: limits(), tls: None };
+    let outcome =
+        slimeweb_http::Server::start_threads(vec![listener], config, 1, |_| -> Never { panic!("on purpose") });
     assert!(outcome.is_err());
 }

@@ -3,7 +3,7 @@
 use http::HeaderValue;
 use parking_lot::Mutex;
 use slimeweb_http::header::params;
-use slimeweb_http::multipart::{self, Form, FormError, FormLimits};
+use slimeweb_http::multipart::{self, Form, FormError};
 use slimeweb_http::{BodyError, RequestBody};
 
 use crate::error;
@@ -22,8 +22,8 @@ pub(crate) async fn read(
 ) -> Result<RequestPayload, Refusal> {
     match kind.filter(|kind| is_multipart(kind)) {
         Some(kind) => {
-            let limits = FormLimits { body: route.body_size, ..app.form_limits.clone() };
-            let Form { fields, files } = multipart::read(body, kind, &limits).await.map_err(Refusal::Form)?;
+            let form = multipart::read(body, kind, route.body_size, &app.form_limits).await;
+            let Form { fields, files } = form.map_err(Refusal::Form)?;
             Ok(RequestPayload::Form { fields, uploads: Mutex::new(files) })
         }
         None => {

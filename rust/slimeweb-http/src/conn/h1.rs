@@ -17,8 +17,12 @@ use super::registry::Registration;
 use super::service::ConnectionService;
 use super::state::{CloseMode, ConnectionState};
 use super::stream::NetStream;
-use crate::config::{HEADER_COUNT, Limits};
+use crate::config::Limits;
 use crate::service::{ConnectionInfo, Service};
+
+/// Header fields that hyper takes where it is told nothing. Room for them is on its stack; once it is told a number, it
+/// allocates the room with each request.
+const HYPER_HEADER_COUNT: usize = 100;
 
 /// The smallest buffer that hyper takes.
 const MIN_BUFFER: usize = 8 * 1024;
@@ -46,8 +50,7 @@ pub(super) async fn http1<S: Service>(
     });
     {
         let mut builder = http1::Builder::new();
-        if limits.header_count != HEADER_COUNT {
-            // Once this is set, hyper allocates room for the fields with each request.
+        if limits.header_count != HYPER_HEADER_COUNT {
             builder.max_headers(limits.header_count);
         }
         // Pinned where it is made: a future has room for both ends of every move.

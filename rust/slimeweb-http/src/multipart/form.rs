@@ -20,11 +20,9 @@ use crate::header::content_disposition::base_name;
 /// Bytes gathered before they are written to the disk.
 const WRITE: usize = 256 * 1024;
 
-/// What a form may use up.
+/// What a form may use up, besides the size of its body. There are no defaults here: who reads a form says every one.
 #[derive(Debug, Clone)]
 pub struct FormLimits {
-    /// The whole body in bytes.
-    pub body: u64,
     /// A file's bytes from which on it goes to the disk.
     pub memory: usize,
     /// The names and values of all plain fields, in bytes.
@@ -33,12 +31,6 @@ pub struct FormLimits {
     pub parts: usize,
     /// Where files go.
     pub directory: Arc<UploadDir>,
-}
-
-impl Default for FormLimits {
-    fn default() -> Self {
-        Self { body: 10 * 1024 * 1024, memory: 64 * 1024, fields: 1024 * 1024, parts: 1000, directory: Arc::default() }
-    }
 }
 
 /// A form, in the order in which it was sent.
@@ -75,13 +67,18 @@ pub enum Content {
     Disk(TempPath),
 }
 
-/// Reads a form. A file input that was left empty, which browsers send as a nameless file without bytes, is left out.
+/// Reads a form whose body has at most `body_size` bytes. A file input that was left empty, which browsers send as a nameless file without bytes, is left out.
 ///
 /// # Errors
 /// [`FormError`]; nothing stays on the disk then.
-pub async fn read(mut body: RequestBody, content_type: &HeaderValue, limits: &FormLimits) -> Result<Form, FormError> {
+pub async fn read(
+    mut body: RequestBody,
+    content_type: &HeaderValue,
+    body_size: u64,
+    limits: &FormLimits,
+) -> Result<Form, FormError> {
     let boundary = boundary(&String::from_utf8_lossy(content_type.as_bytes()))?;
-    body.set_limit(limits.body);
+    body.set_limit(body_size);
     gather(body, &boundary, limits).await
 }
 

@@ -1,6 +1,7 @@
 //! Forms of any bytes, cut anywhere.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use proptest::collection::vec;
@@ -9,7 +10,7 @@ use proptest::sample::select;
 
 use super::blocks::{BLOCK, Source};
 use super::form::gather;
-use super::{Content, FormLimits};
+use super::{Content, FormLimits, UploadDir};
 use crate::error::BodyError;
 
 /// A body in pieces, and how many bytes of it have been taken.
@@ -37,7 +38,7 @@ fn read(body: &[u8], sizes: &[usize]) -> (Verdict, usize) {
         pieces.push_back(rest.split_to(rest.len().min(*size)));
     }
     let mut taken = 0;
-    let limits = FormLimits { memory: 100, fields: 30_000, parts: 10, ..FormLimits::default() };
+    let limits = FormLimits { memory: 100, fields: 30_000, parts: 10, directory: Arc::new(UploadDir::new(None)) };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let form = runtime.block_on(gather(Pieces(pieces, &mut taken), "XX", &limits));
     let form = form.map_err(|error| error.to_string()).map(|form| {

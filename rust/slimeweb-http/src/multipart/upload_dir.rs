@@ -170,12 +170,6 @@ fn remove_abandoned(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-impl Default for UploadDir {
-    fn default() -> Self {
-        Self::new(None)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_directory_that_was_tidied_away_is_made_again() {
-        let uploads = UploadDir::default();
+        let uploads = UploadDir::new(None);
         let first = uploads.create().unwrap();
         fs::remove_dir_all(first.path().parent().unwrap()).unwrap();
         uploads.create().unwrap();

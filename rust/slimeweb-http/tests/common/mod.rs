@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Response;
+use slimeweb_http::multipart::{FormLimits, UploadDir};
 use slimeweb_http::{Address, Bind, Body, Config, Exchange, Limits, Listener, Server, ServerHandle, Service};
 
 /// Longer than anything here takes, so that a hang is a failure and not a hang.
@@ -42,8 +43,25 @@ impl Drop for TestServer {
     }
 }
 
+/// Limits that no test meets by accident.
 pub fn limits() -> Limits {
-    Limits { shutdown_grace: PATIENCE, ..Limits::default() }
+    Limits {
+        head_size: 64 * 1024,
+        header_count: 100,
+        head_timeout: Duration::from_secs(10),
+        idle_timeout: Duration::from_secs(75),
+        body_timeout: Duration::from_secs(30),
+        body_rate: 240,
+        send_timeout: Duration::from_secs(30),
+        connections: 16_384,
+        shutdown_grace: PATIENCE,
+    }
+}
+
+/// Limits for forms that no test meets by accident; uploads go to the system's directory for temporary files.
+pub fn form_limits() -> FormLimits {
+    let directory = Arc::new(UploadDir::new(None));
+    FormLimits { memory: 64 * 1024, fields: 1024 * 1024, parts: 1000, directory }
 }
 
 pub fn serve_on<H, F>(bind: Bind, config: Config, workers: usize, handler: H) -> TestServer
