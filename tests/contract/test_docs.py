@@ -1,22 +1,21 @@
-"""What docs/ states, compared with the code: hooks and their signatures, settings, links; every example is run."""
+"""What docs/ states, compared with the code: hooks and their signatures, links; every example is run.
+
+What they state of defaults is in test_defaults.py.
+"""
 
 from __future__ import annotations
 
 import ast
 import inspect
-import os
 import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from slimeweb import Slime, SlimeTls, hookspecs
-from slimeweb._settings import ServeConfig, resolve, usable_cpus
-from slimeweb.errors import ConfigError
+from slimeweb import hookspecs
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -138,111 +137,3 @@ def test_links_lead_somewhere(page: Path) -> None:
             headings = re.findall(r"^#+ (.*)$", file.read_text("utf-8"), re.MULTILINE)
             slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
             assert anchor[1:] in slugs, f"{page.name} links to {target}{anchor}"
-
-
-# Settings.
-
-SAMPLES: dict[str, tuple[str, Any]] = {
-    # A text for each variable, and what it becomes. None stands for the text itself.
-    "SLIME_HOST": ("localhost", None),
-    "SLIME_PORT": ("8080", 8080),
-    "SLIME_UNIX_SOCKET": ("/run/app.sock", None),
-    "SLIME_UNIX_SOCKET_MODE": ("660", 0o660),
-    "SLIME_DEV": ("1", True),
-    "SLIME_WORKER": ("7", 7),
-    "SLIME_SECRET_KEY": ("hunter2", None),
-    "SLIME_STATIC_PATH": ("assets", None),
-    "SLIME_TRUSTED_PROXIES": ("10.0.0.0/8,unix", ("10.0.0.0/8", "unix")),
-    "SLIME_ACCESS_LOG": ("yes", True),
-    "SLIME_UPLOAD_DIR": ("/var/tmp", None),
-}
-TLS = {"SLIME_TLS_CERT", "SLIME_TLS_KEY"}
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A row of the table in deployment.md."""
-
-    argument: str
-    variables: tuple[str, ...]
-    default: str
-
-
-def settings() -> list[Setting]:
-    text = (DOCS / "deployment.md").read_text("utf-8")
-    rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \| ([^|]*) \| [^|]+ \|$", text, re.MULTILINE)
-    return [Setting(name, tuple(re.findall(r"`(\w+)`", variables)), default) for name, variables, default in rows]
-
-
-def value_of(config: ServeConfig, argument: str) -> Any:
-    return getattr(config.server if hasattr(config.server, argument) else config, argument)
-
-
-def test_every_argument_of_serve_is_documented_once() -> None:
-    parameters = inspect.signature(Slime.serve).parameters
-    expected = [name for name, each in parameters.items() if name != "self" and each.kind is not each.VAR_KEYWORD]
-    assert sorted(setting.argument for setting in settings()) == sorted(expected)
-
-
-def test_every_variable_in_the_sources_is_documented() -> None:
-    documented = {variable for setting in settings() for variable in setting.variables}
-    source = (ROOT / "packages/slimeweb-core/src/slimeweb/_settings.py").read_text("utf-8")
-    assert set(re.findall(r"\"(SLIME_[A-Z_]+)\"", source)) == documented
-
-
-@pytest.mark.parametrize("setting", settings(), ids=lambda setting: setting.argument)
-def test_a_default_is_as_documented(setting: Setting) -> None:
-    config = resolve({}, {})
-    if setting.argument == "https":
-        assert setting.default == "`None`"
-        assert config.server.tls_cert is None
-        assert config.server.tls_key is None
-    elif setting.argument == "workers":
-        assert setting.default == "*CPUs*"
-        assert config.server.workers == usable_cpus()
-        assert resolve({"dev": True}, {}).server.workers == 1
-    else:
-        assert value_of(config, setting.argument) == ast.literal_eval(setting.default.strip("`"))
-
-
-@pytest.mark.parametrize(
-    ("argument", "variable"),
-    [(each.argument, each.variables[0]) for each in settings() if len(each.variables) == 1],
-    ids=lambda value: value,
-)
-def test_a_variable_sets_its_argument_and_the_argument_counts_over_it(argument: str, variable: str) -> None:
-    text, expected = SAMPLES.get(variable, ("2345", 2345))
-    expected = text if expected is None else expected
-    assert value_of(resolve({}, {variable: text}), argument) == expected
-    assert value_of(resolve({}, {variable: ""}), argument) == value_of(resolve({}, {}), argument)
-    other = value_of(resolve({}, {}), argument)
-    if other not in (None, ()):
-        assert value_of(resolve({argument: other}, {variable: text}), argument) == other
-
-
-def test_tls_comes_from_its_two_variables(tmp_path: Path) -> None:
-    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    cert.touch()
-    key.touch()
-    config = resolve({}, {"SLIME_TLS_CERT": str(cert), "SLIME_TLS_KEY": str(key)})
-    assert (config.server.tls_cert, config.server.tls_key) == (os.fspath(cert), os.fspath(key))
-    assert resolve({"https": SlimeTls(cert, key)}, {}).server.tls_key == os.fspath(key)
-    with pytest.raises(ConfigError, match="belong together"):
-        resolve({}, {"SLIME_TLS_CERT": str(cert)})
-
-
-@pytest.mark.parametrize(
-    ("argument", "variable"),
-    [
-        (each.argument, each.variables[0])
-        for each in settings()
-        if each.variables and each.variables[0] not in SAMPLES | dict.fromkeys(TLS)
-    ],
-    ids=lambda value: value,
-)
-@pytest.mark.parametrize("bad", ["many", "-1", "nan"])
-def test_a_number_that_will_not_do_is_named_with_where_it_came_from(argument: str, variable: str, bad: str) -> None:
-    with pytest.raises(ConfigError, match=f"{variable}='{bad}': use a (whole )?number"):
-        resolve({}, {variable: bad})
-    with pytest.raises(ConfigError, match=rf"serve\({argument}='{bad}'\)"):
-        resolve({argument: bad}, {})

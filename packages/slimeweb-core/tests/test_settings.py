@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from slimeweb._secret_keys import SecretKeys
-from slimeweb._settings import Settings, mistyped, resolve, usable_cpus
+from slimeweb._settings import DEV_GRACE, Settings, mistyped, resolve, usable_cpus
 from slimeweb.errors import ConfigError
 from slimeweb.options import ServeOption
+from slimeweb.routing import BODY_SIZE
 from slimeweb.tls import SlimeTls
 
 VARIABLES = {"workers": "SLIME_WORKER"}
@@ -84,12 +85,12 @@ def test_an_argument_counts_over_the_variable_over_the_default(name: str) -> Non
 def test_the_defaults() -> None:
     config = resolve({}, {})
     assert config.server == Settings(workers=usable_cpus())
-    assert (config.body_size, config.access_log, config.secret_key) == (10 * 1024 * 1024, False, None)
+    assert (config.body_size, config.access_log, config.secret_key) == (BODY_SIZE, False, None)
     assert resolve({"dev": True}, {}).server.workers == 1
     assert resolve({"dev": True}, {}).access_log is True
-    assert resolve({"dev": True}, {}).server.shutdown_grace == 2.0
+    assert resolve({"dev": True}, {}).server.shutdown_grace == DEV_GRACE
     assert resolve({"dev": True}, {"SLIME_SHUTDOWN_GRACE": "7"}).server.shutdown_grace == 7.0
-    assert resolve({"dev": False}, {}).server.shutdown_grace == 30.0
+    assert resolve({"dev": False}, {}).server.shutdown_grace == Settings().shutdown_grace
     assert resolve({"dev": True, "access_log": False}, {}).access_log is False
 
 

@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest, SlimeResponse
     from slimeweb.body_filter import BodyFilter
 
-__all__ = ["CompiledApp", "CompiledRoute", "StaticMount"]
+__all__ = ["FILTER_LIMIT", "CompiledApp", "CompiledRoute", "StaticMount"]
+
+FILTER_LIMIT = 64 * 1024
+"""From how many bytes on a body is not filtered on an event loop's thread, where no filter has a `loop_limit`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class CompiledRoute:
     stream_body: bool = False
     blocking: bool | None = None
     filters: tuple[BodyFilter, ...] = ()
-    filter_limit: int = 64 * 1024
+    filter_limit: int = FILTER_LIMIT
     refusal: CompiledRoute | None = None
     wrong_method: CompiledRoute | None = None
     expecting: CompiledRoute | None = None

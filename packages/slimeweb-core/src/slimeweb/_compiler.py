@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
-from slimeweb._compiled import CompiledRoute
+from slimeweb._compiled import FILTER_LIMIT, CompiledRoute
 from slimeweb._dev_checks import with_warnings
 from slimeweb._error_handling import ErrorResponder
 from slimeweb._middleware import (
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from slimeweb.app import Slime
 
 __all__ = ["Compiler"]
-
-LOOP_LIMIT = 64 * 1024
-"""The default of a filter's `loop_limit`: bodies of so many bytes are not filtered on an event loop's thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +121,7 @@ class Compiler:
                 filters=filters,
                 refusal=self._refusal(route, methods, layers),
                 wrong_method=self._wrong_method(table.at(route.pattern.shape)) if "OPTIONS" in methods else None,
-                filter_limit=min((getattr(each, "loop_limit", LOOP_LIMIT) for each in filters), default=LOOP_LIMIT),
+                filter_limit=min((getattr(each, "loop_limit", FILTER_LIMIT) for each in filters), default=FILTER_LIMIT),
             )
             yield replace(compiled, expecting=self._expecting(compiled, layers, handler))
 

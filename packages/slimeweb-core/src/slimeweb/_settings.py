@@ -1,59 +1,177 @@
-"""`serve()` arguments resolved: an argument counts over its `SLIME_*` variable, that over the default."""
+"""The settings of `serve()`: one table, and what it makes of arguments and variables.
+
+A setting is stated once, as a field of `Settings` or of `ServeConfig`: its name, type, default, how it is read (with
+its bounds) and what it means. An argument of `serve()` counts over its variable (`SLIME_` and the name in capitals
+unless the table says otherwise), that over the default. `rust/slimeweb-core/src/settings.rs` reads the fields of
+`Settings` by name; `Slime.serve` and the table of `docs/deployment.md` are compared with this one by
+`tests/contract/test_defaults.py`.
+"""
 
 from __future__ import annotations
 
-import ipaddress
-import math
 import os
-import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
 from types import MappingProxyType
 from typing import Any
 
 from slimeweb._plugin_manager import DISABLE_VARIABLE
+from slimeweb._setting_readers import (
+    Invalid,
+    Reader,
+    flag,
+    grace,
+    keys,
+    mapping,
+    mode,
+    peers,
+    seconds,
+    text,
+    tls,
+    whole,
+)
 from slimeweb.errors import ConfigError
 from slimeweb.options import ServeOption
 from slimeweb.routing import BODY_SIZE
 from slimeweb.spelling import closest
 from slimeweb.tls import SlimeTls
 
-__all__ = ["ServeConfig", "Settings", "mistyped", "resolve", "usable_cpus"]
+__all__ = ["SETTINGS", "ServeConfig", "Setting", "Settings", "mistyped", "resolve", "usable_cpus"]
 
-_TRUE = ("1", "true", "yes", "on")
-_FALSE = ("0", "false", "no", "off", "")
+DEV_GRACE = 2.0
+"""The default of `shutdown_grace` with `dev`, in seconds: restarts are frequent there."""
+
+_BYTES = " of bytes"
+_TLS_VARIABLES = ("SLIME_TLS_CERT", "SLIME_TLS_KEY")
+
+
+def usable_cpus() -> int:
+    """How many CPUs this process may use."""
+    count = getattr(os, "process_cpu_count", None)
+    if count is not None:
+        return count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0)) or 1
+    return os.cpu_count() or 1
+
+
+def _setting(
+    default: Any,
+    read: Reader,
+    meaning: str,
+    *,
+    dev: Any = None,
+    variables: tuple[str, ...] | None = None,
+    shown: str | None = None,
+    secret: bool = False,
+) -> Any:
+    """A field that is a setting. See `Setting`; a `default` that can be called is, each time."""
+    about = {"read": read, "meaning": meaning, "dev": dev, "variables": variables, "shown": shown, "secret": secret}
+    if callable(default):
+        return field(default_factory=default, metadata=about, repr=not secret)
+    return field(default=default, metadata=about, repr=not secret)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Every `serve()` argument that the server itself needs, resolved. Sizes in bytes, times in seconds."""
+    """What the server in Rust needs, and `dev`. Sizes in bytes, times in seconds."""
 
-    host: str = "127.0.0.1"
-    port: int = 3000
-    unix_socket: str | None = None
-    unix_socket_mode: int | None = None
-    workers: int = 1
-    dev: bool = False
+    host: str = _setting("127.0.0.1", text, "address or name to listen on; `0.0.0.0` or `::` for every one")
+    port: int = _setting(3000, whole(0, 65535), "TCP port; 0 for any that is free")
+    unix_socket: str | None = _setting(None, text, "path of a Unix socket to listen on instead")
+    unix_socket_mode: int | None = _setting(
+        None, mode, "permissions of its file, such as `0o660` (variable: `660`); none: the umask's"
+    )
+    dev: bool = _setting(
+        False,
+        flag,
+        "development: one worker, access log, tracebacks shown to the client, a short `shutdown_grace`",
+    )
+    workers: int = _setting(
+        usable_cpus,
+        whole(1, 1024),
+        "threads for the network, each with an event loop; one with `dev`, else one per CPU that the process may use",
+        dev=1,
+        variables=("SLIME_WORKER",),
+        shown="*CPUs*",
+    )
     tls_cert: str | None = None
+    """Of `https`, as `tls_key`."""
     tls_key: str | None = None
-    trusted_proxies: tuple[str, ...] = ()
-    head_size: int = 64 * 1024
-    header_count: int = 100
-    head_timeout: float = 10.0
-    idle_timeout: float = 75.0
-    body_timeout: float = 30.0
-    body_rate: int = 240
-    send_timeout: float = 30.0
-    max_connections: int = 16_384
-    pool_threads: int = 128
-    pool_idle_timeout: float = 30.0
-    worker_queue_size: int = 1024
-    form_fields: int = 10_000
-    form_parts: int = 1000
-    form_field_size: int = 1024 * 1024
-    upload_memory: int = 64 * 1024
-    upload_dir: str | None = None
-    shutdown_grace: float = 30.0
+    trusted_proxies: tuple[str, ...] = _setting(
+        (),
+        peers,
+        "addresses, networks, `unix` or `*` whose `X-Forwarded-For` and `X-Forwarded-Proto` count; as a variable with "
+        "commas between",
+    )
+    body_timeout: float = _setting(30.0, seconds, "seconds to wait for more of a request body (408)")
+    body_rate: int = _setting(
+        240,
+        whole(0),
+        "least bytes of a request body for each second that the server has waited for it, after the first "
+        "`body_timeout` (408); `0` for any",
+    )
+    send_timeout: float = _setting(
+        30.0,
+        seconds,
+        "seconds that a client may take nothing of what is sent to it; then its connection is cut",
+    )
+    head_size: int = _setting(
+        64 * 1024,
+        whole(1024, unit=_BYTES),
+        "bytes of request line and header fields; more is a 431; a target of more than 65534 is a 414, where so much "
+        "is allowed",
+    )
+    header_count: int = _setting(
+        100,
+        whole(1, 24_000),
+        "header fields that a request may have, over HTTP/1.1 and HTTP/2; more are a 431",
+    )
+    head_timeout: float = _setting(
+        10.0,
+        seconds,
+        "seconds for a request head (408), for the first byte, and for a TLS handshake",
+    )
+    idle_timeout: float = _setting(75.0, seconds, "seconds that a connection may be idle between two requests")
+    max_connections: int = _setting(16_384, whole(1), "connections open at a time; more wait in the system's backlog")
+    pool_threads: int = _setting(
+        128,
+        whole(1, 4096),
+        "most threads for plain handlers, those that wait for their clients not counted",
+    )
+    pool_idle_timeout: float = _setting(
+        30.0,
+        seconds,
+        "seconds without work after which one of these threads ends, beyond two for each worker",
+    )
+    worker_queue_size: int = _setting(1024, whole(1), "requests that may wait for one of these threads; more are a 503")
+    form_fields: int = _setting(10_000, whole(0), "fields that a urlencoded form may have; more are a 400")
+    form_parts: int = _setting(
+        1000, whole(0), "fields and files together that a multipart form may have; more are a 400"
+    )
+    form_field_size: int = _setting(
+        1024 * 1024,
+        whole(0, unit=_BYTES),
+        "bytes that the names and values of a multipart form's fields may have together, its files not counted; more "
+        "are a 400",
+    )
+    upload_memory: int = _setting(
+        64 * 1024,
+        whole(0, unit=_BYTES),
+        "bytes of an uploaded file that are kept in memory; a longer one goes to disk",
+    )
+    upload_dir: str | None = _setting(
+        None,
+        text,
+        "where uploads lie until they are saved or their request ends; `None`: the system's directory for temporary "
+        "files",
+    )
+    shutdown_grace: float = _setting(
+        30.0,
+        grace,
+        f"seconds that requests in flight get to finish when the server stops; {DEV_GRACE:g} with `dev`",
+        dev=DEV_GRACE,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,150 +179,91 @@ class ServeConfig:
     """The arguments of `serve()`, resolved: the settings of the server in Rust, and those that Python itself needs."""
 
     server: Settings
-    body_size: int = BODY_SIZE
-    secret_key: str | tuple[str, ...] | None = field(default=None, repr=False)
-    static_path: str | None = None
-    access_log: bool = False
-    app_state: Mapping[str, Any] = field(default_factory=dict)
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-
-_MOST = 2**63 - 1
-_LONGEST = 1_000_000_000
-
-
-class _Invalid(Exception):
-    """A value that is not valid; the message says what would be."""
-
-
-Reader = Callable[[Any], Any]
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
-        raise _Invalid("text that is not empty")
-    return os.fspath(value)
-
-
-def _flag(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.strip().lower() in _TRUE + _FALSE:
-        return value.strip().lower() in _TRUE
-    raise _Invalid("True or False (as a variable: 1 or 0)")
-
-
-def _whole(lowest: int, highest: int = _MOST, unit: str = "") -> Reader:
-    allowed = f"a whole number{unit}, {lowest} " + ("or more" if highest == _MOST else f"to {highest}")
-    too_many = f"a whole number{unit} below 2**63" if highest == _MOST else allowed
-
-    def read(value: Any) -> int:
-        try:
-            number = int(value) if isinstance(value, str) else value
-        except ValueError as error:
-            raise _Invalid(allowed) from error
-        if isinstance(number, bool) or not isinstance(number, int) or number < lowest:
-            raise _Invalid(allowed)
-        if number > highest:
-            raise _Invalid(too_many)
-        return number
-
-    return read
-
-
-def _mode(value: Any) -> int:
-    """Permissions; text is octal, as for chmod."""
-    allowed = "permissions in octal, such as 0o660 (as a variable or text: 660)"
-    if isinstance(value, str):
-        digits = value.strip().removeprefix("0o")
-        if not re.fullmatch("[0-7]{3,4}", digits):
-            raise _Invalid(allowed)
-        value = int(digits, 8)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0o600 <= value <= 0o777 or value & 0o600 != 0o600:
-        # 660 without its 0o is 0o1224.
-        raise _Invalid(f"{allowed}; whoever owns it has to be able to read and write")
-    return value
-
-
-def _seconds(value: Any) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise _Invalid("a number of seconds above 0") from error
-    if isinstance(value, bool) or not math.isfinite(number) or number <= 0:
-        raise _Invalid("a number of seconds above 0")
-    if number > _LONGEST:
-        raise _Invalid(f"a number of seconds up to {_LONGEST}, which is some thirty years")
-    return number
-
-
-def _grace(value: Any) -> float:
-    return 0.0 if value in (0, "0") and not isinstance(value, bool) else _seconds(value)
-
-
-def _peers(value: Any) -> tuple[str, ...]:
-    allowed = (
-        "addresses and networks such as ['10.0.0.7', '10.0.0.0/8'], 'unix' or '*' (as a variable: with commas between)"
+    body_size: int = _setting(
+        BODY_SIZE,
+        whole(0, unit=_BYTES),
+        "bytes that a request body may have, where its route does not say; more is a 400",
     )
-    entries = value.split(",") if isinstance(value, str) else value
-    if not isinstance(entries, Iterable):
-        raise _Invalid(allowed)
-    peers = tuple(_text(entry).strip() for entry in entries if entry != "")
-    for peer in peers:
-        if peer not in ("unix", "*"):
-            try:
-                ipaddress.ip_network(peer, strict=False)
-            except ValueError as error:
-                raise _Invalid(allowed) from error
-    return peers
+    secret_key: str | tuple[str, ...] | None = _setting(
+        None,
+        keys,
+        "signs cookies; a list signs with its first and verifies with all; `None`: made up, lost with the process",
+        secret=True,
+    )
+    app_state: Mapping[str, Any] = _setting(dict, mapping, "what `req.state` holds at first", variables=())
+    static_path: str | None = _setting(
+        None,
+        text,
+        "directory served below `/static`, beside the application's file or absolute; `None`: `static/` if there is "
+        "one",
+    )
+    https: SlimeTls | None = _setting(  # noqa: RUF009 - it makes a field
+        None, tls, "`SlimeTls(cert, key)`, two PEM files", variables=_TLS_VARIABLES
+    )
+    access_log: bool = _setting(
+        False, flag, "a line per request to the logger `slimeweb.access`; on with `dev`", dev=True
+    )
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The values of what plugins add."""
 
 
-def _keys(value: Any) -> str | tuple[str, ...]:
-    keys = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list | tuple) else ()
-    if not keys or not all(isinstance(key, str) and key for key in keys):
-        raise _Invalid("text that is not empty, or a list of such, the newest first")
-    return value if isinstance(value, str) else keys
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A row of the table.
+
+    `dev` is the default with `dev=True` where that is another one, else `None`. `meaning` is one line of Markdown with
+    the unit. `shown` is how docs show a default that is not the same everywhere. A `secret` is in no error and no log.
+    """
+
+    name: str
+    declared: Field[Any]
+    variables: tuple[str, ...]
+    read: Reader
+    meaning: str
+    dev: Any
+    shown: str | None
+    secret: bool
+
+    @property
+    def default(self) -> Any:
+        """The default without `dev`."""
+        factory = self.declared.default_factory
+        return self.declared.default if factory is MISSING else factory()
+
+    def given(self, argument: Any, environ: Mapping[str, str]) -> Any:
+        """The value that the argument has, else the variable where there is just one; `None` when neither was given.
+
+        `ConfigError` names which of them it was, the value, and what to use instead.
+        """
+        if argument is not None:
+            value, source = argument, f"serve({self.name}={'…' if self.secret else repr(argument)})"
+        elif len(self.variables) == 1 and environ.get(self.variables[0]):
+            # An empty variable is how shells and service files unset one.
+            (variable,) = self.variables
+            value, source = environ[variable], variable if self.secret else f"{variable}={environ[variable]!r}"
+        else:
+            return None
+        try:
+            return self.read(value)
+        except Invalid as error:
+            raise ConfigError(f"{source}: use {error}") from error
 
 
-DEV_GRACE = 2.0
-"""The shutdown grace with `dev`, in seconds: restarts are frequent there."""
+def _table(kind: type) -> Iterator[Setting]:
+    for each in fields(kind):
+        if each.metadata:
+            about = dict(each.metadata)
+            variables = about.pop("variables")
+            if variables is None:
+                variables = (f"SLIME_{each.name.upper()}",)
+            yield Setting(name=each.name, declared=each, variables=variables, **about)
 
-_BYTES = " of bytes"
 
-# Each argument with its variable and how it is read, whether it comes from the one or from the other.
-_FIELDS: Mapping[str, tuple[str, Reader]] = MappingProxyType(
-    {
-        "host": ("SLIME_HOST", _text),
-        "port": ("SLIME_PORT", _whole(0, 65535)),
-        "unix_socket": ("SLIME_UNIX_SOCKET", _text),
-        "unix_socket_mode": ("SLIME_UNIX_SOCKET_MODE", _mode),
-        "dev": ("SLIME_DEV", _flag),
-        "workers": ("SLIME_WORKER", _whole(1, 1024)),
-        "secret_key": ("SLIME_SECRET_KEY", _keys),
-        "static_path": ("SLIME_STATIC_PATH", _text),
-        "access_log": ("SLIME_ACCESS_LOG", _flag),
-        "trusted_proxies": ("SLIME_TRUSTED_PROXIES", _peers),
-        "body_size": ("SLIME_BODY_SIZE", _whole(0, unit=_BYTES)),
-        "head_size": ("SLIME_HEAD_SIZE", _whole(1024, unit=_BYTES)),
-        "header_count": ("SLIME_HEADER_COUNT", _whole(1, 24_000)),
-        "head_timeout": ("SLIME_HEAD_TIMEOUT", _seconds),
-        "idle_timeout": ("SLIME_IDLE_TIMEOUT", _seconds),
-        "body_timeout": ("SLIME_BODY_TIMEOUT", _seconds),
-        "body_rate": ("SLIME_BODY_RATE", _whole(0)),
-        "send_timeout": ("SLIME_SEND_TIMEOUT", _seconds),
-        "max_connections": ("SLIME_MAX_CONNECTIONS", _whole(1)),
-        "pool_threads": ("SLIME_POOL_THREADS", _whole(1, 4096)),
-        "pool_idle_timeout": ("SLIME_POOL_IDLE_TIMEOUT", _seconds),
-        "worker_queue_size": ("SLIME_WORKER_QUEUE_SIZE", _whole(1)),
-        "form_fields": ("SLIME_FORM_FIELDS", _whole(0)),
-        "form_parts": ("SLIME_FORM_PARTS", _whole(0)),
-        "form_field_size": ("SLIME_FORM_FIELD_SIZE", _whole(0, unit=_BYTES)),
-        "upload_memory": ("SLIME_UPLOAD_MEMORY", _whole(0, unit=_BYTES)),
-        "upload_dir": ("SLIME_UPLOAD_DIR", _text),
-        "shutdown_grace": ("SLIME_SHUTDOWN_GRACE", _grace),
-    }
-)
-_PYTHON_SIDE = frozenset({"secret_key", "static_path", "access_log", "body_size"})
+_OF_SERVER = tuple(_table(Settings))
+_OF_PYTHON = tuple(_table(ServeConfig))
+
+SETTINGS: Mapping[str, Setting] = MappingProxyType({each.name: each for each in (*_OF_SERVER, *_OF_PYTHON)})
+"""Every argument of `serve()` by its name, but those of plugins."""
 
 
 def resolve(
@@ -218,43 +277,39 @@ def resolve(
     `ConfigError` names the argument or the variable, the value, and what to use instead. `options` are those that
     plugins add, `given_options` the values for them.
     """
-    found: dict[str, Any] = {}
-    for name, (variable, read) in _FIELDS.items():
-        value, source = _source(name, variable, arguments.get(name), environ)
-        if value is not None:
-            found[name] = _read(source, value, read)
-    tls = _tls(arguments.get("https"), environ)
-    dev = found.get("dev", False)
-    found.setdefault("workers", 1 if dev else usable_cpus())
-    if dev:
-        found.setdefault("shutdown_grace", DEV_GRACE)
-    app_state = arguments.get("app_state") or {}
-    if not isinstance(app_state, Mapping):
-        raise ConfigError(f"serve(app_state={app_state!r}): use a dict")
+    found = {
+        name: value
+        for name, setting in SETTINGS.items()
+        if (value := setting.given(arguments.get(name), environ)) is not None
+    }
+    if "https" not in found:
+        found["https"] = _tls_of_variables(environ)
+    if found.get("dev", SETTINGS["dev"].default):
+        for name, setting in SETTINGS.items():
+            if setting.dev is not None:
+                found.setdefault(name, setting.dev)
+    https = found["https"]
     return ServeConfig(
         server=Settings(
-            **{name: value for name, value in found.items() if name not in _PYTHON_SIDE},
-            tls_cert=os.fspath(tls.cert) if tls else None,
-            tls_key=os.fspath(tls.key) if tls else None,
+            **_those(_OF_SERVER, found),
+            tls_cert=os.fspath(https.cert) if https else None,
+            tls_key=os.fspath(https.key) if https else None,
         ),
-        body_size=found.get("body_size", BODY_SIZE),
-        secret_key=found.get("secret_key"),
-        static_path=found.get("static_path"),
-        access_log=found.get("access_log", dev),
-        app_state=app_state,
+        **_those(_OF_PYTHON, found),
         options=_options(options or {}, given_options or {}, environ),
     )
 
 
-_OTHERS = frozenset({"SLIME_TLS_CERT", "SLIME_TLS_KEY", DISABLE_VARIABLE})
+def _those(settings: tuple[Setting, ...], found: Mapping[str, Any]) -> dict[str, Any]:
+    return {each.name: found[each.name] for each in settings if each.name in found}
 
 
 def mistyped(environ: Mapping[str, str], options: Mapping[str, ServeOption]) -> list[str]:
     """What to say about variables that no setting has and that are nearly called like one, a line each."""
     known = {
-        *(variable for variable, _ in _FIELDS.values()),
+        *(variable for setting in SETTINGS.values() for variable in setting.variables),
         *(option.variable for option in options.values()),
-        *_OTHERS,
+        DISABLE_VARIABLE,
     }
     # Without what all of them begin with, which would make any two alike.
     bare = {name.removeprefix("SLIME_"): name for name in known}
@@ -267,39 +322,10 @@ def mistyped(environ: Mapping[str, str], options: Mapping[str, ServeOption]) -> 
     return lines
 
 
-def usable_cpus() -> int:
-    """How many CPUs this process may use."""
-    count = getattr(os, "process_cpu_count", None)
-    if count is not None:
-        return count() or 1
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0)) or 1
-    return os.cpu_count() or 1
-
-
-def _source(name: str, variable: str, argument: Any, environ: Mapping[str, str]) -> tuple[Any, str]:
-    if argument is not None:
-        return argument, f"serve({name}={argument!r})" if name != "secret_key" else "serve(secret_key=…)"
-    text = environ.get(variable)
-    # An empty variable is how shells and service files unset one.
-    return text or None, f"{variable}={text!r}" if name != "secret_key" else variable
-
-
-def _read(source: str, value: Any, read: Reader) -> Any:
-    try:
-        return read(value)
-    except _Invalid as error:
-        raise ConfigError(f"{source}: use {error}") from error
-
-
-def _tls(https: Any, environ: Mapping[str, str]) -> SlimeTls | None:
-    if isinstance(https, SlimeTls):
-        return https
-    if https is not None:
-        raise ConfigError(f"serve(https={https!r}): use SlimeTls(cert, key)")
-    cert, key = environ.get("SLIME_TLS_CERT"), environ.get("SLIME_TLS_KEY")
+def _tls_of_variables(environ: Mapping[str, str]) -> SlimeTls | None:
+    cert, key = (environ.get(variable) for variable in _TLS_VARIABLES)
     if bool(cert) != bool(key):
-        raise ConfigError("SLIME_TLS_CERT and SLIME_TLS_KEY belong together: set both, or neither")
+        raise ConfigError(f"{' and '.join(_TLS_VARIABLES)} belong together: set both, or neither")
     return SlimeTls(cert, key) if cert and key else None
 
 

@@ -175,8 +175,8 @@ class Slime:
         """Declares a route.
 
         `path` may hold parameters: `{id}`, `{id:int}` (also `float`, `uuid`, `path`) and, at its end, `{*rest}`.
-        `method` is one, a list, or `"*"` for any. `body_size` is in bytes, 10 MiB unless `serve()` says otherwise; a
-        longer body is a 400. `plugin` is middleware for this route alone. `blocking` says outright whether a
+        `method` is one, a list, or `"*"` for any. `body_size` is in bytes, that of `serve()` unless given; a longer
+        body is a 400. `plugin` is middleware for this route alone. `blocking` says outright whether a
         synchronous handler takes its time; the server finds out otherwise. With `stream_body` the handler starts
         before the body has arrived and reads it by `req.chunks()`. Plugins bring further options.
 
@@ -332,8 +332,8 @@ class Slime:
         ends in `SystemExit` with 128 plus its number.
 
         What is not given comes from the variable `SLIME_` and the name in capitals (`SLIME_WORKER` for `workers`),
-        else from the defaults: http://127.0.0.1:3000, one worker per CPU or one with `dev`. Sizes are in bytes, times
-        in seconds. `docs/deployment.md` has them all.
+        else from the defaults. Sizes are in bytes, times in seconds. `docs/deployment.md` has them all, with their
+        defaults.
 
         An address in use ends the process with one line and exit code 1. `ConfigError` for a setting that will not
         do; whatever a start function raises is raised here, after the end functions have been told.

@@ -16,7 +16,8 @@ class BodyFilter(Protocol):
     One filter object serves many requests at once, on any thread: it keeps no state of its own about them.
 
     An attribute `loop_limit` says from how many bytes on a coroutine handler's body goes through the filter on a pool
-    thread, 64 KiB where there is none: a slow transformation sets less, so that no event loop waits for it.
+    thread. It may be left out; a slow transformation sets less than what holds then (`docs/plugins.md`), so that no
+    event loop waits for it.
     """
 
     def begin(self, request: SlimeRequest, response: SlimeResponse, length: int | None) -> BodyEncoder | None:
