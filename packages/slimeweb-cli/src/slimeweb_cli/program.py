@@ -142,7 +142,9 @@ def names(code: CodeType) -> Iterator[str]:
 
 def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Print an exception that ended the program, as the interpreter does, without the frames of this file."""
-    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+    # Not `__file__`: from 3.13 on the interpreter has taken it away before it calls this.
+    here = show.__code__.co_filename
+    while trace is not None and trace.tb_frame.f_code.co_filename == here:
         trace = trace.tb_next
     if isinstance(error, ImportError) and error.name == "__main__":
         error.add_note(
