@@ -101,37 +101,23 @@ def test_slime_shutdown_runs_when_a_start_function_fails() -> None:
     assert told == [caught.value]
 
 
-def test_slime_shutdown_that_raises_is_logged_and_the_others_run(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(("hook", "message"), [("slime_stopping", "not ready"), ("slime_shutdown", "still open")])
+def test_an_end_hook_that_raises_is_logged_and_the_others_run(
+    hook: str, message: str, caplog: pytest.LogCaptureFixture
+) -> None:
     told: list[str] = []
 
     def fail(app: Slime) -> None:
-        raise OSError("still open")
+        raise OSError(message)
 
     app = app_with(
-        toy("First", slime_shutdown=lambda: told.append("first")),
-        toy("Broken", slime_shutdown=fail),
-        toy("Last", slime_shutdown=lambda: told.append("last")),
+        toy("First", **{hook: lambda: told.append("first")}),
+        toy("Broken", **{hook: fail}),
+        toy("Last", **{hook: lambda: told.append("last")}),
     )
     with TestClient(app):
         pass
-    assert_logged(caplog, "'Broken' failed in slime_shutdown: OSError: still open")
-    assert told == ["first", "last"]
-
-
-def test_slime_stopping_that_raises_is_logged_and_the_others_run(caplog: pytest.LogCaptureFixture) -> None:
-    told: list[str] = []
-
-    def fail(app: Slime) -> None:
-        raise OSError("not ready")
-
-    app = app_with(
-        toy("First", slime_stopping=lambda: told.append("first")),
-        toy("Broken", slime_stopping=fail),
-        toy("Last", slime_stopping=lambda: told.append("last")),
-    )
-    with TestClient(app):
-        pass
-    assert_logged(caplog, "'Broken' failed in slime_stopping: OSError: not ready")
+    assert_logged(caplog, f"'Broken' failed in {hook}: OSError: {message}")
     assert told == ["first", "last"]
 
 

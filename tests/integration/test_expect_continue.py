@@ -129,7 +129,7 @@ EXPECT = {"Expect": "100-continue"}
 GUARDED = ["/token/plain", "/token/coroutine", "/token/async", "/raising/plain", "/raising/coroutine"]
 CHUNKS = ["/chunks/plain", "/chunks/coroutine"]
 version = pytest.mark.parametrize("version", ["1.1", "2"])
-colour = pytest.mark.parametrize("variant", ["plain", "coroutine"])
+variant = pytest.mark.parametrize("variant", ["plain", "coroutine"])
 
 
 @pytest.fixture(scope="module")
@@ -245,7 +245,7 @@ def test_a_client_that_expects_a_100_over_http2_gets_its_answer_though_none_come
     assert (answer.status, answer.json()["length"]) == (200, len(body))
 
 
-@colour
+@variant
 def test_a_client_that_does_not_wait_for_the_100_keeps_its_connection(server: ServerProcess, variant: str) -> None:
     with server.wire() as wire:
         for _ in range(2):
@@ -253,7 +253,7 @@ def test_a_client_that_does_not_wait_for_the_100_keeps_its_connection(server: Se
             assert wire.answer().json() == seen(content(MIB))
 
 
-@colour
+@variant
 def test_a_chunked_body_is_asked_for_and_arrives_whole(server: ServerProcess, variant: str) -> None:
     with server.wire() as wire:
         headers = {**TOKEN, **EXPECT, "Transfer-Encoding": "chunked"}
@@ -265,7 +265,7 @@ def test_a_chunked_body_is_asked_for_and_arrives_whole(server: ServerProcess, va
         assert wire.next_answer().json() == seen(b"again")
 
 
-@colour
+@variant
 def test_an_upload_is_asked_for_and_stored(server: ServerProcess, variant: str) -> None:
     body = multipart([file("f", "a.bin", content(MIB))])
     headers = {**TOKEN, "Content-Type": CONTENT_TYPE}
@@ -275,7 +275,7 @@ def test_an_upload_is_asked_for_and_stored(server: ServerProcess, variant: str) 
 
 
 @version
-@colour
+@variant
 def test_middleware_that_reads_the_body_gets_it(server: ServerProcess, variant: str, version: str) -> None:
     body = content(3 * MIB)
     for _ in range(2):
@@ -294,7 +294,7 @@ FAULTS = {
 }
 
 
-@colour
+@variant
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_body_that_fails_after_the_100_goes_through_error_handlers_and_middleware(
     server: ServerProcess, variant: str, fault: str
@@ -311,7 +311,7 @@ def test_a_body_that_fails_after_the_100_goes_through_error_handlers_and_middlew
         assert wire.is_closed_by_server()
 
 
-@colour
+@variant
 @pytest.mark.parametrize("fault", ["too large", "too slow"])
 def test_a_body_that_fails_over_http2_goes_through_error_handlers_and_middleware(
     server: ServerProcess, variant: str, fault: str
@@ -325,7 +325,7 @@ def test_a_body_that_fails_over_http2_goes_through_error_handlers_and_middleware
         assert answer.header("x-after") == str(status)
 
 
-@colour
+@variant
 def test_a_malformed_form_after_the_100_goes_through_error_handlers_and_middleware(
     server: ServerProcess, variant: str
 ) -> None:
@@ -335,7 +335,7 @@ def test_a_malformed_form_after_the_100_goes_through_error_handlers_and_middlewa
         assert (answer.status, answer.json()["status"], answer.header("x-after")) == (400, 400, "400")
 
 
-@colour
+@variant
 def test_a_length_over_the_limit_is_refused_before_the_100(server: ServerProcess, variant: str) -> None:
     with server.wire() as wire:
         wire.request("POST", f"/small/{variant}", headers={**TOKEN, **EXPECT, "Content-Length": "1001"})
@@ -375,7 +375,7 @@ def test_middleware_that_reads_the_body_of_a_client_that_does_not_send_keeps_the
             assert second.next_answer().text == "5"
 
 
-@colour
+@variant
 def test_a_client_that_leaves_instead_of_sending_leaves_no_request_behind(server: ServerProcess, variant: str) -> None:
     with server.wire() as wire:
         wire.request("POST", f"/token/{variant}", headers={**TOKEN, **EXPECT, "Content-Length": "256"})

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -70,24 +69,17 @@ class Running:
         return self.process.wait(60)
 
 
-@contextmanager
-def started(*command: str, cwd: Path) -> Iterator[Running]:
-    process = subprocess.Popen(
-        [*SLIME, *command],
-        cwd=cwd,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        yield Running(process)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate(timeout=60)
+Started = Callable[..., AbstractContextManager[Running]]
+
+
+@pytest.fixture(name="started")
+def running(started: Callable[..., AbstractContextManager[subprocess.Popen[str]]]) -> Started:
+    @contextmanager
+    def start(*command: str, cwd: Path) -> Iterator[Running]:
+        with started(*command, cwd=cwd, env=environment()) as process:
+            yield Running(process)
+
+    return start
 
 
 def views(module: str) -> str:
@@ -129,7 +121,7 @@ def views(module: str) -> str:
     ids=["file", "file in a folder", "module", "package", "factory"],
 )
 def test_modules_that_import_the_program_have_its_application(
-    tmp_path: Path, command: tuple[str, ...], files: dict[str, str]
+    tmp_path: Path, started: Started, command: tuple[str, ...], files: dict[str, str]
 ) -> None:
     write(tmp_path, files)
     with started(*command, cwd=tmp_path) as running:
@@ -139,7 +131,7 @@ def test_modules_that_import_the_program_have_its_application(
         assert running.stop() == 0
 
 
-def test_a_watched_program_of_several_files_starts_anew_with_its_application(tmp_path: Path) -> None:
+def test_a_watched_program_of_several_files_starts_anew_with_its_application(tmp_path: Path, started: Started) -> None:
     write(tmp_path, {"main.py": f"{HEAD}import views\n{HOME}{SERVE}", "views.py": views("main")})
     with started("rungw", "main", cwd=tmp_path) as running:
         running.wait_until_serving()
@@ -151,7 +143,7 @@ def test_a_watched_program_of_several_files_starts_anew_with_its_application(tmp
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_processes_of_a_program_find_its_functions(tmp_path: Path, method: str) -> None:
+def test_processes_of_a_program_find_its_functions(tmp_path: Path, started: Started, method: str) -> None:
     write(
         tmp_path,
         {
@@ -171,7 +163,7 @@ def test_processes_of_a_program_find_its_functions(tmp_path: Path, method: str) 
 
 
 @pytest.mark.parametrize("command", ["run", "rungw"])
-def test_an_application_without_a_call_of_serve_is_served(tmp_path: Path, command: str) -> None:
+def test_an_application_without_a_call_of_serve_is_served(tmp_path: Path, started: Started, command: str) -> None:
     write(tmp_path, {"main.py": f"{HEAD}{HOME}"})
     with started(command, "main", cwd=tmp_path) as running:
         line = running.read_until("calls no serve()")
@@ -220,7 +212,7 @@ def test_a_program_that_is_none_to_serve_is_left_alone(tmp_path: Path, source: s
 
 
 @pytest.mark.parametrize("code", [0, 7])
-def test_the_watcher_waits_for_a_change_however_the_program_ended(tmp_path: Path, code: int) -> None:
+def test_the_watcher_waits_for_a_change_however_the_program_ended(tmp_path: Path, started: Started, code: int) -> None:
     write(tmp_path, {"main.py": f"raise SystemExit({code})\n"})
     with started("rungw", "main", cwd=tmp_path) as running:
         line = running.read_until("waiting for a change")

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 SLIME = [sys.executable, "-m", "slimeweb_cli"]
+Started = Callable[..., AbstractContextManager[subprocess.Popen[str]]]
 
 # Says that it is ready, then waits for a signal and takes its time to end well.
 PATIENT = """
@@ -32,25 +32,6 @@ sys.exit(0)
 
 def slime(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*SLIME, *arguments], cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
-
-
-@contextmanager
-def started(*arguments: str, cwd: Path) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [*SLIME, *arguments],
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate(timeout=30)
 
 
 def read_until(process: subprocess.Popen[str], text: str) -> list[str]:
@@ -105,7 +86,9 @@ def test_nothing_to_run_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["rung", "rungw"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_application_well(tmp_path: Path, command: str, number: signal.Signals) -> None:
+def test_a_signal_ends_the_application_well(
+    tmp_path: Path, started: Started, command: str, number: signal.Signals
+) -> None:
     (tmp_path / "main.py").write_text(PATIENT)
     with started(command, "main", cwd=tmp_path) as process:
         read_until(process, "ready __main__")
@@ -114,7 +97,7 @@ def test_a_signal_ends_the_application_well(tmp_path: Path, command: str, number
         assert process.wait(30) == 0
 
 
-def test_a_change_starts_the_application_anew(tmp_path: Path) -> None:
+def test_a_change_starts_the_application_anew(tmp_path: Path, started: Started) -> None:
     main = tmp_path / "main.py"
     main.write_text(PATIENT)
     with started("rungw", "main", cwd=tmp_path) as process:
@@ -129,7 +112,7 @@ def test_a_change_starts_the_application_anew(tmp_path: Path) -> None:
         assert process.wait(30) == 0
 
 
-def test_a_syntax_error_waits_for_the_next_save(tmp_path: Path) -> None:
+def test_a_syntax_error_waits_for_the_next_save(tmp_path: Path, started: Started) -> None:
     main = tmp_path / "main.py"
     main.write_text("def broken(:\n")
     with started("rungw", "main", cwd=tmp_path) as process:
@@ -141,7 +124,7 @@ def test_a_syntax_error_waits_for_the_next_save(tmp_path: Path) -> None:
         assert process.wait(30) == 0
 
 
-def test_a_signal_while_waiting_for_a_change_ends_the_watcher(tmp_path: Path) -> None:
+def test_a_signal_while_waiting_for_a_change_ends_the_watcher(tmp_path: Path, started: Started) -> None:
     (tmp_path / "main.py").write_text("raise SystemExit(5)\n")
     with started("rungw", "main", cwd=tmp_path) as process:
         read_until(process, "exit code 5: waiting for a change")
@@ -151,7 +134,7 @@ def test_a_signal_while_waiting_for_a_change_ends_the_watcher(tmp_path: Path) ->
 
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
-def test_the_application_ends_with_its_watcher(tmp_path: Path, number: signal.Signals) -> None:
+def test_the_application_ends_with_its_watcher(tmp_path: Path, started: Started, number: signal.Signals) -> None:
     (tmp_path / "main.py").write_text(PATIENT)
     with started("rungw", "main", cwd=tmp_path) as process:
         read_until(process, "ready __main__")
@@ -160,7 +143,7 @@ def test_the_application_ends_with_its_watcher(tmp_path: Path, number: signal.Si
         assert process.wait(30) == (-number if number == signal.SIGKILL else 0)
 
 
-def test_end_functions_run_before_a_restart_while_a_request_goes_on(tmp_path: Path) -> None:
+def test_end_functions_run_before_a_restart_while_a_request_goes_on(tmp_path: Path, started: Started) -> None:
     main = tmp_path / "main.py"
     main.write_text(
         "import socket, threading, time\n"

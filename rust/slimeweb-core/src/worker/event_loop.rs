@@ -254,13 +254,15 @@ impl<W: Work> Worker<W> {
         std::mem::take(&mut *self.inbox.lock())
     }
 
-    /// Takes the items that another thread can do. The others keep their places, since their order counts and the
-    /// worker's thread may be at them again.
-    pub(crate) fn take_requeueable(&self) -> VecDeque<WorkItem<W>> {
+    /// Takes the items that another thread can do, coroutines only where another worker can take them (`coroutines`).
+    /// The others keep their places, since their order counts and the worker's thread may be at them again.
+    pub(crate) fn take_requeueable(&self, coroutines: bool) -> VecDeque<WorkItem<W>> {
         let mut inbox = self.inbox.lock();
-        let (own, others) = std::mem::take(&mut *inbox)
-            .into_iter()
-            .partition(|item| matches!(item, WorkItem::LoopCall(_) | WorkItem::Callback(_)));
+        let (own, others) = std::mem::take(&mut *inbox).into_iter().partition(|item| match item {
+            WorkItem::LoopCall(_) | WorkItem::Callback(_) => true,
+            WorkItem::AsyncHandler(_) => !coroutines,
+            WorkItem::SyncHandler(_) | WorkItem::SyncCall(_) => false,
+        });
         *inbox = own;
         others
     }

@@ -126,7 +126,8 @@ impl<W: Work> Workers<W> {
 
     /// Requeues what waits for a blocked worker elsewhere, but for what only its own loop can do.
     fn requeue(&self, worker_id: usize) {
-        for item in self.get(worker_id).take_requeueable() {
+        let coroutines = self.available_worker(worker_id) != worker_id;
+        for item in self.get(worker_id).take_requeueable(coroutines) {
             match item {
                 WorkItem::SyncHandler(context) => self.pool.handle(context),
                 WorkItem::SyncCall(call) => {
