@@ -65,6 +65,35 @@ def test_slime_handle_exception_answers_with_what_a_handler_may_return() -> None
         assert client.get("/sync").json() == {"error": "Busy"}
 
 
+@pytest.mark.parametrize("path", ["/sync", "/async", "/middleware"])
+@pytest.mark.parametrize(("error", "status"), [(ValueError(), 500), (HttpError(418, "no", {"X-Pot": "tea"}), 418)])
+def test_what_slime_handle_exception_answers_has_the_status_of_the_exception(
+    path: str, error: BaseException, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Failing, "middle_before", lambda self, req, resp: _raise(error))
+    with TestClient(failing(app_with(toy("Plain", slime_handle_exception=lambda: "sorry")), error)) as client:
+        answer = client.get(path)
+    assert (answer.status_code, answer.text) == (status, "sorry")
+    assert answer.headers.get("x-pot") == ("tea" if status == 418 else None)
+
+
+def _raise(error: BaseException) -> None:
+    raise error
+
+
+def test_slime_handle_exception_begins_with_an_empty_response() -> None:
+    app = app_with(toy("Retry", slime_handle_exception=lambda resp: resp.set_header("Retry-After", "5") or resp))
+
+    @app.route(path="/")
+    def half(req: SlimeRequest, resp: SlimeResponse) -> None:
+        resp.json({"half": "an answer"})
+        raise Busy
+
+    with TestClient(app) as client:
+        answer = client.get("/")
+    assert (answer.status_code, answer.content, answer.headers["retry-after"]) == (500, b"", "5")
+
+
 def test_slime_handle_exception_of_the_first_plugin_that_answers_decides() -> None:
     asked: list[str] = []
     app = failing(

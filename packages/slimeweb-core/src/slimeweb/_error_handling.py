@@ -29,12 +29,13 @@ class ErrorResponder:
     plain 500.
     """
 
-    __slots__ = ("_app", "_dev", "_handlers", "_plugins")
+    __slots__ = ("_app", "_asks_plugins", "_dev", "_handlers", "_plugins")
 
     def __init__(self, app: Slime, handlers: ErrorHandlers, plugins: PluginManager, *, dev: bool) -> None:
         self._app = app
         self._handlers = handlers
         self._plugins = plugins
+        self._asks_plugins = plugins.implement("slime_handle_exception")
         self._dev = dev
 
     @property
@@ -135,7 +136,8 @@ class ErrorResponder:
         return self._handlers.for_status(500) or by_class, 500
 
     def _answer(self, req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> None:
-        if not self._handlers.has_class(exc):
+        if self._asks_plugins and not self._handlers.has_class(exc):
+            _begin(resp, exc, _status_of(exc))
             answer = self._plugins.call("slime_handle_exception", app=self._app, req=req, resp=resp, exc=exc)
             if answer is not None:
                 resp.accept(answer)
@@ -143,7 +145,7 @@ class ErrorResponder:
         self._answer_known(req, resp, exc)
 
     def _answer_known(self, req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> None:
-        status = exc.status if isinstance(exc, HttpError) else 500
+        status = _status_of(exc)
         found = self._handlers.find(exc)
         if not isinstance(exc, HttpError) and (found is None or found[0] in (500, Exception, BaseException)):
             # Only a general handler was found, so the exception is unexpected and is logged.
@@ -154,14 +156,7 @@ class ErrorResponder:
         self, handler: ErrorHandler | None, req: SlimeRequest, resp: SlimeResponse, exc: BaseException, status: int
     ) -> None:
         """Calls `handler` to fill the response, and fills it with a short text where that did not."""
-        begun = resp.is_set
-        if begun:
-            # Discards the partial answer of the handler that failed.
-            resp.empty(status)
-        resp.set_status(status)
-        if isinstance(exc, HttpError) and exc.status == status:
-            for name, value in exc.headers.items():
-                resp.set_header(name, value)
+        begun = _begin(resp, exc, status)
         if handler is not None:
             answer = handler(req, resp, exc)
             if answer is not None:
@@ -183,6 +178,22 @@ class ErrorResponder:
             resp.html(html)
         else:
             resp.plain(text)
+
+
+def _status_of(exc: BaseException) -> int:
+    return exc.status if isinstance(exc, HttpError) else 500
+
+
+def _begin(resp: SlimeResponse, exc: BaseException, status: int) -> bool:
+    """Begins the answer to `exc`, and discards the partial one of what failed: true where there was one."""
+    begun = resp.is_set
+    if begun:
+        resp.empty(status)
+    resp.set_status(status)
+    if isinstance(exc, HttpError) and exc.status == status:
+        for name, value in exc.headers.items():
+            resp.set_header(name, value)
+    return begun
 
 
 def _log(what: str, req: SlimeRequest, exc: BaseException) -> None:

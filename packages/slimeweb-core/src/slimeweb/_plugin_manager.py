@@ -61,6 +61,10 @@ class PluginManager:
         registered = [self._register(plugin) for plugin in reversed(found)]
         self.plugins: tuple[Plugin, ...] = tuple(reversed(registered))
 
+    def implement(self, hook: str) -> bool:
+        """Whether any plugin implements a hook."""
+        return any(hook in plugin.hooks for plugin in self.plugins)
+
     def call(self, hook: str, **arguments: Any) -> Any:
         """What a hook's implementations return: a list without `None`, or the first that is not for a hook of that
         kind.

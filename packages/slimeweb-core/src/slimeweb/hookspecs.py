@@ -259,9 +259,9 @@ def slime_shutdown(app: Slime, error: BaseException | None) -> None:
 def slime_handle_exception(app: Slime, req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> Any:
     """A handler, a middleware or a body filter raised, and no `@app.error` of the application takes that exception.
 
-    To answer, fill `resp` and return it, or return what a handler may return. `None` passes the exception on. The
-    first plugin that answers decides. Runs on the thread of the request that failed, so it may run many times at
-    once.
+    To answer, fill `resp` and return it, or return what a handler may return: it goes out with the exception's status
+    (an `HttpError`'s own, else 500) unless the hook sets one. `None` passes the exception on. The first plugin that
+    answers decides. Runs on the thread of the request that failed, so it may run many times at once.
 
     For example:
 
