@@ -2,20 +2,49 @@
 
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 pub(crate) fn header_name(name: &str) -> PyResult<HeaderName> {
-    HeaderName::try_from(name).map_err(|_| {
-        PyValueError::new_err(format!("{name:?} is not a header name: letters, digits and !#$%&'*+-.^_`|~ are allowed"))
-    })
+    name_of(name.as_bytes())
 }
 
 /// Without the whitespace around it, which is no part of a value (RFC 9110, section 5.5) and may not be sent over
 /// HTTP/2.
 pub(crate) fn header_value(name: &str, value: &str) -> PyResult<HeaderValue> {
-    HeaderValue::try_from(value.trim_matches([' ', '\t'])).map_err(|_| {
+    value_of(name.as_bytes(), value.as_bytes())
+}
+
+/// A field given as a pair of octets, `(b"name", b"value")`.
+pub(crate) fn raw_field(field: &Bound<'_, PyAny>) -> PyResult<(HeaderName, HeaderValue)> {
+    let Ok((name, value)) = field.extract::<(Bound<'_, PyBytes>, Bound<'_, PyBytes>)>() else {
+        let field = field.repr()?;
+        return Err(PyTypeError::new_err(format!(
+            "a raw header is a pair of bytes, (b\"name\", b\"value\"), not {field}"
+        )));
+    };
+    let name = name.as_bytes();
+    Ok((name_of(name)?, value_of(name, value.as_bytes())?))
+}
+
+fn name_of(name: &[u8]) -> PyResult<HeaderName> {
+    HeaderName::from_bytes(name).map_err(|_| {
+        let name = String::from_utf8_lossy(name);
+        PyValueError::new_err(format!("{name:?} is not a header name: letters, digits and !#$%&'*+-.^_`|~ are allowed"))
+    })
+}
+
+fn trimmed(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+fn value_of(name: &[u8], value: &[u8]) -> PyResult<HeaderValue> {
+    HeaderValue::from_bytes(trimmed(value)).map_err(|_| {
+        let (name, value) = (String::from_utf8_lossy(name), String::from_utf8_lossy(value));
         PyValueError::new_err(format!(
             "the value of header {name:?} holds a line break or another control character: {value:?}"
         ))
@@ -53,6 +82,14 @@ pub(crate) fn joined<'py>(py: Python<'py>, map: &HeaderMap, name: &str) -> Optio
 /// Every line of a field, in order.
 pub(crate) fn all<'py>(py: Python<'py>, map: &HeaderMap, name: &str) -> PyResult<Bound<'py, PyList>> {
     PyList::new(py, map.get_all(name).into_iter().map(|value| value_text(py, value)).collect::<Vec<_>>())
+}
+
+/// Every line as a pair of octets, names in lower case, in the order they came.
+pub(crate) fn pairs<'py>(py: Python<'py>, map: &HeaderMap) -> PyResult<Bound<'py, PyList>> {
+    let pair = |(name, value): (&HeaderName, &HeaderValue)| {
+        (PyBytes::new(py, name.as_str().as_bytes()), PyBytes::new(py, value.as_bytes()))
+    };
+    PyList::new(py, map.iter().map(pair).collect::<Vec<_>>())
 }
 
 /// All fields as a `dict`, names in lower case.

@@ -17,6 +17,7 @@ pub(crate) struct CompiledRoute {
     pub(crate) methods: Vec<String>,
     pub(crate) endpoint: Py<PyAny>,
     pub(crate) is_async: bool,
+    pub(crate) one_loop: bool,
     pub(crate) body_size: u64,
     pub(crate) stream_body: bool,
     #[pyo3(attribute("blocking"), from_py_with = inline_policy)]
@@ -65,6 +66,10 @@ impl CompiledRoute {
 impl Policies for CompiledRoute {
     fn is_async(&self) -> bool {
         self.is_async
+    }
+
+    fn one_loop(&self) -> bool {
+        self.one_loop
     }
 
     fn inline_policy(&self) -> &Arc<InlinePolicy> {

@@ -115,6 +115,7 @@ class Compiler:
                 endpoint=self._stack(layers, handler, is_async=route.is_async),
                 is_async=route.is_async,
                 body_size=body_size,
+                one_loop=route.one_loop,
                 stream_body=route.stream_body,
                 # A plain handler that reads a body as it arrives waits for its client.
                 blocking=True if route.stream_body else route.blocking,

@@ -1,7 +1,7 @@
 """The Rust half of slimeweb: requests, responses and the server that carries them."""
 
 from asyncio import AbstractEventLoop
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import Context
 from datetime import date, datetime, timedelta
 from os import PathLike
@@ -161,6 +161,16 @@ class SlimeRequest:
         For example:
 
             agent = req.header.get("user-agent", "")
+        """
+
+    @property
+    def raw_headers(self) -> list[tuple[bytes, bytes]]:
+        """The header fields as octets, names in lower case, one pair for each line, in the order they came. A new list
+        each time.
+
+        For example:
+
+            scope["headers"] = req.raw_headers
         """
 
     def header_all(self, name: str) -> list[str]:
@@ -463,6 +473,15 @@ class SlimeResponse:
             resp.add_header("Link", "</style.css>; rel=preload")
         """
 
+    def add_raw_headers(self, fields: Iterable[tuple[bytes, bytes]]) -> None:
+        """Adds headers given as octets, beside those that are there. Raises as `set_header` does, `TypeError` for what
+        is no pair of `bytes`.
+
+        For example:
+
+            resp.add_raw_headers([(b"x-served-by", b"old app"), (b"vary", b"Cookie")])
+        """
+
     def remove_header(self, key: str) -> None:
         """Removes every header of that name; does nothing where there is none. Raises as `set_header` does.
 
@@ -573,9 +592,10 @@ class SlimeResponse:
             resp.accept(handler(req, resp))
         """
 
-    def writer(self, high_water: int = ...) -> BodyWriter:
+    def writer(self, high_water: int = ..., *, cancel: bool = True) -> BodyWriter:
         """A writer for a body that is sent piece by piece, at most `high_water` bytes (65,536 where nothing is said)
-        ahead of the client. For route kinds of plugins. `RuntimeError` once the response is sent.
+        ahead of the client. For route kinds of plugins. A coroutine handler is cancelled when the client leaves, unless
+        `cancel` is false: then only its next write tells. `RuntimeError` once the response is sent.
 
         For example:
 

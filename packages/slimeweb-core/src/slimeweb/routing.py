@@ -28,7 +28,9 @@ class RouteSpec:
 
     `pattern` is its path with the parameters found, `methods` its methods in capitals, `handler` the function as it was
     given, `is_async` whether that is a coroutine function, `middleware` the route's own. `stream_body` and `blocking`
-    are as in `app.route`. `body_size` is in bytes, `None` for what `serve()` says. `options` holds the plugins' route
+    are as in `app.route`. `body_size` is in bytes, `None` for what `serve()` says. A coroutine handler of a route with
+    `one_loop` always runs on the loop of the first worker, where `slime_startup` coroutines run: for what belongs to
+    one event loop. `options` holds the plugins' route
     options by name, defaults included. `name` and `doc` are the handler's.
     """
 
@@ -39,6 +41,7 @@ class RouteSpec:
     body_size: int | None = None
     stream_body: bool = False
     blocking: bool | None = None
+    one_loop: bool = False
     middleware: tuple[SlimeMiddleware, ...] = ()
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -52,6 +55,7 @@ class RouteSpec:
         body_size: int | None = None,
         stream_body: bool = False,
         blocking: bool | None = None,
+        one_loop: bool = False,
         middleware: Iterable[SlimeMiddleware] = (),
         options: Mapping[str, Any] | None = None,
     ) -> RouteSpec:
@@ -78,6 +82,7 @@ class RouteSpec:
             body_size=body_size,
             stream_body=stream_body,
             blocking=blocking,
+            one_loop=one_loop,
             middleware=tuple(middleware),
             options=MappingProxyType(dict(options or {})),
         )

@@ -287,6 +287,12 @@ impl SlimeRequest {
         Headers::of(slf)
     }
 
+    /// The header fields as octets, one pair for each line.
+    #[getter]
+    fn raw_headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        header::pairs(py, &self.head.headers)
+    }
+
     /// Every line of one header field, in the order they came.
     fn header_all<'py>(&self, py: Python<'py>, name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let name = text_of("req.header_all", "name", name)?.to_str()?;

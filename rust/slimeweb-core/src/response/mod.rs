@@ -152,10 +152,19 @@ impl SlimeResponse {
         key: &Bound<'_, PyAny>,
         value: &Bound<'_, PyAny>,
     ) -> PyResult<Option<(HeaderName, HeaderValue)>> {
-        let py = key.py();
-        let key = text_of(call, "name", key)?.to_str()?;
+        let key_text = text_of(call, "name", key)?.to_str()?;
         let value = text_of(call, "value", value)?;
-        let (name, value) = (header_name(key)?, header_value(key, value.to_str()?)?);
+        let value = header_value(key_text, value.to_str()?)?;
+        self.checked(key.py(), header_name(key_text)?, value)
+    }
+
+    /// The field, unless the server sets it itself.
+    fn checked(
+        &self,
+        py: Python<'_>,
+        name: HeaderName,
+        value: HeaderValue,
+    ) -> PyResult<Option<(HeaderName, HeaderValue)>> {
         match name.as_str() {
             "content-length" => self.state.lock().has_length = true,
             "content-type" => {
@@ -368,6 +377,21 @@ impl SlimeResponse {
         })
     }
 
+    /// Adds headers given as octets, beside those that are there. Raises as `set_header` does.
+    fn add_raw_headers(&self, fields: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = fields.py();
+        let mut checked = Vec::with_capacity(fields.len().unwrap_or_default());
+        for field in fields.try_iter()? {
+            let (name, value) = header::raw_field(&field?)?;
+            checked.extend(self.checked(py, name, value)?);
+        }
+        self.change_headers(|headers| {
+            for (name, value) in checked {
+                headers.append(name, value);
+            }
+        })
+    }
+
     /// Removes every header of that name.
     fn remove_header(&self, key: &Bound<'_, PyAny>) -> PyResult<()> {
         let name = header_name(text_of("remove_header", "name", key)?.to_str()?)?;
@@ -508,10 +532,11 @@ impl SlimeResponse {
         Self::accept_result(slf, result)
     }
 
-    /// A writer for a body that is sent piece by piece, at most `high_water` bytes ahead of the client.
-    #[pyo3(signature = (high_water=65536))]
-    fn writer<'py>(slf: &Bound<'py, Self>, high_water: usize) -> PyResult<Bound<'py, BodyWriter>> {
-        let writer = Bound::new(slf.py(), BodyWriter::new(slf, high_water))?;
+    /// A writer for a body that is sent piece by piece, at most `high_water` bytes ahead of the client. A coroutine
+    /// handler is cancelled when the client leaves, unless `cancel` is false.
+    #[pyo3(signature = (high_water=65536, *, cancel=true))]
+    fn writer<'py>(slf: &Bound<'py, Self>, high_water: usize, cancel: bool) -> PyResult<Bound<'py, BodyWriter>> {
+        let writer = Bound::new(slf.py(), BodyWriter::new(slf, high_water, cancel))?;
         slf.get().set(ResponseBody::Writer(writer.clone().unbind()), None, None)?;
         Ok(writer)
     }

@@ -36,6 +36,8 @@ pub(crate) struct BodyWriter {
     closed: AtomicBool,
     /// The server has ended the body in the handler's place.
     stopped: AtomicBool,
+    /// Whether a coroutine handler is cancelled when the client leaves.
+    cancels: bool,
     /// What `start` makes of the route's filters, where one has something to do.
     filters: OnceLock<Filters>,
     /// Who waits for room on the event loop.
@@ -88,7 +90,7 @@ fn is_done(future: &Bound<'_, PyAny>) -> PyResult<bool> {
 }
 
 impl BodyWriter {
-    pub(crate) fn new(response: &Bound<'_, SlimeResponse>, high_water: usize) -> Self {
+    pub(crate) fn new(response: &Bound<'_, SlimeResponse>, high_water: usize, cancels: bool) -> Self {
         let (sender, body) = Body::channel(high_water.max(1));
         Self {
             response: response.clone().unbind(),
@@ -97,6 +99,7 @@ impl BodyWriter {
             started: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
+            cancels,
             filters: OnceLock::new(),
             waiting: Arc::default(),
         }
@@ -243,7 +246,7 @@ impl BodyWriter {
             return Err(PyRuntimeError::new_err("the response has been sent already"));
         };
         // A coroutine is cancelled when the client leaves; a thread gets an error from its next write.
-        if request.get().route.is_async {
+        if this.cancels && request.get().route.is_async {
             this.sender.on_closed(this.cancellation(py));
         }
         sender.send(Reply::Response(reply)).map_err(|_| disconnected())
@@ -323,7 +326,7 @@ impl BodyWriter {
         // The thread that holds the filters may be waiting for the client: its next write ends it.
         let is_free = self.filters.get().is_none_or(|filters| filters.try_lock().is_some());
         let ended = if is_free { self.finish(py) } else { Ok(()) };
-        if self.response.bind(py).get().request().get().route.is_async {
+        if self.cancels && self.response.bind(py).get().request().get().route.is_async {
             self.cancellation(py)();
         }
         ended

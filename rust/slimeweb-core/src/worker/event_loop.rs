@@ -260,7 +260,7 @@ impl<W: Work> Worker<W> {
         let mut inbox = self.inbox.lock();
         let (own, others) = std::mem::take(&mut *inbox).into_iter().partition(|item| match item {
             WorkItem::LoopCall(_) | WorkItem::Callback(_) => true,
-            WorkItem::AsyncHandler(_) => !coroutines,
+            WorkItem::AsyncHandler(context) => !coroutines || context.route().one_loop(),
             WorkItem::SyncHandler(_) | WorkItem::SyncCall(_) => false,
         });
         *inbox = own;

@@ -110,7 +110,7 @@ impl<W: Work> Workers<W> {
 
     /// Starts a coroutine on a worker's loop, or on another one while that is blocked.
     fn start_on(&self, preferred: usize, mut context: Box<W>) {
-        let worker_id = self.available_worker(preferred);
+        let worker_id = if context.route().one_loop() { 0 } else { self.available_worker(preferred) };
         context.set_worker_id(worker_id);
         self.get(worker_id).post(WorkItem::AsyncHandler(context));
     }

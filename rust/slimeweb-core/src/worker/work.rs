@@ -34,6 +34,9 @@ pub(crate) trait Policies: Send + Sync + 'static {
     /// Whether its handler is a coroutine function.
     fn is_async(&self) -> bool;
 
+    /// Whether its coroutines run on the first worker's loop, and never on another one.
+    fn one_loop(&self) -> bool;
+
     /// Of its sync handler.
     fn inline_policy(&self) -> &Arc<InlinePolicy>;
 
