@@ -27,6 +27,7 @@ mod route;
 mod server;
 mod service;
 mod settings;
+mod switch;
 mod upgrade;
 mod worker;
 mod worker_handle;
@@ -53,6 +54,8 @@ mod _core {
     use crate::request::upload::SlimeFile;
     #[pymodule_export]
     use crate::response::SlimeResponse;
+    #[pymodule_export]
+    use crate::response::switch::ProtocolSwitch;
     #[pymodule_export]
     use crate::response::writer::BodyWriter;
     #[pymodule_export]

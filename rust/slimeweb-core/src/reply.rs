@@ -5,14 +5,12 @@ use std::sync::Arc;
 
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
-use pyo3::exceptions::PyConnectionError;
-use pyo3::intern;
-use pyo3::prelude::*;
 use slimeweb_http::Body;
 use tokio::sync::oneshot;
 
 use crate::route::CompiledRoute;
-use crate::worker::work::{CallInLoop, NativeCall};
+use crate::switch::Candidate;
+use crate::worker::work::CallInLoop;
 
 /// The answer to one request.
 pub(crate) enum Reply {
@@ -40,40 +38,6 @@ pub(crate) struct SwitchReply {
     pub(crate) headers: HeaderMap,
     pub(crate) candidate: Candidate,
     pub(crate) route: Arc<CompiledRoute>,
-}
-
-/// A protocol that is to get a connection. On one that does not get it `connection_lost` is called, once, and nothing
-/// else.
-pub(crate) struct Candidate {
-    protocol: Option<Py<PyAny>>,
-    workers: Arc<dyn CallInLoop>,
-    worker_id: usize,
-}
-
-impl Candidate {
-    pub(crate) fn new(protocol: Py<PyAny>, workers: Arc<dyn CallInLoop>, worker_id: usize) -> Self {
-        Self { protocol: Some(protocol), workers, worker_id }
-    }
-
-    /// The connection is there.
-    pub(crate) fn take(mut self) -> Option<Py<PyAny>> {
-        self.protocol.take()
-    }
-}
-
-impl Drop for Candidate {
-    fn drop(&mut self) {
-        let Some(protocol) = self.protocol.take() else { return };
-        let call: NativeCall = Box::new(move |py| {
-            let reason =
-                PyConnectionError::new_err("the connection was not switched: the client has left before, or cannot")
-                    .into_value(py);
-            if let Err(error) = protocol.call_method1(py, intern!(py, "connection_lost"), (reason,)) {
-                error.write_unraisable(py, Some(protocol.bind(py)));
-            }
-        });
-        self.workers.call_in_loop(self.worker_id, call);
-    }
 }
 
 /// The handler's end. Dropping it unanswered makes a 500.

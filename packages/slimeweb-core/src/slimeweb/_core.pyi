@@ -1,7 +1,7 @@
 """The Rust half of slimeweb: requests, responses and the server that carries them."""
 
 from asyncio import AbstractEventLoop
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextvars import Context
 from datetime import date, datetime, timedelta
 from os import PathLike
@@ -24,6 +24,7 @@ __all__ = [
     "Handle",
     "Headers",
     "LoopSocket",
+    "ProtocolSwitch",
     "Server",
     "SlimeFile",
     "SlimeRequest",
@@ -605,8 +606,14 @@ class SlimeResponse:
             writer.close()
         """
 
-    def switch_protocol(self, protocol: UpgradeProtocol, headers: Sequence[tuple[str, str]] | None = None) -> None:
+    def switch_protocol(
+        self, protocol: UpgradeProtocol, headers: Sequence[tuple[str, str]] | None = None
+    ) -> ProtocolSwitch:
         """Answers 101 once the handler has returned, and gives the connection to `protocol` (RFC 9110, section 7.8).
+
+        A coroutine handler may await it: the 101 goes out then, the result is the transport, and the connection is
+        closed when the handler returns. `ClientDisconnected` where the client has left before; what `connection_made`
+        raises. `RuntimeError` in a plain handler, and where something else has become the answer.
 
         `headers` are those of the 101, `Upgrade` among them; `Connection` is added. A protocol that does not get the
         connection after all gets `connection_lost`, and nothing else. `HttpError` 426 for a request that cannot switch:
@@ -614,7 +621,7 @@ class SlimeResponse:
 
         For example:
 
-            resp.switch_protocol(Echo(), [("Upgrade", "echo/1")])
+            transport = await resp.switch_protocol(protocol, [("Upgrade", "echo/1")])
         """
 
     # What slimeweb's Python half adds (slimeweb/_members.py).
@@ -875,6 +882,12 @@ class BodyWriter:
 
             writer.abort()
         """
+
+@final
+class ProtocolSwitch:
+    """What `resp.switch_protocol` gives: it can be awaited by a coroutine handler, once."""
+
+    def __await__(self) -> Generator[Any, None, Transport]: ...
 
 @final
 class Transport:

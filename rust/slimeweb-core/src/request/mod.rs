@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, UPGRADE};
+use http::header::{CONNECTION, CONTENT_TYPE, UPGRADE};
 use http::{StatusCode, Version};
 use pyo3::exceptions::{PyAttributeError, PyRuntimeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -157,7 +157,11 @@ impl SlimeRequest {
     /// Whether the connection can leave HTTP for this request: HTTP/1.1, and the client asks for it (RFC 9110, section
     /// 7.8).
     pub(crate) fn can_switch(&self) -> bool {
-        self.head.version == Version::HTTP_11 && self.head.headers.contains_key(UPGRADE)
+        let headers = &self.head.headers;
+        let mut options = headers.get_all(CONNECTION).iter().filter_map(|field| field.to_str().ok());
+        self.head.version == Version::HTTP_11
+            && headers.contains_key(UPGRADE)
+            && options.any(|field| params::members(field).any(|option| option.eq_ignore_ascii_case("upgrade")))
     }
 
     fn files(&self, py: Python<'_>) -> PyResult<&Py<PyList>> {

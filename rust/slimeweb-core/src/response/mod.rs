@@ -4,6 +4,7 @@ mod filter;
 mod result;
 mod send;
 mod state;
+pub(crate) mod switch;
 pub(crate) mod writer;
 
 use std::path::{Path, PathBuf};
@@ -26,13 +27,15 @@ use crate::argument::{describe, text_of};
 use crate::attributes::Attributes;
 use crate::error;
 use crate::header::{self, header_name, header_value};
-use crate::reply::{Candidate, InitialResponse, ReplySender};
+use crate::reply::{InitialResponse, ReplySender};
 use crate::request::SlimeRequest;
 use crate::request::context::Workers;
+use crate::response::switch::ProtocolSwitch;
 use crate::response::writer::BodyWriter;
+use crate::switch::Candidate;
 use crate::worker::work::CallInLoop;
 use result::{markup_unless_text, octets};
-use state::{HTML, JSON, PLAIN, ResponseBody, ResponseState, already_started, drop_file};
+use state::{HTML, JSON, PLAIN, ResponseBody, ResponseState, SWITCHED, already_started, drop_file};
 
 /// The answer to one request. Its body methods return the response itself, so `return resp.plain(…)` reads well.
 #[pyclass(frozen, weakref, module = "slimeweb")]
@@ -80,7 +83,9 @@ impl SlimeResponse {
         let (this, py) = (slf.get(), slf.py());
         // A response that has begun to be sent cannot become an error page: it is cut off, so that the client sees that
         // it is incomplete.
-        this.abort();
+        if let Err(failure) = this.abort(py) {
+            failure.write_unraisable(py, None);
+        }
         let request = this.request.bind(py);
         // `into_value`, since `value` leaves the traceback behind where Python keeps it apart, before 3.12.
         let called = request.get().app.on_error.bind(py).call1((request, slf, error.into_value(py)));
@@ -93,7 +98,7 @@ impl SlimeResponse {
     /// Makes it a 500 that needs no Python, for where the error handler fails.
     fn set_plain_error(&self) {
         let mut state = self.state.lock();
-        if !matches!(state.body, ResponseBody::Writer(_) | ResponseBody::Sent) {
+        if !matches!(state.body, ResponseBody::Writer(_) | ResponseBody::Upgraded(_) | ResponseBody::Sent) {
             state.headers.clear();
             state.headers.insert(CONTENT_TYPE, PLAIN);
             state.status = Some(StatusCode::INTERNAL_SERVER_ERROR);
@@ -123,6 +128,7 @@ impl SlimeResponse {
             ResponseBody::Writer(writer) if writer.get().has_started() => {
                 return Err(already_started("its body is being streamed"));
             }
+            ResponseBody::Upgraded(_) => return Err(already_started(SWITCHED)),
             ResponseBody::Sent => return Err(already_started("it has been sent")),
             _ => {}
         }
@@ -200,6 +206,7 @@ impl SlimeResponse {
             ResponseBody::Writer(writer) if writer.get().has_started() => {
                 Err(already_started("its headers went out when the stream started"))
             }
+            ResponseBody::Upgraded(_) => Err(already_started(SWITCHED)),
             _ => Ok(change(&mut state.headers)),
         }
     }
@@ -278,7 +285,7 @@ impl SlimeResponse {
     fn status(&self) -> u16 {
         let state = self.state.lock();
         let status = match state.body {
-            ResponseBody::Switched(_) => StatusCode::SWITCHING_PROTOCOLS,
+            ResponseBody::Switched(_) | ResponseBody::Upgraded(_) => StatusCode::SWITCHING_PROTOCOLS,
             _ => state.status.unwrap_or(StatusCode::OK),
         };
         status.as_u16()
@@ -512,19 +519,23 @@ impl SlimeResponse {
     fn started(&self) -> bool {
         match &self.state.lock().body {
             ResponseBody::Writer(writer) => writer.get().has_started(),
-            ResponseBody::Sent => true,
+            ResponseBody::Upgraded(_) | ResponseBody::Sent => true,
             _ => false,
         }
     }
 
-    /// Aborts a body that has been started, so that the client sees that it is incomplete. Before that it does
-    /// nothing.
-    pub(crate) fn abort(&self) {
-        if let ResponseBody::Writer(writer) = &self.state.lock().body
-            && writer.get().has_started()
-        {
-            writer.get().cut();
-        }
+    /// Aborts a body that has been started, so that the client sees that it is incomplete, and a connection whose
+    /// switch has been awaited, unless it has been closed. Before that it does nothing.
+    pub(crate) fn abort(&self, py: Python<'_>) -> PyResult<()> {
+        let awaited = match &self.state.lock().body {
+            ResponseBody::Writer(writer) if writer.get().has_started() => {
+                writer.get().cut();
+                return Ok(());
+            }
+            ResponseBody::Upgraded(awaited) => Arc::clone(awaited),
+            _ => return Ok(()),
+        };
+        awaited.abort(py)
     }
 
     /// Takes a handler's return value as the answer: `None`, this response, or a value that is the body.
@@ -541,18 +552,24 @@ impl SlimeResponse {
         Ok(writer)
     }
 
-    /// Answers 101 once the handler returns, and gives the connection to `protocol` (RFC 9110, section 7.8).
+    /// Answers 101 once the handler returns, and gives the connection to `protocol` (RFC 9110, section 7.8). A
+    /// coroutine handler that awaits it has the 101 go out at once, and is given the transport.
     ///
     /// `headers` are those of the 101, `Upgrade` among them; `Connection` is added. A protocol that does not get the
     /// connection after all gets `connection_lost`, and nothing else.
     #[pyo3(signature = (protocol, headers=None))]
-    fn switch_protocol(&self, protocol: Py<PyAny>, headers: Option<Vec<(String, String)>>) -> PyResult<()> {
+    fn switch_protocol(
+        slf: &Bound<'_, Self>,
+        protocol: Py<PyAny>,
+        headers: Option<Vec<(String, String)>>,
+    ) -> PyResult<ProtocolSwitch> {
+        let this = slf.get();
         let fields = headers
             .iter()
             .flatten()
             .map(|(name, value)| Ok((header_name(name)?, header_value(name, value)?)))
             .collect::<PyResult<Vec<_>>>()?;
-        let request = self.request.get();
+        let request = this.request.get();
         // From here on `connection_lost` is called on it, whatever becomes of the response.
         let workers: Arc<dyn CallInLoop> = Arc::<Workers>::clone(&request.app.workers);
         let candidate = Candidate::new(protocol, workers, request.worker_id);
@@ -560,12 +577,13 @@ impl SlimeResponse {
             drop(candidate);
             return Err(error::upgrade_required(&fields));
         }
-        self.set(ResponseBody::Switched(candidate), None, None)?;
-        self.change_headers(|map| {
+        this.set(ResponseBody::Switched(candidate), None, None)?;
+        this.change_headers(|map| {
             for (name, value) in fields {
                 map.append(name, value);
             }
-        })
+        })?;
+        Ok(ProtocolSwitch::new(slf))
     }
 
     /// What the class has, then what was set, then the members that plugins, and slimeweb's own Python half, add.

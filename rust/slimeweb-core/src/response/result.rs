@@ -12,6 +12,7 @@ use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyMemoryView, PyString, 
 use super::SlimeResponse;
 use super::Status;
 use super::state::{HTML, JSON, PLAIN, ResponseBody};
+use super::switch::ProtocolSwitch;
 use crate::argument::describe;
 use crate::json;
 
@@ -37,6 +38,9 @@ impl SlimeResponse {
             this.set_text(text, PLAIN, None)
         } else if value.is_instance_of::<PyDict>() || value.is_instance_of::<PyList>() || is_model(value)? {
             this.set_json(value, None)
+        } else if value.is_instance_of::<ProtocolSwitch>() {
+            // It is in place already.
+            Ok(())
         } else if value.is_instance_of::<Self>() {
             Err(PyTypeError::new_err("the handler returned another request's response: return the one it was given"))
         } else {

@@ -112,6 +112,12 @@ impl SlimeResponse {
                 headers.remove(http::header::TRANSFER_ENCODING);
                 head(status.unwrap_or(StatusCode::NO_CONTENT), headers, Body::empty())
             }
+            ResponseBody::Upgraded(awaited) => {
+                if let Err(error) = awaited.close(py) {
+                    error.write_unraisable(py, None);
+                }
+                return;
+            }
             ResponseBody::Sent => return,
         };
         let sender = self.take_reply();

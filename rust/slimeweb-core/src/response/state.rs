@@ -1,6 +1,7 @@
 //! A response as it is set so far.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{
@@ -12,8 +13,9 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use slimeweb_http::Body;
 
-use crate::reply::{Candidate, InitialResponse};
+use crate::reply::InitialResponse;
 use crate::response::writer::BodyWriter;
+use crate::switch::{AwaitedSwitch, Candidate};
 
 pub(super) const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 pub(super) const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
@@ -41,6 +43,8 @@ pub(super) enum ResponseBody {
     StaticFile(Body),
     Writer(Py<BodyWriter>),
     Switched(Candidate),
+    /// The 101 has been sent, while the handler goes on.
+    Upgraded(Arc<AwaitedSwitch>),
     Sent,
 }
 
@@ -60,6 +64,9 @@ impl ResponseState {
         }
     }
 }
+
+/// Why nothing can be changed after an awaited switch.
+pub(super) const SWITCHED: &str = "the protocol has been switched";
 
 pub(super) fn already_started(why: &str) -> PyErr {
     PyRuntimeError::new_err(format!("the response cannot be changed any more: {why}"))

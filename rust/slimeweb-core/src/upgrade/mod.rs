@@ -21,9 +21,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::oneshot;
 
 use crate::app::Counters;
-use crate::reply::Candidate;
 use crate::request::context::App;
 use crate::route::CompiledRoute;
+use crate::switch::Candidate;
 use connection::{READ, UpgradedConnection};
 use transport::Transport;
 
@@ -107,12 +107,17 @@ pub(crate) async fn run(
     worker_id: usize,
     connection: Arc<ConnectionInfo>,
 ) -> u64 {
-    let protocol = candidate.take();
+    let worker_id = candidate.worker_id().unwrap_or(worker_id);
+    let (protocol, awaited) = candidate.take();
     let _counted = OpenCount::new(&app);
     let upgraded = UpgradedConnection::new(app, worker_id, connection, route, protocol);
-    upgraded.call_protocol(|upgraded, protocol| {
+    upgraded.call_protocol(move |upgraded, protocol| {
         let transport = Bound::new(protocol.py(), Transport::new(Arc::clone(upgraded)))?;
-        protocol.call_method1(intern!(protocol.py(), "connection_made"), (transport,)).map(drop)
+        let made = protocol.call_method1(intern!(protocol.py(), "connection_made"), (&transport,)).map(drop);
+        match awaited {
+            None => made,
+            Some(awaited) => awaited.connected(&transport, made),
+        }
     });
     let loss_notice = LossNotice { upgraded: Arc::clone(&upgraded), is_sent: false };
     let (mut reader, writer) = tokio::io::split(io);

@@ -1,0 +1,134 @@
+//! A protocol switch, until the connection has been handed over: who is to get it, and who awaits it.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use pyo3::exceptions::PyConnectionError;
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use crate::error::disconnected;
+use crate::worker::work::{CallInLoop, NativeCall};
+
+/// A protocol that is to get a connection. On one that does not get it `connection_lost` is called, once, and nothing
+/// else.
+pub(crate) struct Candidate {
+    protocol: Option<Py<PyAny>>,
+    workers: Arc<dyn CallInLoop>,
+    worker_id: usize,
+    awaited: Option<Arc<AwaitedSwitch>>,
+}
+
+impl Candidate {
+    pub(crate) fn new(protocol: Py<PyAny>, workers: Arc<dyn CallInLoop>, worker_id: usize) -> Self {
+        Self { protocol: Some(protocol), workers, worker_id, awaited: None }
+    }
+
+    /// The handler awaits the switch.
+    pub(crate) fn set_awaited(&mut self, awaited: Arc<AwaitedSwitch>) {
+        self.awaited = Some(awaited);
+    }
+
+    /// The worker on whose loop the protocol is to be called, where that is not the connection's own: the handler that
+    /// awaits the switch runs there.
+    pub(crate) fn worker_id(&self) -> Option<usize> {
+        self.awaited.as_ref().map(|_| self.worker_id)
+    }
+
+    /// The connection is there.
+    pub(crate) fn take(mut self) -> (Option<Py<PyAny>>, Option<Arc<AwaitedSwitch>>) {
+        (self.protocol.take(), self.awaited.take())
+    }
+}
+
+impl Drop for Candidate {
+    fn drop(&mut self) {
+        let Some(protocol) = self.protocol.take() else { return };
+        let awaited = self.awaited.take();
+        let call: NativeCall = Box::new(move |py| {
+            let reason =
+                PyConnectionError::new_err("the connection was not switched: the client has left before, or cannot")
+                    .into_value(py);
+            if let Err(error) = protocol.call_method1(py, intern!(py, "connection_lost"), (reason,)) {
+                error.write_unraisable(py, Some(protocol.bind(py)));
+            }
+            if let Some(Err(error)) = awaited.map(|awaited| awaited.resolve(py, Err(disconnected()))) {
+                error.write_unraisable(py, None);
+            }
+        });
+        self.workers.call_in_loop(self.worker_id, call);
+    }
+}
+
+/// A switch that a coroutine handler awaits. The connection is the handler's, and ends with it.
+pub(crate) struct AwaitedSwitch {
+    /// Of the handler's loop: its result is the transport.
+    future: Py<PyAny>,
+    connection: Mutex<SwitchedConnection>,
+}
+
+enum SwitchedConnection {
+    /// The 101 is on its way.
+    Pending,
+    /// Its transport.
+    Open(Py<PyAny>),
+    /// The handler has ended.
+    Ended,
+}
+
+impl AwaitedSwitch {
+    pub(crate) fn new(future: Py<PyAny>) -> Arc<Self> {
+        Arc::new(Self { future, connection: Mutex::new(SwitchedConnection::Pending) })
+    }
+
+    /// `connection_made` has been called, and this is what came of it. In the thread of the handler's loop.
+    pub(crate) fn connected(&self, transport: &Bound<'_, PyAny>, made: PyResult<()>) -> PyResult<()> {
+        let py = transport.py();
+        let is_over = {
+            let mut connection = self.connection.lock();
+            let is_over = matches!(*connection, SwitchedConnection::Ended);
+            if !is_over {
+                *connection = SwitchedConnection::Open(transport.clone().unbind());
+            }
+            is_over
+        };
+        if made.is_err() {
+            transport.call_method0(intern!(py, "abort"))?;
+        } else if is_over {
+            transport.call_method0(intern!(py, "close"))?;
+        }
+        self.resolve(py, made.map(|()| transport.clone()))
+    }
+
+    /// Ends the waiting. Returns an error that nobody awaits any more.
+    fn resolve(&self, py: Python<'_>, outcome: PyResult<Bound<'_, PyAny>>) -> PyResult<()> {
+        let future = self.future.bind(py);
+        if future.call_method0(intern!(py, "done"))?.is_truthy()? {
+            return outcome.map(drop);
+        }
+        match outcome {
+            Ok(transport) => future.call_method1(intern!(py, "set_result"), (transport,)).map(drop),
+            Err(error) => future.call_method1(intern!(py, "set_exception"), (error.into_value(py),)).map(drop),
+        }
+    }
+
+    /// The handler has ended: closes the connection once everything is written.
+    pub(crate) fn close(&self, py: Python<'_>) -> PyResult<()> {
+        self.end(py, "close")
+    }
+
+    /// The handler has failed: cuts the connection, unless it has been closed.
+    pub(crate) fn abort(&self, py: Python<'_>) -> PyResult<()> {
+        self.end(py, "abort")
+    }
+
+    fn end(&self, py: Python<'_>, how: &str) -> PyResult<()> {
+        let connection = std::mem::replace(&mut *self.connection.lock(), SwitchedConnection::Ended);
+        let SwitchedConnection::Open(transport) = connection else { return Ok(()) };
+        let transport = transport.bind(py);
+        if !transport.call_method0(intern!(py, "is_closing"))?.is_truthy()? {
+            transport.call_method0(how)?;
+        }
+        Ok(())
+    }
+}
