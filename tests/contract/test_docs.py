@@ -113,7 +113,7 @@ def test_an_example_does_what_it_says(block: Block, tmp_path: Path, monkeypatch:
     if block.page.parent == DOCS / "reference":
         # These pages are about the installed plugins as well.
         monkeypatch.delenv("SLIME_DISABLE_PLUGINS")
-    code = compile("\n" * (block.line - 1) + block.text, str(block.page), "exec")
+    code = compile("\n" * (block.line - 1) + block.text, str(block.page), "exec", dont_inherit=True)
     exec(code, {"__name__": "example", "__file__": str(tmp_path / "main.py")})
 
 

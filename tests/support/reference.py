@@ -142,7 +142,8 @@ def decorators(function: Function) -> list[str]:
 def member(statement: ast.stmt, doc: str) -> Member | None:
     """A statement of a class's body as a member; `None` for what is not public."""
     if isinstance(statement, Function):
-        if statement.name.startswith("_") or f"{statement.name}.setter" in decorators(statement):
+        private = statement.name.startswith("_") and statement.name != "__call__"
+        if private or f"{statement.name}.setter" in decorators(statement):
             return None
         if "property" in decorators(statement):
             returns = "" if statement.returns is None else f": {ast.unparse(statement.returns)}"

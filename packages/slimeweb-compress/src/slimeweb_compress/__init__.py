@@ -2,5 +2,6 @@
 
 from slimeweb_compress.compression import LevelError, SlimeCompression
 from slimeweb_compress.middleware import Compress
+from slimeweb_compress.options import CompressionOptions
 
-__all__ = ["Compress", "LevelError", "SlimeCompression"]
+__all__ = ["Compress", "CompressionOptions", "LevelError", "SlimeCompression"]

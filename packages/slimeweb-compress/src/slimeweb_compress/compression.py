@@ -13,6 +13,7 @@ class SlimeCompression(Enum):
     """How the bodies of a route's responses are compressed for clients that ask for it."""
 
     NoCompression = "identity"
+    """The body as it is, also where `Compress()` is used."""
     Gzip = "gzip"
     """RFC 1952, levels 1 to 9."""
     Brotli = "br"

@@ -18,7 +18,10 @@ THRESHOLD = 1024
 
 @dataclass(frozen=True, slots=True)
 class CompressionOptions:
-    """The codings, the level, and the least length of a body in bytes."""
+    """How a response is compressed: `compression` says which codings there are to choose from, `level` is one of its
+    levels, and bodies shorter than `threshold` bytes are sent as they are. `LevelError` for a level that it does not
+    have.
+    """
 
     compression: SlimeCompression
     level: int = LEVEL

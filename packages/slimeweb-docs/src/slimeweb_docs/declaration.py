@@ -16,15 +16,13 @@ from slimeweb_docs.handler import without_partial
 from slimeweb_docs.response_type import SlimeResponseType
 from slimeweb_docs.schema import SlimeSchema
 
-__all__ = [
-    "Docs",
-]
+__all__ = ["Docs"]
 
 H = TypeVar("H", bound=Callable[..., Any])
 
 
 class Docs:
-    """The decorator `@app.docs(…)`, and the document that comes of it."""
+    """`app.docs`: the decorator `@app.docs(…)`, and the document that comes of it."""
 
     def __init__(self, app: Slime) -> None:
         self._app = app

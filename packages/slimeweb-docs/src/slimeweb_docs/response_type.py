@@ -11,13 +11,21 @@ class SlimeResponseType(Enum):
     """The kind of a route's answer, for `@app.docs(response_type=…)`."""
 
     PlainResponse = "plain"
+    """text/plain"""
     JsonResponse = "json"
+    """application/json"""
     HTMLResponse = "html"
+    """text/html"""
     StreamResponse = "stream"
+    """Pieces, of the type that the route says by `content`, else of application/octet-stream."""
     WebSocketResponse = "websocket"
+    """A WebSocket connection (RFC 6455), which the document describes as a GET that is answered with 101."""
     CsvResponse = "csv"
+    """text/csv"""
     XmlResponse = "xml"
+    """application/xml"""
     BinaryResponse = "binary"
+    """application/octet-stream"""
 
     JSON = "json"  # noqa: PIE796 -- an alias
     """Another name for `JsonResponse`."""

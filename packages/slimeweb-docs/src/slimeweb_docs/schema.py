@@ -14,7 +14,8 @@ class BodySchema:
     """A request's body: `BodySchema(schema_name=User)`.
 
     `schema_name` is a class with annotated fields, a dataclass, a TypedDict, a pydantic model, or any other type that
-    JSON can hold, such as `list[User]`. `content_type` is the body's media type. `TypeError` for what is not a type.
+    JSON can hold, such as `list[User]`. `content_type` is the body's media type,
+    `description` is in CommonMark. `TypeError` for what is not a type.
     """
 
     schema_name: Any
@@ -30,8 +31,9 @@ class BodySchema:
 class QuerySchema:
     """A parameter of a request's query: `QuerySchema(name="page", type=int, required=False)`.
 
-    A list type, such as `list[str]`, is a parameter that may come several times. `TypeError` for what is not a type,
-    `ValueError` for an empty name.
+    `name` is the parameter's; `type` any that JSON can hold, of which a list, such as `list[str]`, is a parameter that
+    may come several times. `required` says whether requests have to have it, `description` is in CommonMark.
+    `TypeError` for what is not a type, `ValueError` for an empty name.
     """
 
     name: str
@@ -48,10 +50,12 @@ class QuerySchema:
 
 @dataclass(frozen=True, slots=True)
 class SlimeSchema:
-    """What a route takes and gives: parameters of the query, the body, and the type of its JSON answer.
+    """What a route takes and gives: `query`, the parameters of its query, `body`, its body, and `response`, the type of
+    its JSON answer.
 
-    Where `response` is not given, it is the handler's return annotation that counts. `TypeError` for a part of the
-    wrong kind, `ValueError` for two query parameters of one name.
+    Where `body` is not given, it is what the handler gives to `req.validate` that counts, where `response` is not, the
+    handler's return annotation. `TypeError` for a part of the wrong kind, `ValueError` for two query parameters of one
+    name.
     """
 
     query: Iterable[QuerySchema] | None = None

@@ -13,7 +13,7 @@ __all__ = ["MissingTemplate", "TemplateMistake"]
 
 
 class MissingTemplate(SlimeError):
-    """No loader has the template."""
+    """No loader has the template, whose name is `template`."""
 
     def __init__(self, asked: str, missing: str, directory: Path) -> None:
         where = f"put it into {directory}, or add a loader that has it with app.templates.add_loader(…)"

@@ -57,8 +57,7 @@ class Templates:
             return text.upper()
 
     Everything here may be used from any thread. Globals, filters, tests and loaders are to be set before the
-    application serves:
-    templates that have been compiled by then keep those they were compiled with.
+    application serves: templates that have been compiled by then keep those they were compiled with.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -123,8 +122,10 @@ class Templates:
             raise TemplateMistake(name, None, f"its file is not UTF-8: {error}") from error
 
     def render(self, name: str, context: Mapping[str, Any] | None = None, /, **names: Any) -> str:
-        """A template's text with these names filled in, `Html` where its name ends like that; keywords count over
-        `context`.
+        """A template's text with these names filled in; keywords count over `context`.
+
+        Where the template's name ends in `.html`, `.htm` or `.xhtml`, it is a `str` with `__html__()`: a handler may
+        return it as its answer, and other templates do not escape it again.
 
         `MissingTemplate` when it, or one that it includes, is not there; `TemplateMistake` with name and line when it
         fails. An `HttpError`, such as `req.json` raises, stays what it is. `TypeError` for a context that is no dict of
