@@ -37,6 +37,7 @@ STARTING = [
     "slime_route_added",
     "slime_routes",
     "slime_route_kind",
+    "slime_wrap_handler",
     "slime_middleware",
     "slime_app_middleware",
     "slime_body_filter",

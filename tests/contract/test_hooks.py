@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from slimeweb import (
+    HandlerWrapper,
     RouteKind,
     RouteOption,
     RouteSpec,
@@ -24,7 +25,7 @@ from slimeweb import (
 )
 from slimeweb._core import Transport
 from slimeweb.commands import Commands
-from slimeweb.errors import PluginError
+from slimeweb.errors import InvalidHandler, PluginError
 from slimeweb.testing import TestClient
 
 
@@ -197,6 +198,29 @@ def test_slime_route_kind() -> None:
 
     with TestClient(app) as client:
         assert [client.get(path).text for path in ("/quiet", "/loud", "/later")] == ["quiet", "LOUD", "LATER"]
+
+
+def test_slime_wrap_handler() -> None:
+    class Numbers:
+        """Calls handlers with the path's parameters, as numbers."""
+
+        @hookimpl
+        def slime_wrap_handler(self, route: RouteSpec) -> HandlerWrapper | None:
+            if list(route.signature.parameters) != [param.name for param in route.params]:
+                return None
+            return HandlerWrapper("numbers", self.wrap, claims_signature=True)
+
+        def wrap(self, route: RouteSpec, handler: Callable[..., Any]) -> Callable[..., Any]:
+            return lambda req, resp: str(handler(**{name: int(value) for name, value in req.params.items()}))
+
+    app = make(Numbers())
+    app.route("/sum/{a}/{b}")(lambda a, b: a + b)
+    app.route("/plain")(lambda req, resp: "plain")
+    with pytest.raises(InvalidHandler, match="needs a function of two arguments"):
+        app.route("/sum/{a}")(lambda b: b)
+    with TestClient(app) as client:
+        assert client.get("/sum/3/4").text == "7"
+        assert client.get("/plain").text == "plain"
 
 
 def test_slime_middleware() -> None:

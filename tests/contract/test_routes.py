@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from slimeweb import RouteSpec, Slime, SlimeMiddleware, SlimeRequest, SlimeResponse
+from slimeweb import RouteOption, RouteSpec, Slime, SlimeMiddleware, SlimeRequest, SlimeResponse
 from slimeweb.errors import MultipleRouteException, PluginError
 from slimeweb.testing import TestClient
 from support.toys import app_with, toy
@@ -69,6 +69,60 @@ def test_slime_routes_in_the_way_of_another_route_are_refused() -> None:
         TestClient(app),
     ):
         pass
+
+
+def positive(value: object) -> int:
+    if not isinstance(value, int) or value < 1:
+        raise ValueError(f"size={value!r} has to be 1 or more")
+    return value * 10
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"options": {"sise": 1}}, r"route\(\) has no option 'sise': did you mean 'size'"),
+        ({"options": {"size": 0}}, r"size=0 has to be 1 or more"),
+        ({"handler": lambda: None}, r"needs a function of two arguments"),
+        ({"middleware": [object()]}, r"is not middleware"),
+    ],
+)
+def test_a_plugins_own_route_is_checked_as_the_users_are(wrong: dict[str, Any], reason: str) -> None:
+    def routes() -> list[RouteSpec]:
+        return [RouteSpec.declare(**{"path": "/health", "handler": handler, **wrong})]
+
+    app = app_with(toy("Health", slime_route_options=lambda: [RouteOption("size", 1, positive)], slime_routes=routes))
+    with (
+        pytest.raises(PluginError, match=f"plugin 'Health': its route GET /health .* will not do: .*{reason}"),
+        TestClient(app),
+    ):
+        pass
+
+
+def test_a_plugins_own_route_has_its_options_as_they_were_validated() -> None:
+    seen: list[Any] = []
+    app = app_with(
+        toy(
+            "Health",
+            slime_route_options=lambda: [RouteOption("size", 1, positive)],
+            slime_routes=lambda: [
+                RouteSpec.declare("/one", handler),
+                RouteSpec.declare("/two", handler, options={"size": 2}),
+            ],
+            slime_middleware=lambda route: seen.append(route.options["size"]),
+        )
+    )
+    with TestClient(app):
+        assert seen == [1, 20]
+
+
+def test_routes_of_plugins_are_listed_after_the_applications_own_while_it_is_served() -> None:
+    app = app_with(toy("Health", slime_routes=lambda: [RouteSpec.declare("/health", handler)]))
+    app.route(path="/")(handler)
+    for _ in range(2):
+        assert [route.path for route in app.routes] == ["/"]
+        with TestClient(app):
+            assert [route.path for route in app.routes] == ["/", "/health"]
+    assert [route.path for route in app.routes] == ["/"]
 
 
 class Trace(SlimeMiddleware):

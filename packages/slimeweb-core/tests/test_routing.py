@@ -11,7 +11,7 @@ import pytest
 from slimeweb import Slime, SlimeRequest, SlimeResponse
 from slimeweb._route_table import RouteTable
 from slimeweb.errors import InvalidHandler, MethodException, MultipleRouteException
-from slimeweb.handlers import is_coroutine_function
+from slimeweb.handlers import check_handler, is_coroutine_function
 from slimeweb.methods import covers, overlap, parse_methods
 from slimeweb.routing import RouteSpec
 from slimeweb.testing import TestClient
@@ -117,6 +117,12 @@ def test_a_coroutine_function_is_told_from_a_plain_one(function: Any, asynchrono
 )
 def test_a_handler_takes_two_arguments(function: Any, reason: str) -> None:
     with pytest.raises(InvalidHandler, match=reason):
+        check_handler(function, "the route /")
+
+
+@pytest.mark.parametrize("function", [None, "handler", Callable])
+def test_what_cannot_be_called_makes_no_route(function: Any) -> None:
+    with pytest.raises(InvalidHandler, match="the route / needs a function of two arguments"):
         RouteSpec.declare("/", function)
 
 

@@ -39,6 +39,8 @@ pub(crate) struct CompiledRoute {
     /// first.
     #[pyo3(from_py_with = other)]
     pub(crate) expecting: Option<Arc<CompiledRoute>>,
+    /// The plugins that have wrapped the handler: named where what it returns is no answer.
+    pub(crate) made_by: String,
     /// Such a compiled route's middleware has been seen to read the body on an event loop's thread.
     #[pyo3(attribute("blocking"), from_py_with = not_yet)]
     pub(crate) body_first: Arc<AtomicBool>,
@@ -57,6 +59,7 @@ impl CompiledRoute {
             refusal: self.refusal.as_ref().map(|route| Arc::new(route.clone_ref(py))),
             wrong_method: self.wrong_method.as_ref().map(|route| Arc::new(route.clone_ref(py))),
             expecting: self.expecting.as_ref().map(|route| Arc::new(route.clone_ref(py))),
+            made_by: self.made_by.clone(),
             body_first: Arc::clone(&self.body_first),
             ..*self
         }

@@ -21,7 +21,7 @@ from slimeweb.errors import ClientDisconnected, HttpError, SlimeError
 from slimeweb.hookspecs import hookimpl, hookspec
 from slimeweb.middleware import SlimeMiddleware
 from slimeweb.options import RouteOption, ServeOption
-from slimeweb.routing import RouteKind, RouteSpec
+from slimeweb.routing import HandlerWrapper, RouteKind, RouteSpec
 from slimeweb.state import State
 from slimeweb.tls import SlimeTls
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ClientDisconnected",
+    "HandlerWrapper",
     "HttpError",
     "RouteKind",
     "RouteOption",

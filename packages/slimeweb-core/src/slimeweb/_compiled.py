@@ -20,12 +20,13 @@ FILTER_LIMIT = 64 * 1024
 class CompiledRoute:
     """One route, compiled: the handler inside of its middleware stack, and how to run it.
 
-    `body_size` is in bytes. The coroutines of a route with `one_loop` run on the first worker's loop. Bodies of `filter_limit` bytes or more are not filtered on an event loop's thread.
+    `body_size` is in bytes. The coroutines of a route with `one_loop` run on the first worker's loop. Bodies of
+    `filter_limit` bytes or more are not filtered on an event loop's thread.
     `refusal` answers where the body is not taken, so that the handler is not called; without it the server does.
     `wrong_method`, of the OPTIONS of a path, answers methods that the path does not have, with its middleware.
     `expecting` answers where the client waits with its body until it is asked for it (`Expect: 100-continue`): its
     endpoint waits for the body itself, once the middleware has let the request pass. Without it the body is there
-    before the call.
+    before the call. `made_by` names the plugins that have wrapped the handler, for what it returns and should not.
     """
 
     pattern: str
@@ -41,6 +42,7 @@ class CompiledRoute:
     refusal: CompiledRoute | None = None
     wrong_method: CompiledRoute | None = None
     expecting: CompiledRoute | None = None
+    made_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

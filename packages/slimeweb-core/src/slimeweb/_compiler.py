@@ -8,11 +8,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from slimeweb._compiled import FILTER_LIMIT, CompiledRoute
-from slimeweb._dev_checks import with_warnings
 from slimeweb._error_handling import ErrorResponder
 from slimeweb._middleware import (
     Registration,
     SlimeMiddleware,
+    as_middleware,
     check_methods,
     check_sync_or_async,
     innermost,
@@ -21,13 +21,13 @@ from slimeweb._middleware import (
 )
 from slimeweb._middleware_stack import Layer, build_middleware_stack
 from slimeweb._plugin_manager import Plugin, PluginManager
+from slimeweb._route_handler import check_signature, route_handler
 from slimeweb._route_table import RouteTable
 from slimeweb.body_filter import BodyFilter
-from slimeweb.errors import PluginError
-from slimeweb.handlers import Handler, describe, is_coroutine_function
+from slimeweb.errors import PluginError, SlimeError
+from slimeweb.handlers import Handler
 from slimeweb.methods import ANY, covers, overlap
-from slimeweb.options import RouteOption
-from slimeweb.routing import RouteKind, RouteSpec
+from slimeweb.routing import RouteSpec
 
 if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest, SlimeResponse
@@ -45,25 +45,43 @@ class Compiler:
     routes: tuple[RouteSpec, ...]
     registrations: tuple[Registration, ...]
     around: tuple[tuple[Plugin, SlimeMiddleware], ...]
-    route_options: Mapping[str, RouteOption]
+    option_values: Callable[[Mapping[str, Any]], Mapping[str, Any]]
     errors: ErrorResponder
     body_size: int
 
-    def compiled_routes(self) -> tuple[CompiledRoute, ...]:
-        """Each route compiled (several times, where methods differ in their middleware), and OPTIONS of each path.
+    def all_routes(self) -> RouteTable:
+        """The application's routes, and then those of plugins.
 
-        `MultipleRouteException` when a plugin's route is in the way of another, `PluginError` for a plugin that
-        breaks the contract, `InvalidMiddlewareHandlerType` for middleware that cannot serve a route.
+        `MultipleRouteException` when a plugin's route is in the way of another, `PluginError` when it will not do.
         """
         table = RouteTable(self.routes)
-        for _, route in self.plugins.items("slime_routes", RouteSpec, app=self.app):
-            defaults = {name: option.default for name, option in self.route_options.items()}
-            table.add(replace(route, options=MappingProxyType({**defaults, **route.options})))
+        for plugin, route in self.plugins.items("slime_routes", RouteSpec, app=self.app):
+            table.add(self._of_plugin(plugin, route))
+        return table
+
+    def compiled_routes(self, table: RouteTable) -> tuple[CompiledRoute, ...]:
+        """Each route compiled (several times, where methods differ in their middleware), and OPTIONS of each path.
+
+        `PluginError` for a plugin that breaks the contract, `InvalidMiddlewareHandlerType` for middleware that cannot
+        serve a route.
+        """
         kinds: dict[str, Plugin] = {}
         compiled_routes = [compiled for route in table for compiled in self._route(route, kinds, table)]
         shapes = dict.fromkeys(route.pattern.shape for route in table)
         compiled_routes += [compiled for shape in shapes for compiled in self._options(table.at(shape))]
         return tuple(compiled_routes)
+
+    def _of_plugin(self, plugin: Plugin, route: RouteSpec) -> RouteSpec:
+        """A route that a plugin has declared, checked as one of the application is."""
+        try:
+            options = MappingProxyType(self.option_values(route.options))
+            route = replace(route, options=options, middleware=as_middleware(route.middleware))
+            check_signature(self.app, self.plugins, route)
+            for middleware in route.middleware:
+                check_sync_or_async(middleware, route)
+        except (SlimeError, TypeError, ValueError) as error:
+            raise PluginError(f"{plugin}: its route {route} will not do: {error}") from error
+        return route
 
     def fallback(self, has_handlers: bool) -> CompiledRoute | None:
         """What answers where no route does; `None` when the server can answer that by itself."""
@@ -100,7 +118,8 @@ class Compiler:
         body_size = self.body_size if route.body_size is None else route.body_size
         # Plugins see the size that applies, not `None`.
         route = replace(route, body_size=body_size)
-        handler = self._wrapped(route, kinds)
+        made = route_handler(self.app, self.plugins, route, kinds)
+        handler = made.function
         outermost = tuple(_fitting("slime_app_middleware", self.around, route))
         found = self.plugins.items("slime_middleware", SlimeMiddleware, app=self.app, route=route)
         brought = tuple(_fitting("slime_middleware", found, route))
@@ -123,6 +142,7 @@ class Compiler:
                 refusal=self._refusal(route, methods, layers),
                 wrong_method=self._wrong_method(table.at(route.pattern.shape)) if "OPTIONS" in methods else None,
                 filter_limit=min((getattr(each, "loop_limit", FILTER_LIMIT) for each in filters), default=FILTER_LIMIT),
+                made_by=made.made_by,
             )
             yield replace(compiled, expecting=self._expecting(compiled, layers, handler))
 
@@ -192,28 +212,6 @@ class Compiler:
                 *targets_of([each for each in registrations if not each.is_app_wide]),
             )
         )
-
-    def _wrapped(self, route: RouteSpec, kinds: dict[str, Plugin]) -> Handler:
-        claims = self.plugins.each("slime_route_kind", RouteKind, app=self.app, route=route)
-        if not claims:
-            return with_warnings(route.handler, route) if self.app.dev else route.handler
-        if len(claims) > 1:
-            both = " and ".join(f"{plugin} ({kind.name})" for plugin, kind in claims)
-            raise PluginError(f"the route {route} cannot be of two kinds at once: {both} both claim it")
-        ((plugin, kind),) = claims
-        owner = kinds.setdefault(kind.name, plugin)
-        if owner is not plugin:
-            raise PluginError(f"{plugin} has a route kind {kind.name!r}, which {owner} has already")
-        try:
-            handler = kind.wrap(route, route.handler)
-        except Exception as error:
-            raise PluginError(f"{plugin}: its route kind {kind.name!r} refuses the route {route}: {error}") from error
-        if not callable(handler) or is_coroutine_function(handler) is not route.is_async:
-            raise PluginError(
-                f"{plugin}: its route kind {kind.name!r} made {describe(handler)} of {describe(route.handler)}: "
-                f"return {'a coroutine function' if route.is_async else 'a plain function'}, as the handler is"
-            )
-        return handler
 
     def _by_middleware(self, route: RouteSpec) -> list[tuple[tuple[str, ...], list[Registration]]]:
         """The route's methods, in groups that share the same middleware."""

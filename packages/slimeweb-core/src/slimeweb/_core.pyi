@@ -584,9 +584,9 @@ class SlimeResponse:
             resp.abort()
         """
 
-    def accept(self, result: object) -> None:
+    def accept(self, result: object, returned_by: str | None = None) -> None:
         """Takes a handler's return value as the answer: `None`, this response, or a value that becomes the body. For
-        route kinds of plugins. `TypeError` for a value that is no answer.
+        route kinds of plugins. `TypeError` for a value that is no answer, which names `returned_by`, or the handler.
 
         For example:
 

@@ -40,7 +40,7 @@ def with_warnings(handler: Handler, route: RouteSpec) -> Handler:
                 "is meant)",
                 ",".join(route.methods),
                 route.path,
-                describe(handler),
+                describe(route.handler),
             )
 
     def tell(missing: FileMissing) -> None:
@@ -48,7 +48,7 @@ def with_warnings(handler: Handler, route: RouteSpec) -> Handler:
             "%s %s: %s answers with the file %s, which does not exist (the working directory is %s)",
             ",".join(route.methods),
             route.path,
-            describe(handler),
+            describe(route.handler),
             ascii(os.fspath(missing.path)),
             ascii(os.getcwd()),
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from slimeweb._middleware_stack import is_own_cancellation
 from slimeweb._plugin_manager import PluginManager
 from slimeweb._worker_loop import STOPPING
 from slimeweb.errors import ClientDisconnected, ConfigError, FileMissing, HttpError, InvalidHandler, phrase
-from slimeweb.handlers import Handler, check_handler, describe, is_coroutine_function
+from slimeweb.handlers import Handler, check_handler, describe, is_coroutine_function, signature_of
 
 if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest, SlimeResponse
@@ -339,7 +338,7 @@ def _must_be_sync(handler: Handler) -> str:
 
 def _takes(handler: Handler, count: int) -> bool:
     try:
-        inspect.signature(handler, follow_wrapped=False).bind(*range(count))
+        signature_of(handler).bind(*range(count))
     except TypeError:
         return False
     except ValueError:

@@ -23,6 +23,7 @@ from slimeweb._main_module import check_one_module, name_main_module
 from slimeweb._members import request_members, response_members
 from slimeweb._middleware import EVERY_PATH, Registration, SlimeMiddleware, as_middleware
 from slimeweb._plugin_manager import PluginManager
+from slimeweb._route_handler import check_signature
 from slimeweb._route_table import RouteTable
 from slimeweb._secret_keys import SecretKeys
 from slimeweb._server import Serving
@@ -68,6 +69,7 @@ class Slime:
         self._state = State()
         self._secrets = SecretKeys()
         self._routes = RouteTable()
+        self._served_routes: RouteTable | None = None
         self._registrations: tuple[Registration, ...] = ()
         self._errors = ErrorHandlers()
         self._lifespan = Lifespan()
@@ -132,8 +134,8 @@ class Slime:
 
     @property
     def routes(self) -> tuple[RouteSpec, ...]:
-        """The routes declared so far, in order."""
-        return tuple(self._routes)
+        """The routes declared so far, in order; while the application is served, those of plugins after them."""
+        return tuple(self._routes if self._served_routes is None else self._served_routes)
 
     @property
     def registrations(self) -> tuple[Registration, ...]:
@@ -199,6 +201,7 @@ class Slime:
                 middleware=middleware,
                 options=values,
             )
+            check_signature(self, self._plugins, route)
             for each in middleware:
                 Registration(each, "around", path, route.methods).check_route(route)
             self._routes.add(route)
@@ -368,7 +371,7 @@ class Slime:
         """A server for this application, bound and not yet serving: what `serve` and `TestClient` drive.
 
         Nothing can be declared from now on until it has finished. `OSError` when the address cannot be had,
-        `ConfigError` when the application is being served already, and what `Compiler.compiled_routes` raises.
+        `ConfigError` when the application is being served already, and what `Compiler` raises for routes.
         """
         self._was_served = True
         with self._lock:
@@ -401,18 +404,20 @@ class Slime:
         compiler = Compiler(
             app=self,
             plugins=self._plugins,
-            routes=self.routes,
+            routes=tuple(self._routes),
             registrations=self._registrations,
             around=tuple(self._plugins.items("slime_app_middleware", SlimeMiddleware, app=self)),
-            route_options=self._route_options,
+            option_values=self._option_values,
             errors=errors,
             body_size=config.body_size,
         )
         mounts = self._mounts.resolve(config.static_path)
         if config.server.dev and not mounts and not self.routes:
             warn_no_routes(self._file)
+        routes = compiler.all_routes()
+        self._served_routes = routes
         return CompiledApp(
-            routes=compiler.compiled_routes(),
+            routes=compiler.compiled_routes(routes),
             mounts=mounts,
             fallback=compiler.fallback(bool(self._errors)),
             files=compiler.files(),
@@ -424,6 +429,7 @@ class Slime:
     def _finished(self) -> None:
         with self._lock:
             self._config = None
+            self._served_routes = None
             self._serving = None
 
     def _middle(self, position: Any, path: str, method: str | Iterable[str]) -> Callable[[H], H]:

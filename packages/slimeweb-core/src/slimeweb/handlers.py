@@ -16,6 +16,7 @@ __all__ = [
     "check_parentheses",
     "describe",
     "is_coroutine_function",
+    "signature_of",
 ]
 
 Handler = Callable[..., Any]
@@ -30,21 +31,35 @@ def is_coroutine_function(function: Handler) -> bool:
     return not inspect.isclass(function) and inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
 
 
-def check_handler(handler: object, role: str, arguments: tuple[str, ...] = ("req", "resp")) -> None:
-    """`InvalidHandler` unless `handler` can be called with these positional arguments."""
+def signature_of(handler: Handler) -> inspect.Signature:
+    """A handler's own signature, annotations as they are written: not that of a function that it is wrapped around
+    (`functools.wraps`), which it may call with other arguments. `ValueError` for some built-in callables, which have
+    none.
+    """
+    return inspect.signature(handler, follow_wrapped=False)
+
+
+def check_callable(handler: object, role: str, arguments: tuple[str, ...] = ("req", "resp")) -> None:
+    """`InvalidHandler` unless `handler` can be called, with whatever arguments, and is no class."""
     wanted = f"{role} needs a function of {_counted(arguments)}"
     if not callable(handler):
         raise InvalidHandler(f"{wanted}, not {handler!r}")
     if isinstance(handler, type):
         raise InvalidHandler(f"{wanted}, not the class {describe(handler)}: give one of its methods, or an instance")
+
+
+def check_handler(handler: object, role: str, arguments: tuple[str, ...] = ("req", "resp")) -> None:
+    """`InvalidHandler` unless `handler` can be called with these positional arguments, and returns its answer."""
+    check_callable(handler, role, arguments)
+    assert callable(handler)
+    wanted = f"{role} needs a function of {_counted(arguments)}"
     called = handler if inspect.isroutine(handler) else getattr(handler, "__call__")  # noqa: B004, B009
     if any(inspect.isgeneratorfunction(each) or inspect.isasyncgenfunction(each) for each in (handler, called)):
         raise InvalidHandler(
             f"{wanted} that returns its answer; {describe(handler)} is a generator: remove its 'yield'"
         )
     try:
-        # Its own, not that of a function it is wrapped around (functools.wraps), which it may call with more.
-        signature = inspect.signature(handler, follow_wrapped=False)
+        signature = signature_of(handler)
     except ValueError:
         # Some built-in callables have no signature; a wrong one fails when it is called.
         return

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from slimeweb.commands import Commands
     from slimeweb.middleware import SlimeMiddleware
     from slimeweb.options import RouteOption, ServeOption
-    from slimeweb.routing import RouteKind, RouteSpec
+    from slimeweb.routing import HandlerWrapper, RouteKind, RouteSpec
 
 __all__ = ["PROJECT", "hookimpl", "hookspec"]
 
@@ -163,6 +163,29 @@ def slime_route_kind(app: Slime, route: RouteSpec) -> RouteKind | None:
                 return shouting
 
             return RouteKind("shout", wrap) if route.options["shout"] else None
+    """
+
+
+@hookspec
+def slime_wrap_handler(app: Slime, route: RouteSpec) -> HandlerWrapper | None:
+    """What to put around a route's handler, inside of the route's kind. The wrappers of several plugins stack, the
+    first plugin's outermost; one that claims the handler's signature is the innermost.
+
+    Called for each route when the application starts, and also at the declaration of a route whose handler does not
+    take `(req, resp)`: it has to be claimed then.
+
+    For example:
+
+        @hookimpl
+        def slime_wrap_handler(app, route):
+            def wrap(route, handler):
+                def numbered(req, resp):
+                    return handler(**{name: int(value) for name, value in req.params.items()})
+
+                return numbered
+
+            takes_numbers = set(route.signature.parameters) == {param.name for param in route.params}
+            return HandlerWrapper("numbers", wrap, claims_signature=True) if takes_numbers else None
     """
 
 

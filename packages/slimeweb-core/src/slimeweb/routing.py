@@ -9,13 +9,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from slimeweb._pattern import PathParam, PathPattern
-from slimeweb.handlers import Handler, check_handler, describe, is_coroutine_function
+from slimeweb.handlers import Handler, check_callable, describe, is_coroutine_function, signature_of
 from slimeweb.methods import parse_methods
 
 if TYPE_CHECKING:
     from slimeweb.middleware import SlimeMiddleware
 
-__all__ = ["BODY_SIZE", "RouteKind", "RouteSpec"]
+__all__ = ["BODY_SIZE", "HandlerWrapper", "RouteKind", "RouteSpec"]
 
 
 BODY_SIZE = 10 * 1024 * 1024
@@ -27,11 +27,11 @@ class RouteSpec:
     """One declared route. Immutable; made by `app.route`, or by a plugin with `RouteSpec.declare`.
 
     `pattern` is its path with the parameters found, `methods` its methods in capitals, `handler` the function as it was
-    given, `is_async` whether that is a coroutine function, `middleware` the route's own. `stream_body` and `blocking`
-    are as in `app.route`. `body_size` is in bytes, `None` for what `serve()` says. A coroutine handler of a route with
-    `one_loop` always runs on the loop of the first worker, where `slime_startup` coroutines run: for what belongs to
-    one event loop. `options` holds the plugins' route
-    options by name, defaults included. `name` and `doc` are the handler's.
+    given, `is_async` whether that needs an event loop (a coroutine function, or an asynchronous generator that a
+    `HandlerWrapper` has claimed), `middleware` the route's own. `stream_body` and `blocking` are as in `app.route`.
+    `body_size` is in bytes, `None` for what `serve()` says. A coroutine handler of a route with `one_loop` always runs
+    on the loop of the first worker, where `slime_startup` coroutines run: for what belongs to one event loop. `options`
+    holds the plugins' route options by name, defaults included. `name` and `doc` are the handler's.
     """
 
     pattern: PathPattern
@@ -60,10 +60,11 @@ class RouteSpec:
         options: Mapping[str, Any] | None = None,
     ) -> RouteSpec:
         """A route from what a user would type. `InvalidHandler`, `MethodException` or `ValueError` when that will not
-        do.
+        do. Whether the handler takes `(req, resp)`, or what a plugin's `HandlerWrapper` calls it with, is checked where
+        the route becomes one of an application.
         """
         pattern = PathPattern.parse(path)
-        check_handler(handler, f"the route {path}")
+        check_callable(handler, f"the route {path}")
         if body_size is not None and (
             isinstance(body_size, bool) or not isinstance(body_size, int) or not 0 <= body_size < 2**63
         ):
@@ -78,7 +79,7 @@ class RouteSpec:
             pattern=pattern,
             methods=parse_methods(method),
             handler=handler,
-            is_async=is_coroutine_function(handler),
+            is_async=is_coroutine_function(handler) or inspect.isasyncgenfunction(handler),
             body_size=body_size,
             stream_body=stream_body,
             blocking=blocking,
@@ -107,6 +108,13 @@ class RouteSpec:
         """The handler's docstring, empty when there is none."""
         return inspect.getdoc(self.handler) or ""
 
+    @property
+    def signature(self) -> inspect.Signature:
+        """The handler's own signature, not that of a function that it is wrapped around (`functools.wraps`).
+        `ValueError` for a built-in callable that has none.
+        """
+        return signature_of(self.handler)
+
     def __str__(self) -> str:
         return f"{','.join(self.methods)} {self.path} ({describe(self.handler)})"
 
@@ -127,3 +135,23 @@ class RouteKind:
 
     name: str
     wrap: Callable[[RouteSpec, Callable[..., Any]], Callable[..., Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerWrapper:
+    """What a plugin puts around a route's handler, inside of the route's kind and of all middleware.
+
+    `wrap(route, handler)` is called once, at start, and returns the callable that takes the handler's place: two
+    arguments, the request and whatever response object the route's kind gives to handlers, and a coroutine function
+    exactly when the handler is one (`route.is_async`). What it returns is the handler's return value for all that is
+    further out. `handler` is the route's own, or what a wrapper further in has made of it.
+
+    With `claims_signature` the handler need not take `(req, resp)`, and may be a generator: the wrapper calls it as its
+    signature (`route.signature`) wants it. Such a wrapper is the innermost; two of them on one route are an error.
+
+    `name` stands in error messages.
+    """
+
+    name: str
+    wrap: Callable[[RouteSpec, Callable[..., Any]], Callable[..., Any]]
+    claims_signature: bool = False

@@ -12,7 +12,7 @@ pub(super) fn finish(
     result: PyResult<Bound<'_, PyAny>>,
 ) {
     let py = request.py();
-    let outcome = result.and_then(|value| SlimeResponse::accept_result(response, &value));
+    let outcome = result.and_then(|value| SlimeResponse::accept_result(response, &value, None));
     if let Err(error) = outcome {
         SlimeResponse::fail(response, error);
     }

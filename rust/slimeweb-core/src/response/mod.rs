@@ -538,9 +538,11 @@ impl SlimeResponse {
         awaited.abort(py)
     }
 
-    /// Takes a handler's return value as the answer: `None`, this response, or a value that is the body.
-    fn accept(slf: &Bound<'_, Self>, result: &Bound<'_, PyAny>) -> PyResult<()> {
-        Self::accept_result(slf, result)
+    /// Takes a handler's return value as the answer: `None`, this response, or a value that is the body. `returned_by`
+    /// says who has returned it, for the error.
+    #[pyo3(signature = (result, returned_by=None))]
+    fn accept(slf: &Bound<'_, Self>, result: &Bound<'_, PyAny>, returned_by: Option<&str>) -> PyResult<()> {
+        Self::accept_result(slf, result, returned_by)
     }
 
     /// A writer for a body that is sent piece by piece, at most `high_water` bytes ahead of the client. A coroutine

@@ -17,8 +17,13 @@ use crate::argument::describe;
 use crate::json;
 
 impl SlimeResponse {
-    /// Takes what a handler returned: nothing, the response itself, or a value that is the body.
-    pub(crate) fn accept_result(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    /// Takes what a handler returned: nothing, the response itself, or a value that is the body. `returned_by` is who it
+    /// was where it was not the handler.
+    pub(crate) fn accept_result(
+        slf: &Bound<'_, Self>,
+        value: &Bound<'_, PyAny>,
+        returned_by: Option<&str>,
+    ) -> PyResult<()> {
         if value.is_none() || value.is(slf) {
             return Ok(());
         }
@@ -42,9 +47,20 @@ impl SlimeResponse {
             // It is in place already.
             Ok(())
         } else if value.is_instance_of::<Self>() {
-            Err(PyTypeError::new_err("the handler returned another request's response: return the one it was given"))
+            let who = this.source(returned_by);
+            Err(PyTypeError::new_err(format!("{who} returned another request's response: return the one it was given")))
         } else {
-            Err(unusable(value))
+            Err(unusable(value, &this.source(returned_by)))
+        }
+    }
+
+    /// Who has returned what is no answer.
+    #[cold]
+    fn source(&self, returned_by: Option<&str>) -> String {
+        match (returned_by, self.request.get().route.made_by.as_str()) {
+            (Some(who), _) => who.to_owned(),
+            (None, "") => "the handler".to_owned(),
+            (None, plugins) => format!("the handler, inside of {plugins},"),
         }
     }
 
@@ -130,9 +146,9 @@ fn is_model(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(kind.hasattr(intern!(py, "__dataclass_fields__"))? || kind.hasattr(intern!(py, "model_dump"))?)
 }
 
-/// Why a handler's return value is no answer, and what to do instead.
+/// Why what `who` has returned is no answer, and what to do instead.
 #[cold]
-fn unusable(value: &Bound<'_, PyAny>) -> PyErr {
+fn unusable(value: &Bound<'_, PyAny>, who: &str) -> PyErr {
     let advice = if value.hasattr(intern!(value.py(), "cr_await")).unwrap_or(false) {
         // It is not awaited any more, which Python would warn of.
         if let Err(error) = value.call_method0(intern!(value.py(), "close")) {
@@ -144,5 +160,5 @@ fn unusable(value: &Bound<'_, PyAny>) -> PyErr {
     } else {
         "return resp.plain(…) or the like, str, bytes, dict, list, a dataclass, a pydantic model or None"
     };
-    PyTypeError::new_err(format!("the handler returned {}: {advice}", describe(value)))
+    PyTypeError::new_err(format!("{who} returned {}: {advice}", describe(value)))
 }

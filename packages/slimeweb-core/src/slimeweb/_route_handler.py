@@ -1,0 +1,106 @@
+"""From the handler that a route was declared with to what its middleware surrounds: the wrappers of plugins inside, the
+kind of the route outside.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from slimeweb._dev_checks import with_warnings
+from slimeweb._plugin_manager import Plugin, PluginManager
+from slimeweb.errors import InvalidHandler, PluginError
+from slimeweb.handlers import Handler, check_handler, describe, is_coroutine_function
+from slimeweb.routing import HandlerWrapper, RouteKind, RouteSpec
+
+if TYPE_CHECKING:
+    from slimeweb.app import Slime
+
+__all__ = ["RouteHandler", "check_signature", "route_handler"]
+
+
+@dataclass(frozen=True, slots=True)
+class RouteHandler:
+    """What takes the place of a route's handler: `made_by` names the plugins that had a part in it, empty where none
+    had.
+    """
+
+    function: Handler
+    made_by: str
+
+
+def check_signature(app: Slime, plugins: PluginManager, route: RouteSpec) -> None:
+    """`InvalidHandler` for a handler that does not take `(req, resp)`, unless a plugin's wrapper claims it."""
+    try:
+        check_handler(route.handler, f"the route {route.path}")
+    except InvalidHandler:
+        if not any(wrapper.claims_signature for _, wrapper in _wrappers(app, plugins, route)):
+            raise
+
+
+def route_handler(app: Slime, plugins: PluginManager, route: RouteSpec, kinds: dict[str, Plugin]) -> RouteHandler:
+    """The handler inside of its wrappers, and these inside of the route's kind. `kinds` has the owner of each kind so
+    far.
+
+    `PluginError` names the plugin that refuses the route, or makes something else of it than a handler.
+    """
+    handler = route.handler
+    made_by = []
+    for plugin, wrapper in reversed(_wrappers(app, plugins, route)):
+        handler = _wrapped(plugin, f"handler wrapper {wrapper.name!r}", wrapper, route, handler)
+        made_by.append(f"the wrapper {wrapper.name!r} of {plugin}")
+    found = _kind(app, plugins, route, kinds)
+    if found is not None:
+        plugin, kind = found
+        handler = _wrapped(plugin, f"route kind {kind.name!r}", kind, route, handler)
+        made_by.append(f"the route kind {kind.name!r} of {plugin}")
+    elif app.dev:
+        handler = with_warnings(handler, route)
+    return RouteHandler(handler, ", ".join(made_by))
+
+
+def _wrappers(app: Slime, plugins: PluginManager, route: RouteSpec) -> list[tuple[Plugin, HandlerWrapper]]:
+    """The wrappers of a route, outermost first: in the order of the plugins, but the one that calls the handler by its
+    own signature is the innermost.
+    """
+    found = plugins.each("slime_wrap_handler", HandlerWrapper, app=app, route=route)
+    claiming = [each for each in found if each[1].claims_signature]
+    if len(claiming) > 1:
+        both = " and ".join(f"{plugin} ({wrapper.name})" for plugin, wrapper in claiming)
+        raise PluginError(f"the handler of {route} cannot be called in two ways: {both} both claim its signature")
+    return [*(each for each in found if not each[1].claims_signature), *claiming]
+
+
+def _kind(
+    app: Slime, plugins: PluginManager, route: RouteSpec, kinds: dict[str, Plugin]
+) -> tuple[Plugin, RouteKind] | None:
+    claims = plugins.each("slime_route_kind", RouteKind, app=app, route=route)
+    if not claims:
+        return None
+    if len(claims) > 1:
+        both = " and ".join(f"{plugin} ({kind.name})" for plugin, kind in claims)
+        raise PluginError(f"the route {route} cannot be of two kinds at once: {both} both claim it")
+    ((plugin, kind),) = claims
+    owner = kinds.setdefault(kind.name, plugin)
+    if owner is not plugin:
+        raise PluginError(f"{plugin} has a route kind {kind.name!r}, which {owner} has already")
+    return plugin, kind
+
+
+def _wrapped(
+    plugin: Plugin, what: str, wrapper: HandlerWrapper | RouteKind, route: RouteSpec, handler: Handler
+) -> Handler:
+    try:
+        made = wrapper.wrap(route, handler)
+    except Exception as error:
+        raise PluginError(f"{plugin}: its {what} refuses the route {route}: {error}") from error
+    if not callable(made) or is_coroutine_function(made) is not route.is_async:
+        raise PluginError(
+            f"{plugin}: its {what} made {describe(made)} of {describe(route.handler)}: "
+            f"return {'a coroutine function' if route.is_async else 'a plain function'}, as the handler is"
+        )
+    try:
+        check_handler(made, f"what the {what} makes of {describe(route.handler)}")
+    except InvalidHandler as error:
+        raise PluginError(f"{plugin}: {error}") from error
+    return made
