@@ -398,6 +398,28 @@ def test_slime_handle_exception() -> None:
     assert answers == [(503, "try later"), (409, "the application's"), (500, "Internal Server Error")]
 
 
+def test_slime_exception() -> None:
+    class Watch:
+        def __init__(self) -> None:
+            self.seen: list[tuple[str, str, str]] = []
+
+        @hookimpl
+        def slime_exception(self, req: SlimeRequest, exc: BaseException, where: str) -> None:
+            self.seen.append((where, req.path, str(exc)))
+
+    watch = Watch()
+    app = make(watch)
+    app.error(KeyError)(lambda req, resp, exc: resp.plain("the application's", status=409))
+
+    @app.route("/")
+    def fail(req: SlimeRequest, resp: SlimeResponse) -> None:
+        raise KeyError("why")
+
+    with TestClient(app) as client:
+        assert client.get("/").status_code == 409
+    assert watch.seen == [("handler", "/", "'why'")]
+
+
 def test_slime_cli() -> None:
     class Hello:
         @hookimpl

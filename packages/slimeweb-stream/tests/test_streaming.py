@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import queue
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from slimeweb import ClientDisconnected, Slime
+from slimeweb import ClientDisconnected, Slime, SlimeRequest, SlimeResponse, hookimpl
 from slimeweb.errors import InvalidHandler
 from slimeweb.plugin import Cors
 from slimeweb.testing import TestClient
@@ -456,3 +457,51 @@ def test_without_strict_order_a_stream_is_logged_once_and_on_one_line(
     (line,) = [record.getMessage() for record in caplog.records if "was not sent" in record.getMessage()]
     assert line.splitlines() == [line]
     assert r"/a\r\nERROR forged" in line
+
+
+@pytest.mark.parametrize("variant", ["sync", "async"])
+def test_a_comment_that_a_filter_fails_at_is_shown_to_plugins_and_ends_no_other_keep_alive(variant: str) -> None:
+    seen: queue.Queue[tuple[str, str]] = queue.Queue()
+    heard = threading.Event()
+
+    class Encoder:
+        def push(self, data: bytes) -> bytes:
+            if data == b":\n\n":
+                raise ValueError("no comments")
+            return data
+
+        flush = finish = lambda self: b""
+
+    class Filter:
+        def begin(self, request: SlimeRequest, response: SlimeResponse, length: int | None) -> Encoder | None:
+            return Encoder() if request.path != "/other" else None
+
+    class Plugin:
+        @hookimpl
+        def slime_body_filter(self) -> Filter:
+            return Filter()
+
+        @hookimpl
+        def slime_exception(self, exc: BaseException, where: str) -> None:
+            seen.put((where, repr(exc)))
+
+    app = Slime(__file__, plugins=[Plugin()])
+
+    def events(req: Any, resp: Any) -> None:
+        resp.keep_alive = 0.02
+        resp.start_stream()
+        heard.wait(10)
+
+    async def events_async(req: Any, resp: Any) -> None:
+        resp.keep_alive = 0.02
+        resp.start_stream()
+        await asyncio.to_thread(heard.wait, 10)
+
+    for name, handler in {"sync": events, "async": events_async, "other": events}.items():
+        app.stream(path=f"/{name}", content="text/event-stream")(handler)
+    with TestClient(app) as client, get(client, f"/{variant}"):
+        shown = seen.get(timeout=10)
+        with get(client, "/other") as answer:
+            assert answer.read(6) == b":\n\n:\n\n"
+            heard.set()
+    assert shown == ({"sync": "stream", "async": "background"}[variant], "ValueError('no comments')")

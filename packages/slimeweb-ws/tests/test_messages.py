@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import inspect
 import queue
+import struct
 import threading
 import zlib
 
 import pytest
 
+from slimeweb import Slime, hookimpl
 from slimeweb.errors import InvalidHandler
 from slimeweb_ws import ProtocolError
 
@@ -268,6 +270,39 @@ def test_on_error_keeps_the_connection_and_an_on_error_that_fails_does_not(app, 
     assert client.message() == "one"
     client.send("fatal")
     assert client.closed().close_code == 1011
+
+
+@pytest.mark.parametrize("answered", [False, True])
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("failing", ["open", "message", "close"])
+def test_plugins_are_shown_what_a_callback_raises(serve, failing, is_async, answered):
+    seen: queue.Queue[tuple[str, str, str]] = queue.Queue()
+
+    class Observer:
+        @hookimpl
+        def slime_exception(self, req, exc, where):
+            seen.put((where, req.path, repr(exc)))
+
+    app = Slime(__file__, plugins=[Observer()])
+
+    @app.websocket(path="/")
+    def broken(req, resp):
+        def fail(*arguments):
+            raise ValueError(failing)
+
+        async def fail_async(*arguments):
+            raise ValueError(failing)
+
+        getattr(resp, f"on_{failing}")(fail_async if is_async else fail)
+        if answered:
+            resp.on_error(lambda error: None)
+
+    client = serve(app).connect("/")
+    client.send("x")
+    client.frame(CLOSE, struct.pack(">H", 1000))
+    assert seen.get(timeout=10) == ("websocket", "/", f"ValueError('{failing}')")
+    client.at_end()
+    assert seen.empty()
 
 
 def test_callbacks_are_checked_when_they_are_registered(app, serve):

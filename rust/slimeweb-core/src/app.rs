@@ -32,6 +32,8 @@ pub(crate) struct CompiledApp<W: Work> {
     /// Answers for static files, where middleware covers them.
     pub(crate) files: Option<Arc<CompiledRoute>>,
     pub(crate) on_error: Py<PyAny>,
+    /// Shows an exception to plugins, where any observe them.
+    pub(crate) on_exception: Option<Py<PyAny>>,
     /// `slimeweb.json.default`: what JSON does not know, in terms that it does.
     pub(crate) json_default: Py<PyAny>,
     /// `types.MethodType`: binds a member to its object.

@@ -21,6 +21,7 @@ mod json;
 mod lazy;
 mod proxies;
 mod reply;
+mod reporter;
 mod request;
 mod response;
 mod route;

@@ -8,6 +8,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::error::disconnected;
+use crate::reporter::{Reporter, protocol_failed};
 use crate::worker::work::{CallInLoop, NativeCall};
 
 /// A protocol that is to get a connection. On one that does not get it `connection_lost` is called, once, and nothing
@@ -17,11 +18,17 @@ pub(crate) struct Candidate {
     workers: Arc<dyn CallInLoop>,
     worker_id: usize,
     awaited: Option<Arc<AwaitedSwitch>>,
+    reporter: Option<Arc<Reporter>>,
 }
 
 impl Candidate {
-    pub(crate) fn new(protocol: Py<PyAny>, workers: Arc<dyn CallInLoop>, worker_id: usize) -> Self {
-        Self { protocol: Some(protocol), workers, worker_id, awaited: None }
+    pub(crate) fn new(
+        protocol: Py<PyAny>,
+        workers: Arc<dyn CallInLoop>,
+        worker_id: usize,
+        reporter: Option<Reporter>,
+    ) -> Self {
+        Self { protocol: Some(protocol), workers, worker_id, awaited: None, reporter: reporter.map(Arc::new) }
     }
 
     /// The handler awaits the switch.
@@ -35,6 +42,11 @@ impl Candidate {
         self.awaited.as_ref().map(|_| self.worker_id)
     }
 
+    /// Who shows what the protocol raises to plugins.
+    pub(crate) fn reporter(&self) -> Option<Arc<Reporter>> {
+        self.reporter.clone()
+    }
+
     /// The connection is there.
     pub(crate) fn take(mut self) -> (Option<Py<PyAny>>, Option<Arc<AwaitedSwitch>>) {
         (self.protocol.take(), self.awaited.take())
@@ -44,13 +56,13 @@ impl Candidate {
 impl Drop for Candidate {
     fn drop(&mut self) {
         let Some(protocol) = self.protocol.take() else { return };
-        let awaited = self.awaited.take();
+        let (awaited, reporter) = (self.awaited.take(), self.reporter.take());
         let call: NativeCall = Box::new(move |py| {
             let reason =
                 PyConnectionError::new_err("the connection was not switched: the client has left before, or cannot")
                     .into_value(py);
             if let Err(error) = protocol.call_method1(py, intern!(py, "connection_lost"), (reason,)) {
-                error.write_unraisable(py, Some(protocol.bind(py)));
+                protocol_failed(reporter.as_deref(), error, protocol.bind(py));
             }
             if let Some(Err(error)) = awaited.map(|awaited| awaited.resolve(py, Err(disconnected()))) {
                 error.write_unraisable(py, None);

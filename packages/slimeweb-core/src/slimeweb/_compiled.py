@@ -62,6 +62,7 @@ class CompiledApp:
     mounts: Sequence[StaticMount]
     fallback: CompiledRoute | None
     files: CompiledRoute | None
-    on_error: Callable[[SlimeRequest, SlimeResponse, BaseException], None]
+    on_error: Callable[[SlimeRequest, SlimeResponse, BaseException, str], None]
+    on_exception: Callable[[BaseException, str, SlimeRequest | None], None] | None
     request_members: Mapping[str, Callable[..., Any]]
     response_members: Mapping[str, Callable[..., Any]]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from slimeweb._debug_page import debug_page
 from slimeweb._middleware_stack import is_own_cancellation
+from slimeweb._observers import ExceptionObservers
 from slimeweb._plugin_manager import PluginManager
 from slimeweb._worker_loop import STOPPING
 from slimeweb.errors import ClientDisconnected, ConfigError, FileMissing, HttpError, InvalidHandler, phrase
@@ -28,13 +29,22 @@ class ErrorResponder:
     plain 500.
     """
 
-    __slots__ = ("_app", "_asks_plugins", "_dev", "_handlers", "_plugins")
+    __slots__ = ("_app", "_asks_plugins", "_dev", "_handlers", "_observers", "_plugins")
 
-    def __init__(self, app: Slime, handlers: ErrorHandlers, plugins: PluginManager, *, dev: bool) -> None:
+    def __init__(
+        self,
+        app: Slime,
+        handlers: ErrorHandlers,
+        plugins: PluginManager,
+        observers: ExceptionObservers,
+        *,
+        dev: bool,
+    ) -> None:
         self._app = app
         self._handlers = handlers
         self._plugins = plugins
-        self._asks_plugins = plugins.implement("slime_handle_exception")
+        self._observers = observers
+        self._asks_plugins = plugins.implements("slime_handle_exception")
         self._dev = dev
 
     @property
@@ -42,8 +52,8 @@ class ErrorResponder:
         """Whether the application handles any errors itself."""
         return bool(self._handlers)
 
-    def on_error(self, req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> None:
-        """Fills the response for what a handler or a middleware raised.
+    def on_error(self, req: SlimeRequest, resp: SlimeResponse, exc: BaseException, where: str = "") -> None:
+        """Fills the response for what a handler or a middleware raised. `where` names another place for observers.
 
         In this order: plugins, unless an `@app.error` names its class or a base class; the `@app.error` of its class;
         of its status, where it is an `HttpError`; of the nearest base class; of 500; a short text. What is not an
@@ -56,12 +66,14 @@ class ErrorResponder:
                 resp.abort()
                 if not (isinstance(exc, ClientDisconnected) or is_own_cancellation(exc)):
                     _log("unhandled error after the response had started", req, exc)
+                    self._observers.show(exc, where or "stream", req)
             elif _is_stopping(exc):
                 # Not an error of the handler. A `ClientDisconnected` before the start belongs to another connection.
                 _logger.debug("%s %s ended early: %r (request %s)", req.method, _printable(req.path), exc, req.id)
                 _remove_headers(resp)
                 self._answer_known(req, resp, HttpError(503))
             else:
+                self._observers.show(exc, where or "handler", req)
                 _remove_headers(resp)
                 self._answer(req, resp, exc)
         except BaseException as failure:
@@ -80,8 +92,10 @@ class ErrorResponder:
                 req.id,
                 _printable(str(exc)),
             )
+            if not isinstance(exc, ClientDisconnected):
+                self._observers.show(exc, "middleware", req)
         else:
-            self.on_error(req, resp, exc)
+            self.on_error(req, resp, exc, "middleware")
 
     def refuse(self, req: SlimeRequest, resp: SlimeResponse) -> None:
         """Fills the body of a refusal that the server has begun: `resp.status` says which (404, 405, 400 and so on)."""
@@ -102,6 +116,7 @@ class ErrorResponder:
         is_answer = isinstance(failure, HttpError) and not (isinstance(failure, FileMissing) or resp.started)
         if not is_answer:
             _log("the handler of an error failed", req, failure)
+        self._show_failed_handler(req, resp, failure)
         found = self._handlers.find(exc)
         tried = None if found is None else found[1]
         try:
@@ -116,6 +131,7 @@ class ErrorResponder:
                 return
         except BaseException as second:
             _log("the second handler of an error failed", req, second)
+            self._show_failed_handler(req, resp, second)
         try:
             if resp.started:
                 resp.abort()
@@ -125,6 +141,10 @@ class ErrorResponder:
         except Exception as too_late:
             # The head is out: the server ends the response as well as it can.
             _logger.debug("request %s cannot be answered any more: %s", req.id, too_late)
+
+    def _show_failed_handler(self, req: SlimeRequest, resp: SlimeResponse, failure: BaseException) -> None:
+        if not (resp.started and isinstance(failure, ClientDisconnected)):
+            self._observers.show(failure, "error handler", req)
 
     def _second(self, failure: BaseException, *, is_answer: bool) -> tuple[ErrorHandler | None, int]:
         """What answers for an error handler that raised `failure`, and with which status."""

@@ -47,16 +47,17 @@ class Lifespan:
             else:
                 function()
 
-    def end(self, error: BaseException | None) -> None:
-        """Runs every end function with `error`. One that raises is logged and does not keep the others from running;
-        `SystemExit` and its like are raised after the last.
+    def end(self, error: BaseException | None, report: Callable[[BaseException, str], None]) -> None:
+        """Runs every end function with `error`. One that raises is logged and reported, and does not keep the others
+        from running; `SystemExit` and its like are raised after the last.
         """
         ending: BaseException | None = None
         for function in self._ends:
             try:
                 function(error)
-            except Exception:
+            except Exception as failure:
                 _logger.exception("app.end: %s failed", describe(function))
+                report(failure, "end")
             except BaseException as raised:
                 ending = ending or raised
         if ending is not None:

@@ -61,7 +61,7 @@ class PluginManager:
         registered = [self._register(plugin) for plugin in reversed(found)]
         self.plugins: tuple[Plugin, ...] = tuple(reversed(registered))
 
-    def implement(self, hook: str) -> bool:
+    def implements(self, hook: str) -> bool:
         """Whether any plugin implements a hook."""
         return any(hook in plugin.hooks for plugin in self.plugins)
 
@@ -87,10 +87,11 @@ class PluginManager:
                 results.append((plugin, result))
         return results
 
-    def notify(self, hook: str, **arguments: Any) -> None:
+    def notify(self, hook: str, **arguments: Any) -> list[PluginError]:
         """Calls every plugin for a hook whose errors have no caller: one that raises is logged, and the others are
-        called.
+        called. Returns what was raised.
         """
+        errors = []
         for implementation in reversed(getattr(self._manager.hook, hook).get_hookimpls()):
             others = [
                 other.implementation for other in self.plugins if other.implementation is not implementation.plugin
@@ -100,6 +101,19 @@ class PluginManager:
                 self._naming_the_plugin(hook, [implementation], caller, arguments)
             except PluginError as error:
                 _logger.error("%s", error, exc_info=error)
+                errors.append(error)
+        return errors
+
+    def observers(self, hook: str) -> tuple[Callable[..., None], ...]:
+        """Each plugin's implementation of a hook that nothing depends on. What one raises, `SystemExit` included, is
+        logged with the plugin's name.
+        """
+        found = []
+        for implementation in reversed(getattr(self._manager.hook, hook).get_hookimpls()):
+            plugin = next(each for each in self.plugins if each.implementation is implementation.plugin)
+            others = [each.implementation for each in self.plugins if each is not plugin]
+            found.append(_observer(plugin, hook, self._manager.subset_hook_caller(hook, others)))
+        return tuple(found)
 
     def items(self, hook: str, kind: type[T], **arguments: Any) -> list[tuple[Plugin, T]]:
         """The members of the sequences that plugins return for a hook, each with its plugin and checked to be a
@@ -168,6 +182,16 @@ class PluginManager:
                 raise PluginError(f"{plugin} implements {caller.name}, which is not a hook{_suggestion(caller.name)}")
             hooks.append(caller.name)
         return Plugin(plugin.name, plugin.implementation, plugin.distribution, plugin.version, tuple(sorted(hooks)))
+
+
+def _observer(plugin: Plugin, hook: str, caller: Callable[..., Any]) -> Callable[..., None]:
+    def observe(**arguments: Any) -> None:
+        try:
+            caller(**arguments)
+        except BaseException as error:
+            _logger.error("%s failed in %s: %s: %s", plugin, hook, type(error).__name__, error, exc_info=error)
+
+    return observe
 
 
 def unique(hook: str, entries: Iterable[tuple[Plugin, str, T]], taken: Callable[[str], str | None]) -> Mapping[str, T]:

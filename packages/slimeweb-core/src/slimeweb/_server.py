@@ -89,9 +89,14 @@ class Serving:
 
     def get_ready(self) -> None:
         """The first half of `start`: all but to serve."""
-        self._worker_threads = WorkerThreads(self._server.workers())
-        self._plugins.call("slime_startup", app=self._app)
-        self._lifespan.start(self._worker_threads.first)
+        report = self._app.report_exception
+        self._worker_threads = WorkerThreads(self._server.workers(), report)
+        try:
+            self._plugins.call("slime_startup", app=self._app)
+            self._lifespan.start(self._worker_threads.first)
+        except Exception as error:
+            report(error, "start")
+            raise
 
     def open(self) -> None:
         """The second half: connections are accepted from here on. They may take all file descriptors that there are, so
@@ -107,6 +112,7 @@ class Serving:
                 compiled.fallback,
                 compiled.files,
                 compiled.on_error,
+                compiled.on_exception,
                 compiled.request_members,
                 compiled.response_members,
                 log_access if self._config.access_log else None,
@@ -124,7 +130,7 @@ class Serving:
         self._stopped_at = time.monotonic()
         if self._serving:
             self._server.shutdown()
-            self._plugins.notify("slime_stopping", app=self._app)
+            self._notify("slime_stopping")
         self._stop_requested.set()
 
     def cut(self) -> bool:
@@ -173,14 +179,18 @@ class Serving:
             _logger.warning("stopping: handlers are still busy, and are left where they are%s", _named(routes))
         try:
             try:
-                self._lifespan.end(error)
+                self._lifespan.end(error, self._app.report_exception)
             finally:
-                self._plugins.notify("slime_shutdown", app=self._app, error=error)
+                self._notify("slime_shutdown", error=error)
         finally:
             if self._worker_threads is not None:
                 self._worker_threads.stop(_CUT_TASKS if self._is_cut else _TASKS)
             self._is_over = True
             self._on_finished()
+
+    def _notify(self, hook: str, **arguments: object) -> None:
+        for error in self._plugins.notify(hook, app=self._app, **arguments):
+            self._app.report_exception(error, "end")
 
     def _forget(self) -> None:
         # In a forked child. No lock: its owner may be a thread of the parent.

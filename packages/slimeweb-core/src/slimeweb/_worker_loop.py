@@ -144,8 +144,11 @@ class WorkerEventLoop(asyncio.SelectorEventLoop):
     inside the selector, blocked by a plain handler.
     """
 
-    def __init__(self, worker: WorkerHandle, selector: WorkerSelector, name: str) -> None:
+    def __init__(
+        self, worker: WorkerHandle, selector: WorkerSelector, name: str, report: Callable[[BaseException], None]
+    ) -> None:
         self._worker = worker
+        self._report = report
         self._executor = LoopExecutor(f"{name}-thread")
         self._has_executor_of_its_own = True
         super().__init__(selector)
@@ -199,6 +202,13 @@ class WorkerEventLoop(asyncio.SelectorEventLoop):
         super().stop()
         self._worker.wake_loop()
 
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """As of any loop. Whatever handler the application has set, the exception is reported."""
+        super().call_exception_handler(context)
+        exception = context.get("exception")
+        if isinstance(exception, BaseException):
+            self._report(exception)
+
     def _make_socket_transport(self, sock: socket.socket, *args: Any, **options: Any) -> asyncio.Transport:
         transport: Any = super()._make_socket_transport(sock, *args, **options)  # type: ignore[misc]
         # A subclass may override `recv`, or refer to its transport, which the garbage collector would not see.
@@ -243,11 +253,11 @@ class WorkerEventLoop(asyncio.SelectorEventLoop):
 class WorkerThread:
     """A worker's thread with its event loop, which runs what its worker is given."""
 
-    def __init__(self, worker: WorkerHandle, name: str) -> None:
+    def __init__(self, worker: WorkerHandle, name: str, report: Callable[[BaseException], None]) -> None:
         """Starts the thread and returns once its loop runs."""
         self._worker = worker
         selector = WorkerSelector(worker)
-        self._loop = WorkerEventLoop(worker, selector, name)
+        self._loop = WorkerEventLoop(worker, selector, name, report)
         selector.attach(self._loop, self._run_backup)
         self._started = threading.Event()
         self._no_backup = threading.Event()
@@ -334,8 +344,9 @@ class WorkerThread:
 class WorkerThreads:
     """The threads of a server's workers."""
 
-    def __init__(self, workers: Sequence[WorkerHandle]) -> None:
-        self._threads = [WorkerThread(worker, f"slime-loop-{number}") for number, worker in enumerate(workers)]
+    def __init__(self, workers: Sequence[WorkerHandle], report: Callable[[BaseException], None]) -> None:
+        """`report` is given what nobody waits for: exceptions of tasks and of callbacks."""
+        self._threads = [WorkerThread(worker, f"slime-loop-{number}", report) for number, worker in enumerate(workers)]
 
     @property
     def first(self) -> WorkerThread:

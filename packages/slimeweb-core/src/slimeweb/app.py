@@ -22,6 +22,7 @@ from slimeweb._logging import configure_logging
 from slimeweb._main_module import check_one_module, name_main_module
 from slimeweb._members import request_members, response_members
 from slimeweb._middleware import EVERY_PATH, Registration, SlimeMiddleware, as_middleware
+from slimeweb._observers import ExceptionObservers
 from slimeweb._plugin_manager import PluginManager
 from slimeweb._route_handler import check_signature
 from slimeweb._route_table import RouteTable
@@ -39,6 +40,7 @@ from slimeweb.spelling import suggestion
 from slimeweb.state import State
 
 if TYPE_CHECKING:
+    from slimeweb._core import SlimeRequest
     from slimeweb.tls import SlimeTls
 
 __all__ = ["Slime"]
@@ -80,6 +82,7 @@ class Slime:
         self._lock = threading.Lock()
         self._members: Mapping[str, Any] = MappingProxyType({})
         self._plugins = PluginManager(plugins)
+        self._observers = ExceptionObservers(self, self._plugins)
         self._route_options = self._plugins.named("slime_route_options", RouteOption, _taken_by(self.route))
         self._serve_options = self._plugins.named("slime_serve_options", ServeOption, _taken_by(self.serve))
         self._members = self._plugins.table("slime_app_members", _taken_in(Slime), app=self)
@@ -397,10 +400,19 @@ class Slime:
         if serving is not None:
             serving.shutdown()
 
+    def report_exception(self, exc: BaseException, where: str = "background", req: SlimeRequest | None = None) -> None:
+        """Shows a failure to the plugins that watch for them (`slime_exception`): for what no handler raises, such as
+        work in threads of the application's own. Usable from any thread.
+
+        `where` says in a word or two what failed; `req` is the request that it was for. It logs nothing, raises
+        nothing that a plugin raises, and does nothing for an exception that has been shown already.
+        """
+        self._observers.show(exc, where, req)
+
     def _compile(self, config: ServeConfig) -> CompiledApp:
         from slimeweb._core import SlimeRequest, SlimeResponse
 
-        errors = ErrorResponder(self, self._errors, self._plugins, dev=config.server.dev)
+        errors = ErrorResponder(self, self._errors, self._plugins, self._observers, dev=config.server.dev)
         compiler = Compiler(
             app=self,
             plugins=self._plugins,
@@ -422,6 +434,7 @@ class Slime:
             fallback=compiler.fallback(bool(self._errors)),
             files=compiler.files(),
             on_error=errors.on_error,
+            on_exception=self._observers.show if self._observers else None,
             request_members=request_members(self, self._plugins, SlimeRequest),
             response_members=response_members(self, self._plugins, SlimeResponse),
         )

@@ -4,10 +4,10 @@ A plugin is a module or an object with functions of these names, marked with `sl
 of the group `slimeweb` that leads to it. A hook takes any subset of the arguments given here, by name.
 
 Hooks run when the application is made, when routes are declared and when it starts. None runs per request, except
-`slime_handle_exception`, which runs when a handler has failed. Where several plugins implement a hook, they are
-called in the order of their entry points' names, then those given to `Slime(plugins=…)`; pluggy's `tryfirst` and
-`trylast` change that. A plugin that raises, that returns something of the wrong type, or that claims a name another
-one has, is a `PluginError` naming it.
+`slime_handle_exception` and `slime_exception`, which run when something has failed. Where several plugins implement a
+hook, they are called in the order of their entry points' names, then those given to `Slime(plugins=…)`; pluggy's
+`tryfirst` and `trylast` change that. A plugin that raises, that returns something of the wrong type, or that claims a
+name another one has, is a `PluginError` naming it.
 """
 
 from __future__ import annotations
@@ -291,6 +291,24 @@ def slime_handle_exception(app: Slime, req: SlimeRequest, resp: SlimeResponse, e
         @hookimpl
         def slime_handle_exception(app, req, resp, exc):
             return resp.plain("try later", status=503) if isinstance(exc, PoolTimeout) else None
+    """
+
+
+@hookspec
+def slime_exception(app: Slime, req: SlimeRequest | None, exc: BaseException, where: str) -> None:
+    """Something failed. For observers, such as error trackers: it changes nothing.
+
+    Sees every exception once for its request, whoever answers it: `HttpError`s that a handler raises, too. Not seen are
+    the server's own refusals, clients that leave, and what is cancelled because the server stops. `where` is `handler`,
+    `middleware`, `filter`, `stream`, `error handler`, `protocol`, `background`, `start`, `end`, or a word of whoever
+    has reported it with `app.report_exception`. `req` is `None` where there is no request. Runs on the thread where the
+    failure was met, which may be that of an event loop: it must not block. What it raises is logged.
+
+    For example:
+
+        @hookimpl
+        def slime_exception(req, exc, where):
+            failures.put((where, None if req is None else req.path, exc))
     """
 
 

@@ -141,16 +141,28 @@ class BaseStream:
         self._events = events = Events()
         self._send_piece = None
         if self.keep_alive > 0:
-            events.timer = self._surroundings.keep_alive_timer.add(self._keep_alive, self.keep_alive)
+            events.timer = self._surroundings.keep_alive_timer.add(self._on_silence, self.keep_alive)
         self._surroundings.open_streams.add(self)
 
     def _tell_unsent(self, error: Exception) -> None:
         """Logs the first piece that was not sent; a handler that goes on sending would repeat it without end."""
         if not self._told:
             self._told = True
-            # The path is the client's own: a line break in it would forge a line of the log.
-            path = ascii(self._req.path)[1:-1]
-            logger.warning("a piece of the stream %s was not sent (later ones are not logged): %s", path, error)
+            logger.warning("a piece of the stream %s was not sent (later ones are not logged): %s", self._path, error)
+
+    @property
+    def _path(self) -> str:
+        # The path is the client's own: a line break in it would forge a line of the log.
+        return ascii(self._req.path)[1:-1]
+
+    def _on_silence(self) -> bool:
+        """As `_keep_alive`, on the thread of all timers, which no stream may end: a body filter may raise anything."""
+        try:
+            return self._keep_alive()
+        except Exception as error:
+            logger.exception("the keep-alive of the stream %s failed", self._path)
+            self._req.app.report_exception(error, "stream", self._req)
+            return False
 
     def _keep_alive(self) -> bool:
         """Sends a comment if nothing stands in its way. False when there is nothing to keep alive any more."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import Protocol
 
 __all__ = ["OpenStreams"]
@@ -46,13 +47,14 @@ class OpenStreams:
         with self._lock:
             self._streams.discard(stream)
 
-    def stop(self) -> None:
-        """Ends every open stream, and those to come."""
+    def stop(self, report: Callable[[BaseException, str], None]) -> None:
+        """Ends every open stream, and those to come. What one raises is logged and reported."""
         with self._lock:
             self._stopping = True
             streams = list(self._streams)
         for stream in streams:
             try:
                 stream.stop()
-            except Exception:
+            except Exception as error:
                 _logger.exception("an event stream could not be ended")
+                report(error, "stream")

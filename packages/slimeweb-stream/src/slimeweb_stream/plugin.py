@@ -59,9 +59,9 @@ class StreamPlugin:
         self._open_streams.started()
 
     @hookimpl
-    def slime_stopping(self) -> None:
+    def slime_stopping(self, app: Slime) -> None:
         """Ends the event streams, which would not end by themselves."""
-        self._open_streams.stop()
+        self._open_streams.stop(app.report_exception)
 
     @hookimpl
     def slime_shutdown(self) -> None:

@@ -37,11 +37,11 @@ class WebSocketPlugin:
         return [RouteOption("ws", default=None, validate=validate_ws)]
 
     @hookimpl
-    def slime_route_kind(self, route: RouteSpec) -> RouteKind | None:
+    def slime_route_kind(self, app: Slime, route: RouteSpec) -> RouteKind | None:
         """Routes with the option `ws` speak WebSocket."""
         if route.options["ws"] is None:
             return None
-        return RouteKind("websocket", lambda route, handler: wrap(route, handler, self._connections))
+        return RouteKind("websocket", lambda route, handler: wrap(app, route, handler, self._connections))
 
     @hookimpl
     def slime_startup(self) -> None:

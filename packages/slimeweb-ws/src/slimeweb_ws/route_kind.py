@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from slimeweb import RouteSpec, SlimeRequest, SlimeResponse
+from slimeweb import RouteSpec, Slime, SlimeRequest, SlimeResponse
 from slimeweb.routing import BODY_SIZE
 from slimeweb_ws.callbacks import Checks
 from slimeweb_ws.connections import Connections
@@ -20,11 +21,11 @@ __all__ = ["wrap"]
 Handler = Callable[..., Any]
 
 
-def wrap(route: RouteSpec, handler: Handler, connections: Connections) -> Handler:
+def wrap(app: Slime, route: RouteSpec, handler: Handler, connections: Connections) -> Handler:
     """The handler that the core calls: it checks the request to upgrade, gives the user's handler a connection, and has
     the protocol switched unless that one has answered otherwise.
     """
-    opening = _Opening(route, connections)
+    opening = _Opening(app, route, connections)
 
     def run(req: SlimeRequest, resp: SlimeResponse) -> object:
         handshake, session, response = opening.begin(req, resp)
@@ -50,9 +51,9 @@ def wrap(route: RouteSpec, handler: Handler, connections: Connections) -> Handle
 class _Opening:
     """The opening handshakes of one route."""
 
-    __slots__ = ("_checks", "_connections", "_max_message_size", "_options", "_where")
+    __slots__ = ("_checks", "_connections", "_max_message_size", "_options", "_report", "_where")
 
-    def __init__(self, route: RouteSpec, connections: Connections) -> None:
+    def __init__(self, app: Slime, route: RouteSpec, connections: Connections) -> None:
         options: WebSocketOptions = route.options["ws"]
         size = options.max_message_size if options.max_message_size is not None else route.body_size
         self._max_message_size = BODY_SIZE if size is None else size
@@ -60,11 +61,16 @@ class _Opening:
         self._checks = Checks()
         self._connections = connections
         self._where = str(route)
+        # None where nobody wants to know, so that no connection keeps its request for that.
+        self._report = app.report_exception if app.plugins.implements("slime_exception") else None
 
     def begin(self, req: SlimeRequest, resp: SlimeResponse) -> tuple[Handshake, Session, WebSocketResponse]:
         """A connection that is not open yet. `HttpError` for a request that is refused."""
         handshake = read_handshake(req, self._options)
-        session = Session(self._where, self._options, self._max_message_size, handshake.offers, self._connections)
+        report = None if self._report is None else partial(self._report, where="websocket", req=req)
+        session = Session(
+            self._where, self._options, self._max_message_size, handshake.offers, self._connections, report
+        )
         identity = secrets.token_hex(8)
         return handshake, session, WebSocketResponse(identity, session, handshake.subprotocol, resp, self._checks)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from slimeweb import ClientDisconnected
@@ -44,6 +44,7 @@ class Session:
         "_keep_alive",
         "_loop",
         "_options",
+        "_report",
         "_task",
         "_transport",
         "_where",
@@ -58,8 +59,11 @@ class Session:
         max_message_size: int,
         offers: Sequence[Offer],
         connections: Connections,
+        report: Callable[[BaseException], None] | None,
     ) -> None:
-        """`where` names the route in the log. `connections` is told when this one opens, and when it is over."""
+        """`where` names the route in the log. `connections` is told when this one opens, and when it is over. `report`
+        is given what callbacks raise.
+        """
         # Callbacks see what the handler and the middleware around it have set.
         self._context = contextvars.copy_context()
         self.callbacks = Callbacks(self._context.run)
@@ -73,6 +77,7 @@ class Session:
             threshold=options.deflate_threshold,
         )
         self._where = where
+        self._report = report
         self._options = options
         self._connections = connections
         self._transport: Transport | None = None
@@ -250,6 +255,8 @@ class Session:
             self._release()
         if failure is None or (isinstance(failure, ClientDisconnected) and self.connection.is_closed):
             return None
+        if self._report is not None:
+            self._report(failure)
         if callback is not self.callbacks.error and self.callbacks.error is not None:
             return failure
         _logger.error("%s: a callback failed", self._where, exc_info=failure)

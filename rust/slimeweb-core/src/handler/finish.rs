@@ -14,7 +14,7 @@ pub(super) fn finish(
     let py = request.py();
     let outcome = result.and_then(|value| SlimeResponse::accept_result(response, &value, None));
     if let Err(error) = outcome {
-        SlimeResponse::fail(response, error);
+        SlimeResponse::fail(response, error, "");
     }
     // Before the reply: a client that has the response may count on the files being gone.
     request.get().release(py);

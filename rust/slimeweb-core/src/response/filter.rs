@@ -11,14 +11,16 @@ use super::SlimeResponse;
 use super::state::ResponseBody;
 use crate::worker::waiting::Waiting;
 
+/// The place of what a filter raises, to those who observe exceptions.
+pub(super) const FILTER: &str = "filter";
+
 impl SlimeResponse {
     pub(super) fn filter_and_send(slf: &Bound<'_, Self>) {
-        let this = slf.get();
         if let Err(error) = Self::filter(slf) {
             // Sent unfiltered: what has failed for one body may fail for the next.
-            Self::fail(slf, error);
+            Self::fail(slf, error, FILTER);
         }
-        this.deliver(slf.py());
+        Self::deliver(slf);
     }
 
     /// Runs the body through the route's filters, in their order.

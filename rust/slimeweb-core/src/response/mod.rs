@@ -28,6 +28,7 @@ use crate::attributes::Attributes;
 use crate::error;
 use crate::header::{self, header_name, header_value};
 use crate::reply::{InitialResponse, ReplySender};
+use crate::reporter::Reporter;
 use crate::request::SlimeRequest;
 use crate::request::context::Workers;
 use crate::response::switch::ProtocolSwitch;
@@ -78,8 +79,8 @@ impl SlimeResponse {
         &self.request
     }
 
-    /// Makes it the answer to what a handler or a filter has raised.
-    pub(crate) fn fail(slf: &Bound<'_, Self>, error: PyErr) {
+    /// Makes it the answer to what a handler has raised, or whatever `place` names.
+    pub(crate) fn fail(slf: &Bound<'_, Self>, error: PyErr, place: &str) {
         let (this, py) = (slf.get(), slf.py());
         // A response that has begun to be sent cannot become an error page: it is cut off, so that the client sees that
         // it is incomplete.
@@ -88,7 +89,7 @@ impl SlimeResponse {
         }
         let request = this.request.bind(py);
         // `into_value`, since `value` leaves the traceback behind where Python keeps it apart, before 3.12.
-        let called = request.get().app.on_error.bind(py).call1((request, slf, error.into_value(py)));
+        let called = request.get().app.on_error.bind(py).call1((request, slf, error.into_value(py), place));
         if let Err(failure) = called {
             failure.write_unraisable(py, Some(request));
             this.set_plain_error();
@@ -565,7 +566,7 @@ impl SlimeResponse {
         protocol: Py<PyAny>,
         headers: Option<Vec<(String, String)>>,
     ) -> PyResult<ProtocolSwitch> {
-        let this = slf.get();
+        let (this, py) = (slf.get(), slf.py());
         let fields = headers
             .iter()
             .flatten()
@@ -574,7 +575,10 @@ impl SlimeResponse {
         let request = this.request.get();
         // From here on `connection_lost` is called on it, whatever becomes of the response.
         let workers: Arc<dyn CallInLoop> = Arc::<Workers>::clone(&request.app.workers);
-        let candidate = Candidate::new(protocol, workers, request.worker_id);
+        let on_exception = request.app.on_exception.as_ref();
+        let reporter =
+            on_exception.map(|function| Reporter::new(function.clone_ref(py), this.request.clone_ref(py).into_any()));
+        let candidate = Candidate::new(protocol, workers, request.worker_id, reporter);
         if !request.can_switch() {
             drop(candidate);
             return Err(error::upgrade_required(&fields));

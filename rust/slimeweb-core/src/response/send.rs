@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use slimeweb_http::Body;
 
 use super::SlimeResponse;
+use super::filter::FILTER;
 use super::state::ResponseBody;
 use crate::reply::{FileReply, Reply, SwitchReply};
 use crate::request::context::Workers;
@@ -39,11 +40,11 @@ impl SlimeResponse {
                     }
                 }
                 Some(_) => Self::filter_and_send(slf),
-                None => this.deliver(slf.py()),
+                None => Self::deliver(slf),
             }
             return;
         }
-        this.deliver(slf.py());
+        Self::deliver(slf);
     }
 
     /// Logs a Content-Length that is not that of the body. The server drops it.
@@ -60,14 +61,15 @@ impl SlimeResponse {
         }
     }
 
-    pub(super) fn deliver(&self, py: Python<'_>) {
+    pub(super) fn deliver(slf: &Bound<'_, Self>) {
+        let (this, py) = (slf.get(), slf.py());
         let (status, mut headers, body, has_length) = {
-            let mut state = self.state.lock();
+            let mut state = this.state.lock();
             let body = std::mem::replace(&mut state.body, ResponseBody::Sent);
             (state.status, std::mem::take(&mut state.headers), body, state.has_length)
         };
         if has_length && let ResponseBody::Bytes(bytes) = &body {
-            self.check_length(py, &headers, bytes.len());
+            this.check_length(py, &headers, bytes.len());
         }
         let head = |status: StatusCode, headers: HeaderMap, body: Body| {
             let mut response = Response::new(body);
@@ -84,7 +86,7 @@ impl SlimeResponse {
                 head(status.unwrap_or(StatusCode::NO_CONTENT), headers, Body::empty())
             }
             ResponseBody::File(path) => {
-                let request = self.request.get();
+                let request = this.request.get();
                 let workers: Arc<dyn CallInLoop> = Arc::<Workers>::clone(&request.app.workers);
                 Reply::File(Box::new(FileReply {
                     workers,
@@ -98,14 +100,14 @@ impl SlimeResponse {
                 }))
             }
             ResponseBody::Switched(candidate) => {
-                let request = self.request.get();
+                let request = this.request.get();
                 Reply::Switch(Box::new(SwitchReply { headers, candidate, route: Arc::clone(&request.route) }))
             }
             ResponseBody::Writer(writer) => {
                 let writer = writer.get();
                 if writer.has_started() {
                     if let Err(error) = writer.finish(py) {
-                        error.write_unraisable(py, None);
+                        Self::fail(slf, error, FILTER);
                     }
                     return;
                 }
@@ -120,7 +122,7 @@ impl SlimeResponse {
             }
             ResponseBody::Sent => return,
         };
-        let sender = self.take_reply();
+        let sender = this.take_reply();
         if let Some(sender) = sender {
             // The connection may be gone; then the reply is dropped.
             let _ = sender.send(reply);

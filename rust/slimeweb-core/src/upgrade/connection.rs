@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Notify;
 use tokio::time::Sleep;
 
+use crate::reporter::{Reporter, protocol_failed};
 use crate::request::context::{App, Worker};
 use crate::route::CompiledRoute;
 use crate::worker::work::WorkItem;
@@ -35,6 +36,7 @@ pub(crate) struct UpgradedConnection {
     pub(crate) connection: Arc<ConnectionInfo>,
     /// None after `connection_lost`: its transport does not keep it alive.
     protocol: Mutex<Option<Py<PyAny>>>,
+    pub(super) reporter: Option<Arc<Reporter>>,
     /// Of the route that made the switch.
     pub(crate) route: Arc<CompiledRoute>,
     out: Mutex<Outgoing>,
@@ -74,12 +76,14 @@ impl UpgradedConnection {
         connection: Arc<ConnectionInfo>,
         route: Arc<CompiledRoute>,
         protocol: Option<Py<PyAny>>,
+        reporter: Option<Arc<Reporter>>,
     ) -> Arc<Self> {
         Arc::new(Self {
             app,
             worker_id,
             connection,
             protocol: Mutex::new(protocol),
+            reporter,
             route,
             out: Mutex::new(Outgoing {
                 buffer: BytesMut::new(),
@@ -123,7 +127,7 @@ impl UpgradedConnection {
             let protocol = protocol.into_bound(py);
             if let Err(error) = call(&upgraded, &protocol) {
                 // As asyncio does: a protocol that fails loses its connection, and the log has the reason.
-                error.write_unraisable(py, Some(&protocol));
+                protocol_failed(upgraded.reporter.as_deref(), error, &protocol);
                 upgraded.abort();
             }
         })));

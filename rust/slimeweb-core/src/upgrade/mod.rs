@@ -108,9 +108,10 @@ pub(crate) async fn run(
     connection: Arc<ConnectionInfo>,
 ) -> u64 {
     let worker_id = candidate.worker_id().unwrap_or(worker_id);
+    let reporter = candidate.reporter();
     let (protocol, awaited) = candidate.take();
     let _counted = OpenCount::new(&app);
-    let upgraded = UpgradedConnection::new(app, worker_id, connection, route, protocol);
+    let upgraded = UpgradedConnection::new(app, worker_id, connection, route, protocol, reporter);
     upgraded.call_protocol(move |upgraded, protocol| {
         let transport = Bound::new(protocol.py(), Transport::new(Arc::clone(upgraded)))?;
         let made = protocol.call_method1(intern!(protocol.py(), "connection_made"), (&transport,)).map(drop);

@@ -10,6 +10,7 @@ use slimeweb_http::Peer;
 
 use super::connection::UpgradedConnection;
 use crate::guarded;
+use crate::reporter::{Reporter, protocol_failed};
 use crate::worker::work::{PoolWork, SyncCall};
 
 /// The connection after a protocol switch, in the terms of `asyncio.Transport`. Every method may be called from any
@@ -23,15 +24,21 @@ impl Transport {
     pub(crate) fn new(upgraded: Arc<UpgradedConnection>) -> Self {
         Self { upgraded }
     }
+
+    fn callback(&self, callback: Py<PyAny>, args: Py<PyTuple>) -> Callback {
+        (callback, args, self.upgraded.reporter.clone())
+    }
 }
 
-fn run(py: Python<'_>, callback: &Py<PyAny>, args: &Py<PyTuple>) {
+type Callback = (Py<PyAny>, Py<PyTuple>, Option<Arc<Reporter>>);
+
+fn run(py: Python<'_>, (callback, args, reporter): &Callback) {
     let result = guarded::apply(callback.bind(py), args.bind(py));
     if guarded::is_child() {
         guarded::end_child(py, result.err());
     }
     if let Err(error) = result {
-        error.write_unraisable(py, Some(callback.bind(py)));
+        protocol_failed(reporter.as_deref(), error, callback.bind(py));
     }
 }
 
@@ -117,7 +124,8 @@ impl Transport {
     /// Calls back in the loop's thread that the protocol lives in, soon.
     #[pyo3(signature = (callback, *args))]
     fn call_soon(&self, callback: Py<PyAny>, args: Py<PyTuple>) {
-        self.upgraded.app.workers.call_in_loop(self.upgraded.worker_id, move |py| run(py, &callback, &args));
+        let call = self.callback(callback, args);
+        self.upgraded.app.workers.call_in_loop(self.upgraded.worker_id, move |py| run(py, &call));
     }
 
     /// Calls a sync function as sync handlers are called: on the loop's thread once calls from this route have shown
@@ -125,14 +133,15 @@ impl Transport {
     /// and finds no running loop. False when there is no place for it in the pool: nothing will be called then.
     #[pyo3(signature = (callback, *args))]
     fn call_plain(&self, callback: Py<PyAny>, args: Py<PyTuple>) -> bool {
-        let call =
-            SyncCall { call: Box::new(move |py| run(py, &callback, &args)), route: Arc::clone(&self.upgraded.route) };
+        let call = self.callback(callback, args);
+        let call = SyncCall { call: Box::new(move |py| run(py, &call)), route: Arc::clone(&self.upgraded.route) };
         self.upgraded.app.workers.call(self.upgraded.worker_id, call)
     }
 
     /// Calls back in a pool thread, where it may block. False when the pool is full: nothing will be called then.
     #[pyo3(signature = (callback, *args))]
     fn call_in_pool(&self, callback: Py<PyAny>, args: Py<PyTuple>) -> bool {
-        self.upgraded.app.workers.pool.submit(PoolWork::Native(Box::new(move |py| run(py, &callback, &args)))).is_ok()
+        let call = self.callback(callback, args);
+        self.upgraded.app.workers.pool.submit(PoolWork::Native(Box::new(move |py| run(py, &call)))).is_ok()
     }
 }
