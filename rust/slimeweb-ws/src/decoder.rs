@@ -1,11 +1,11 @@
 //! Bytes in, events out.
 
-use crate::Role;
 use crate::close::Close;
 use crate::deflate::Inflater;
 use crate::error::{Error, ErrorKind};
 use crate::frame::{Head, MAX_HEAD, Opcode};
 use crate::mask::apply_mask;
+use crate::role::Role;
 use crate::text::Checked;
 
 /// How much of a compressed frame is unmasked at a time, in bytes.

@@ -1,7 +1,7 @@
 //! The head of a frame (RFC 6455, section 5.2).
 
-use crate::Role;
 use crate::error::Error;
+use crate::role::Role;
 
 /// The longest payload of a control frame, in bytes.
 pub const MAX_CONTROL: usize = 125;

@@ -20,6 +20,7 @@ mod frame;
 mod mask;
 #[cfg(feature = "python")]
 mod python;
+mod role;
 mod text;
 
 pub use close::{Close, MAX_REASON, is_sendable};
@@ -30,12 +31,4 @@ pub use error::{Error, ErrorKind};
 pub use extension::{Deflate, NegotiationOptions, Offer};
 pub use frame::{MAX_CONTROL, Opcode};
 pub use mask::apply_mask;
-
-/// Which end of the connection this is: clients mask what they send, servers do not (RFC 6455, section 5.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// The end that accepted the connection.
-    Server,
-    /// The end that opened it.
-    Client,
-}
+pub use role::Role;

@@ -13,8 +13,8 @@ use pyo3::types::{PyBytes, PyString};
 
 use super::dispatch::{self, DispatchResult};
 use super::inbox::{DecodeOutcome, Event, Inbox};
+use super::members::Members;
 use super::outbox::{Frame, Outbox};
-use super::room::Room;
 use crate::{
     Close, Decoded, Decoder, Deflate, Deflater, Encoder, Error, ErrorKind, Inflater, Limits, MAX_REASON, MessageKind,
     NegotiationOptions, Offer, Opcode, Role, is_sendable, write_frame,
@@ -51,6 +51,12 @@ pub(super) struct Connection {
     last_message: AtomicU64,
 }
 
+/// A room that a connection is in. The object stays as long as it has members.
+struct Membership {
+    members: Arc<Members<Shared>>,
+    _room: Py<PyAny>,
+}
+
 /// The part of a connection that rooms use.
 pub(super) struct Shared {
     pub(super) outbox: Outbox,
@@ -58,7 +64,7 @@ pub(super) struct Shared {
     listener: Mutex<Option<Listener>>,
     close_status: Mutex<CloseStatus>,
     /// The rooms it is in; none any more once it has left them all for good.
-    rooms: Mutex<Option<Vec<Py<Room>>>>,
+    rooms: Mutex<Option<Vec<Membership>>>,
 }
 
 /// Whom a connection calls.
@@ -181,34 +187,34 @@ impl Shared {
     }
 
     /// Enters a room, unless the connection is gone.
-    pub(super) fn enter(self: &Arc<Self>, room: &Bound<'_, Room>) -> bool {
+    pub(super) fn enter(self: &Arc<Self>, members: &Arc<Members<Self>>, room: &Bound<'_, PyAny>) -> bool {
         // The room first: the other way round, a connection lost in between would stay in it.
-        room.get().add(self);
+        members.add(self);
         let mut rooms = self.rooms.lock();
         match &mut *rooms {
             Some(rooms) => {
-                if !rooms.iter().any(|other| other.is(room)) {
-                    rooms.push(room.clone().unbind());
+                if !rooms.iter().any(|other| Arc::ptr_eq(&other.members, members)) {
+                    rooms.push(Membership { members: Arc::clone(members), _room: room.clone().unbind() });
                 }
                 true
             }
             None => {
                 drop(rooms);
-                room.get().remove(self);
+                members.remove(self);
                 false
             }
         }
     }
 
-    pub(super) fn leave(self: &Arc<Self>, room: &Bound<'_, Room>) -> bool {
+    pub(super) fn leave(self: &Arc<Self>, members: &Arc<Members<Self>>) -> bool {
         let left = {
             let mut rooms = self.rooms.lock();
             rooms.as_mut().and_then(|rooms| {
-                let index = rooms.iter().position(|other| other.is(room))?;
+                let index = rooms.iter().position(|other| Arc::ptr_eq(&other.members, members))?;
                 Some(rooms.swap_remove(index))
             })
         };
-        room.get().remove(self);
+        members.remove(self);
         left.is_some()
     }
 
@@ -216,7 +222,7 @@ impl Shared {
     fn leave_all(self: &Arc<Self>) {
         let rooms = self.rooms.lock().take();
         for room in rooms.into_iter().flatten() {
-            room.get().remove(self);
+            room.members.remove(self);
         }
     }
 

@@ -8,6 +8,7 @@ mod connection;
 mod dispatch;
 mod events;
 mod inbox;
+mod members;
 mod outbox;
 mod room;
 

@@ -1,14 +1,13 @@
 //! A room: connections that are sent the same messages.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
-use parking_lot::Mutex;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::connection::{Compression, Connection, Shared, check_close, payload};
+use super::members::Members;
 use super::outbox::{Frame, Offered, OverflowPolicy};
 use crate::{Encoder, MessageKind};
 
@@ -18,8 +17,7 @@ const TOO_SLOW: u16 = 1013;
 /// Connections that are sent the same messages, each encoded once. A connection leaves by itself when it is lost.
 #[pyclass(frozen, weakref, module = "slimeweb_ws._native")]
 pub(super) struct Room {
-    /// By address: a connection leaves before it is freed.
-    members: Mutex<HashMap<usize, Weak<Shared>>>,
+    members: Arc<Members<Shared>>,
 }
 
 /// One message to a room, encoded in the forms that its receivers need, each when it is first needed.
@@ -66,23 +64,7 @@ impl<'a> RoomMessage<'a> {
     }
 }
 
-fn key(member: &Arc<Shared>) -> usize {
-    Arc::as_ptr(member) as usize
-}
-
 impl Room {
-    pub(super) fn add(&self, member: &Arc<Shared>) {
-        self.members.lock().insert(key(member), Arc::downgrade(member));
-    }
-
-    pub(super) fn remove(&self, member: &Arc<Shared>) {
-        self.members.lock().remove(&key(member));
-    }
-
-    fn members(&self) -> Vec<Arc<Shared>> {
-        self.members.lock().values().filter_map(Weak::upgrade).collect()
-    }
-
     /// Queues a message for everyone but `exclude` who has room: how many, and those who have none.
     fn spread(
         &self,
@@ -92,11 +74,11 @@ impl Room {
         drops: OverflowPolicy,
         exclude: Option<&Bound<'_, Connection>>,
     ) -> (usize, Vec<Arc<Shared>>) {
-        let excluded = exclude.map(|connection| key(connection.get().shared()));
+        let excluded = exclude.map(|connection| connection.get().shared());
         let mut count = 0;
         let mut slow = Vec::new();
-        for member in self.members() {
-            if Some(key(&member)) == excluded {
+        for member in self.members.all() {
+            if excluded.is_some_and(|excluded| Arc::ptr_eq(&member, excluded)) {
                 continue;
             }
             match member.outbox.offer(message.frame(py, &member), limit, drops).0 {
@@ -116,27 +98,25 @@ impl Room {
 impl Room {
     #[new]
     fn new() -> Self {
-        Self { members: Mutex::default() }
+        Self { members: Arc::default() }
     }
 
     fn __len__(&self) -> usize {
-        self.members.lock().len()
+        self.members.len()
     }
 
     fn __contains__(&self, connection: &Bound<'_, PyAny>) -> bool {
-        connection
-            .cast::<Connection>()
-            .is_ok_and(|connection| self.members.lock().contains_key(&key(connection.get().shared())))
+        connection.cast::<Connection>().is_ok_and(|connection| self.members.contains(connection.get().shared()))
     }
 
     /// Adds a connection. False when it is gone already.
     fn join(slf: &Bound<'_, Self>, connection: &Bound<'_, Connection>) -> bool {
-        connection.get().shared().enter(slf)
+        connection.get().shared().enter(&slf.get().members, slf.as_any())
     }
 
     /// Removes a connection. False when it was not in the room.
     fn leave(slf: &Bound<'_, Self>, connection: &Bound<'_, Connection>) -> bool {
-        connection.get().shared().leave(slf)
+        connection.get().shared().leave(&slf.get().members)
     }
 
     /// Sends a message to everyone in the room but `exclude`: text for `str`, binary for `bytes`.
@@ -218,7 +198,7 @@ impl Room {
         check_close(code, reason)?;
         let py = slf.py();
         let mut count = 0;
-        for member in slf.get().members() {
+        for member in slf.get().members.all() {
             if member.close(py, Some(code), reason, false)? {
                 count += 1;
             }
