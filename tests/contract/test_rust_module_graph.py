@@ -32,9 +32,6 @@ CRATES = {folder.parent.name: folder for folder in sorted((ROOT / "rust").glob("
 # Folders of a crate whose files may use each other both ways. Whoever adds one says it here.
 KNOTS = {"slimeweb-core": ("request", "response")}
 
-# Whoever cuts the cycle of one takes it out.
-STILL_CYCLIC = {"slimeweb-ws"}
-
 Module = tuple[str, ...]
 
 NOISE = re.compile(
@@ -285,9 +282,7 @@ def test_a_cycle_within_a_known_knot_is_let_pass_but_not_one_that_leaves_it() ->
 
 
 @pytest.mark.parametrize("crate", CRATES)
-def test_modules_form_no_cycle(crate: str, request: pytest.FixtureRequest) -> None:
-    if crate in STILL_CYCLIC:
-        request.applymarker(pytest.mark.xfail(strict=False, reason="its cycle is being cut"))
+def test_modules_form_no_cycle(crate: str) -> None:
     graph = graph_of(sources(crate))
     assert any(graph.values())
     found = cycle_beyond(graph, KNOTS.get(crate, ()))

@@ -1,13 +1,18 @@
 //! `slimeweb_ws._native`: connections and rooms, as Python sees them.
 //!
 //! A [`connection`] is a protocol object for the core's transport. What the client sends goes through its [`inbox`],
-//! from which the thread that runs the callbacks takes it ([`dispatch`], as [`events`]); what is sent to the client
-//! goes through its [`outbox`], which writes no faster than the client reads. No lock is ever held while Python runs.
+//! from which the thread that runs the callbacks takes it ([`dispatch`], as [`events`]). What is sent to the client
+//! goes through the [`outbox`], which writes no faster than the client reads: it belongs to a [`client`], which a
+//! connection shares with the rooms that have it among their [`members`]. No lock is ever held while Python runs.
 
+mod arguments;
+mod client;
+mod compression;
 mod connection;
 mod dispatch;
 mod events;
 mod inbox;
+mod listener;
 mod members;
 mod outbox;
 mod room;

@@ -6,7 +6,10 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use super::connection::{Compression, Connection, Shared, check_close, payload};
+use super::arguments::{check_close, payload};
+use super::client::Client;
+use super::compression::Compression;
+use super::connection::Connection;
 use super::members::Members;
 use super::outbox::{Frame, Offered, OverflowPolicy};
 use crate::{Encoder, MessageKind};
@@ -17,7 +20,7 @@ const TOO_SLOW: u16 = 1013;
 /// Connections that are sent the same messages, each encoded once. A connection leaves by itself when it is lost.
 #[pyclass(frozen, weakref, module = "slimeweb_ws._native")]
 pub(super) struct Room {
-    members: Arc<Members<Shared>>,
+    members: Arc<Members<Client>>,
 }
 
 /// One message to a room, encoded in the forms that its receivers need, each when it is first needed.
@@ -31,7 +34,7 @@ struct RoomMessage<'a> {
 /// A broadcast that waits for room in the queue of one client.
 #[pyclass(frozen, module = "slimeweb_ws._native")]
 pub(super) struct Owed {
-    member: Arc<Shared>,
+    member: Arc<Client>,
     bytes: Arc<Py<PyBytes>>,
     length: usize,
     limit: usize,
@@ -42,13 +45,13 @@ impl<'a> RoomMessage<'a> {
         Self { kind, payload, plain: None, compressed: None }
     }
 
-    fn frame(&mut self, py: Python<'_>, member: &Shared) -> Frame {
+    fn frame(&mut self, py: Python<'_>, member: &Client) -> Frame {
         let (bytes, length) = self.form(py, member);
         Frame::Shared(bytes, length)
     }
 
     /// The bytes of the frame for a client, and how many they are.
-    fn form(&mut self, py: Python<'_>, member: &Shared) -> (Arc<Py<PyBytes>>, usize) {
+    fn form(&mut self, py: Python<'_>, member: &Client) -> (Arc<Py<PyBytes>>, usize) {
         // A client with context takeover, or a small window, gets it uncompressed, which RFC 7692 (section 6) allows.
         let compression =
             member.compression.as_ref().filter(|it| it.is_shareable() && self.payload.len() >= it.threshold);
@@ -73,8 +76,8 @@ impl Room {
         limit: usize,
         drops: OverflowPolicy,
         exclude: Option<&Bound<'_, Connection>>,
-    ) -> (usize, Vec<Arc<Shared>>) {
-        let excluded = exclude.map(|connection| connection.get().shared());
+    ) -> (usize, Vec<Arc<Client>>) {
+        let excluded = exclude.map(|connection| connection.get().client());
         let mut count = 0;
         let mut slow = Vec::new();
         for member in self.members.all() {
@@ -106,17 +109,17 @@ impl Room {
     }
 
     fn __contains__(&self, connection: &Bound<'_, PyAny>) -> bool {
-        connection.cast::<Connection>().is_ok_and(|connection| self.members.contains(connection.get().shared()))
+        connection.cast::<Connection>().is_ok_and(|connection| self.members.contains(connection.get().client()))
     }
 
     /// Adds a connection. False when it is gone already.
     fn join(slf: &Bound<'_, Self>, connection: &Bound<'_, Connection>) -> bool {
-        connection.get().shared().enter(&slf.get().members, slf.as_any())
+        connection.get().client().enter(&slf.get().members, slf.as_any())
     }
 
     /// Removes a connection. False when it was not in the room.
     fn leave(slf: &Bound<'_, Self>, connection: &Bound<'_, Connection>) -> bool {
-        connection.get().shared().leave(&slf.get().members)
+        connection.get().client().leave(&slf.get().members)
     }
 
     /// Sends a message to everyone in the room but `exclude`: text for `str`, binary for `bytes`.
@@ -185,7 +188,7 @@ impl Room {
         let (kind, payload) = payload(data)?;
         let mut message = RoomMessage::new(kind, payload);
         let (count, slow) = self.spread(py, &mut message, limit, OverflowPolicy::Refuse, exclude);
-        let owe = |member: Arc<Shared>| {
+        let owe = |member: Arc<Client>| {
             let (bytes, length) = message.form(py, &member);
             Owed { member, bytes, length, limit }
         };
