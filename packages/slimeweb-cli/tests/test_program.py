@@ -191,10 +191,45 @@ def test_a_program_that_ends_without_serving_is_told_what_to_type(
     assert '    if __name__ == "__main__":\n        app.serve(' in output
 
 
+FACTORY = "from slimeweb import Slime\n\ndef create_app({}):\n    app = Slime(__file__)\n    return app\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "advice"),
+    [
+        (FACTORY.format(""), ["app = create_app()", 'if __name__ == "__main__":', "    app.serve()"]),
+        (FACTORY.format("settings"), ["app = create_app(…)", 'if __name__ == "__main__":', "    app.serve()"]),
+        (FACTORY.format("") + 'if __name__ == "main":\n    pass\n', ["app = create_app()"]),
+        (
+            "import slimeweb\n\ndef create_app() -> slimeweb.Slime:\n    return slimeweb.Slime(__file__)\n",
+            ["app = create_app()"],
+        ),
+        ("def create_app():\n    from slimeweb import Slime\n    return Slime(__file__)\n", ["app = create_app()"]),
+        (
+            "from slimeweb import Slime\n\ndef main():\n    Slime(__file__).serve()\n",
+            ['if __name__ == "__main__":', "    main()"],
+        ),
+        (FACTORY.format("") + "def main():\n    create_app().serve()\n", ["app = create_app()"]),
+    ],
+    ids=["factory", "with an argument", "a guard that is wrong", "attribute", "import inside", "main", "two"],
+)
+def test_a_program_whose_application_nobody_makes_is_told_what_to_type(
+    tmp_path: Path, source: str, advice: list[str]
+) -> None:
+    write(tmp_path, {"main.py": source})
+    code, output = ended("run", "main", cwd=tmp_path)
+    assert code == 1
+    assert output.startswith("slime: main.py has no application, since nothing calls its ")
+    assert "".join(f"\n    {line}" for line in advice) in output
+
+
 @pytest.mark.parametrize(
     ("source", "arguments"),
     [
         ("", ()),
+        ("def create_app():\n    return None\n", ()),
+        (f"{FACTORY.format('')}\ndef check():\n    assert create_app()\n\ncheck()\n", ()),
+        (f"{FACTORY.format('')}\ncheck = lambda: create_app()\ncheck()\n", ()),
         ("import slimeweb\n", ()),
         (f"import sys\n{HEAD}sys.exit(0)\n", ()),
         (f"import sys\n{HEAD}if sys.argv[1] == 'migrate':\n    pass\nelse:\n    app.serve()\n", ("migrate",)),
@@ -202,7 +237,18 @@ def test_a_program_that_ends_without_serving_is_told_what_to_type(
         (f"import threading, time\n{HEAD}threading.Thread(target=time.sleep, args=(1,)).start()\n", ()),
         (f"{HEAD}import threading\nthreading.Timer(1, app.shutdown).start()\napp.serve()\n", ()),
     ],
-    ids=["empty", "no application", "sys.exit", "another use", "test client", "thread", "served"],
+    ids=[
+        "empty",
+        "another factory",
+        "called",
+        "called by a lambda",
+        "no application",
+        "sys.exit",
+        "another use",
+        "test client",
+        "thread",
+        "served",
+    ],
 )
 def test_a_program_that_is_none_to_serve_is_left_alone(tmp_path: Path, source: str, arguments: tuple[str, ...]) -> None:
     write(tmp_path, {"main.py": source})

@@ -13,13 +13,14 @@ if __name__ == "__main__" and not sys.flags.safe_path:
     # Python puts the folder of this file there, whose modules must not be mistaken for the application's.
     sys.path.pop(0)
 
+import dis
 import importlib.machinery
 import importlib.util
 import io
 import os
 import threading
 from collections.abc import Iterator
-from types import CodeType, ModuleType, TracebackType
+from types import CodeType, FunctionType, ModuleType, TracebackType
 from typing import Any, NoReturn
 
 
@@ -85,12 +86,18 @@ def finish(module: ModuleType, code: CodeType, arguments: list[str]) -> int:
     """Serve the application of a program that has come to its end without doing so; give the exit code.
 
     A program that has no application, whose threads or child processes go on, or that has served one, is left alone.
-    So is one with arguments that calls `serve()` in other cases. Everything else that serves nothing is a mistake.
+    So is one with arguments that calls `serve()` in other cases. Everything else that serves nothing is a mistake, a
+    function that would make an application, and that nothing calls, among it.
     """
     apps = applications(module)
-    if not apps or any(app.was_served for app in apps.values()) or goes_on():
+    if any(app.was_served for app in apps.values()) or goes_on():
         return 0
     file = os.path.basename(str(module.__file__))
+    if not apps:
+        factory = uncalled(module, code)
+        if factory is not None:
+            fail(f"{file} has no application, since nothing calls its {factory.__name__}(): end it with{call(factory)}")
+        return 0
     name, app = next(iter(apps.items()))
     advice = f'end it with\n    if __name__ == "__main__":\n        {name}.serve()'
     if "serve" in names(code):
@@ -122,6 +129,44 @@ def applications(module: ModuleType) -> dict[str, Any]:
         if isinstance(value, slimeweb.Slime):
             found.setdefault(id(value), name)
     return {name: getattr(module, name) for name in found.values()}
+
+
+def uncalled(module: ModuleType, code: CodeType) -> FunctionType | None:
+    """Give the first function of a module that makes an application, where none of them is used by what has run."""
+    functions = {
+        name: value
+        for name, value in vars(module).items()
+        if isinstance(value, FunctionType) and value.__module__ == module.__name__
+    }
+    makers = {name: function for name, function in functions.items() if "Slime" in names(function.__code__)}
+    bodies = [function.__code__ for function in functions.values()]
+    reached, unread = set[str](), [code]
+    while unread:
+        for name in used(unread.pop(), bodies):
+            if name in functions and name not in reached:
+                reached.add(name)
+                unread.append(functions[name].__code__)
+    return None if reached & makers.keys() else next(iter(makers.values()), None)
+
+
+def call(factory: FunctionType) -> str:
+    """Give the lines that call a function which makes an application, and serve that where the function does not."""
+    code = factory.__code__
+    required = code.co_argcount - len(factory.__defaults__ or ())
+    called = f"{factory.__name__}({'…' if required > 0 else ''})"
+    if "serve" in names(code):
+        return f'\n    if __name__ == "__main__":\n        {called}'
+    return f'\n    app = {called}\n    if __name__ == "__main__":\n        app.serve()'
+
+
+def used(code: CodeType, bodies: list[CodeType]) -> Iterator[str]:
+    """Give the names that some code reads, and that classes and the like in it read, but for function bodies."""
+    for instruction in dis.get_instructions(code):
+        value = instruction.argval
+        if isinstance(value, CodeType) and not any(value is each for each in bodies):
+            yield from used(value, bodies)
+        elif instruction.opname.startswith("LOAD_") and isinstance(value, str):
+            yield value
 
 
 def goes_on() -> bool:
