@@ -389,6 +389,56 @@ def test_a_stream_that_returns_text_is_told_in_dev(
     assert all(f"GET /{variant}" in line and "test_streaming.py:" in line for line in lines)
 
 
+@pytest.mark.parametrize("variant", ["sync", "async"])
+@pytest.mark.parametrize("dev", [True, False])
+def test_a_stream_that_never_starts_is_told_in_dev(
+    app: Slime, variant: str, dev: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    @app.stream(path="/sync")
+    def plain(req: Any, resp: Any) -> None:
+        if "status" in req.query:
+            resp.set_status(418)
+
+    @app.stream(path="/async")
+    async def later(req: Any, resp: Any) -> None:
+        if "status" in req.query:
+            resp.set_status(418)
+
+    with TestClient(app, dev=dev) as client:
+        assert client.get(f"/{variant}?status=418").status_code == 418
+        assert "without starting it" not in caplog.text
+        assert client.get(f"/{variant}").status_code == 204
+    lines = [each.getMessage() for each in caplog.records if "without starting it" in each.getMessage()]
+    assert len(lines) == dev
+    assert all(f"GET /{variant}" in line and "call resp.start_stream()" in line for line in lines)
+
+
+@pytest.mark.parametrize("variant", ["sync", "async"])
+@pytest.mark.parametrize("call", ["send", "send_event", "send_comment", "close"])
+def test_what_is_called_before_the_start_says_what_to_call(app: Slime, variant: str, call: str) -> None:
+    told = list[str]()
+
+    def tell(resp: Any) -> None:
+        with pytest.raises(RuntimeError) as raised:
+            getattr(resp, call)(*(() if call == "close" else ("x",)))
+        told.append(str(raised.value))
+        resp.set_status(202)
+
+    @app.stream(path="/sync", content="text/event-stream")
+    def plain(req: Any, resp: Any) -> None:
+        tell(resp)
+
+    @app.stream(path="/async", content="text/event-stream")
+    async def later(req: Any, resp: Any) -> None:
+        tell(resp)
+
+    with TestClient(app) as client:
+        assert client.get(f"/{variant}").status_code == 202
+    assert told == [
+        "the stream has not been started: call resp.start_stream() before resp.send(…) and resp.close()",
+    ]
+
+
 def test_a_stream_decorator_without_parentheses_is_refused(app: Slime) -> None:
     with pytest.raises(InvalidHandler, match=r"@app.stream needs parentheses above .*get"):
         app.stream(get)

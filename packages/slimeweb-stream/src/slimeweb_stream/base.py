@@ -12,7 +12,7 @@ from slimeweb import SlimeRequest, SlimeResponse
 from slimeweb_stream.keep_alive_timer import KeepAliveTimer, Timer
 from slimeweb_stream.open_streams import OpenStreams
 
-__all__ = ["BaseStream", "ContentType", "Surroundings", "logger"]
+__all__ = ["BaseStream", "ContentType", "Surroundings", "logger", "not_started"]
 
 logger = logging.getLogger("slimeweb")
 
@@ -65,9 +65,10 @@ class BaseStream:
         self._req = req
         self._resp = resp
         self._surroundings = surroundings
-        self._writer = writer = resp.writer()
-        # The writer's own method, bound once; None where a piece needs more than that: in streams of events.
-        self._send_piece: Callable[[bytes | str], Any] | None = writer.write
+        self._writer = resp.writer()
+        # Once the stream has started the writer's own method, bound once; None where a piece needs more than that: in
+        # streams of events.
+        self._send_piece: Callable[[bytes | str], Any] | None = not_started
 
     @property
     def content_type(self) -> str:
@@ -109,7 +110,10 @@ class BaseStream:
         return self._surroundings.open_streams.stopping
 
     def start_stream(self) -> None:
-        """Sends status and headers. `RuntimeError` when that has been done."""
+        """Sends status and headers. `RuntimeError` when that has been done.
+
+        A handler that returns without it answers with the status that it has set, else 204, and without a body.
+        """
         resp = self._resp
         content_type = resp.content_type
         if content_type:
@@ -120,6 +124,8 @@ class BaseStream:
             is_events = default.is_events
         if is_events and "cache-control" not in resp.headers:
             resp.set_header("Cache-Control", "no-cache")
+        # Before it has: a client that has left in between is what later calls are told.
+        self._send_piece = self._writer.write
         self._writer.start()
         if is_events:
             self._begin_events()
@@ -197,6 +203,11 @@ class Events:
     def is_between(self) -> bool:
         """Whether the last line was blank: only there a comment belongs to no event that is sent in pieces."""
         return self._tail.replace(b"\r\n", b"\n").replace(b"\r", b"\n").endswith(b"\n\n")
+
+
+def not_started(piece: object) -> None:
+    """What sends a piece of a stream that has not been started: it raises."""
+    raise RuntimeError("the stream has not been started: call resp.start_stream() before resp.send(…) and resp.close()")
 
 
 def _is_events(content_type: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from slimeweb import RouteSpec, SlimeRequest, SlimeResponse
@@ -25,7 +26,7 @@ def wrap(
 ) -> Callable[..., Any]:
     """The handler that the core calls: it gives the user's one a streaming response, and ends the stream after it.
 
-    With `dev` it says when a value was returned, which goes nowhere.
+    With `dev` it says when a value was returned, which goes nowhere, and when there was no stream.
     """
     surroundings = Surroundings(ContentType.of(route.options["stream"]), keep_alive_timer, open_streams)
 
@@ -33,8 +34,8 @@ def wrap(
         stream = StreamResponse(req, resp, surroundings)
         try:
             result = handler(req, stream)
-            if dev and result is not None:
-                _tell(route, result)
+            if dev:
+                _check(route, stream, result)
         finally:
             stream.end()
 
@@ -42,8 +43,8 @@ def wrap(
         stream = AsyncStreamResponse(req, resp, surroundings)
         try:
             result = await handler(req, stream)
-            if dev and result is not None:
-                _tell(route, result)
+            if dev:
+                _check(route, stream, result)
             await stream.flush()
         finally:
             stream.end()
@@ -51,10 +52,18 @@ def wrap(
     return run_async if route.is_async else run
 
 
-def _tell(route: RouteSpec, result: object) -> None:
-    if not isinstance(result, BaseStream | SlimeResponse):
+def _check(route: RouteSpec, stream: BaseStream, result: object) -> None:
+    """Warns of what would leave no trace: a value that is not sent, a stream that never began."""
+    if result is not None and not isinstance(result, BaseStream | SlimeResponse):
         logger.warning(
             "the stream %s returned a value of type %s, which is not sent: give it to resp.send(…)",
             route,
             type(result).__name__,
+        )
+    # A handler that has set a status means to answer with it alone.
+    elif not stream.started and stream.status == HTTPStatus.OK:
+        logger.warning(
+            "the handler of the stream %s ended without starting it, and so the answer is an empty 204: call "
+            "resp.start_stream() before resp.send(…), or resp.set_status(…) for an answer without a body",
+            route,
         )
