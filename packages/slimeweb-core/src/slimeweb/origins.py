@@ -42,10 +42,17 @@ class Origins:
         self._patterns = tuple(found)
 
     def __contains__(self, origin: object) -> bool:
-        """Whether an origin, as browsers send it, is one of them."""
-        return isinstance(origin, str) and (
-            origin in self._exact or any(pattern.fullmatch(origin) for pattern in self._patterns)
-        )
+        """Whether an origin, as a client sends it, is one of them."""
+        return isinstance(origin, str) and (self._has(origin) or self._has(_without_default_port(origin)))
+
+    def _has(self, origin: str) -> bool:
+        return origin in self._exact or any(pattern.fullmatch(origin) for pattern in self._patterns)
+
+
+def _without_default_port(origin: str) -> str:
+    """An origin as browsers send it, where another client has sent it in another way."""
+    scheme, separator, rest = origin.lower().partition("://")
+    return f"{scheme}{separator}{rest.removesuffix(f':{_DEFAULT_PORTS.get(scheme)}')}"
 
 
 def _normal(role: str, origin: str, advice: str) -> tuple[str, bool]:

@@ -92,7 +92,7 @@ def _check_origin(req: SlimeRequest, options: WebSocketOptions) -> None:
         return
     origin = req.header.get("origin")
     # Clients that send no Origin are not browsers, whose cookies another site could use.
-    if origin is not None and origin.lower() not in options.allowed:
+    if origin is not None and origin not in options.allowed:
         raise HttpError(403, "this origin is not let in")
 
 
