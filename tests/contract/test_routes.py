@@ -174,6 +174,44 @@ def test_slime_middleware_that_is_async_serves_async_routes_only() -> None:
         pass
 
 
+class Halves(SlimeMiddleware):
+    """Has a plain and an asynchronous half."""
+
+    def middle_before(self, req: SlimeRequest, resp: SlimeResponse) -> None:
+        resp.add_header("X-Half", "plain")
+
+    async def middle_before_async(self, req: SlimeRequest, resp: SlimeResponse) -> None:
+        resp.add_header("X-Half", "async")
+
+
+@pytest.mark.parametrize("hook", ["slime_middleware", "slime_app_middleware"])
+def test_middleware_of_plugins_with_both_halves_serves_every_route(hook: str) -> None:
+    app = app_with(toy("Halves", **{hook: lambda: [Halves()]}))
+    app.route(path="/sync")(handler)
+    app.route(path="/async")(handler_async)
+    with TestClient(app) as client:
+        assert client.get("/sync").headers["x-half"] == "plain"
+        assert client.get("/async").headers["x-half"] == "async"
+
+
+@pytest.mark.parametrize("hook", ["slime_middleware", "slime_app_middleware"])
+@pytest.mark.parametrize("endpoint", [handler, handler_async], ids=["sync", "async"])
+def test_middleware_of_a_plugin_that_returns_no_answer_is_named_with_the_plugin(
+    hook: str, endpoint: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Wrong(SlimeMiddleware):
+        def middle_before(self, req: SlimeRequest, resp: SlimeResponse) -> object:
+            return object()
+
+    app = app_with(toy("Breaking", **{hook: lambda: [Wrong()]}))
+    app.route(path="/")(endpoint)
+    with TestClient(app) as client:
+        assert client.get("/").status_code == 500
+    (error,) = [record.exc_info[1] for record in caplog.records if record.exc_info]
+    assert str(error).startswith("plugin 'Breaking': ")
+    assert "Wrong.middle_before (" in str(error)
+
+
 @pytest.mark.parametrize("endpoint", [handler, handler_async], ids=["sync", "async"])
 def test_slime_app_middleware_is_outside_of_everything(endpoint: Any) -> None:
     app = app_with(

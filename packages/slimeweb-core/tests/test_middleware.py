@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -194,6 +196,107 @@ def test_asynchronous_middleware_on_a_synchronous_route_is_refused() -> None:
         app.route("/other", plugin=MarkLater("later"))(home)
 
 
+class Halves(SlimeMiddleware):
+    """Says which of its methods have run."""
+
+    def middle_before(self, req: SlimeRequest, resp: SlimeResponse) -> None:
+        resp.add_header("X-Ran", "before")
+
+    def middle_after(self, req: SlimeRequest, resp: SlimeResponse) -> None:
+        resp.add_header("X-Ran", "after")
+
+    async def middle_before_async(self, req: SlimeRequest, resp: SlimeResponse) -> None:
+        await asyncio.sleep(0)
+        resp.add_header("X-Ran", "before_async")
+
+    async def middle_after_async(self, req: SlimeRequest, resp: SlimeResponse) -> None:
+        await asyncio.sleep(0)
+        resp.add_header("X-Ran", "after_async")
+
+
+class AfterLater(SlimeMiddleware):
+    """Has the asynchronous half of one method."""
+
+    middle_before = Halves.middle_before
+    middle_after = Halves.middle_after
+    middle_after_async = Halves.middle_after_async
+
+
+class Later(SlimeMiddleware):
+    """Has no plain half."""
+
+    middle_before_async = Halves.middle_before_async
+    middle_after = Halves.middle_after
+
+
+@pytest.mark.parametrize("scope", ["application", "route", "path"])
+@pytest.mark.parametrize(
+    ("middleware", "plain", "later"),
+    [
+        (Halves(), ["before", "after"], ["before_async", "after_async"]),
+        (AfterLater(), ["before", "after"], ["before", "after_async"]),
+    ],
+)
+def test_the_asynchronous_half_runs_around_coroutines_and_the_plain_one_around_the_rest(
+    middleware: SlimeMiddleware, plain: list[str], later: list[str], scope: str
+) -> None:
+    app = Slime(__file__)
+    own = middleware if scope == "route" else None
+    app.route("/plain", plugin=own)(home)
+    app.route("/later", plugin=own)(home_later)
+    if scope != "route":
+        for path in ["*"] if scope == "application" else ["/plain", "/later"]:
+            app.use(middleware, path=path)
+    with TestClient(app) as client:
+        assert client.get("/plain").header_all("x-ran") == plain
+        assert client.get("/later").header_all("x-ran") == later
+        if scope == "application":
+            # Where nothing needs the event loop.
+            assert client.get("/nowhere").header_all("x-ran") == plain
+            assert client.options("/later").header_all("x-ran") == plain
+
+
+def test_middleware_without_a_plain_half_is_refused_on_plain_handlers_alone() -> None:
+    app = Slime(__file__)
+    app.route("/later")(home_later)
+    app.use(Later())
+    with TestClient(app) as client:
+        assert client.get("/later").header_all("x-ran") == ["before_async", "after"]
+        assert client.get("/nowhere").header_all("x-ran") == ["before_async", "after"]
+    message = "Later has middle_before_async alone and cannot serve the plain def .*: give it a plain middle_before"
+    with pytest.raises(InvalidMiddlewareHandlerType, match=message):
+        app.route("/plain", plugin=Later())(home)
+    app.route("/plain")(home)
+    with pytest.raises(InvalidMiddlewareHandlerType, match=message), TestClient(app):
+        pass
+
+
+class Wrong(SlimeMiddleware):
+    """Returns what is no answer."""
+
+    def __init__(self, position: str) -> None:
+        self.position = position
+
+    def middle_before(self, req: SlimeRequest, resp: SlimeResponse) -> object:
+        return 7 if self.position == "before" else None
+
+    def middle_after(self, req: SlimeRequest, resp: SlimeResponse) -> object:
+        return 7 if self.position == "after" else None
+
+
+@pytest.mark.parametrize("position", ["before", "after"])
+@pytest.mark.parametrize("handler", [home, home_later])
+def test_middleware_that_returns_no_answer_is_named(
+    handler: Any, position: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = Slime(__file__)
+    app.route("/", plugin=[Mark("fine"), Wrong(position)])(handler)
+    with TestClient(app) as client:
+        assert client.get("/").status_code == 500
+    (error,) = [record.exc_info[1] for record in caplog.records if record.exc_info]
+    assert re.match(rf".*\.Wrong\.middle_{position} \(.*test_middleware.py:\d+\) returned an int: return ", str(error))
+
+
 @pytest.mark.parametrize("middleware", [Mark, object(), "Mark", home])
 def test_what_is_not_middleware_is_refused(middleware: Any) -> None:
     app = Slime(__file__)
@@ -238,6 +341,16 @@ def generating(self: object, req: SlimeRequest, resp: SlimeResponse) -> Iterator
         (guard_with("on_after"), "Guard.on_after would never run: name it middle_after"),
         (guard_with("middle_after", "before_middle"), "Guard.before_middle would never run: name it middle_before"),
         (guard_with("middle_after", "_middle_before"), "Guard._middle_before would never run: name it middle_before"),
+        (guard_with("before_async"), "Guard.before_async would never run: name it middle_before_async"),
+        (
+            guard_with("middle_before", "middle_async_after"),
+            "Guard.middle_async_after would never run: name it middle_after_async",
+        ),
+        (guard_with("middle_before_async"), "Guard.middle_before_async is a plain def: make it async def"),
+        (
+            type("Guard", (Halves,), {"middle_after": Halves.middle_after_async})(),
+            "Guard.middle_after is async def beside middle_after_async: make it a plain def",
+        ),
         (guard_of(lambda self, req: None), "Guard.middle_before needs a function of two arguments"),
         (guard_of(lambda self, req, resp, error: None), "Guard.middle_before needs a function of two arguments"),
         (guard_of(generating), "Guard.middle_before .* is a generator"),

@@ -24,7 +24,7 @@ class Response:
     def _is_set_by_before(self) -> bool:
         return self.answer is not None
 
-    def accept(self, answer: object) -> None:
+    def accept(self, answer: object, returned_by: str | None = None) -> None:
         self.answer = answer
 
 

@@ -105,7 +105,7 @@ class Compiler:
             and each.middleware.covers_files
             and (covers(each.methods, "GET") or each.answers_options)
         ]
-        outermost = [middleware for _, middleware in self.around if middleware.covers_files]
+        outermost = [(plugin, middleware) for plugin, middleware in self.around if middleware.covers_files]
         if not covering and not outermost:
             return None
 
@@ -120,14 +120,14 @@ class Compiler:
         route = replace(route, body_size=body_size)
         made = route_handler(self.app, self.plugins, route, kinds)
         handler = made.function
-        outermost = tuple(_fitting("slime_app_middleware", self.around, route))
-        found = self.plugins.items("slime_middleware", SlimeMiddleware, app=self.app, route=route)
-        brought = tuple(_fitting("slime_middleware", found, route))
+        _check_fit("slime_app_middleware", self.around, route)
+        brought = self.plugins.items("slime_middleware", SlimeMiddleware, app=self.app, route=route)
+        _check_fit("slime_middleware", brought, route)
         filters = self._filters(route)
         for methods, registrations in self._by_middleware(route):
             for each in registrations:
                 each.check_route(route)
-            layers = self._layers(registrations, (*brought, *route.middleware), outermost)
+            layers = self._layers(registrations, route.middleware, brought)
             compiled = CompiledRoute(
                 pattern=route.path,
                 methods=methods,
@@ -167,7 +167,7 @@ class Compiler:
         """The plan for a request whose client waits with the body until it is asked for it; `None` where nothing runs
         before the handler, or the handler takes the body piece by piece.
         """
-        if compiled.stream_body or not any(layer.before for layer in layers):
+        if compiled.stream_body or not any(layer.on_way_in(is_async=compiled.is_async) for layer in layers):
             return None
         if compiled.is_async:
             endpoint = _entered_async(self._stack(layers, _with_body_async(handler), is_async=True))
@@ -197,17 +197,19 @@ class Compiler:
         self,
         registrations: Sequence[Registration],
         own: Sequence[SlimeMiddleware] = (),
-        outermost: Sequence[SlimeMiddleware] | None = None,
+        brought: Sequence[tuple[Plugin, SlimeMiddleware]] = (),
+        outermost: Sequence[tuple[Plugin, SlimeMiddleware]] | None = None,
     ) -> tuple[Layer, ...]:
-        """What goes around one answer, outermost first: `outermost` (what plugins put around everything), the
-        application's registrations, `own` (the route's), and the registrations of its path.
+        """What goes around one answer, outermost first: `outermost` (what plugins put around everything, unless it is
+        given), the application's registrations, `brought` (by plugins for the route), `own` (the route's), and the
+        registrations of its path.
         """
-        if outermost is None:
-            outermost = [middleware for _, middleware in self.around]
+        outermost = self.around if outermost is None else outermost
         return innermost(
             (
-                *((each, layer_of(each)) for each in outermost),
+                *((each, layer_of(each, str(plugin))) for plugin, each in outermost),
                 *targets_of([each for each in registrations if each.is_app_wide]),
+                *((each, layer_of(each, str(plugin))) for plugin, each in brought),
                 *((each, layer_of(each)) for each in own),
                 *targets_of([each for each in registrations if not each.is_app_wide]),
             )
@@ -306,17 +308,14 @@ class Compiler:
         )
 
 
-def _fitting(hook: str, found: Iterable[tuple[Plugin, SlimeMiddleware]], route: RouteSpec) -> Iterable[SlimeMiddleware]:
-    """The middleware that plugins brought for a route. `PluginError` for asynchronous middleware on a synchronous
-    route.
-    """
+def _check_fit(hook: str, found: Iterable[tuple[Plugin, SlimeMiddleware]], route: RouteSpec) -> None:
+    """`PluginError` for middleware of plugins that cannot serve a route."""
     for plugin, middleware in found:
         try:
             check_methods(middleware)
             check_sync_or_async(middleware, route)
         except Exception as error:
             raise PluginError(f"{plugin}: {hook} does not fit: {error}") from error
-        yield middleware
 
 
 def _with_body(handler: Handler) -> Handler:

@@ -34,8 +34,9 @@ __all__ = [
 EVERY_PATH = "*"
 """The path of middleware that is for every path."""
 
-_METHODS = ("middle_before", "middle_after")
-_SHORT = {name: method for method in _METHODS for name in (method[7:], f"on_{method[7:]}", f"{method[7:]}_request")} | {
+_PLAIN = ("middle_before", "middle_after")
+_METHODS = (*_PLAIN, *(f"{name}_async" for name in _PLAIN))
+_SHORT = {name: method for method in _PLAIN for name in (method[7:], f"on_{method[7:]}", f"{method[7:]}_request")} | {
     "after_response": "middle_after"
 }
 """What the methods are called elsewhere."""
@@ -44,12 +45,15 @@ _REORDERED = [sorted(pair) for each in ("before", "after") for pair in ((each, "
 
 
 class SlimeMiddleware:
-    """The base of middleware classes: override one method or both, as plain functions or as `async def`.
+    """The base of middleware classes: override what is to run before the handler, after it, or both.
 
-    Plain methods serve every route; asynchronous ones only asynchronous routes. `middle_before` ends the request when
-    it fills the response's body or returns something other than `None`, which then is the answer. `middle_after` runs
-    for every response that its `middle_before` let pass or gave, errors' included; it does not run when its own
-    `middle_before` raised.
+    Plain methods serve every route; on a coroutine handler's they run on its event loop, and must not wait. There
+    `middle_before_async` and `middle_after_async` run in their place, where the class has them: with both halves it
+    serves every route and may wait in each. A class that has only asynchronous methods serves coroutine handlers alone.
+
+    A before ends the request when it fills the response's body or returns something other than `None`, which then is
+    the answer. An after runs for every response that its before let pass or gave, errors' included; it does not run
+    when its own before raised.
 
     One instance serves many requests at once, on any thread: what belongs to a request goes on the request
     (`req.started = …`).
@@ -78,6 +82,12 @@ class SlimeMiddleware:
 
     def middle_after(self, req: SlimeRequest, resp: SlimeResponse) -> Any:
         """Runs after the handler."""
+
+    async def middle_before_async(self, req: SlimeRequest, resp: SlimeResponse) -> Any:
+        """Runs before a coroutine handler, in place of `middle_before`."""
+
+    async def middle_after_async(self, req: SlimeRequest, resp: SlimeResponse) -> Any:
+        """Runs after a coroutine handler, in place of `middle_after`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -191,28 +201,40 @@ def check_methods(middleware: SlimeMiddleware) -> None:
     nothing.
     """
     kind = type(middleware)
-    missing = [name for name in _METHODS if getattr(kind, name) is getattr(SlimeMiddleware, name)]
+    missing = [name for name in _METHODS if not _overrides(middleware, name)]
     for name in _METHODS:
         if name not in missing:
             try:
                 check_handler(getattr(middleware, name), f"{kind.__qualname__}.{name}")
             except InvalidHandler as error:
                 raise InvalidMiddlewareHandlerType(str(error)) from error
+    for name in _PLAIN:
+        sync, later = _own(middleware, name), _own(middleware, f"{name}_async")
+        if later is not None and not is_coroutine_function(later):
+            raise InvalidMiddlewareHandlerType(f"{kind.__qualname__}.{name}_async is a plain def: make it async def")
+        if later is not None and sync is not None and is_coroutine_function(sync):
+            raise InvalidMiddlewareHandlerType(
+                f"{kind.__qualname__}.{name} is async def beside {name}_async: make it a plain def, for plain handlers"
+            )
     if not missing or middleware.only_declares:
         return
     has_none = len(missing) == len(_METHODS)
     own = [name for name in dir(kind) if not name.startswith("__") and not hasattr(SlimeMiddleware, name)]
     for name in own:
         plain = name.lower().strip("_")
-        meant = _SHORT.get(plain) if has_none else None
-        if meant is None and sorted(re.findall("after|before|middle(?:ware)?|mw", plain)) in _REORDERED:
-            meant = f"middle_{'before' if 'before' in plain else 'after'}"
+        half = "_async" if "async" in plain else ""
+        bare = plain.replace("async", "").replace("__", "_").strip("_")
+        meant = _SHORT.get(bare) if has_none else None
+        if meant is None and sorted(re.findall("after|before|middle(?:ware)?|mw", bare)) in _REORDERED:
+            meant = f"middle_{'before' if 'before' in bare else 'after'}"
+        if meant is not None:
+            meant += half
         if meant not in missing:
             meant = closest(plain, missing, cutoff=0.7 if has_none else 0.9)
         if meant is not None and callable(getattr(kind, name)):
             raise InvalidMiddlewareHandlerType(
                 f"{kind.__qualname__}.{name} would never run: name it {meant} (the methods of middleware are "
-                "middle_before and middle_after)"
+                "middle_before and middle_after, and the same with _async)"
             )
     if has_none:
         raise InvalidMiddlewareHandlerType(
@@ -222,22 +244,37 @@ def check_methods(middleware: SlimeMiddleware) -> None:
 
 
 def check_sync_or_async(middleware: SlimeMiddleware, route: RouteSpec) -> None:
-    """`InvalidMiddlewareHandlerType` for asynchronous middleware around a synchronous handler."""
-    asynchronous = [name for name in _METHODS if is_coroutine_function(getattr(middleware, name))]
-    if asynchronous and not route.is_async:
-        raise InvalidMiddlewareHandlerType(
-            f"{type(middleware).__name__}.{asynchronous[0]} is async def and cannot serve the plain def {route}: "
-            "make the handler async def, or the method a plain def, which serves both"
-        )
+    """`InvalidMiddlewareHandlerType` for middleware that has only an asynchronous half for a plain handler."""
+    if route.is_async:
+        return
+    for name in _PLAIN:
+        sync, later = _own(middleware, name), _own(middleware, f"{name}_async")
+        if sync is None and later is not None:
+            raise InvalidMiddlewareHandlerType(
+                f"{type(middleware).__name__} has {name}_async alone and cannot serve the plain def {route}: "
+                f"give it a plain {name} as well, or make the handler async def"
+            )
+        if sync is not None and is_coroutine_function(sync):
+            raise InvalidMiddlewareHandlerType(
+                f"{type(middleware).__name__}.{name} is async def and cannot serve the plain def {route}: make the "
+                f"handler async def, or the method a plain def, which serves both; or name it {name}_async and add a "
+                f"plain {name}"
+            )
 
 
-def layer_of(middleware: SlimeMiddleware) -> Layer:
-    """The methods that a middleware overrides, as a layer."""
-    kind = type(middleware)
-    return Layer(
-        before=middleware.middle_before if kind.middle_before is not SlimeMiddleware.middle_before else None,
-        after=middleware.middle_after if kind.middle_after is not SlimeMiddleware.middle_after else None,
-    )
+def layer_of(middleware: SlimeMiddleware, owner: str = "") -> Layer:
+    """The methods that a middleware overrides, as a layer. `owner` is the plugin that has brought it."""
+    before, after, before_async, after_async = (_own(middleware, name) for name in _METHODS)
+    return Layer(before, after, before_async, after_async, owner)
+
+
+def _overrides(middleware: SlimeMiddleware, name: str) -> bool:
+    return getattr(type(middleware), name) is not getattr(SlimeMiddleware, name)
+
+
+def _own(middleware: SlimeMiddleware, name: str) -> Handler | None:
+    """Its method of that name, `None` where it has only that of the base."""
+    return getattr(middleware, name) if _overrides(middleware, name) else None
 
 
 def innermost(targets: Sequence[tuple[SlimeMiddleware | None, Layer]]) -> tuple[Layer, ...]:

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from slimeweb.handlers import Handler, is_coroutine_function
+from slimeweb.handlers import Handler, describe, is_coroutine_function
 
 if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest, SlimeResponse
@@ -23,19 +23,37 @@ if TYPE_CHECKING:
 __all__ = ["Layer", "OnError", "build_middleware_stack", "is_own_cancellation"]
 
 OnError = Callable[["SlimeRequest", "SlimeResponse", BaseException], None]
+Ways = tuple[Handler | None, ...]
+Names = Mapping[int, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """What one middleware does before and after what is inside of it."""
+    """What one middleware does before and after what is inside of it. Around a coroutine function `before_async` and
+    `after_async` run in the place of the others, where they are there. `owner` is the plugin that it comes from.
+    """
 
     before: Handler | None = None
     after: Handler | None = None
+    before_async: Handler | None = None
+    after_async: Handler | None = None
+    owner: str = ""
 
     @property
     def is_async(self) -> bool:
         """Whether it needs an event loop."""
-        return any(function is not None and is_coroutine_function(function) for function in (self.before, self.after))
+        return any(
+            later is not None if plain is None else is_coroutine_function(plain)
+            for plain, later in ((self.before, self.before_async), (self.after, self.after_async))
+        )
+
+    def on_way_in(self, *, is_async: bool) -> Handler | None:
+        """What runs before a handler that is a coroutine function, or is none."""
+        return (is_async and self.before_async) or self.before
+
+    def on_way_out(self, *, is_async: bool) -> Handler | None:
+        """What runs after a handler that is a coroutine function, or is none."""
+        return (is_async and self.after_async) or self.after
 
 
 def build_middleware_stack(
@@ -45,15 +63,25 @@ def build_middleware_stack(
 
     Without layers it is the handler itself, so that a route without middleware costs nothing more.
     """
-    useful = tuple(layer for layer in layers if layer.before is not None or layer.after is not None)
+    ways = [(layer, layer.on_way_in(is_async=is_async), layer.on_way_out(is_async=is_async)) for layer in layers]
+    useful = [(layer, before, after) for layer, before, after in ways if before is not None or after is not None]
     if not useful:
         return handler
-    return (_async_stack if is_async else _sync_stack)(useful, handler, on_error, on_after_error)
+    ways_in = tuple(before for _, before, _ in useful)
+    ways_out = tuple(after for _, _, after in useful)
+    # By the functions' identity: looked up only where one returns something.
+    names = {id(each): _name(layer, each) for layer, *functions in useful for each in functions if each is not None}
+    return (_async_stack if is_async else _sync_stack)(ways_in, ways_out, names, handler, on_error, on_after_error)
 
 
-def _sync_stack(layers: tuple[Layer, ...], handler: Handler, on_error: OnError, on_after_error: OnError) -> Handler:
-    ways_in = tuple(layer.before for layer in layers)
-    ways_out = tuple(layer.after for layer in layers)
+def _name(layer: Layer, function: Handler) -> str:
+    """What one of its functions is called where what it returns is no answer."""
+    return f"{layer.owner}: {describe(function)}" if layer.owner else describe(function)
+
+
+def _sync_stack(
+    ways_in: Ways, ways_out: Ways, names: Names, handler: Handler, on_error: OnError, on_after_error: OnError
+) -> Handler:
     pid = os.getpid()
 
     def endpoint(req: SlimeRequest, resp: SlimeResponse) -> None:
@@ -63,7 +91,7 @@ def _sync_stack(layers: tuple[Layer, ...], handler: Handler, on_error: OnError, 
                 answer = None if before is None else before(req, resp)
                 entered += 1
                 if answer is not None:
-                    resp.accept(answer)
+                    resp.accept(answer, names[id(before)])
                     break
                 if resp._is_set_by_before:
                     break
@@ -81,7 +109,7 @@ def _sync_stack(layers: tuple[Layer, ...], handler: Handler, on_error: OnError, 
             try:
                 answer = after(req, resp)
                 if answer is not None:
-                    resp.accept(answer)
+                    resp.accept(answer, names[id(after)])
             except BaseException as error:
                 if _is_of_child(error, pid):
                     raise
@@ -90,23 +118,25 @@ def _sync_stack(layers: tuple[Layer, ...], handler: Handler, on_error: OnError, 
     return endpoint
 
 
-def _async_stack(layers: tuple[Layer, ...], handler: Handler, on_error: OnError, on_after_error: OnError) -> Handler:
+def _async_stack(
+    ways_in: Ways, ways_out: Ways, names: Names, handler: Handler, on_error: OnError, on_after_error: OnError
+) -> Handler:
     # Which calls are to be awaited is known here, so that no call is looked at when it runs.
-    ways_in = tuple((layer.before, _awaits(layer.before)) for layer in layers)
-    ways_out = tuple((layer.after, _awaits(layer.after)) for layer in layers)
+    awaited_in = tuple((before, _awaits(before)) for before in ways_in)
+    awaited_out = tuple((after, _awaits(after)) for after in ways_out)
     pid = os.getpid()
 
     async def endpoint(req: SlimeRequest, resp: SlimeResponse) -> None:
         entered = 0
         cancelled: BaseException | None = None
         try:
-            for before, awaits in ways_in:
+            for before, awaits in awaited_in:
                 answer: Any = None
                 if before is not None:
                     answer = await before(req, resp) if awaits else before(req, resp)
                 entered += 1
                 if answer is not None:
-                    resp.accept(answer)
+                    resp.accept(answer, names[id(before)])
                     break
                 if resp._is_set_by_before:
                     break
@@ -123,13 +153,13 @@ def _async_stack(layers: tuple[Layer, ...], handler: Handler, on_error: OnError,
                 on_error(req, resp, error)
         # After a cancellation too, when the client has left or the server stops: what a before has begun, its after
         # ends.
-        for after, awaits in reversed(ways_out[:entered]):
+        for after, awaits in reversed(awaited_out[:entered]):
             if after is None:
                 continue
             try:
                 answer = await after(req, resp) if awaits else after(req, resp)
                 if answer is not None:
-                    resp.accept(answer)
+                    resp.accept(answer, names[id(after)])
             except BaseException as error:
                 if _is_of_child(error, pid):
                     raise

@@ -193,8 +193,7 @@ def slime_wrap_handler(app: Slime, route: RouteSpec) -> HandlerWrapper | None:
 def slime_middleware(app: Slime, route: RouteSpec) -> Sequence[SlimeMiddleware]:  # type: ignore[empty-body]
     """Middleware to put around a route, inside of what `app.use` put around all routes and outside of the route's own.
 
-    Called for each route when the application starts. Plain methods serve every route; asynchronous ones only
-    asynchronous routes.
+    Called for each route when the application starts. Which methods run where, `SlimeMiddleware` says.
 
     For example:
 
@@ -209,8 +208,7 @@ def slime_app_middleware(app: Slime) -> Sequence[SlimeMiddleware]:  # type: igno
     """Middleware to put around the whole application, outside of all other: around every route, around the OPTIONS that
     slimeweb answers itself, and around what no route answers (404, 405), where `req.route` is `None`.
 
-    Called once, when the application starts. Plain methods serve every route; asynchronous ones only asynchronous
-    routes.
+    Called once, when the application starts. Which methods run where, `SlimeMiddleware` says.
 
     For example:
 
