@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
+
+from support.installing import Install
 
 
 @pytest.fixture(autouse=True)
 def only_toys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLIME_DISABLE_PLUGINS", "*")
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    return Install(tmp_path / "site", monkeypatch)
 
 
 @pytest.fixture

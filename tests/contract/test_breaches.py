@@ -145,7 +145,7 @@ def test_a_class_in_place_of_its_instance_is_named() -> None:
 
 
 def test_two_plugins_of_one_name_are_named() -> None:
-    with pytest.raises(PluginError, match="plugin 'Twin' and plugin 'Twin' have the same name"):
+    with pytest.raises(PluginError, match="plugin 'Twin' is given twice"):
         app_with(toy("Twin"), toy("Twin"))
 
 

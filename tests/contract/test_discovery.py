@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -13,35 +12,8 @@ import pytest
 import slimeweb
 from slimeweb import Slime
 from slimeweb.errors import PluginError
+from support.installing import Install
 from support.toys import app_with
-
-Install = Callable[..., Path]
-
-
-@pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
-    """Installs a distribution: `install("toy", {"slimeweb": {"toy": "toy_module"}}, "source of toy_module")`."""
-    site = tmp_path / "site"
-    site.mkdir()
-    real = ",".join(point.name for point in entry_points(group="slimeweb"))
-    monkeypatch.setenv("SLIME_DISABLE_PLUGINS", real)
-    monkeypatch.syspath_prepend(site)
-
-    def install(name: str, groups: Mapping[str, Mapping[str, str]], source: str = "", version: str = "1.2") -> Path:
-        info = site / f"{name}-{version}.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-        lines = []
-        for group, points in groups.items():
-            lines += [f"[{group}]", *(f"{point} = {target}" for point, target in points.items())]
-        (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
-        module = f"{name}_module"
-        (site / f"{module}.py").write_text(source)
-        monkeypatch.delitem(sys.modules, module, raising=False)
-        return site
-
-    return install
-
 
 GREETER = """
 from slimeweb import hookimpl
@@ -106,7 +78,8 @@ def test_a_plugin_can_be_disabled(install: Install, monkeypatch: pytest.MonkeyPa
 def test_two_plugins_with_one_entry_point_name_are_both_named(install: Install) -> None:
     install("toyone", {"slimeweb": {"twin": "toyone_module"}})
     install("toytwo", {"slimeweb": {"twin": "toytwo_module"}})
-    with pytest.raises(PluginError, match=r"'twin' of toyone 1\.2 and plugin 'twin' of toytwo 1\.2 have the same name"):
+    match = r"'twin' of toytwo 1\.2 has the same name as plugin 'twin' of toyone 1\.2: uninstall"
+    with pytest.raises(PluginError, match=match):
         Slime(__file__)
 
 
@@ -152,7 +125,7 @@ def test_an_export_that_cannot_be_imported_names_its_distribution(install: Insta
 
 @pytest.fixture
 def nothing_exported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("slimeweb._exports.entry_points", lambda **parameters: ())
+    monkeypatch.setattr("slimeweb._exports.entry_points", lambda group: ())
 
 
 @pytest.mark.usefixtures("nothing_exported")

@@ -21,10 +21,11 @@ from slimeweb import (
     SlimeRequest,
     SlimeResponse,
     hookimpl,
+    hookspec,
     hookspecs,
 )
 from slimeweb._core import Transport
-from slimeweb.commands import Commands
+from slimeweb.commands import Commands, PluginManager
 from slimeweb.errors import InvalidHandler, PluginError
 from slimeweb.testing import TestClient
 
@@ -45,6 +46,30 @@ def make(*plugins: object) -> Slime:
 @pytest.mark.parametrize("hook", HOOKS)
 def test_every_hook_is_tested_here(hook: str) -> None:
     assert f"test_{hook}" in globals()
+
+
+def test_slime_addhooks() -> None:
+    class Hooks:
+        @hookspec
+        def shop_order_placed(self, order: str) -> None: ...
+
+    class Shop:
+        @hookimpl
+        def slime_addhooks(self, plugins: PluginManager) -> None:
+            plugins.add_hookspecs(Hooks)
+
+    class Mail:
+        def __init__(self) -> None:
+            self.sent: list[str] = []
+
+        @hookimpl
+        def shop_order_placed(self, order: str) -> None:
+            self.sent.append(order)
+
+    # In any order.
+    for plugins in ([mail := Mail(), Shop()], [Shop(), mail]):
+        make(*plugins).plugins.call("shop_order_placed", order="a book")
+    assert mail.sent == ["a book", "a book"]
 
 
 def test_slime_app_members() -> None:

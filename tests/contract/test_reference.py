@@ -24,7 +24,8 @@ ENTRIES = [(page, name) for page in PAGES for name in reference.entries(page.rea
 CALLED_BY_SLIMEWEB = {
     "AsyncStreamResponse": {"end", "stop"},
     "Docs": {"collect"},
-    "PluginManager": {"call", "each", "implement", "items", "named", "notify", "table"},
+    "Plugin": {"error", "failure"},
+    "PluginManager": {"each", "implementations", "items", "named", "notify", "table"},
     "Registration": {"check", "check_route", "layer"},
     "StreamResponse": {"end", "stop"},
     "TemplateMistake": {"of_failure", "of_syntax"},

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from slimeweb import RouteKind, RouteOption, Slime, SlimeMiddleware, _exports, _plugin_manager, hookimpl
+from slimeweb import RouteKind, RouteOption, Slime, SlimeMiddleware, hookimpl
 from slimeweb._plugin_manager import PluginManager
 from slimeweb.errors import InvalidMiddlewareHandlerType, PluginError
 from slimeweb.testing import TestClient
@@ -55,7 +55,7 @@ def test_a_class_is_not_a_plugin() -> None:
 
 def test_a_plugin_given_twice_is_named() -> None:
     one = plugin("One", slime_startup=lambda self: None)
-    with pytest.raises(PluginError, match=r"plugin 'One' and plugin 'One' have the same name"):
+    with pytest.raises(PluginError, match=r"plugin 'One' is given twice"):
         Slime(__file__, plugins=[one, one])
 
 
@@ -169,8 +169,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installed:
 
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delenv("SLIME_DISABLE_PLUGINS", raising=False)
-    for module in (_exports, _plugin_manager):
-        monkeypatch.setattr(module, "entry_points", found_there)
+    monkeypatch.setattr("importlib.metadata.entry_points", found_there)
     for name in [name for name in sys.modules if name.startswith("toy_")]:
         monkeypatch.delitem(sys.modules, name)
     return Installed(tmp_path)

@@ -6,8 +6,8 @@ A distribution claims a name by an entry point of the group `slimeweb.exports`: 
 from __future__ import annotations
 
 import sys
-from importlib.metadata import EntryPoint, entry_points
 
+from slimeweb._entry_points import InstalledEntryPoint, entry_points
 from slimeweb._known_plugins import hint
 from slimeweb.errors import PluginError
 
@@ -22,7 +22,7 @@ def resolve_export(name: str) -> object:
 
     `LookupError` when none does, `PluginError` when two do or when it cannot be imported.
     """
-    claims = {_owner(point): point for point in entry_points(group=GROUP, name=name)}
+    claims = {_owner(point): point for point in entry_points(GROUP) if point.name == name}
     if not claims:
         raise LookupError(name)
     if len(claims) > 1:
@@ -32,13 +32,13 @@ def resolve_export(name: str) -> object:
     ((owner, point),) = claims.items()
     try:
         return point.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(f"slimeweb.{name} from {owner} ({point.value}) cannot be imported: {error}") from error
 
 
 def exported_names() -> list[str]:
     """Every name that installed distributions export, sorted."""
-    return sorted({point.name for point in entry_points(group=GROUP)})
+    return sorted({point.name for point in entry_points(GROUP)})
 
 
 def missing_export(name: str) -> ImportError | AttributeError:
@@ -57,5 +57,5 @@ def missing_export(name: str) -> ImportError | AttributeError:
     return AttributeError(f"module 'slimeweb' has no attribute {name!r} yet: {advice}", name=name)
 
 
-def _owner(point: EntryPoint) -> str:
-    return point.dist.name if point.dist is not None else point.value
+def _owner(point: InstalledEntryPoint) -> str:
+    return point.distribution or point.value

@@ -62,11 +62,23 @@ class Slime:
         if __name__ == "__main__":
             app.serve()
 
-    `file` is the module's own `__file__`: `static/` and `templates/` are looked for beside it. `plugins` are plugin
-    objects or modules besides those that are installed. `PluginError` when a plugin breaks the contract.
+    `file` is the module's own `__file__`: `static/` and `templates/` are looked for beside it.
+
+    `plugins` are plugin objects or modules. One that has the name of an installed plugin takes its place; the others
+    are called after those that are installed. `without` has the names of plugins to leave out. `installed` is whether
+    installed plugins are used, or the names of those that are, all others left out.
+
+    `ConfigError` for a name that no plugin has, `PluginError` when a plugin breaks the contract.
     """
 
-    def __init__(self, file: str | os.PathLike[str], plugins: Iterable[object] = ()) -> None:
+    def __init__(
+        self,
+        file: str | os.PathLike[str],
+        plugins: Iterable[object] = (),
+        *,
+        without: Iterable[str] = (),
+        installed: bool | Iterable[str] = True,
+    ) -> None:
         self._file = Path(file).resolve()
         self._state = State()
         self._secrets = SecretKeys()
@@ -81,7 +93,7 @@ class Slime:
         self._was_served = False
         self._lock = threading.Lock()
         self._members: Mapping[str, Any] = MappingProxyType({})
-        self._plugins = PluginManager(plugins)
+        self._plugins = PluginManager(plugins, without=without, installed=installed)
         self._observers = ExceptionObservers(self, self._plugins)
         self._route_options = self._plugins.named("slime_route_options", RouteOption, _taken_by(self.route))
         self._serve_options = self._plugins.named("slime_serve_options", ServeOption, _taken_by(self.serve))

@@ -55,7 +55,13 @@ class InvalidMiddlewareHandlerType(SlimeError):
 
 
 class PluginError(SlimeError):
-    """A plugin that broke the contract. The message names the plugin, its distribution and the hook."""
+    """A plugin that broke the contract. The message names the plugin, its distribution and the hook; `plugin` is its
+    name alone, empty where that is not known.
+    """
+
+    def __init__(self, *args: object, plugin: str = "") -> None:
+        super().__init__(*args)
+        self.plugin = plugin
 
 
 class ConfigError(SlimeError):

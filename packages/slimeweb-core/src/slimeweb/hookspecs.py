@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest, SlimeResponse
     from slimeweb.app import Slime
     from slimeweb.body_filter import BodyFilter
-    from slimeweb.commands import Commands
+    from slimeweb.commands import Commands, PluginManager
     from slimeweb.middleware import SlimeMiddleware
     from slimeweb.options import RouteOption, ServeOption
     from slimeweb.routing import HandlerWrapper, RouteKind, RouteSpec
@@ -37,6 +37,26 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 """Marks the function of a plugin that implements a hook: `@hookimpl`, `@hookimpl(tryfirst=True)`,
 `@hookimpl(trylast=True)`.
 """
+
+
+@hookspec
+def slime_addhooks(plugins: PluginManager) -> None:
+    """Hooks of the plugin's own, for other plugins to implement: `plugins.add_hookspecs(module)` adds all that a module
+    or class declares with `slimeweb.hookspec`. The plugin calls them by `app.plugins.call`.
+
+    Called once, when the application is made, before every other hook. A plugin that also works without this one marks
+    its implementation with `@hookimpl(optionalhook=True)`.
+
+    For example:
+
+        class ShopHooks:
+            @hookspec
+            def shop_order_placed(self, order): ...
+
+        @hookimpl
+        def slime_addhooks(plugins):
+            plugins.add_hookspecs(ShopHooks)
+    """
 
 
 @hookspec
