@@ -14,6 +14,7 @@ import_exception!(slimeweb.errors, ClientDisconnected);
 import_exception!(slimeweb.errors, FileMissing);
 import_exception!(slimeweb.errors, FormError);
 import_exception!(slimeweb.errors, HttpError);
+import_exception!(slimeweb.errors, IncompleteBody);
 import_exception!(slimeweb.errors, JsonError);
 
 /// What a write to a client that is gone raises.
@@ -24,6 +25,11 @@ pub(crate) fn disconnected() -> PyErr {
 /// What becomes a response with that status unless it is caught.
 pub(crate) fn http_error(status: StatusCode, detail: String) -> PyErr {
     HttpError::new_err((status.as_u16(), detail))
+}
+
+/// What reading the body of a client that has left raises.
+pub(crate) fn incomplete_body(status: StatusCode, detail: String) -> PyErr {
+    IncompleteBody::new_err((status.as_u16(), detail))
 }
 
 /// What becomes a 404, since there is no such file.

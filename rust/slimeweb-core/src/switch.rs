@@ -64,8 +64,10 @@ impl Drop for Candidate {
             if let Err(error) = protocol.call_method1(py, intern!(py, "connection_lost"), (reason,)) {
                 protocol_failed(reporter.as_deref(), error, protocol.bind(py));
             }
-            if let Some(Err(error)) = awaited.map(|awaited| awaited.resolve(py, Err(disconnected()))) {
-                error.write_unraisable(py, None);
+            if let Some(awaited) = awaited {
+                awaited.lost();
+                // An error that nobody awaits any more says nothing new.
+                let _ = awaited.resolve(py, Err(disconnected()));
             }
         });
         self.workers.call_in_loop(self.worker_id, call);
@@ -77,6 +79,8 @@ pub(crate) struct AwaitedSwitch {
     /// Of the handler's loop: its result is the transport.
     future: Py<PyAny>,
     connection: Mutex<SwitchedConnection>,
+    /// Who is to be told when the connection is lost; `None` once it is.
+    on_lost: Mutex<Option<Vec<Box<dyn FnOnce() + Send>>>>,
 }
 
 enum SwitchedConnection {
@@ -90,7 +94,29 @@ enum SwitchedConnection {
 
 impl AwaitedSwitch {
     pub(crate) fn new(future: Py<PyAny>) -> Arc<Self> {
-        Arc::new(Self { future, connection: Mutex::new(SwitchedConnection::Pending) })
+        Arc::new(Self {
+            future,
+            connection: Mutex::new(SwitchedConnection::Pending),
+            on_lost: Mutex::new(Some(Vec::new())),
+        })
+    }
+
+    /// Calls `told` once the connection is lost.
+    pub(crate) fn on_lost(&self, told: Box<dyn FnOnce() + Send>) {
+        let mut on_lost = self.on_lost.lock();
+        match &mut *on_lost {
+            Some(waiting) => waiting.push(told),
+            None => {
+                drop(on_lost);
+                told();
+            }
+        }
+    }
+
+    /// The connection is lost.
+    pub(crate) fn lost(&self) {
+        let waiting = self.on_lost.lock().take();
+        waiting.into_iter().flatten().for_each(|told| told());
     }
 
     /// `connection_made` has been called, and this is what came of it. In the thread of the handler's loop.

@@ -34,5 +34,5 @@ pub use conn::{BodyBuffer, is_without_content};
 pub use error::{BodyError, Error, is_exhausted};
 pub use runtime::{Executor, Spawner};
 pub use server::{Listener, Server, ServerHandle};
-pub use service::{ConnectionInfo, Exchange, OnUpgrade, Service, Upgraded};
+pub use service::{ClientEof, ConnectionInfo, Exchange, OnUpgrade, Service, Upgraded};
 pub use tls::TlsConfig;

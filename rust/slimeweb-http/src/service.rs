@@ -1,9 +1,11 @@
 //! What a server calls for each request, and what it gives it.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -82,7 +84,7 @@ impl Exchange {
 }
 
 /// What stays the same for all requests of a connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub struct ConnectionInfo {
     /// The other end.
@@ -93,6 +95,50 @@ pub struct ConnectionInfo {
     pub tls: bool,
     /// Unique within the server.
     pub id: u64,
+    /// The client's end of it.
+    pub client_eof: ClientEof,
+}
+
+/// The end of what a client sends over HTTP/1.1. It may still read (RFC 9112, section 9.6), or have closed the
+/// connection: that shows only when something is written. Over HTTP/2 a request ends with its connection.
+#[derive(Default)]
+pub struct ClientEof {
+    is_seen: AtomicBool,
+    watchers: Mutex<Vec<Weak<dyn Fn() + Send + Sync>>>,
+}
+
+impl ClientEof {
+    /// Calls `watcher` once there is an end, unless it has been dropped: at once if it is there already, else from the
+    /// connection's task.
+    pub fn watch(&self, watcher: &Arc<dyn Fn() + Send + Sync>) {
+        let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_seen.load(Ordering::Acquire) {
+            drop(watchers);
+            watcher();
+            return;
+        }
+        // Those of requests that are over.
+        watchers.retain(|watcher| watcher.strong_count() > 0);
+        watchers.push(Arc::downgrade(watcher));
+    }
+
+    /// The client sends no more.
+    pub(crate) fn set(&self) {
+        let watchers = {
+            let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
+            self.is_seen.store(true, Ordering::Release);
+            std::mem::take(&mut *watchers)
+        };
+        for watcher in watchers.iter().filter_map(Weak::upgrade) {
+            watcher();
+        }
+    }
+}
+
+impl fmt::Debug for ClientEof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientEof").field("is_seen", &self.is_seen).finish_non_exhaustive()
+    }
 }
 
 /// Waits until the answer that agrees to the upgrade is out.

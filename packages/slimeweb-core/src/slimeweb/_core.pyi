@@ -300,7 +300,8 @@ class SlimeRequest:
         """The body, piece by piece: on a route with `stream_body=True` as it arrives, else in memory already.
 
         `RuntimeError` when it is called twice on a route with `stream_body=True`. While it is read, `HttpError` where
-        the client stops sending (408), sends too much, or breaks off (400).
+        the client stops sending (408) or sends too much (400), and `IncompleteBody`, which is an `HttpError` and a
+        `ClientDisconnected`, where it leaves.
 
         For example:
 
@@ -622,6 +623,16 @@ class SlimeResponse:
         For example:
 
             transport = await resp.switch_protocol(protocol, [("Upgrade", "echo/1")])
+        """
+
+    def client_disconnected(self) -> Awaitable[None]:
+        """Waits until the client has left, or has ended its side of an HTTP/1.1 connection; until the answer has been
+        given where it does neither. For coroutine handlers: `RuntimeError` anywhere else.
+
+        For example:
+
+            left = asyncio.ensure_future(resp.client_disconnected())
+            await asyncio.wait([left, work], return_when=asyncio.FIRST_COMPLETED)
         """
 
     # What slimeweb's Python half adds (slimeweb/_members.py).

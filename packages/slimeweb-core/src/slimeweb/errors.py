@@ -16,6 +16,7 @@ __all__ = [
     "FileMissing",
     "FormError",
     "HttpError",
+    "IncompleteBody",
     "InvalidHandler",
     "InvalidMiddlewareHandlerType",
     "JsonError",
@@ -124,6 +125,10 @@ def _checked(headers: Mapping[str, str] | None) -> dict[str, str]:
                 "its value has no line breaks or other control characters"
             )
     return fields
+
+
+class IncompleteBody(HttpError, ClientDisconnected):
+    """The client left before it had sent the whole body: a 400, which it does not read. Raised by `req.chunks()`."""
 
 
 class FileMissing(HttpError):

@@ -48,7 +48,10 @@ impl BodyChunks {
 }
 
 fn body_error(error: &BodyError) -> PyErr {
-    error::http_error(error.status(), error.to_string())
+    match error {
+        BodyError::Disconnected => error::incomplete_body(error.status(), error.to_string()),
+        error => error::http_error(error.status(), error.to_string()),
+    }
 }
 
 #[pymethods]

@@ -1,5 +1,6 @@
 //! `SlimeResponse`: the answer to one request, until it is sent.
 
+mod disconnect;
 mod filter;
 mod result;
 mod send;
@@ -35,6 +36,7 @@ use crate::response::switch::ProtocolSwitch;
 use crate::response::writer::BodyWriter;
 use crate::switch::Candidate;
 use crate::worker::work::CallInLoop;
+use disconnect::Disconnect;
 use result::{markup_unless_text, octets};
 use state::{HTML, JSON, PLAIN, ResponseBody, ResponseState, SWITCHED, already_started, drop_file};
 
@@ -45,6 +47,8 @@ pub(crate) struct SlimeResponse {
     state: Mutex<ResponseState>,
     reply: Mutex<Option<ReplySender>>,
     task: OnceLock<Task>,
+    /// Made when it is first asked for.
+    disconnect: OnceLock<Arc<Disconnect>>,
     attributes: Attributes,
 }
 
@@ -62,6 +66,7 @@ impl SlimeResponse {
             state: Mutex::new(ResponseState::new(initial)),
             reply: Mutex::new(reply),
             task: OnceLock::new(),
+            disconnect: OnceLock::new(),
             attributes: Attributes::new(),
         }
     }
@@ -73,6 +78,11 @@ impl SlimeResponse {
 
     pub(crate) fn take_task(&self) -> Option<Py<PyAny>> {
         self.task.get()?.lock().take()
+    }
+
+    /// Who waits for the client to leave.
+    pub(super) fn disconnect(&self) -> Option<&Arc<Disconnect>> {
+        self.disconnect.get()
     }
 
     pub(crate) fn request(&self) -> &Py<SlimeRequest> {
@@ -590,6 +600,12 @@ impl SlimeResponse {
             }
         })?;
         Ok(ProtocolSwitch::new(slf))
+    }
+
+    /// A future of the running loop that is done once the client has left, or has ended its side of the connection, and
+    /// at the latest when the answer has been given. For coroutine handlers.
+    fn client_disconnected<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.await_disconnect(py)
     }
 
     /// What the class has, then what was set, then the members that plugins, and slimeweb's own Python half, add.

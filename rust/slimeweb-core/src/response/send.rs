@@ -63,6 +63,9 @@ impl SlimeResponse {
 
     pub(super) fn deliver(slf: &Bound<'_, Self>) {
         let (this, py) = (slf.get(), slf.py());
+        if let Some(disconnect) = this.disconnect() {
+            disconnect.set();
+        }
         let (status, mut headers, body, has_length) = {
             let mut state = this.state.lock();
             let body = std::mem::replace(&mut state.body, ResponseBody::Sent);

@@ -37,6 +37,9 @@ impl SlimeResponse {
         }
         let future = new_future(py)?;
         let awaited = AwaitedSwitch::new(future.clone().unbind());
+        if let Some(disconnect) = this.disconnect() {
+            awaited.on_lost(disconnect.callback());
+        }
         let (headers, candidate) = {
             let mut state = this.state.lock();
             let body = std::mem::replace(&mut state.body, ResponseBody::Upgraded(Arc::clone(&awaited)));

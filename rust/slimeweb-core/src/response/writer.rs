@@ -137,6 +137,11 @@ impl BodyWriter {
         }
     }
 
+    /// Calls `told` once if the client leaves before the body has ended.
+    pub(super) fn on_client_gone(&self, told: Box<dyn FnOnce() + Send>) {
+        self.sender.on_closed(told);
+    }
+
     /// What cancels the task of a coroutine handler that is still at work.
     fn cancellation(&self, py: Python<'_>) -> Box<dyn FnOnce() + Send> {
         let response = self.response.bind(py);
@@ -248,6 +253,9 @@ impl BodyWriter {
         // A coroutine is cancelled when the client leaves; a thread gets an error from its next write.
         if this.cancels && request.get().route.is_async {
             this.sender.on_closed(this.cancellation(py));
+        }
+        if let Some(disconnect) = response.get().disconnect() {
+            this.on_client_gone(disconnect.callback());
         }
         sender.send(Reply::Response(reply)).map_err(|_| disconnected())
     }

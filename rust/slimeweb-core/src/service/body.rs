@@ -71,6 +71,9 @@ impl PythonService {
     pub(super) fn pump(&self, mut body: RequestBody, limit: u64, fate: Option<&Arc<Fate>>) -> Arriving {
         body.set_limit(limit);
         let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
+        if body.is_empty() {
+            return Arriving { receiver, begin: None };
+        }
         let fate = fate.cloned();
         let (begin, begun) = match &fate {
             Some(fate) if body.awaits_continue() => {

@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 use crate::app::Counters;
 use crate::request::context::App;
 use crate::route::CompiledRoute;
-use crate::switch::Candidate;
+use crate::switch::{AwaitedSwitch, Candidate};
 use connection::{READ, UpgradedConnection};
 use transport::Transport;
 
@@ -33,6 +33,7 @@ const LINGER_TIME: Duration = Duration::from_secs(2);
 /// Calls the protocol's `connection_lost`: once, however the task ends.
 struct LossNotice {
     upgraded: Arc<UpgradedConnection>,
+    awaited: Option<Arc<AwaitedSwitch>>,
     is_sent: bool,
 }
 
@@ -47,6 +48,7 @@ impl LossNotice {
         let (sender, receiver) = oneshot::channel();
         self.is_sent = true;
         self.upgraded.abort();
+        let awaited = self.awaited.take();
         self.upgraded.call_protocol(move |upgraded, protocol| {
             let py = protocol.py();
             let reason = error.map(|error| match error.raw_os_error() {
@@ -55,6 +57,7 @@ impl LossNotice {
             });
             let told = protocol.call_method1(intern!(py, "connection_lost"), (reason,));
             upgraded.forget_protocol();
+            awaited.iter().for_each(|awaited| awaited.lost());
             // The receiver is gone where the worker has ended before.
             let _ = sender.send(());
             told.map(drop)
@@ -111,16 +114,17 @@ pub(crate) async fn run(
     let reporter = candidate.reporter();
     let (protocol, awaited) = candidate.take();
     let _counted = OpenCount::new(&app);
+    let connecting = awaited.clone();
     let upgraded = UpgradedConnection::new(app, worker_id, connection, route, protocol, reporter);
     upgraded.call_protocol(move |upgraded, protocol| {
         let transport = Bound::new(protocol.py(), Transport::new(Arc::clone(upgraded)))?;
         let made = protocol.call_method1(intern!(protocol.py(), "connection_made"), (&transport,)).map(drop);
-        match awaited {
+        match connecting {
             None => made,
             Some(awaited) => awaited.connected(&transport, made),
         }
     });
-    let loss_notice = LossNotice { upgraded: Arc::clone(&upgraded), is_sent: false };
+    let loss_notice = LossNotice { upgraded: Arc::clone(&upgraded), awaited, is_sent: false };
     let (mut reader, writer) = tokio::io::split(io);
     let (error, read_all) = {
         let reading = upgraded.read(&mut reader);

@@ -13,7 +13,7 @@ use super::h1::http1;
 use super::h2::http2;
 use super::state::ConnectionState;
 use super::stream::{NetStream, Socket};
-use crate::service::{ConnectionInfo, Service};
+use crate::service::{ClientEof, ConnectionInfo, Service};
 
 /// Serves one connection.
 pub(crate) async fn run<S: Service>(context: Arc<WorkerContext<S>>, accepted: Accepted) {
@@ -21,7 +21,7 @@ pub(crate) async fn run<S: Service>(context: Arc<WorkerContext<S>>, accepted: Ac
     // A failure here ends this connection alone.
     let Ok(socket) = into_tokio(socket) else { return };
     let tls = context.config.tls.clone();
-    let info = Arc::new(ConnectionInfo { peer, local, tls: tls.is_some(), id });
+    let info = Arc::new(ConnectionInfo { peer, local, tls: tls.is_some(), id, client_eof: ClientEof::default() });
     let net_stream = match tls {
         None => NetStream::Plain(socket),
         Some(tls) => {

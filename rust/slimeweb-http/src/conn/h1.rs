@@ -41,7 +41,14 @@ pub(super) async fn http1<S: Service>(
     let limits = &context.config.limits;
     let linger_slot = Arc::new(LingerSlot::default());
     let mut farewell = None;
-    let io = ConnIo::http1(net_stream, permit, Arc::clone(state), Arc::clone(&linger_slot), limits.head_size);
+    let io = ConnIo::http1(
+        net_stream,
+        permit,
+        Arc::clone(&info),
+        Arc::clone(state),
+        Arc::clone(&linger_slot),
+        limits.head_size,
+    );
     let service = Arc::new(ConnectionService {
         context: Arc::clone(context),
         info: Arc::clone(&info),

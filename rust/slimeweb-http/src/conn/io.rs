@@ -16,6 +16,7 @@ use super::linger::LingerSlot;
 use super::permit::Permit;
 use super::state::{CloseMode, ConnectionState};
 use super::stream::NetStream;
+use crate::service::ConnectionInfo;
 
 /// Pieces that are together no longer than this are written as one, in bytes.
 const JOINED: usize = 2048;
@@ -28,6 +29,8 @@ pub(crate) struct ConnIo {
     net_stream: Option<(NetStream, Permit)>,
     /// None for HTTP/2, whose framing is h2's own.
     validator: Option<FramingValidator>,
+    /// None for HTTP/2.
+    info: Option<Arc<ConnectionInfo>>,
     state: Arc<ConnectionState>,
     linger_slot: Arc<LingerSlot>,
     /// Read while a request was being answered, and not given to hyper yet.
@@ -44,6 +47,7 @@ impl ConnIo {
     pub(crate) fn http1(
         net_stream: NetStream,
         permit: Permit,
+        info: Arc<ConnectionInfo>,
         state: Arc<ConnectionState>,
         linger_slot: Arc<LingerSlot>,
         head_size: usize,
@@ -52,6 +56,7 @@ impl ConnIo {
         Self {
             net_stream: Some((net_stream, permit)),
             validator,
+            info: Some(info),
             state,
             linger_slot,
             ahead: Vec::new(),
@@ -66,6 +71,7 @@ impl ConnIo {
         Self {
             net_stream: Some((net_stream, permit)),
             validator: None,
+            info: None,
             state,
             linger_slot,
             ahead: Vec::new(),
@@ -99,6 +105,7 @@ impl ConnIo {
         let (Some(validator), state) = (&mut self.validator, &self.state) else { return };
         if bytes.is_empty() {
             self.eof = true;
+            self.info.iter().for_each(|info| info.client_eof.set());
         }
         if state.is_upgraded() {
             self.validator = None;
@@ -140,6 +147,9 @@ impl ConnIo {
         let mut piece = ReadBuf::uninit(&mut room);
         let Poll::Ready(outcome) = self.net_stream()?.poll_read(cx, &mut piece) else { return Ok(()) };
         self.eof = outcome.is_err() || piece.filled().is_empty();
+        if self.eof {
+            self.info.iter().for_each(|info| info.client_eof.set());
+        }
         self.ahead.extend_from_slice(piece.filled());
         let has_left = self.eof && self.state.is_streaming();
         outcome.and(if has_left { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) })
