@@ -91,9 +91,13 @@ def registered(message=None, *, is_async=False):
     return callbacks
 
 
+PLAIN = {"offers": (), "context_takeover": False, "level": 1, "threshold": 1024}
+"""A connection without compression."""
+
+
 def opened(callbacks=None, **options):
     listener, transport = Listener(callbacks), Transport()
-    connection = Connection(listener, **{"max_message_size": 1000, "send_buffer": 1000, **options})
+    connection = Connection(listener, **{"max_message_size": 1000, "send_buffer": 1000, **PLAIN, **options})
     connection.connection_made(transport)
     return connection, transport, listener
 
@@ -330,7 +334,7 @@ def test_a_write_that_fails_aborts_the_connection(monkeypatch):
     failures = []
     monkeypatch.setattr("sys.unraisablehook", failures.append)
     transport = Broken()
-    connection = Connection(Listener(), max_message_size=10, send_buffer=10)
+    connection = Connection(Listener(), max_message_size=10, send_buffer=10, **PLAIN)
     connection.connection_made(transport)
     connection.send("x")
     assert transport.closed
@@ -342,7 +346,7 @@ def test_a_connection_that_is_dropped_unopened_is_collected_and_leaves_its_rooms
         pass
 
     listener = Cycle()
-    listener.connection = Connection(listener, max_message_size=10, send_buffer=10)
+    listener.connection = Connection(listener, max_message_size=10, send_buffer=10, **PLAIN)
     room = Room()
     assert room.join(listener.connection)
     assert listener.connection in room

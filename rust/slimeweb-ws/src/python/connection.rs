@@ -143,7 +143,7 @@ impl Connection {
     /// without compression.
     #[new]
     #[pyo3(signature = (
-        listener, *, max_message_size, send_buffer, offers=vec![], context_takeover=false, level=1, threshold=1024
+        listener, *, max_message_size, send_buffer, offers, context_takeover, level, threshold
     ))]
     fn new(
         listener: &Bound<'_, PyAny>,
@@ -309,7 +309,7 @@ impl Connection {
     /// Begins the closing handshake. False when it has begun already.
     ///
     /// `ValueError` for a code that must not be sent or a reason of more than 123 bytes.
-    #[pyo3(signature = (code=1000, reason=""))]
+    #[pyo3(signature = (code, reason=""))]
     fn close(&self, py: Python<'_>, code: u16, reason: &str) -> PyResult<bool> {
         check_close(code, reason)?;
         self.client.close(py, Some(code), reason, false)

@@ -127,7 +127,7 @@ impl Room {
     /// `limit` is how many bytes may wait for one client. Beyond that, `policy` says what becomes of the client:
     /// `"drop_oldest"` forgets its oldest waiting broadcasts, `"close"` closes its connection with 1013, `"block"`
     /// waits for it, after everyone else has been sent to. Gives how many clients it was queued for.
-    #[pyo3(signature = (data, *, policy="drop_oldest", limit=1 << 20, exclude=None))]
+    #[pyo3(signature = (data, *, policy, limit, exclude=None))]
     fn broadcast(
         &self,
         py: Python<'_>,
@@ -177,7 +177,7 @@ impl Room {
 
     /// As `broadcast` with the policy `"block"`, but waits for nobody: how many it was queued for, and what the others
     /// are owed.
-    #[pyo3(signature = (data, *, limit=1 << 20, exclude=None))]
+    #[pyo3(signature = (data, *, limit, exclude=None))]
     fn offer(
         &self,
         py: Python<'_>,
@@ -196,7 +196,7 @@ impl Room {
     }
 
     /// Closes everyone's connection. Gives how many were open.
-    #[pyo3(signature = (code=1001, reason=""))]
+    #[pyo3(signature = (code, reason=""))]
     fn close_all(slf: &Bound<'_, Self>, code: u16, reason: &str) -> PyResult<usize> {
         check_close(code, reason)?;
         let py = slf.py();
