@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import gc
 import weakref
 from contextvars import ContextVar, copy_context
+from operator import attrgetter
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from slimeweb_ws import _native
 from slimeweb_ws._native import BATCH, CloseEvent, Connection, ErrorEvent, OpenEvent, Room
 from slimeweb_ws.callbacks import Callback, Callbacks
 
@@ -378,3 +382,20 @@ def test_a_message_is_text_or_bytes():
         connection.send(1)
     with pytest.raises(UnicodeEncodeError):
         connection.send("\ud800")
+
+
+def test_the_extension_says_of_each_name_what_the_stub_says_of_it():
+    stub = ast.parse(Path(_native.__file__).with_name("_native.pyi").read_text("utf-8"))
+    said = {}
+    for each in stub.body:
+        if isinstance(each, ast.ClassDef):
+            said[each.name] = ast.get_docstring(each)
+            said |= {
+                f"{each.name}.{method.name}": ast.get_docstring(method)
+                for method in each.body
+                if isinstance(method, ast.FunctionDef) and not method.name.startswith("__")
+            }
+    assert len(said) > 40
+    assert None not in said.values()
+    for name, text in said.items():
+        assert attrgetter(name)(_native).__doc__.split() == text.split(), name

@@ -38,6 +38,14 @@ const ABNORMAL: u16 = 1006;
 /// when the client has begun it while events wait for callbacks: `answer_close` follows when they have been taken, or
 /// before; `lost()`. Called in the thread that runs callbacks: `resume(called, event, failure)` with what `dispatch`
 /// says, where there is more to do.
+///
+/// Sizes are in bytes. `max_message_size`: how long a message may be, all its fragments together and decompressed; a
+/// longer one closes the connection with 1009. `send_buffer`: how much may wait for the client before `send` says
+/// False. `offers`: the members of the request's `Sec-WebSocket-Extensions`, each a name and its parameters; none to go
+/// without compression. `context_takeover`, `level` (1 to 9) and `threshold` (shorter messages are sent as they are):
+/// how messages are compressed where one of the offers can be met (RFC 7692).
+///
+/// Every method may be called from any thread, unless it says otherwise.
 #[pyclass(frozen, weakref, module = "slimeweb_ws._native")]
 pub(super) struct Connection {
     client: Arc<Client>,
@@ -168,12 +176,14 @@ impl Connection {
         })
     }
 
-    /// The value of the 101's `Sec-WebSocket-Extensions`, where compression was agreed upon.
+    /// The value of the 101's `Sec-WebSocket-Extensions`; None where no compression was agreed upon.
     #[getter]
     fn extension(&self) -> Option<&str> {
         self.extension.as_deref()
     }
 
+    /// The 101 is out: keeps the transport, sends what has been queued, and calls the listener's `opened`. In the
+    /// loop's thread.
     fn connection_made(slf: &Bound<'_, Self>, transport: &Bound<'_, PyAny>) -> PyResult<()> {
         let (this, py) = (slf.get(), slf.py());
         let now = this.now();
@@ -187,17 +197,22 @@ impl Connection {
         }
     }
 
+    /// Decodes what the client has sent: answers its pings and closes, and queues its messages for callbacks. In the
+    /// loop's thread. With too much undecoded it pauses the transport's reading.
     fn data_received(&self, py: Python<'_>, data: &[u8]) -> PyResult<()> {
         self.last_data.store(self.now(), Ordering::Relaxed);
         self.decode(py, data)
     }
 
-    /// A WebSocket connection has no half that could stay open, but for what is still due to a client that has closed,
-    /// or may have in what is not decoded yet.
+    /// The client sends no more. True where the transport is to stay open, for what is still due to a client that has
+    /// closed, or may have in what is not decoded yet. In the loop's thread.
     fn eof_received(&self) -> bool {
         self.inbox.end_input() || self.client.is_ending()
     }
 
+    /// The connection is gone, whatever `exc` says of it: leaves its rooms, wakes those who wait for room to send, and
+    /// calls the listener's `lost`. In the loop's thread. Events that wait can still be taken; a `CloseEvent` follows
+    /// them.
     #[pyo3(signature = (exc=None))]
     fn connection_lost(&self, py: Python<'_>, exc: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         // The reason is not passed on: the close code shows that it was not a clean end.
@@ -214,28 +229,34 @@ impl Connection {
         if self.inbox.lose() { self.notify_listener(py, intern!(py, "ready")) } else { Ok(()) }
     }
 
-    /// The outbox queries the transport itself, since this is called too late for a sender in another thread.
+    /// Does nothing: the connection asks the transport itself, since this comes too late for a sender in another
+    /// thread.
     fn pause_writing(&self) {}
 
+    /// Sends what waits, now that the transport has room. In the loop's thread.
     fn resume_writing(&self, py: Python<'_>) {
         self.client.outbox.resume(py);
     }
 
-    /// Queues an `OpenEvent`.
+    /// Queues an `OpenEvent`. In the loop's thread.
     fn notify_open(&self, py: Python<'_>) -> PyResult<()> {
         self.post(py, Event::Open)
     }
 
     /// The next event: a message, `str` or `bytes`; an `OpenEvent`; an `ErrorEvent`; a `CloseEvent`, the last.
     ///
-    /// None: nothing for now, and `ready` will be called for the next one. To be called by one thread at a time.
+    /// None: there is none for now, and the listener's `ready` will be called for the next one. By one thread at a
+    /// time.
     fn take<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
         dispatch::take(&Self::source(slf))
     }
 
     /// Takes messages and calls the sync function of `callbacks.message` with each: `most` times at most, and until
-    /// there is something else to do. Says how often it has called, what it has taken beyond that (as `take` has it),
-    /// and what the function has raised, if it has.
+    /// there is something else to do.
+    ///
+    /// Returns how often it has called, the event that it has taken beyond that (as `take` has it), and what the
+    /// function has raised, if it has: `(2, None, None)` after two messages with nothing behind them. By one thread at
+    /// a time.
     fn dispatch<'py>(slf: &Bound<'py, Self>, most: usize) -> PyResult<DispatchResult<'py>> {
         match slf.get().client.dispatcher(slf.py()) {
             Some(dispatcher) => dispatch::dispatch(&Self::source(slf), &dispatcher, most),
@@ -243,7 +264,8 @@ impl Connection {
         }
     }
 
-    /// Calls sync callbacks with messages, where waiting is allowed. The listener goes on where there is more to do.
+    /// Calls sync callbacks with at most `BATCH` messages, in a thread where they may wait. The listener's `resume`
+    /// goes on where there is more to do.
     fn run_callbacks(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (client, py) = (&slf.get().client, slf.py());
         let (Some(listener), Some(dispatcher)) = (client.listener(py), client.dispatcher(py)) else { return Ok(()) };
@@ -253,7 +275,7 @@ impl Connection {
         }
     }
 
-    /// Decodes what has had to wait. In the loop's thread.
+    /// Decodes what has had to wait for callbacks, and lets the transport read again. In the loop's thread.
     fn decode_on(&self, py: Python<'_>) -> PyResult<()> {
         if self.client.outbox.is_lost() {
             // The thread that takes the last events decodes them as well.
@@ -276,7 +298,8 @@ impl Connection {
         }
     }
 
-    /// Queues a message, text for `str` and binary for `bytes`. False: the queue is full, or the connection is closed.
+    /// Queues a message, text for `str` and binary for `bytes`. False: `send_buffer` is full, or the connection is
+    /// closed. `TypeError` for anything else.
     fn send(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<bool> {
         let (kind, payload) = payload(data)?;
         let sent = self.client.outbox.has_room() && self.client.message(py, kind, payload);
@@ -286,7 +309,8 @@ impl Connection {
         Ok(sent)
     }
 
-    /// Sends a ping (RFC 6455, section 5.5.2) with at most 125 bytes.
+    /// Queues a ping (RFC 6455, section 5.5.2); without `payload` an empty one. False as `send` has it. `ValueError`
+    /// for more than 125 bytes.
     #[pyo3(signature = (payload=None))]
     fn ping(&self, py: Python<'_>, payload: Option<&[u8]>) -> PyResult<bool> {
         let payload = payload.unwrap_or_default();
@@ -306,9 +330,11 @@ impl Connection {
         Ok(sent)
     }
 
-    /// Begins the closing handshake. False when it has begun already.
+    /// Begins the closing handshake, after what has been queued. False when it has begun already, or the connection is
+    /// gone.
     ///
-    /// `ValueError` for a code that must not be sent or a reason of more than 123 bytes.
+    /// `ValueError` for a code that must not be sent (RFC 6455, section 7.4) or a reason of more than 123 bytes in
+    /// UTF-8.
     #[pyo3(signature = (code, reason=""))]
     fn close(&self, py: Python<'_>, code: u16, reason: &str) -> PyResult<bool> {
         check_close(code, reason)?;
@@ -321,7 +347,7 @@ impl Connection {
         self.client.answer_close(py)
     }
 
-    /// Ends the connection without a handshake.
+    /// Ends the connection without a handshake. What is queued is lost.
     fn abort(&self, py: Python<'_>) -> PyResult<()> {
         match self.client.outbox.transport(py) {
             Some(transport) => transport.call_method0(py, intern!(py, "abort")).map(drop),
@@ -329,7 +355,7 @@ impl Connection {
         }
     }
 
-    /// For a connection that will not open after all.
+    /// Lets go of the listener and the rooms: for a connection that will not open after all.
     fn discard(&self) {
         drop(self.client.outbox.lose());
         self.client.leave_all();
@@ -341,8 +367,8 @@ impl Connection {
         self.client.outbox.wait(py)
     }
 
-    /// Has `callback` called in the loop's thread once there is room to send; False when there is already, or never
-    /// will be.
+    /// Has `callback` called without arguments, in the loop's thread, once another message may be queued or the
+    /// connection is gone. False when there is room already, or never will be: it is not called then.
     fn notify_writable(&self, callback: Py<PyAny>) -> bool {
         self.client.outbox.notify(callback)
     }
@@ -352,7 +378,7 @@ impl Connection {
         self.client.outbox.forget(callback);
     }
 
-    /// Whether messages cannot be sent any more.
+    /// Whether messages cannot be sent any more: the closing handshake has begun, or the connection is gone.
     #[getter]
     fn is_closed(&self) -> bool {
         !self.client.outbox.is_open()
@@ -376,30 +402,31 @@ impl Connection {
         self.inbox.is_held()
     }
 
-    /// How many messages and other things wait for callbacks to take them.
+    /// How many messages and other events wait for callbacks to take them.
     #[getter]
     fn pending_events(&self) -> usize {
         self.inbox.pending_events()
     }
 
-    /// Seconds since any bytes arrived.
+    /// Seconds since any bytes arrived, or since the opening.
     fn seconds_since_data(&self) -> f64 {
         self.since(&self.last_data)
     }
 
-    /// Seconds since a message arrived.
+    /// Seconds since a message arrived, or since the opening.
     fn seconds_since_message(&self) -> f64 {
         self.since(&self.last_message)
     }
 
-    /// The close code: the client's, else our own, else 1006 (no closing handshake). 1005: a close frame without one.
+    /// The close code: the client's, else our own, else 1006 where the connection is gone without a closing handshake,
+    /// else None. 1005: a close frame without a code.
     #[getter]
     fn close_code(&self) -> Option<u16> {
         let known = self.client.close_frame().map(|(code, _)| code);
         known.or_else(|| self.client.outbox.is_lost().then_some(ABNORMAL))
     }
 
-    /// The text that came with the close code.
+    /// The text that came with the close code; empty where there is none.
     #[getter]
     fn close_reason(&self) -> String {
         self.client.close_frame().map(|(_, reason)| reason).unwrap_or_default()

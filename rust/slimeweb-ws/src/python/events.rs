@@ -11,7 +11,9 @@ pub(super) struct OpenEvent;
 /// The client has broken the protocol, or a limit; its connection is being closed with `code`.
 #[pyclass(frozen, get_all, module = "slimeweb_ws._native")]
 pub(super) struct ErrorEvent {
+    /// The close code that says what was wrong (RFC 6455, section 7.4.1): 1002, 1007 or 1009.
     code: u16,
+    /// What was wrong, in words.
     detail: String,
 }
 

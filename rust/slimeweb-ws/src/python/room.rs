@@ -18,6 +18,8 @@ use crate::{Encoder, MessageKind};
 const TOO_SLOW: u16 = 1013;
 
 /// Connections that are sent the same messages, each encoded once. A connection leaves by itself when it is lost.
+///
+/// Every method may be called from any thread. `len(room)` is how many connections are in it.
 #[pyclass(frozen, weakref, module = "slimeweb_ws._native")]
 pub(super) struct Room {
     members: Arc<Members<Client>>,
@@ -112,7 +114,7 @@ impl Room {
         connection.cast::<Connection>().is_ok_and(|connection| self.members.contains(connection.get().client()))
     }
 
-    /// Adds a connection. False when it is gone already.
+    /// Adds a connection, open or about to be. False when it is gone already.
     fn join(slf: &Bound<'_, Self>, connection: &Bound<'_, Connection>) -> bool {
         connection.get().client().enter(&slf.get().members, slf.as_any())
     }
@@ -122,11 +124,13 @@ impl Room {
         connection.get().client().leave(&slf.get().members)
     }
 
-    /// Sends a message to everyone in the room but `exclude`: text for `str`, binary for `bytes`.
+    /// Sends a message to everyone in the room but `exclude`: text for `str`, binary for `bytes`. Returns how many
+    /// clients it was queued for.
     ///
     /// `limit` is how many bytes may wait for one client. Beyond that, `policy` says what becomes of the client:
     /// `"drop_oldest"` forgets its oldest waiting broadcasts, `"close"` closes its connection with 1013, `"block"`
-    /// waits for it, after everyone else has been sent to. Gives how many clients it was queued for.
+    /// waits for it, after everyone else has been sent to: not on an event loop's thread. `ValueError` for another
+    /// policy, `TypeError` for another type.
     #[pyo3(signature = (data, *, policy, limit, exclude=None))]
     fn broadcast(
         &self,
@@ -175,8 +179,8 @@ impl Room {
         Ok(count)
     }
 
-    /// As `broadcast` with the policy `"block"`, but waits for nobody: how many it was queued for, and what the others
-    /// are owed.
+    /// As `broadcast` with the policy `"block"`, but waits for nobody: returns how many it was queued for, and what the
+    /// others are owed.
     #[pyo3(signature = (data, *, limit, exclude=None))]
     fn offer(
         &self,
@@ -195,7 +199,8 @@ impl Room {
         Ok((count, slow.into_iter().map(owe).collect()))
     }
 
-    /// Closes everyone's connection. Gives how many were open.
+    /// Begins the closing handshake of every connection in the room. Returns how many were open. `ValueError` as for
+    /// `Connection.close`.
     #[pyo3(signature = (code, reason=""))]
     fn close_all(slf: &Bound<'_, Self>, code: u16, reason: &str) -> PyResult<usize> {
         check_close(code, reason)?;
@@ -212,8 +217,8 @@ impl Room {
 
 #[pymethods]
 impl Owed {
-    /// Queues it where there is room. True: it is queued; False: the client takes no messages any more; None: there is
-    /// no room.
+    /// Queues it where there is room. True: it is queued. False: the client takes no messages any more. None: there is
+    /// no room yet.
     fn offer(&self, py: Python<'_>) -> Option<bool> {
         let frame = Frame::Shared(Arc::clone(&self.bytes), self.length);
         match self.member.outbox.offer(frame, self.limit, OverflowPolicy::Refuse).0 {
@@ -226,7 +231,8 @@ impl Owed {
         }
     }
 
-    /// Has `callback` called once there is room; False when there is already, or never will be.
+    /// Has `callback` called without arguments, in the loop's thread, once there is room or the connection is gone.
+    /// False when there is room already, or never will be: it is not called then.
     fn notify(&self, callback: Py<PyAny>) -> bool {
         self.member.outbox.notify_for(callback, self.length, self.limit)
     }
