@@ -75,9 +75,10 @@ mod _core {
     use std::borrow::Cow;
 
     use super::*;
-    use pyo3::exceptions::PyValueError;
+    use crate::worker::waiting;
+    use pyo3::exceptions::{PyRuntimeError, PyValueError};
     use pyo3::pybacked::PyBackedStr;
-    use pyo3::types::PyBytes;
+    use pyo3::types::{PyBytes, PyTuple};
     use slimeweb_http::header::accept_encoding::AcceptEncoding;
     use slimeweb_http::header::params;
     use slimeweb_http::router::Pattern;
@@ -92,6 +93,29 @@ mod _core {
     #[pyfunction]
     fn waiting_for_client() -> ClientWait {
         ClientWait::new()
+    }
+
+    /// Calls `callback(*args)` on a thread of the pool of the server that the calling thread works for. False, and
+    /// nothing called, when the pool is full.
+    ///
+    /// Raises `RuntimeError` on a thread that is not the server's.
+    #[pyfunction]
+    #[pyo3(signature = (callback, *args))]
+    fn call_in_pool(callback: Py<PyAny>, args: Py<PyTuple>) -> PyResult<bool> {
+        let pool = waiting::pool().ok_or_else(|| {
+            PyRuntimeError::new_err(
+                "this thread is not one of the server's, so it has no pool: use asyncio.to_thread(…)",
+            )
+        })?;
+        Ok(pool.call_in_pool(Box::new(move |py| {
+            let result = guarded::apply(callback.bind(py), args.bind(py));
+            if guarded::is_child() {
+                guarded::end_child(py, result.err());
+            }
+            if let Err(error) = result {
+                error.write_unraisable(py, Some(callback.bind(py)));
+            }
+        })))
     }
 
     /// Reads one JSON text (RFC 8259) into Python objects, keys in order.

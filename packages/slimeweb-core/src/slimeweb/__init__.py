@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from slimeweb._core import SlimeFile, SlimeRequest, SlimeResponse, __version__, waiting_for_client
 from slimeweb.app import Slime
+from slimeweb.concurrency import run_in_threadpool
 from slimeweb.errors import ClientDisconnected, HttpError, SlimeError
 from slimeweb.hookspecs import hookimpl, hookspec
 from slimeweb.middleware import SlimeMiddleware
@@ -48,6 +49,7 @@ __all__ = [
     "__version__",
     "hookimpl",
     "hookspec",
+    "run_in_threadpool",
     "waiting_for_client",
 ]
 

@@ -32,6 +32,7 @@ __all__ = [
     "Transport",
     "WorkerHandle",
     "__version__",
+    "call_in_pool",
     "choose_encoding",
     "forget_server",
     "json_dumps",
@@ -1131,6 +1132,11 @@ def waiting_for_client() -> ClientWait:
 
         with waiting_for_client():
             room.wait()
+    """
+
+def call_in_pool(callback: Callable[..., object], *args: Any) -> bool:
+    """Calls `callback(*args)` on a thread of the pool of the server that the calling thread works for. False, and
+    nothing called, when the pool is full. `RuntimeError` on a thread that is not the server's.
     """
 
 def json_loads(data: bytes, /) -> Any:

@@ -24,7 +24,7 @@ use pyo3::prelude::*;
 use event_loop::{EventLoop, Worker};
 use pool::Pool;
 use watchdog::Watchdog;
-use work::{CallInLoop, NativeCall, Policies, SyncCall, Work, WorkItem};
+use work::{CallInLoop, CallInPool, NativeCall, Policies, PoolWork, SyncCall, Work, WorkItem};
 
 /// The workers of a server, the pool that they share, and the watchdog of their threads.
 pub(crate) struct Workers<W: Work> {
@@ -139,6 +139,12 @@ impl<W: Work> Workers<W> {
                 item @ (WorkItem::LoopCall(_) | WorkItem::Callback(_)) => self.get(worker_id).post(item),
             }
         }
+    }
+}
+
+impl<W: Work> CallInPool for Workers<W> {
+    fn call_in_pool(self: Arc<Self>, call: NativeCall) -> bool {
+        self.pool.submit(PoolWork::Native(call)).is_ok()
     }
 }
 

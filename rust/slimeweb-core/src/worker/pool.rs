@@ -22,7 +22,7 @@ use pyo3::prelude::*;
 use super::cpu_time::ThreadCpuTimes;
 use super::inline_policy::Sample;
 use super::waiting::{self, Absence};
-use super::work::{Policies, PoolWork, SyncCall, Work};
+use super::work::{CallInPool, NativeCall, Policies, PoolWork, SyncCall, Work};
 
 /// How long work waits before the pool's threads count as blocked.
 const GROWTH_DELAY: Duration = Duration::from_millis(4);
@@ -284,6 +284,12 @@ impl<W: Work> Pool<W> {
                 return None;
             }
         }
+    }
+}
+
+impl<W: Work> CallInPool for Pool<W> {
+    fn call_in_pool(self: Arc<Self>, call: NativeCall) -> bool {
+        self.submit(PoolWork::Native(call)).is_ok()
     }
 }
 

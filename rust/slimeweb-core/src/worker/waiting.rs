@@ -11,8 +11,10 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 
+use super::work::CallInPool;
+
 /// A pool, one of whose threads waits for its client. Called by that thread.
-pub(super) trait Absence: Send + Sync {
+pub(super) trait Absence: CallInPool {
     /// The calling thread waits from now on.
     fn leave(self: Arc<Self>);
 
@@ -21,7 +23,7 @@ pub(super) trait Absence: Send + Sync {
 }
 
 /// The workers, one of whose threads waits for a client.
-pub(crate) trait StartBackup: Send + Sync {
+pub(crate) trait StartBackup: CallInPool {
     /// Starts a backup thread for a worker, if the caller is the thread that runs its loop.
     fn start_backup_here(self: Arc<Self>, worker_id: usize);
 }
@@ -46,6 +48,15 @@ pub(super) fn enter_pool(pool: &Arc<dyn Absence>) {
 /// Called by a thread that begins to run a worker's loop.
 pub(super) fn enter_worker(workers: &Weak<dyn StartBackup>, number: usize) {
     ROLE.with_borrow_mut(|role| *role = Some(ThreadRole::Worker(Weak::clone(workers), number)));
+}
+
+/// The pool of the server that the calling thread works for. None on a thread that is not the server's.
+pub(crate) fn pool() -> Option<Arc<dyn CallInPool>> {
+    ROLE.with_borrow(|role| match role {
+        Some(ThreadRole::Pool(pool)) => pool.upgrade().map(|pool| pool as Arc<dyn CallInPool>),
+        Some(ThreadRole::Worker(workers, _)) => workers.upgrade().map(|workers| workers as Arc<dyn CallInPool>),
+        None => None,
+    })
 }
 
 /// The calling thread waits for a client, until this is dropped.

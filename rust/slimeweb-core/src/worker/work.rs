@@ -82,3 +82,9 @@ pub(crate) trait CallInLoop: Send + Sync {
     /// Queues `call` for the thread of the worker's loop.
     fn call_in_loop(&self, worker_id: usize, call: NativeCall);
 }
+
+/// The pool, for those who only have something to be called there.
+pub(crate) trait CallInPool: Send + Sync {
+    /// Queues `call` for a thread of the pool. False when that would be too much.
+    fn call_in_pool(self: Arc<Self>, call: NativeCall) -> bool;
+}
