@@ -87,6 +87,19 @@ def test_slime_app_members() -> None:
         assert client.get("/hello").text == "Hello"
 
 
+def test_slime_ready() -> None:
+    class Index:
+        @hookimpl
+        def slime_ready(self, app: Slime) -> None:
+            paths = [route.path for route in app.routes]
+            app.route("/index")(lambda req, resp: resp.json(paths))
+
+    app = make(Index())
+    app.route("/a")(lambda req, resp: None)
+    with TestClient(app) as client:
+        assert client.get("/index").json() == ["/a"]
+
+
 def test_slime_request_members() -> None:
     class Locale:
         @hookimpl
@@ -399,7 +412,8 @@ def test_slime_shutdown() -> None:
         TestClient(alive(life)),
     ):
         pass
-    assert life.events == ["startup", "end PluginError", "shutdown PluginError"]
+    # What has not started is not ended.
+    assert life.events == ["startup", "end PluginError"]
 
 
 def test_slime_handle_exception() -> None:

@@ -25,6 +25,7 @@ BACK_FOR_TYPES = {
         ("slimeweb._error_handling", "slimeweb.app"),
         ("slimeweb._main_module", "slimeweb.app"),
         ("slimeweb._members", "slimeweb.app"),
+        ("slimeweb._plugin_lifespan", "slimeweb.app"),
         ("slimeweb._route_handler", "slimeweb.app"),
         ("slimeweb._server", "slimeweb.app"),
         ("slimeweb.hookspecs", "slimeweb.app"),

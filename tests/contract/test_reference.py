@@ -25,7 +25,7 @@ CALLED_BY_SLIMEWEB = {
     "AsyncStreamResponse": {"end", "stop"},
     "Docs": {"collect"},
     "Plugin": {"error", "failure"},
-    "PluginManager": {"each", "implementations", "items", "named", "notify", "table"},
+    "PluginManager": {"each", "implementations", "items", "named", "table"},
     "Registration": {"check", "check_route", "layer"},
     "StreamResponse": {"end", "stop"},
     "TemplateMistake": {"of_failure", "of_syntax"},

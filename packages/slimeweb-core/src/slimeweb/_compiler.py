@@ -24,7 +24,7 @@ from slimeweb._plugin_manager import Plugin, PluginManager
 from slimeweb._route_handler import check_signature, route_handler
 from slimeweb._route_table import RouteTable
 from slimeweb.body_filter import BodyFilter
-from slimeweb.errors import PluginError, SlimeError
+from slimeweb.errors import MultipleRouteException, PluginError, SlimeError
 from slimeweb.handlers import Handler
 from slimeweb.methods import ANY, covers, overlap
 from slimeweb.routing import RouteSpec
@@ -56,7 +56,10 @@ class Compiler:
         """
         table = RouteTable(self.routes)
         for plugin, route in self.plugins.items("slime_routes", RouteSpec, app=self.app):
-            table.add(self._of_plugin(plugin, route))
+            try:
+                table.add(self._of_plugin(plugin, route))
+            except MultipleRouteException as error:
+                raise MultipleRouteException(f"{plugin} has a route of another's path: {error}") from error
         return table
 
     def compiled_routes(self, table: RouteTable) -> tuple[CompiledRoute, ...]:

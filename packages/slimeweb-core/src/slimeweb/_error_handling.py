@@ -299,6 +299,12 @@ class ErrorHandlers:
     def __bool__(self) -> bool:
         return bool(self._by_status or self._by_type)
 
+    def __copy__(self) -> ErrorHandlers:
+        other = ErrorHandlers()
+        other._by_status.update(self._by_status)
+        other._by_type.update(self._by_type)
+        return other
+
     def add(self, key: ErrorKey, handler: Handler) -> None:
         """Declares a handler. `InvalidHandler` for one that cannot be called, `ConfigError` for a second one for the
         same key.

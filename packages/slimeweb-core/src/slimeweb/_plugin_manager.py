@@ -142,7 +142,7 @@ class Hook:
 class PluginManager:
     """All plugins of an application, in the order in which they are called. Immutable once made.
 
-    `call`, `each` and `notify` call the hooks of slimeweb, and those that plugins add in `slime_addhooks`.
+    `call` and `each` call the hooks of slimeweb, and those that plugins add in `slime_addhooks`.
     """
 
     __slots__ = ("_hooks", "_is_complete", "_registry", "plugins")
@@ -208,27 +208,6 @@ class PluginManager:
             if not isinstance(result, kind):
                 raise plugin.error(f": {hook} returned {_shown(result)}: return a {kind.__name__}")
         return results
-
-    def notify(self, hook: str, **arguments: Any) -> list[PluginError]:
-        """Calls every plugin for a hook whose errors have no caller: one that raises is logged, and the others are
-        called. Returns what was raised.
-        """
-        errors: list[PluginError] = []
-
-        def run(implementation: Implementation, arguments: Mapping[str, Any]) -> Any:
-            try:
-                return implementation.call(arguments)
-            except PluginError as error:
-                errors.append(error)
-
-        try:
-            call_each(self.implementations(hook), arguments, run)
-        except PluginError as error:
-            # Of a wrapper.
-            errors.append(error)
-        for failure in errors:
-            _logger.error("%s", failure, exc_info=failure)
-        return errors
 
     def observers(self, hook: str) -> tuple[Callable[..., None], ...]:
         """Each plugin's implementation of a hook that nothing depends on. What one raises, `SystemExit` included, is

@@ -12,6 +12,7 @@ from slimeweb._compiled import CompiledApp
 from slimeweb._forking import close_sockets, in_children
 from slimeweb._lifespan import Lifespan
 from slimeweb._logging import log_access
+from slimeweb._plugin_lifespan import PluginLifespan
 from slimeweb._plugin_manager import PluginManager
 from slimeweb._settings import ServeConfig
 from slimeweb._worker_loop import WorkerThreads
@@ -54,7 +55,7 @@ class Serving:
         self._compiled = compiled
         self._config = config
         self._lifespan = lifespan
-        self._plugins = plugins
+        self._plugins = PluginLifespan(app, plugins)
         self._on_finished = on_finished
         self._lock = threading.Lock()
         self._serving = False
@@ -92,7 +93,7 @@ class Serving:
         report = self._app.report_exception
         self._worker_threads = WorkerThreads(self._server.workers(), report)
         try:
-            self._plugins.call("slime_startup", app=self._app)
+            self._plugins.start(self._worker_threads.first)
             self._lifespan.start(self._worker_threads.first)
         except Exception as error:
             report(error, "start")
@@ -130,7 +131,7 @@ class Serving:
         self._stopped_at = time.monotonic()
         if self._serving:
             self._server.shutdown()
-            self._notify("slime_stopping")
+            self._plugins.stop()
         self._stop_requested.set()
 
     def cut(self) -> bool:
@@ -178,19 +179,17 @@ class Serving:
         if routes:
             _logger.warning("stopping: handlers are still busy, and are left where they are%s", _named(routes))
         try:
+            left = self._stopped_at + grace - time.monotonic()
+            self._plugins.wait_for_stop(_LATE_HANDLERS if late else max(_HANDLERS, left))
             try:
                 self._lifespan.end(error, self._app.report_exception)
             finally:
-                self._notify("slime_shutdown", error=error)
+                self._plugins.shutdown(error, _CUT_TASKS if self._is_cut else max(_TASKS, grace))
         finally:
             if self._worker_threads is not None:
                 self._worker_threads.stop(_CUT_TASKS if self._is_cut else _TASKS)
             self._is_over = True
             self._on_finished()
-
-    def _notify(self, hook: str, **arguments: object) -> None:
-        for error in self._plugins.notify(hook, app=self._app, **arguments):
-            self._app.report_exception(error, "end")
 
     def _forget(self) -> None:
         # In a forked child. No lock: its owner may be a thread of the parent.

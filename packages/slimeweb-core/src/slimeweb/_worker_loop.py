@@ -273,7 +273,16 @@ class WorkerThread:
         """Runs a coroutine on the loop and waits for what it returns or raises. Not to be called from the loop's own
         thread.
         """
-        future: Future[T] = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        return self.wait_for(self.submit(coroutine))
+
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+        """Begins to run a coroutine on the loop. From any thread."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    def wait_for(self, future: Future[T]) -> T:
+        """Waits for what a coroutine returns or raises, and cancels it where the waiting is interrupted. Not to be
+        called from the loop's own thread.
+        """
         try:
             return future.result()
         except BaseException:

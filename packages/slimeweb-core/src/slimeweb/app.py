@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
 __all__ = ["Slime"]
 
 H = TypeVar("H", bound=Handler)
+
+_DECLARED = ("_routes", "_registrations", "_errors", "_lifespan", "_mounts")
+"""The attributes that hold what has been declared."""
 
 _logger = logging.getLogger("slimeweb")
 
@@ -91,6 +95,7 @@ class Slime:
         self._config: ServeConfig | None = None
         self._serving: Serving | None = None
         self._was_served = False
+        self._is_ready = False
         self._lock = threading.Lock()
         self._members: Mapping[str, Any] = MappingProxyType({})
         self._plugins = PluginManager(plugins, without=without, installed=installed)
@@ -399,6 +404,7 @@ class Slime:
                 self._secrets = SecretKeys(config.secret_key)
             elif config.server.dev:
                 self._secrets = SecretKeys(quiet=True)
+            self._get_ready()
             serving = Serving(self, self._compile(config), config, self._lifespan, self._plugins, self._finished)
         except BaseException:
             self._finished()
@@ -420,6 +426,18 @@ class Slime:
         nothing that a plugin raises, and does nothing for an exception that has been shown already.
         """
         self._observers.show(exc, where, req)
+
+    def _get_ready(self) -> None:
+        """Lets plugins declare what they have waited for, once. What one that fails has declared by then is dropped."""
+        if self._is_ready:
+            return
+        declared = {name: copy(getattr(self, name)) for name in _DECLARED}
+        try:
+            self._plugins.call("slime_ready", app=self)
+        except BaseException:
+            vars(self).update(declared)
+            raise
+        self._is_ready = True
 
     def _compile(self, config: ServeConfig) -> CompiledApp:
         from slimeweb._core import SlimeRequest, SlimeResponse
@@ -474,7 +492,7 @@ class Slime:
         self._registrations = (*self._registrations, registration)
 
     def _declaring(self, what: str) -> None:
-        if self._config is not None:
+        if self._config is not None and self._is_ready:
             raise ConfigError(
                 f"{what} cannot be declared while the application is being served: declare it before serve()"
             )

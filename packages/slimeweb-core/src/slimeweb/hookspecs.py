@@ -78,6 +78,22 @@ def slime_app_members(app: Slime) -> Mapping[str, Any]:  # type: ignore[empty-bo
 
 
 @hookspec
+def slime_ready(app: Slime) -> None:
+    """The last chance to declare routes, middleware, error handlers, static directories, start and end functions: all
+    that plugins add is there, and so is what the application declares.
+
+    Called once, when the application starts for the first time, before its routes are compiled; `app.dev` and
+    `app.serve_options` are known.
+
+    For example:
+
+        @hookimpl
+        def slime_ready(app):
+            app.use(Audit(app.state))
+    """
+
+
+@hookspec
 def slime_request_members(app: Slime) -> Mapping[str, Callable[..., Any]]:  # type: ignore[empty-body]
     """Methods to add to requests: `{"locale": function}` makes `req.locale(…)`, which calls `function(req, …)`.
 
@@ -256,7 +272,7 @@ def slime_body_filter(app: Slime, route: RouteSpec) -> BodyFilter | None:
 @hookspec
 def slime_startup(app: Slime) -> None:
     """The application starts: its event loops run, its address is bound, no request is served yet. Before
-    `@app.start` functions.
+    `@app.start` functions. It may be `async def`, and then runs on the first worker's loop.
 
     For example:
 
@@ -270,8 +286,9 @@ def slime_startup(app: Slime) -> None:
 def slime_stopping(app: Slime) -> None:
     """The server begins to stop: no new connections from now on, and what is in flight has the grace time to finish.
 
-    For ending what would not end by itself, such as connections that live long. Runs before `@app.end` functions and
-    on the main thread; it must not wait for what it ends.
+    For ending what would not end by itself, such as connections that live long. Runs before `@app.end` functions, for
+    plugins that have started, the last one first, on the thread that stops the server; a plain function must not wait
+    for what it ends. It may be `async def`: it then runs on the first worker's loop, within the grace time.
 
     For example:
 
@@ -286,7 +303,8 @@ def slime_stopping(app: Slime) -> None:
 def slime_shutdown(app: Slime, error: BaseException | None) -> None:
     """The application has ended, after `@app.end` functions; `error` is why, `None` when it was asked to.
 
-    Runs for every application whose `slime_startup` hooks have been called, even when one of those failed.
+    Runs for the plugins whose `slime_startup` has returned and for those that have none, the last one first. It may be
+    `async def`, and then runs on the first worker's loop.
 
     For example:
 
