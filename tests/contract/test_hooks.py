@@ -459,6 +459,23 @@ def test_slime_exception() -> None:
     assert watch.seen == [("handler", "/", "'why'")]
 
 
+def test_slime_response_sent() -> None:
+    class Metrics:
+        def __init__(self) -> None:
+            self.seen: list[tuple[str | None, int, int, str | None]] = []
+
+        @hookimpl
+        def slime_response_sent(self, route: str | None, status: int, sent: int, error: str | None) -> None:
+            self.seen.append((route, status, sent, error))
+
+    metrics = Metrics()
+    app = make(metrics)
+    app.route("/users/{id}")(lambda req, resp: "a user")
+    with TestClient(app) as client:
+        assert [client.get(path).status_code for path in ("/users/7", "/nowhere")] == [200, 404]
+    assert metrics.seen == [("/users/{id}", 200, 6, None), (None, 404, 9, None)]
+
+
 def test_slime_cli() -> None:
     class Hello:
         @hookimpl

@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from slimeweb import ClientDisconnected
+from slimeweb import ClientDisconnected, Slime, hookimpl
 from slimeweb.testing import TestClient
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
@@ -295,6 +295,64 @@ def test_the_access_log_has_one_line_at_the_end(app, connect_to, end, caplog):
         assert lines.empty()
     finally:
         logging.getLogger("slimeweb.access").removeHandler(handler)
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("end", ["close", "abort", "stop", "failure", "refusal"])
+def test_plugins_are_told_of_the_end(connect_to, end, is_async):
+    told: queue.Queue[tuple[str, int, bool, str | None]] = queue.Queue()
+
+    class Observer:
+        @hookimpl
+        def slime_response_sent(self, route, status, sent, error):
+            told.put((route, status, sent > 0, error))
+
+    app = Slime(__file__, plugins=[Observer()])
+
+    def register(resp):
+        def fail(message):
+            raise ValueError(message)
+
+        if end == "refusal":
+            resp.plain("no", status=403)
+        else:
+            resp.on_open(lambda: resp.send("welcome"))
+            resp.on_message(fail)
+
+    if is_async:
+
+        @app.websocket(path="/")
+        async def route(req, resp):
+            register(resp)
+    else:
+
+        @app.websocket(path="/")
+        def route(req, resp):
+            register(resp)
+
+    with TestClient(app) as http:
+        client = connect_to(http.port)
+        if end == "refusal":
+            assert client.status == 403
+        else:
+            assert client.message() == "welcome"
+            assert told.empty()
+        if end == "close":
+            client.frame(CLOSE, struct.pack(">H", 1000))
+            client.at_end()
+        elif end == "abort":
+            client.abort()
+        elif end == "failure":
+            client.send("x")
+            assert client.closed().close_code == 1011
+            client.frame(CLOSE, struct.pack(">H", 1011))
+        elif end == "stop":
+            app.shutdown()
+            assert client.closed().close_code == 1001
+            client.frame(CLOSE, struct.pack(">H", 1001))
+        line = told.get(timeout=10)
+    assert line == ("/", 403 if end == "refusal" else 101, True, "client left" if end == "abort" else None)
+    assert told.empty()
 
 
 @pytest.mark.parametrize("half_closes", [False, True])

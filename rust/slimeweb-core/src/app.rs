@@ -15,9 +15,9 @@ use slimeweb_http::files::StaticDir;
 use slimeweb_http::multipart::{FormLimits, UploadDir};
 use slimeweb_http::router::Router;
 
-use crate::access_log::AccessLog;
 use crate::proxies::TrustedProxies;
 use crate::route::CompiledRoute;
+use crate::sent::{SentQueue, request_id};
 use crate::worker::Workers;
 use crate::worker::work::Work;
 
@@ -51,7 +51,8 @@ pub(crate) struct CompiledApp<W: Work> {
     pub(crate) form_fields: usize,
     /// How long a client may take nothing of what a upgraded connection sends.
     pub(crate) send_timeout: Duration,
-    pub(crate) access: Option<Arc<AccessLog>>,
+    /// Where the ends of answers are told, where somebody wants to know.
+    pub(crate) sent: Option<Arc<SentQueue>>,
     pub(crate) counters: Arc<Counters>,
 }
 
@@ -118,8 +119,13 @@ impl<W: Work> CompiledApp<W> {
         explain().unwrap_or_else(|error| error)
     }
 
-    pub(crate) fn next_request_id(&self) -> String {
-        format!("{}-{:x}", self.uploads.token(), self.counters.requests.fetch_add(1, Ordering::Relaxed))
+    pub(crate) fn next_request_number(&self) -> u64 {
+        self.counters.requests.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The id of the request with this number.
+    pub(crate) fn request_id(&self, number: u64) -> String {
+        request_id(self.uploads.token(), number)
     }
 
     pub(crate) fn next_file(&self) -> u64 {

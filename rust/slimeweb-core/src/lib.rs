@@ -7,7 +7,6 @@
 //!
 //! Modules use those below them only: but for `request` and `response`, each in itself, their imports form no cycle.
 
-mod access_log;
 mod app;
 mod argument;
 mod asyncio;
@@ -25,6 +24,7 @@ mod reporter;
 mod request;
 mod response;
 mod route;
+mod sent;
 mod server;
 mod service;
 mod settings;

@@ -13,7 +13,8 @@ use crate::worker::work::Policies;
 /// A route, compiled: how to answer what it matches. Immutable while the server runs.
 #[derive(FromPyObject)]
 pub(crate) struct CompiledRoute {
-    pub(crate) pattern: String,
+    #[pyo3(from_py_with = shared)]
+    pub(crate) pattern: Arc<str>,
     pub(crate) methods: Vec<String>,
     pub(crate) endpoint: Py<PyAny>,
     pub(crate) is_async: bool,
@@ -50,7 +51,7 @@ impl CompiledRoute {
     /// The same route for another worker. What has been measured of its speed, all workers share.
     pub(crate) fn clone_ref(&self, py: Python<'_>) -> Self {
         Self {
-            pattern: self.pattern.clone(),
+            pattern: Arc::clone(&self.pattern),
             methods: self.methods.clone(),
             endpoint: self.endpoint.clone_ref(py),
             inline_policy: Arc::clone(&self.inline_policy),
@@ -82,6 +83,10 @@ impl Policies for CompiledRoute {
     fn upgraded_policy(&self) -> &Arc<InlinePolicy> {
         &self.upgraded_policy
     }
+}
+
+fn shared(text: &Bound<'_, PyAny>) -> PyResult<Arc<str>> {
+    text.extract::<String>().map(Arc::from)
 }
 
 fn other(route: &Bound<'_, PyAny>) -> PyResult<Option<Arc<CompiledRoute>>> {

@@ -15,11 +15,11 @@ use slimeweb_http::multipart::UploadDir;
 use slimeweb_http::router::{Methods, Pattern, Router};
 use slimeweb_http::{Address, Config, Listener, ServerHandle, TlsConfig};
 
-use crate::access_log::AccessLog;
 use crate::app::{CompiledApp, Counters, frozen};
 use crate::proxies::TrustedProxies;
 use crate::request::context::{App, Worker, Workers};
 use crate::route::{CompiledRoute, StaticMount};
+use crate::sent::SentQueue;
 use crate::service::PythonService;
 use crate::settings::Settings;
 use crate::worker::backup;
@@ -71,7 +71,7 @@ impl RouteUsage {
 
 enum Lifecycle {
     Bound(Vec<Listener>),
-    Serving(ServerHandle, Option<Arc<AccessLog>>),
+    Serving(ServerHandle, Option<Arc<SentQueue>>),
     Ended,
 }
 
@@ -173,17 +173,17 @@ impl Server {
         files: Option<CompiledRoute>,
         on_error: Py<PyAny>,
         on_exception: Option<Py<PyAny>>,
+        on_sent: Option<Py<PyAny>>,
         request_members: &Bound<'_, PyMapping>,
         response_members: &Bound<'_, PyMapping>,
-        access: Option<Py<PyAny>>,
     ) -> PyResult<()> {
         let settings = &self.settings;
-        let access = access.map(AccessLog::start).transpose()?.map(Arc::new);
         // What they answer has no route.
-        let unrouted = |route: CompiledRoute| CompiledRoute { pattern: String::new(), ..route };
+        let unrouted = |route: CompiledRoute| CompiledRoute { pattern: Arc::default(), ..route };
         let (fallback, files) = (fallback.map(unrouted), files.map(unrouted));
         let uploads = Arc::new(UploadDir::new(settings.upload_dir.clone()));
         py.detach(|| uploads.clear_abandoned());
+        let sent = on_sent.is_some().then(SentQueue::new);
         let member = |module: &str, name: &str| PyResult::Ok(py.import(module)?.getattr(name)?.unbind());
         let compile = || {
             PyResult::Ok(Arc::new(CompiledApp {
@@ -208,7 +208,7 @@ impl Server {
                 form_limits: settings.form_limits(&uploads),
                 form_fields: settings.form_fields,
                 send_timeout: self.config.limits.send_timeout,
-                access: access.clone(),
+                sent: sent.clone(),
                 counters: Arc::clone(&self.counters),
             }))
         };
@@ -228,9 +228,15 @@ impl Server {
         let executors = self.workers.list.iter().map(|worker| worker.spawner().clone()).collect::<Vec<_>>();
         #[expect(clippy::indexing_slicing, reason = "an application has been compiled for each worker")]
         let service = |worker_id: usize| PythonService::new(Arc::clone(&apps[worker_id]), worker_id);
-        let handle =
-            slimeweb_http::Server::start(listeners, self.config.clone(), &executors, service).map_err(server_error)?;
-        *lifecycle = Lifecycle::Serving(handle, access);
+        if let (Some(sent), Some(on_sent)) = (&sent, on_sent) {
+            sent.start(on_sent, uploads.token().to_string())?;
+        }
+        let started = slimeweb_http::Server::start(listeners, self.config.clone(), &executors, service);
+        if let (Err(_), Some(sent)) = (&started, &sent) {
+            sent.close(Duration::ZERO);
+        }
+        let handle = started.map_err(server_error)?;
+        *lifecycle = Lifecycle::Serving(handle, sent);
         Ok(())
     }
 
@@ -284,16 +290,16 @@ impl Server {
         Ok(py.detach(|| {
             let deadline = Instant::now() + timeout;
             let left = || deadline.saturating_duration_since(Instant::now());
-            let (served, written) = match &lifecycle {
-                Lifecycle::Serving(handle, access) => {
+            let (served, told) = match &lifecycle {
+                Lifecycle::Serving(handle, sent) => {
                     handle.stop();
                     let served = handle.wait(Some(left()));
-                    // After the last answer, so that its line is written as well.
-                    (served, access.as_ref().is_none_or(|access| access.close(left())))
+                    // After the last answer, so that it is told as well, however long its handler has taken.
+                    (served, sent.as_ref().is_none_or(|sent| sent.close(timeout)))
                 }
                 Lifecycle::Bound(_) | Lifecycle::Ended => (true, true),
             };
-            self.workers.pool.close(left()) & self.workers.close_watchdog(left()) & served & written
+            self.workers.pool.close(left()) & self.workers.close_watchdog(left()) & served & told
         }))
     }
 }

@@ -28,11 +28,11 @@ mod service;
 mod tls;
 
 pub use address::{Address, Bind, Peer};
-pub use body::{Body, BodySender, Closed, Collected, RequestBody};
+pub use body::{Body, BodyEnd, BodySender, Closed, Collected, RequestBody};
 pub use config::{Config, Limits};
 pub use conn::{BodyBuffer, is_without_content};
 pub use error::{BodyError, Error, is_exhausted};
 pub use runtime::{Executor, Spawner};
 pub use server::{Listener, Server, ServerHandle};
-pub use service::{ClientEof, ConnectionInfo, Exchange, OnUpgrade, Service, Upgraded};
+pub use service::{ClientEof, ConnectionCut, ConnectionInfo, Exchange, OnUpgrade, Service, Upgraded};
 pub use tls::TlsConfig;

@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::address::{Address, Peer};
 use crate::body::{Body, RequestBody};
+use crate::conn::{CloseMode, ConnectionState};
 
 /// Answers requests. There is one per worker.
 pub trait Service: Send + Sync + 'static {
@@ -44,7 +45,7 @@ pub trait Service: Send + Sync + 'static {
 
     /// Called after a response that the server sent without a request: for a head that was malformed, too large or too
     /// slow. `size` is the bytes of its body, 0 where the client has not taken it.
-    fn answered(self: &Arc<Self>, connection: &ConnectionInfo, status: StatusCode, size: u64) {
+    fn answered(self: &Arc<Self>, connection: &Arc<ConnectionInfo>, status: StatusCode, size: u64) {
         let _ = (connection, status, size);
     }
 
@@ -97,6 +98,28 @@ pub struct ConnectionInfo {
     pub id: u64,
     /// The client's end of it.
     pub client_eof: ClientEof,
+    pub(crate) state: Arc<ConnectionState>,
+}
+
+impl ConnectionInfo {
+    /// Why the server closes it at once, if it does.
+    #[must_use]
+    pub fn cut(&self) -> Option<ConnectionCut> {
+        match self.state.close_mode() {
+            CloseMode::Open | CloseMode::Drain | CloseMode::Expire => None,
+            CloseMode::Abort => Some(ConnectionCut::Timeout),
+            CloseMode::Stop => Some(ConnectionCut::ServerStops),
+        }
+    }
+}
+
+/// Why the server closes a connection, whatever is in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionCut {
+    /// The client has exceeded a timeout.
+    Timeout,
+    /// The server stops, and there is no time left.
+    ServerStops,
 }
 
 /// The end of what a client sends over HTTP/1.1. It may still read (RFC 9112, section 9.6), or have closed the

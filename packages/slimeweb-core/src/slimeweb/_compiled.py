@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest, SlimeResponse
+    from slimeweb._observers import SentResponse
     from slimeweb.body_filter import BodyFilter
 
 __all__ = ["FILTER_LIMIT", "CompiledApp", "CompiledRoute", "StaticMount"]
@@ -64,5 +65,6 @@ class CompiledApp:
     files: CompiledRoute | None
     on_error: Callable[[SlimeRequest, SlimeResponse, BaseException, str], None]
     on_exception: Callable[[BaseException, str, SlimeRequest | None], None] | None
+    on_sent: Callable[[Sequence[SentResponse], int], None] | None
     request_members: Mapping[str, Callable[..., Any]]
     response_members: Mapping[str, Callable[..., Any]]

@@ -12,6 +12,7 @@ from typing import Any, Protocol, final
 from _typeshed import ReadableBuffer, WriteableBuffer
 
 from slimeweb._compiled import CompiledRoute, StaticMount
+from slimeweb._observers import SentResponse
 from slimeweb._settings import Settings
 from slimeweb.app import Slime
 from slimeweb.state import State
@@ -1030,9 +1031,9 @@ class Server:
         files: CompiledRoute | None,
         on_error: Callable[[SlimeRequest, SlimeResponse, BaseException, str], None],
         on_exception: Callable[[BaseException, str, SlimeRequest | None], None] | None,
+        on_sent: Callable[[Sequence[SentResponse], int], None] | None,
         request_members: Mapping[str, Callable[..., Any]],
         response_members: Mapping[str, Callable[..., Any]],
-        access: Callable[[str, str, str, int, int, float, bool], None] | None,
     ) -> None:
         """Begins to serve these routes; returns at once. `RuntimeError` when it has begun already."""
 

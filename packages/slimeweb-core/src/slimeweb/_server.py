@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from slimeweb._compiled import CompiledApp
 from slimeweb._forking import close_sockets, in_children
 from slimeweb._lifespan import Lifespan
-from slimeweb._logging import log_access
 from slimeweb._plugin_lifespan import PluginLifespan
 from slimeweb._plugin_manager import PluginManager
 from slimeweb._settings import ServeConfig
@@ -114,9 +113,9 @@ class Serving:
                 compiled.files,
                 compiled.on_error,
                 compiled.on_exception,
+                compiled.on_sent,
                 compiled.request_members,
                 compiled.response_members,
-                log_access if self._config.access_log else None,
             )
             self._serving = True
 

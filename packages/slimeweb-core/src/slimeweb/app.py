@@ -23,7 +23,7 @@ from slimeweb._logging import configure_logging
 from slimeweb._main_module import check_one_module, name_main_module
 from slimeweb._members import request_members, response_members
 from slimeweb._middleware import EVERY_PATH, Registration, SlimeMiddleware, as_middleware
-from slimeweb._observers import ExceptionObservers
+from slimeweb._observers import ExceptionObservers, sent_observer
 from slimeweb._plugin_manager import PluginManager
 from slimeweb._route_handler import check_signature
 from slimeweb._route_table import RouteTable
@@ -465,6 +465,7 @@ class Slime:
             files=compiler.files(),
             on_error=errors.on_error,
             on_exception=self._observers.show if self._observers else None,
+            on_sent=sent_observer(self, self._plugins, access_log=config.access_log),
             request_members=request_members(self, self._plugins, SlimeRequest),
             response_members=response_members(self, self._plugins, SlimeResponse),
         )

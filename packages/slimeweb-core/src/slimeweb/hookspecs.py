@@ -4,10 +4,10 @@ A plugin is a module or an object with functions of these names, marked with `sl
 of the group `slimeweb` that leads to it. A hook takes any subset of the arguments given here, by name.
 
 Hooks run when the application is made, when routes are declared and when it starts. None runs per request, except
-`slime_handle_exception` and `slime_exception`, which run when something has failed. Where several plugins implement a
-hook, they are called in the order of their entry points' names, then those given to `Slime(plugins=…)`; pluggy's
-`tryfirst` and `trylast` change that. A plugin that raises, that returns something of the wrong type, or that claims a
-name another one has, is a `PluginError` naming it.
+`slime_handle_exception` and `slime_exception`, which run when something has failed, and `slime_response_sent`, which
+runs beside the requests. Where several plugins implement a hook, they are called in the order of their entry points'
+names, then those given to `Slime(plugins=…)`; pluggy's `tryfirst` and `trylast` change that. A plugin that raises,
+that returns something of the wrong type, or that claims a name another one has, is a `PluginError` naming it.
 """
 
 from __future__ import annotations
@@ -345,6 +345,35 @@ def slime_exception(app: Slime, req: SlimeRequest | None, exc: BaseException, wh
         @hookimpl
         def slime_exception(req, exc, where):
             failures.put((where, None if req is None else req.path, exc))
+    """
+
+
+@hookspec
+def slime_response_sent(
+    app: Slime,
+    route: str | None,
+    method: str,
+    path: str,
+    status: int,
+    sent: int,
+    seconds: float,
+    error: str | None,
+    client: str,
+    request_id: str,
+) -> None:
+    """An answer has ended: a whole one, a stream, a static file, a refusal, a connection that had switched protocols.
+
+    `route` is the pattern, `None` where none matched; `status` is 499 where the client left before there was one;
+    `sent` are the bytes of body that the connection has taken; `seconds` run from the head's arrival to the end;
+    `error` is `None`, or what has cut the answer: `client left`, `timeout`, `aborted`, `unreadable file`, `server
+    stopped`. Runs on one thread of its own, for one answer after the other, some milliseconds after the end. What it
+    raises is logged.
+
+    For example:
+
+        @hookimpl
+        def slime_response_sent(route, method, status, seconds):
+            durations.labels(route or "none", method, status).observe(seconds)
     """
 
 

@@ -19,13 +19,13 @@ use pyo3::prelude::*;
 use slimeweb_http::{Body, RequestBody};
 use tokio::sync::oneshot;
 
-use crate::access_log::ClientLeft;
 use crate::app::Counters;
 use crate::reply::closing;
 use crate::request::body::{self, Refusal};
 use crate::request::context::{RequestContext, Worker};
 use crate::request::payload::{Refused, RequestPayload};
 use crate::route::CompiledRoute;
+use crate::sent::ClientLeft;
 use crate::worker::waiting::Waiting;
 use crate::worker::work::WorkItem;
 

@@ -40,6 +40,7 @@ use crate::request::headers::Headers;
 use crate::request::large_body::concatenated;
 use crate::request::payload::RequestPayload;
 use crate::request::upload::SlimeFile;
+use crate::sent::RequestNumber;
 use crate::{fields, json};
 
 /// One request, as its handler sees it. Everything is parsed when first asked for, once.
@@ -213,7 +214,11 @@ impl SlimeRequest {
     /// A name for this request, unique in this process, for logs.
     #[getter]
     fn id<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyString>> {
-        self.parsed.id.get_or_make(py, || Ok(PyString::new(py, &self.app.next_request_id())))
+        self.parsed.id.get_or_make(py, || {
+            let number = self.head.extensions.get::<RequestNumber>().map(|number| number.0);
+            let number = number.unwrap_or_else(|| self.app.next_request_number());
+            Ok(PyString::new(py, &self.app.request_id(number)))
+        })
     }
 
     /// The application this request came to.
@@ -282,7 +287,7 @@ impl SlimeRequest {
     /// The pattern of the route that matched, `None` where none did.
     #[getter]
     fn route(&self) -> Option<&str> {
-        (!self.route.pattern.is_empty()).then_some(self.route.pattern.as_str())
+        (!self.route.pattern.is_empty()).then_some(&*self.route.pattern)
     }
 
     /// Header fields by name, whatever the case.

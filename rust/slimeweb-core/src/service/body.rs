@@ -8,12 +8,12 @@ use slimeweb_http::{Body, BodyError, RequestBody};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{PythonService, ResponseFuture};
-use crate::access_log::ClientLeft;
 use crate::reply::{InitialResponse, closing, text};
 use crate::request::body::{Refusal, log_unstored};
 use crate::request::context::RequestContext;
 use crate::request::expected::Fate;
 use crate::request::payload::{Arriving, RequestPayload};
+use crate::sent::ClientLeft;
 
 /// Pieces of a streamed request body that are read ahead of the handler.
 const CHUNKS_AHEAD: usize = 4;
@@ -26,7 +26,7 @@ impl PythonService {
         body: RequestBody,
     ) -> ResponseFuture {
         let is_held_back = body.awaits_continue();
-        let fate = (is_held_back || self.app.access.is_some()).then(|| Fate::new(is_held_back));
+        let fate = (is_held_back || self.app.sent.is_some()).then(|| Fate::new(is_held_back));
         let arriving = self.pump(body, context.route.body_size, fate.as_ref());
         context.payload = RequestPayload::Stream(Mutex::new(Some(arriving)));
         let answer = self.run(context);

@@ -3,7 +3,7 @@
 mod body;
 mod fallback;
 mod file;
-mod log;
+mod sent;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,12 +15,13 @@ use slimeweb_http::router::Found;
 use slimeweb_http::{Body, ConnectionInfo, Exchange, OnUpgrade, Service};
 use tokio::sync::oneshot;
 
-use crate::access_log::{Entry, Switched};
 use crate::reply::{InitialResponse, Reply, SwitchReply, options, text};
 use crate::request::body::read;
 use crate::request::context::{App, RequestContext};
 use crate::request::expected::Deferral;
 use crate::request::payload::Refused;
+use crate::route::CompiledRoute;
+use crate::sent::{Asked, Entry, Switched};
 use crate::{error, upgrade};
 use file::send_file;
 
@@ -93,7 +94,8 @@ impl PythonService {
         Self { app, worker_id }
     }
 
-    fn answer(self: &Arc<Self>, exchange: Exchange) -> ResponseFuture {
+    /// Answers a request. `on_route` is told which route it matches.
+    fn answer(self: &Arc<Self>, exchange: Exchange, on_route: impl FnOnce(&CompiledRoute)) -> ResponseFuture {
         let Exchange { mut head, body, connection, .. } = exchange;
         if !head.uri.path().starts_with('/') {
             return self.without_path(head, body, connection);
@@ -119,6 +121,7 @@ impl PythonService {
                 return self.refuse(InitialResponse::refusal(StatusCode::BAD_REQUEST, None), head, body, connection);
             }
         };
+        on_route(&route);
         let mut context = RequestContext::new(&self.app, route, self.worker_id, head, connection);
         (context.path, context.path_params) = (path, params);
         if context.route.stream_body {
@@ -180,18 +183,14 @@ fn switch_protocol(reply: SwitchReply, upgrade: Option<Box<Upgrade>>) -> Respons
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     let Upgrade { app, io, worker_id, connection } = *upgrade;
     let mut response = Response::new(Body::empty());
-    let switched = app.access.is_some().then(Switched::default);
+    let switched = app.sent.is_some().then(Switched::default);
     if let Some(switched) = &switched {
         response.extensions_mut().insert(Arc::clone(switched));
     }
     app.workers.get(worker_id).spawner().clone().spawn(async move {
         // An error: the client left before the 101 was out.
         if let Ok(io) = io.await {
-            let written = upgrade::run(io, candidate, route, app, worker_id, connection).await;
-            let entry = switched.and_then(|switched| switched.lock().take());
-            if let Some(mut entry) = entry {
-                entry.end(written, true);
-            }
+            upgrade::run(io, candidate, route, app, worker_id, connection, switched).await;
         }
     });
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -204,36 +203,33 @@ impl Service for PythonService {
         self: &Arc<Self>,
         exchange: Exchange,
     ) -> impl Future<Output = Response<Body>> + Send + Unpin + 'static + use<> {
-        match &self.app.access {
-            None => self.answer(exchange),
-            Some(log) => {
-                let entry = self.entry(log, &exchange.head, &exchange.connection);
-                self.answer(exchange).logged(entry)
-            }
+        match &self.app.sent {
+            None => self.answer(exchange, |_| ()),
+            Some(queue) => self.answer_and_tell(queue, exchange),
         }
     }
 
     fn refuse(
         self: &Arc<Self>,
-        head: http::request::Parts,
+        mut head: http::request::Parts,
         connection: Arc<ConnectionInfo>,
         status: StatusCode,
         explanation: &'static str,
     ) -> BoxFuture {
-        let entry = self.app.access.as_ref().map(|log| self.entry(log, &head, &connection));
+        let entry = self.app.sent.as_ref().map(|queue| self.entry(queue, &mut head, &connection));
         let answer = self.refuse_because(Refused { status, detail: explanation.to_owned() }, head, connection);
         Box::pin(match entry {
             None => answer,
-            Some(entry) => answer.logged(entry),
+            Some(entry) => answer.told(entry),
         })
     }
 
-    fn answered(self: &Arc<Self>, connection: &ConnectionInfo, status: StatusCode, size: u64) {
-        let Some(log) = &self.app.access else { return };
+    fn answered(self: &Arc<Self>, connection: &Arc<ConnectionInfo>, status: StatusCode, size: u64) {
+        let Some(queue) = &self.app.sent else { return };
         let client = self.app.proxies.client(connection, &HeaderMap::new());
         // What the client sent is no request, or not known as one.
-        let nothing = || "-".to_owned();
-        Entry::new(log, client, nothing(), nothing()).end_with(status, size);
+        let asked = Asked { route: None, method: None, path: None, client, number: self.app.next_request_number() };
+        Entry::new(queue, Arc::clone(connection), asked).end_of(status, size);
     }
 
     fn accept_failed(self: &Arc<Self>, error: &std::io::Error) {

@@ -23,6 +23,7 @@ use tokio::sync::oneshot;
 use crate::app::Counters;
 use crate::request::context::App;
 use crate::route::CompiledRoute;
+use crate::sent::{Cut, Switched};
 use crate::switch::{AwaitedSwitch, Candidate};
 use connection::{READ, UpgradedConnection};
 use transport::Transport;
@@ -85,6 +86,22 @@ async fn linger(mut io: impl AsyncRead + Unpin) {
     let _ = tokio::time::timeout(LINGER_TIME, drained).await;
 }
 
+/// Tells those who want to know of the connection's end, when it is dropped.
+struct EndNotice {
+    upgraded: Arc<UpgradedConnection>,
+    switched: Option<Switched>,
+    cut: Option<Cut>,
+}
+
+impl Drop for EndNotice {
+    fn drop(&mut self) {
+        let entry = self.switched.as_ref().and_then(|switched| switched.lock().take());
+        if let Some(mut entry) = entry {
+            entry.end(self.upgraded.written(), self.cut);
+        }
+    }
+}
+
 /// Counts one open upgraded connection.
 struct OpenCount(Arc<Counters>);
 
@@ -109,7 +126,8 @@ pub(crate) async fn run(
     app: Arc<App>,
     worker_id: usize,
     connection: Arc<ConnectionInfo>,
-) -> u64 {
+    switched: Option<Switched>,
+) {
     let worker_id = candidate.worker_id().unwrap_or(worker_id);
     let reporter = candidate.reporter();
     let (protocol, awaited) = candidate.take();
@@ -124,6 +142,7 @@ pub(crate) async fn run(
             Some(awaited) => awaited.connected(&transport, made),
         }
     });
+    let mut end_notice = EndNotice { upgraded: Arc::clone(&upgraded), switched, cut: Some(Cut::ServerStopped) };
     let loss_notice = LossNotice { upgraded: Arc::clone(&upgraded), awaited, is_sent: false };
     let (mut reader, writer) = tokio::io::split(io);
     let (error, read_all) = {
@@ -143,10 +162,15 @@ pub(crate) async fn run(
         }
     };
     let closed = error.is_none() && upgraded.is_closed();
+    end_notice.cut = match &error {
+        _ if closed => None,
+        None => Some(Cut::Aborted),
+        Some(error) if error.raw_os_error() == Some(nix::libc::ETIMEDOUT) => Some(Cut::Timeout),
+        Some(_) => Some(Cut::ClientLeft),
+    };
     if closed && !read_all {
         tokio::join!(loss_notice.send(error), linger(reader));
     } else {
         loss_notice.send(error).await;
     }
-    upgraded.written()
 }

@@ -10,4 +10,4 @@ pub use channel::{BodySender, Closed};
 pub use collected::Collected;
 pub(crate) use file::{FileSection, PIECE, read_at_once};
 pub use incoming::RequestBody;
-pub use outgoing::Body;
+pub use outgoing::{Body, BodyEnd};

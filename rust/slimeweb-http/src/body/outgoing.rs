@@ -30,7 +30,18 @@ struct EndCallback {
     size: u64,
     ended: bool,
     /// Taken when it is called.
-    end: Option<Box<dyn FnOnce(u64, bool) + Send + Sync>>,
+    end: Option<Box<dyn FnOnce(u64, BodyEnd) + Send + Sync>>,
+}
+
+/// How a body has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BodyEnd {
+    /// The connection has taken all of it.
+    Complete,
+    /// Its source has failed.
+    Failed(BodyError),
+    /// The connection wants no more of it.
+    Dropped,
 }
 
 impl EndCallback {
@@ -38,15 +49,15 @@ impl EndCallback {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         match &frame {
             Some(Ok(frame)) => self.size += frame.data_ref().map_or(0, |data| data.len() as u64),
-            Some(Err(_)) => self.tell(false),
+            Some(Err(error)) => self.tell(BodyEnd::Failed(error.clone())),
             None => self.ended = true,
         }
         Poll::Ready(frame)
     }
 
-    fn tell(&mut self, complete: bool) {
+    fn tell(&mut self, how: BodyEnd) {
         if let Some(end) = self.end.take() {
-            end(self.size, complete);
+            end(self.size, how);
         }
     }
 }
@@ -54,7 +65,8 @@ impl EndCallback {
 impl Drop for EndCallback {
     fn drop(&mut self) {
         // hyper does not poll a body again that is known to be at its end.
-        self.tell(self.ended || self.body.is_end_stream());
+        let is_complete = self.ended || self.body.is_end_stream();
+        self.tell(if is_complete { BodyEnd::Complete } else { BodyEnd::Dropped });
     }
 }
 
@@ -78,10 +90,9 @@ impl Body {
         (sender, Self(BodyKind::Channel(receiver)))
     }
 
-    /// Calls `end` when the connection is done with the body: with the bytes that it has taken, and whether that was
-    /// all.
+    /// Calls `end` when the connection is done with the body: with the bytes that it has taken, and how it has ended.
     #[must_use]
-    pub fn on_end(mut self, end: impl FnOnce(u64, bool) + Send + Sync + 'static) -> Self {
+    pub fn on_end(mut self, end: impl FnOnce(u64, BodyEnd) + Send + Sync + 'static) -> Self {
         // As a whole it would count as taken before the client has seen any of it.
         self.cut_up();
         Self(BodyKind::EndCallback(Box::new(EndCallback {

@@ -21,7 +21,7 @@ pub(crate) async fn run<S: Service>(context: Arc<WorkerContext<S>>, accepted: Ac
     // A failure here ends this connection alone.
     let Ok(socket) = into_tokio(socket) else { return };
     let tls = context.config.tls.clone();
-    let info = Arc::new(ConnectionInfo { peer, local, tls: tls.is_some(), id, client_eof: ClientEof::default() });
+    let is_tls = tls.is_some();
     let net_stream = match tls {
         None => NetStream::Plain(socket),
         Some(tls) => {
@@ -37,6 +37,14 @@ pub(crate) async fn run<S: Service>(context: Arc<WorkerContext<S>>, accepted: Ac
         }
     };
     let state = ConnectionState::new(Arc::clone(&context.clock));
+    let info = Arc::new(ConnectionInfo {
+        peer,
+        local,
+        tls: is_tls,
+        id,
+        client_eof: ClientEof::default(),
+        state: Arc::clone(&state),
+    });
     let registration = context.registry.register(id, Arc::clone(&state));
     if net_stream.speaks_http2() {
         Box::pin(http2(&context, net_stream, permit, info, &state, &registration)).await;

@@ -26,4 +26,4 @@ pub use direct_read::BodyBuffer;
 pub(crate) use direct_read::{DirectRead, lock};
 pub use framing::is_without_content;
 pub(crate) use permit::{Permit, WorkerLoad};
-pub(crate) use state::{CoarseClock, ConnectionState};
+pub(crate) use state::{CloseMode, CoarseClock, ConnectionState};

@@ -42,8 +42,10 @@ pub(crate) enum CloseMode {
     Drain = 1,
     /// Close; a half-received head is answered with 408.
     Expire = 2,
-    /// Close at once, without a response.
+    /// Close at once, without a response: the client has taken too long.
     Abort = 3,
+    /// As `Abort`, since the server stops.
+    Stop = 4,
 }
 
 #[derive(Debug)]
@@ -104,7 +106,8 @@ impl ConnectionState {
             0 => CloseMode::Open,
             1 => CloseMode::Drain,
             2 => CloseMode::Expire,
-            _ => CloseMode::Abort,
+            3 => CloseMode::Abort,
+            _ => CloseMode::Stop,
         }
     }
 

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use super::acceptor::AcceptorMessage;
 use super::handle::ShutdownGuard;
 use crate::config::Config;
-use crate::conn::{CoarseClock, WorkerContext, WorkerLoad, connection, timeouts};
+use crate::conn::{CloseMode, CoarseClock, WorkerContext, WorkerLoad, connection, timeouts};
 use crate::runtime::Spawner;
 use crate::service::Service;
 
@@ -57,6 +57,8 @@ impl<S: Service> Worker<S> {
             () = guard.stopping() => {}
             () = work => {}
         }
+        // So that those who follow an answer to its end know why that has come.
+        context.registry.close_each(|_| Some(CloseMode::Stop));
         context.spawner.cancel();
         drop(guard);
     }
