@@ -26,6 +26,7 @@ _REGISTERED: dict[str, Callable[[Slime], bool]] = {
     "slimeweb-compress": _exports("SlimeCompression"),
     "slimeweb-templates": _adds_to_app("templates"),
     "slimeweb-docs": _adds_to_app("docs"),
+    "slimeweb-asgi": _adds_to_app("mount"),
 }
 
 

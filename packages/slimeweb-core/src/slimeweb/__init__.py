@@ -15,7 +15,15 @@ What installed plugins export can be imported from here as well.
 
 from typing import TYPE_CHECKING
 
-from slimeweb._core import SlimeFile, SlimeRequest, SlimeResponse, __version__, waiting_for_client
+from slimeweb._core import (
+    BodyChunks,
+    BodyWriter,
+    SlimeFile,
+    SlimeRequest,
+    SlimeResponse,
+    __version__,
+    waiting_for_client,
+)
 from slimeweb.app import Slime
 from slimeweb.concurrency import run_in_threadpool
 from slimeweb.errors import ClientDisconnected, HttpError, SlimeError
@@ -31,6 +39,8 @@ if TYPE_CHECKING:
     from slimeweb._known_plugins import *  # noqa: F403
 
 __all__ = [
+    "BodyChunks",
+    "BodyWriter",
     "ClientDisconnected",
     "HandlerWrapper",
     "HttpError",

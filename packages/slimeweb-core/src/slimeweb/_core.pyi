@@ -528,8 +528,9 @@ class SlimeResponse:
             return resp.json({"id": 7}, status=201)
         """
 
-    def bytes(self, data: bytes, status: int | None = None, content_type: str = ...) -> SlimeResponse:
-        """Answers with bytes as they are, `application/octet-stream` where nothing else is said. `TypeError` for what
+    def bytes(self, data: bytes, status: int | None = None, content_type: str | None = ...) -> SlimeResponse:
+        """Answers with bytes as they are, `application/octet-stream` where nothing else is said; `None` leaves the type that
+        the headers have, or none. `TypeError` for what
         is no bytes.
 
         For example:

@@ -70,6 +70,7 @@ KNOWN_PLUGINS: tuple[Extra, ...] = (
         commands=("openapi",),
     ),
     Extra("templates", "slimeweb-templates", app_members=("templates",), request_members=("render",)),
+    Extra("asgi", "slimeweb-asgi", app_members=("mount",), commands=("serve",)),
 )
 
 

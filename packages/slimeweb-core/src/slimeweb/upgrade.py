@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from slimeweb._core import Transport
+from slimeweb._core import Transport
 
-__all__ = ["UpgradeProtocol"]
+__all__ = ["Transport", "UpgradeProtocol"]
 
 
 class UpgradeProtocol(Protocol):

@@ -464,16 +464,16 @@ impl SlimeResponse {
         Ok(slf)
     }
 
-    /// Answers with bytes as they are.
-    #[pyo3(signature = (data, status=None, content_type="application/octet-stream"))]
+    /// Answers with bytes as they are. `content_type` `None` leaves that of the headers, or none.
+    #[pyo3(signature = (data, status=None, content_type=Some("application/octet-stream")), text_signature = "($self, data, status=None, content_type='application/octet-stream')")]
     fn bytes<'py>(
         slf: Bound<'py, Self>,
         data: &Bound<'py, PyAny>,
         status: Option<Status>,
-        content_type: &str,
+        content_type: Option<&str>,
     ) -> PyResult<Bound<'py, Self>> {
-        let kind = header_value("Content-Type", content_type)?;
-        slf.get().set(ResponseBody::Bytes(octets(data)?), Some(kind), status)?;
+        let kind = content_type.map(|kind| header_value("Content-Type", kind)).transpose()?;
+        slf.get().set(ResponseBody::Bytes(octets(data)?), kind, status)?;
         Ok(slf)
     }
 

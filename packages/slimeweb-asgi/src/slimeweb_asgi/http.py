@@ -1,0 +1,189 @@
+"""One HTTP request to an ASGI application.
+
+https://asgi.readthedocs.io/en/latest/specs/www.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import types
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from inspect import iscoroutine
+from typing import Any
+
+from slimeweb import BodyChunks, BodyWriter, ClientDisconnected, SlimeRequest, SlimeResponse
+from slimeweb_asgi.open_sessions import OpenSessions
+from slimeweb_asgi.websocket import Session, is_websocket
+
+__all__ = ["VERSION", "http_handler", "scope_of"]
+
+VERSION: Mapping[str, str] = types.MappingProxyType({"version": "3.0", "spec_version": "2.4"})
+"""What `scope["asgi"]` says: 2.4 is the version from which on `send` raises when the client has left."""
+
+Message = dict[str, Any]
+
+
+def http_handler(
+    application: Any, path: str, state: dict[str, Any], sessions: OpenSessions
+) -> Callable[..., Awaitable[None]]:
+    """The handler that calls an application which is mounted at `path`. Each request gets a copy of `state`."""
+
+    async def handler(req: SlimeRequest, resp: SlimeResponse) -> None:
+        scope = scope_of(req, path, state)
+        if is_websocket(req):
+            await _run_websocket(application, scope, Session(req, resp, sessions))
+            return
+        exchange = Exchange(req, resp)
+        call = application(scope, exchange.receive, exchange.send)
+        await _run(call if iscoroutine(call) else _awaited(call), exchange)
+        exchange.finish()
+
+    return handler
+
+
+async def _run_websocket(application: Any, scope: Message, session: Session) -> None:
+    del scope["method"]
+    scope["type"] = "websocket"
+    scope["scheme"] = "wss" if scope["scheme"] == "https" else "ws"
+    scope["subprotocols"] = session.subprotocols
+    scope["extensions"] = {"websocket.http.response": {}}
+    try:
+        await application(scope, session.receive, session.send)
+    except BaseException:
+        await session.finish(1011)
+        raise
+    await session.finish()
+
+
+def scope_of(req: SlimeRequest, path: str, state: dict[str, Any]) -> dict[str, Any]:
+    """The scope of a request. Names and values of the query and the header fields are as the client sent them."""
+    scheme, host = req.scheme, req.header.get("host", "")
+    name, separator, port = host.rpartition(":")
+    if not separator or not port.isascii() or not port.isdigit():
+        name, port = host, "443" if scheme == "https" else "80"
+    client = req.client
+    return {
+        "type": "http",
+        "asgi": dict(VERSION),
+        "http_version": req.http_version,
+        "server": (name.strip("[]"), int(port)),
+        # The port is the proxy's affair where there is one, and of no use where there is none.
+        "client": (client, 0) if client else None,
+        "scheme": scheme,
+        "method": req.method,
+        "root_path": path,
+        "path": req.path,
+        "raw_path": req.raw_path.encode("latin-1"),
+        "query_string": req.query_string.encode("latin-1"),
+        "headers": req.raw_headers,
+        "state": state.copy(),
+        "extensions": {},
+    }
+
+
+class Exchange:
+    """A request and its answer, in ASGI's messages.
+
+    A whole answer is held back until the application returns or waits: then it needs no stream.
+    """
+
+    __slots__ = ("_chunks", "_ended", "_resp", "_started", "_writer", "held")
+
+    def __init__(self, req: SlimeRequest, resp: SlimeResponse) -> None:
+        self._resp = resp
+        self._chunks: BodyChunks | None = req.chunks()
+        self._started = False
+        self._ended = False
+        self._writer: BodyWriter | None = None
+        self.held: bytes | None = None
+
+    async def receive(self) -> Message:
+        """The next piece of the body; after its end, when the client has left."""
+        if self._chunks is not None:
+            try:
+                piece = await anext(self._chunks)
+            except StopAsyncIteration:
+                self._chunks = None
+                return {"type": "http.request", "body": b"", "more_body": False}
+            return {"type": "http.request", "body": piece, "more_body": True}
+        await self._left()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        """Takes a part of the answer. `OSError` when the client has left, `RuntimeError` for what has no place."""
+        kind = message["type"]
+        if kind == "http.response.start" and not self._started:
+            self._started = True
+            self._resp.set_status(message["status"])
+            self._resp.add_raw_headers(message.get("headers", ()))
+        elif kind == "http.response.body" and self._started and not self._ended:
+            body, more = message.get("body", b""), message.get("more_body", False)
+            self._ended = not more
+            if self._writer is None:
+                if not more:
+                    self.held = body
+                    return
+                self._writer = self._begin()
+            await self._write(self._writer, body)
+        else:
+            raise RuntimeError(f"the ASGI application has sent {kind!r}, which has no place here")
+
+    def release(self) -> None:
+        """Sends the answer that is held: the application goes on after it."""
+        body, self.held = self.held, None
+        if body is not None:
+            try:
+                writer = self._begin(len(body))
+                if body:
+                    writer.try_write(body)
+                writer.close()
+            except ClientDisconnected:
+                # What the application does from here on is not for its client.
+                pass
+
+    def finish(self) -> None:
+        """The application has returned."""
+        if self.held is not None:
+            self._resp.bytes(self.held, content_type=None)
+        elif not self._ended:
+            raise RuntimeError("the ASGI application has returned before its answer was complete")
+
+    def _begin(self, high_water: int = 65536) -> BodyWriter:
+        writer = self._resp.writer(max(high_water, 1), cancel=False)
+        writer.start()
+        return writer
+
+    async def _write(self, writer: BodyWriter, body: bytes) -> None:
+        try:
+            if body:
+                while not writer.try_write(body):
+                    await writer.drain()
+            if self._ended:
+                writer.close()
+        except ClientDisconnected as error:
+            raise OSError("the client has left") from error
+
+    async def _left(self) -> None:
+        if not self._ended:
+            await asyncio.get_running_loop().create_future()
+
+
+@types.coroutine
+def _run(coroutine: Any, exchange: Exchange) -> Generator[Any, Any, None]:
+    """Awaits `coroutine`, in the same task. Where it waits while a whole answer is held, that goes out first."""
+    resume, argument = coroutine.send, None
+    while True:
+        try:
+            awaited = resume(argument)
+        except StopIteration:
+            return
+        if exchange.held is not None:
+            exchange.release()
+        try:
+            resume, argument = coroutine.send, (yield awaited)
+        except BaseException as error:
+            resume, argument = coroutine.throw, error
+
+
+async def _awaited(awaitable: Awaitable[None]) -> None:
+    await awaitable

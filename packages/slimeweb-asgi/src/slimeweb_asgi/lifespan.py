@@ -1,0 +1,80 @@
+"""The lifespan of an ASGI application: one task, on the loop that answers its requests.
+
+https://asgi.readthedocs.io/en/latest/specs/lifespan.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+__all__ = ["Lifespan"]
+
+_logger = logging.getLogger("slimeweb")
+
+
+class Lifespan:
+    """Starts and ends an application. `state` is what the application has put into `scope["state"]` at its start."""
+
+    def __init__(self, application: Any, path: str) -> None:
+        self._application = application
+        self._name = f"the ASGI application at {path or '/'}"
+        self.state: dict[str, Any] = {}
+        self._inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._phase = ""
+        self._outcome: asyncio.Future[dict[str, Any]] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Has the application start. `RuntimeError` where it says that it has failed.
+
+        An application that raises at once has no lifespan, and is served without.
+        """
+        self.state.clear()
+        self._inbox = asyncio.Queue()
+        answer = await self._ask("startup")
+        if answer is None:
+            self._task = None
+        elif answer["type"] == "lifespan.startup.failed":
+            self._task = None
+            raise RuntimeError(f"{self._name} has failed to start: {answer.get('message', '')}")
+
+    def end(self, error: BaseException | None) -> None:
+        """Has the application end, and waits for that. For the thread that ends the server."""
+        task = self._task
+        if task is not None:
+            asyncio.run_coroutine_threadsafe(self._end(task), task.get_loop()).result()
+
+    async def _end(self, task: asyncio.Task[None]) -> None:
+        self._task = None
+        answer = None if task.done() else await self._ask("shutdown", task)
+        if answer is not None and answer["type"] == "lifespan.shutdown.failed":
+            _logger.error("%s has failed to end: %s", self._name, answer.get("message", ""))
+
+    async def _ask(self, phase: str, task: asyncio.Task[None] | None = None) -> dict[str, Any] | None:
+        """Tells the application; its answer, `None` where it ends without one."""
+        loop = asyncio.get_running_loop()
+        self._phase, self._outcome = phase, loop.create_future()
+        self._inbox.put_nowait({"type": f"lifespan.{phase}"})
+        if task is None:
+            self._task = task = loop.create_task(self._run(), name=f"lifespan of {self._name}")
+        await asyncio.wait([task, self._outcome], return_when=asyncio.FIRST_COMPLETED)
+        if self._outcome.done():
+            return self._outcome.result()
+        if (error := task.exception()) is not None:
+            # At the start it is how an application says that it has none.
+            level = logging.INFO if phase == "startup" else logging.ERROR
+            _logger.log(level, "%s has no lifespan.%s: %r", self._name, phase, error)
+        return None
+
+    async def _run(self) -> None:
+        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
+        await self._application(scope, self._inbox.get, self._send)
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        outcome, kind = self._outcome, message["type"]
+        known = (f"lifespan.{self._phase}.complete", f"lifespan.{self._phase}.failed")
+        if kind not in known or outcome is None or outcome.done():
+            raise RuntimeError(f"{self._name} has sent {kind!r}, which has no place here")
+        outcome.set_result(message)

@@ -1,0 +1,85 @@
+"""`app.mount`: which application answers below which path."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from slimeweb import RouteSpec, Slime
+from slimeweb_asgi.http import http_handler
+from slimeweb_asgi.lifespan import Lifespan
+from slimeweb_asgi.open_sessions import OpenSessions
+from slimeweb_asgi.wsgi import wsgi_handler
+
+__all__ = ["Mounts", "is_asgi"]
+
+
+class Mounts:
+    """The ASGI and WSGI applications of one slimeweb application."""
+
+    def __init__(self, app: Slime) -> None:
+        self._app = app
+        self._routes: dict[str, list[RouteSpec]] = {}
+        self.sessions = OpenSessions()
+
+    def add(self, path: str, *, asgi: Any = None, wsgi: Any = None, body_size: int | None = None) -> None:
+        """Has an application answer at `path` and below it, wherever no route of this application does.
+
+            app.mount("/old", asgi=fastapi_app)
+            app.mount("/older", wsgi=flask_app)
+
+        `path` has no parameters and no slash at its end; `""` is every path. The application finds it as ASGI's
+        `root_path`, as WSGI's `SCRIPT_NAME`. Exactly one of `asgi` (version 3) and `wsgi` (PEP 3333) is given.
+        `body_size` limits its request bodies, in bytes; that of `serve()` unless given.
+
+        An ASGI application's lifespan runs once, and all of its requests on the same event loop, so that what it keeps
+        in globals belongs to one loop. WSGI applications are called on threads of the server's pool.
+
+        `TypeError` for what is neither, `ValueError` for a path that will not do or is taken.
+        """
+        if (asgi is None) == (wsgi is None):
+            raise TypeError(f"app.mount({path!r}): give one application, as asgi=… or as wsgi=…")
+        application = wsgi if asgi is None else asgi
+        if not callable(application):
+            kind = "wsgi" if asgi is None else "asgi"
+            raise TypeError(f"app.mount({path!r}, {kind}={application!r}): an application is callable")
+        if not isinstance(path, str):
+            raise TypeError(f"app.mount({path!r}): give the path as text, such as '/old'")
+        if path and not path.startswith("/") or path.endswith("/") or "{" in path:
+            raise ValueError(
+                f"app.mount({path!r}): a path starts with a slash, ends without one, and has no parameters, such as "
+                "'/old'; '' is every path"
+            )
+        if path in self._routes:
+            raise ValueError(f"app.mount({path!r}): another application is mounted there already")
+        if asgi is None:
+            if is_asgi(wsgi):
+                raise TypeError(f"app.mount({path!r}, wsgi={wsgi!r}): this is an ASGI application: write asgi=…")
+            routes = _declared(path, wsgi_handler(wsgi, path), body_size)
+        else:
+            lifespan = Lifespan(asgi, path)
+            self._app.start()(lifespan.start)
+            self._app.end()(lifespan.end)
+            routes = _declared(path, http_handler(asgi, path, lifespan.state, self.sessions), body_size, one_loop=True)
+        self._routes[path] = routes
+
+    def routes(self) -> list[RouteSpec]:
+        """The routes of every mount."""
+        return [route for routes in self._routes.values() for route in routes]
+
+
+def is_asgi(application: Any) -> bool:
+    """Whether an application is one of ASGI: whether calling it makes a coroutine."""
+    return inspect.iscoroutinefunction(application) or inspect.iscoroutinefunction(
+        getattr(application, "__call__", None)  # noqa: B004
+    )
+
+
+def _declared(
+    path: str, handler: Callable[..., Any], body_size: int | None, *, one_loop: bool = False
+) -> list[RouteSpec]:
+    return [
+        RouteSpec.declare(pattern, handler, "*", body_size=body_size, stream_body=True, one_loop=one_loop)
+        for pattern in (path or "/", f"{path}/{{*path}}")
+    ]

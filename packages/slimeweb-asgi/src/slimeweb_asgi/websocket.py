@@ -1,0 +1,262 @@
+"""One WebSocket to an ASGI application.
+
+https://asgi.readthedocs.io/en/latest/specs/www.html#websocket
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Any
+
+from websockets.datastructures import Headers
+from websockets.exceptions import InvalidHandshake, InvalidUpgrade
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
+from websockets.frames import OP_BINARY, OP_CONT, OP_PONG, OP_TEXT, Frame
+from websockets.http11 import Request
+from websockets.protocol import OPEN
+from websockets.server import ServerProtocol
+
+from slimeweb import ClientDisconnected, HttpError, SlimeRequest, SlimeResponse
+from slimeweb.header import split_list
+from slimeweb.upgrade import Transport
+from slimeweb_asgi.open_sessions import OpenSessions
+
+__all__ = ["Session", "is_websocket"]
+
+KEEP_ALIVE = 20.0
+"""Seconds between pings, and seconds that a client has for the answer."""
+MESSAGE_SIZE = 16 * 1024 * 1024
+"""The largest message that is taken, in bytes."""
+BACKLOG = 1024 * 1024
+"""Bytes of messages that the application has not received yet, beyond which the client is not read."""
+CLOSE_TIMEOUT = 10.0
+"""Seconds that a client has to close its side, once the server has."""
+TEXT_AND_BINARY = (OP_TEXT, OP_BINARY, OP_CONT)
+
+Message = dict[str, Any]
+
+
+def is_websocket(req: SlimeRequest) -> bool:
+    """Whether a request asks for a WebSocket (RFC 6455, section 4.2.1)."""
+    return req.header.get("upgrade", "").lower() == "websocket" and req.method == "GET"
+
+
+class Session(asyncio.Protocol):
+    """A WebSocket in ASGI's messages. On the event loop of its application, in its callbacks as well."""
+
+    def __init__(self, req: SlimeRequest, resp: SlimeResponse, sessions: OpenSessions) -> None:
+        self._req = req
+        self._resp = resp
+        self._sessions = sessions
+        self._loop = asyncio.get_running_loop()
+        self._engine = ServerProtocol(extensions=[ServerPerMessageDeflateFactory()], max_size=MESSAGE_SIZE)
+        try:
+            request = Request(req.path, Headers((name.decode(), value.decode("latin-1")) for name, value in req.raw_headers))
+            self._accept, self._extensions, _ = self._engine.process_request(request)
+        except InvalidUpgrade as error:
+            raise HttpError(426, str(error), headers={"Upgrade": "websocket"}) from error
+        except InvalidHandshake as error:
+            raise HttpError(400, str(error)) from error
+        self.subprotocols = split_list(",".join(req.header_all("sec-websocket-protocol")))
+        self._transport: Transport | None = None
+        self._inbox: deque[Message] = deque([{"type": "websocket.connect"}])
+        self._waiting = 0
+        self._parts: list[bytes] = []
+        self._is_text = False
+        self._receiver: asyncio.Future[None] | None = None
+        self._writable: asyncio.Future[None] | None = None
+        self._keep_alive: asyncio.TimerHandle | None = None
+        self._closed: asyncio.Future[None] = self._loop.create_future()
+        self._is_reading = True
+        self._is_denied = False
+        self._is_over = False
+
+    # What the application calls.
+
+    async def receive(self) -> Message:
+        """The next message, in the order they came; `websocket.disconnect` once the connection is closed."""
+        while not self._inbox:
+            self._receiver = self._loop.create_future()
+            await self._receiver
+        message = self._inbox.popleft()
+        if message["type"] == "websocket.receive":
+            self._waiting -= _size(message)
+            if not self._is_reading and self._waiting <= BACKLOG // 4 and self._transport is not None:
+                self._is_reading = True
+                self._transport.resume_reading()
+        elif message["type"] == "websocket.disconnect":
+            # It is the answer to every later call as well.
+            self._inbox.append(message)
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Takes a message of the application. `OSError` once the connection is closed."""
+        kind = message["type"]
+        if kind == "websocket.accept" and self._transport is None:
+            await self._open(message)
+        elif kind == "websocket.send" and self._transport is not None:
+            if self._is_over or self._engine.state is not OPEN:
+                raise OSError("the WebSocket is closed")
+            data = message.get("bytes")
+            if data is None:
+                self._engine.send_text(message["text"].encode())
+            else:
+                self._engine.send_binary(data)
+            self._flush(self._transport)
+            while self._writable is not None:
+                await self._writable
+        elif kind == "websocket.close" and not self._is_denied:
+            self._close(message.get("code", 1000), message.get("reason") or "")
+        elif kind == "websocket.http.response.start" and self._transport is None and not self._is_denied:
+            self._is_denied = True
+            self._resp.set_status(message["status"])
+            self._resp.add_raw_headers(message.get("headers", ()))
+            self._parts.clear()
+        elif kind == "websocket.http.response.body" and self._is_denied:
+            self._parts.append(message.get("body", b""))
+            if not message.get("more_body", False):
+                self._resp.bytes(b"".join(self._parts), content_type=None)
+        else:
+            raise RuntimeError(f"the ASGI application has sent {kind!r}, which has no place here")
+
+    async def finish(self, code: int = 1000) -> None:
+        """The application has returned, or raised (`code` 1011). Waits for the client's end of the closing handshake."""
+        if self._transport is not None:
+            self._close(code, "")
+            await asyncio.wait([self._closed], timeout=CLOSE_TIMEOUT)
+        elif not self._resp.is_set and code == 1000:
+            raise RuntimeError("the ASGI application has returned without accepting or closing the WebSocket")
+
+    async def _open(self, message: Message) -> None:
+        headers = [("Upgrade", "websocket"), ("Sec-WebSocket-Accept", self._accept)]
+        if self._extensions:
+            headers.append(("Sec-WebSocket-Extensions", self._extensions))
+        if message.get("subprotocol"):
+            headers.append(("Sec-WebSocket-Protocol", message["subprotocol"]))
+        self._resp.add_raw_headers(message.get("headers", ()))
+        try:
+            await self._resp.switch_protocol(self, headers)
+        except ClientDisconnected as error:
+            raise OSError("the client has left") from error
+
+    def _close(self, code: int, reason: str) -> None:
+        if self._transport is None:
+            self._is_denied = True
+            self._resp.plain("Forbidden", status=403)
+        elif not self._is_over and self._engine.state is OPEN:
+            self._engine.send_close(code, reason)
+            self._flush(self._transport)
+
+    # What the connection calls.
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        """The 101 is out."""
+        self._transport = transport
+        self._engine.state = OPEN
+        self._sessions.add(self)
+        self._keep_alive = self._loop.call_later(KEEP_ALIVE, self._ping)
+
+    def data_received(self, data: bytes) -> None:
+        """Takes what the client has sent."""
+        engine, transport = self._engine, self._transport
+        if transport is None or self._is_over:
+            return
+        engine.receive_data(data)
+        for frame in engine.events_received():
+            self._take(frame)
+        self._flush(transport)
+        if self._waiting > BACKLOG and self._is_reading:
+            self._is_reading = False
+            transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        """The client sends no more: the connection is closed."""
+        self._engine.receive_eof()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is closed, or never came to be."""
+        self._end()
+        self._sessions.discard(self)
+        if not self._closed.done():
+            self._closed.set_result(None)
+        self.resume_writing()
+
+    def pause_writing(self) -> None:
+        """The client is behind: `send` waits."""
+        if self._writable is None:
+            self._writable = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        if self._writable is not None:
+            if not self._writable.done():
+                self._writable.set_result(None)
+            self._writable = None
+
+    def go_away(self) -> None:
+        """The server is about to stop. From any thread."""
+        if self._transport is not None:
+            self._transport.call_soon(self._close, 1001, "")
+
+    def _take(self, frame: Any) -> None:
+        if not isinstance(frame, Frame) or frame.opcode not in TEXT_AND_BINARY:
+            if isinstance(frame, Frame) and frame.opcode == OP_PONG and self._keep_alive is not None:
+                self._keep_alive.cancel()
+                self._keep_alive = self._loop.call_later(KEEP_ALIVE, self._ping)
+            return
+        data: Any = frame.data
+        if frame.opcode != OP_CONT:
+            self._is_text = frame.opcode == OP_TEXT
+        if self._parts or not frame.fin:
+            self._parts.append(bytes(data))
+            if not frame.fin:
+                return
+            data = b"".join(self._parts)
+            self._parts.clear()
+        if self._is_text:
+            try:
+                message = {"type": "websocket.receive", "text": str(data, "utf-8")}
+            except UnicodeDecodeError:
+                self._engine.fail(1007, "text that is not UTF-8")
+                return
+        else:
+            message = {"type": "websocket.receive", "bytes": bytes(data)}
+        self._waiting += _size(message)
+        self._put(message)
+
+    def _put(self, message: Message) -> None:
+        self._inbox.append(message)
+        if self._receiver is not None:
+            if not self._receiver.done():
+                self._receiver.set_result(None)
+            self._receiver = None
+
+    def _flush(self, transport: Transport) -> None:
+        for data in self._engine.data_to_send():
+            if data:
+                transport.write(data)
+            else:
+                # The end of what the server sends: both sides have closed, or the client has broken the protocol.
+                transport.close()
+                self._end()
+
+    def _end(self) -> None:
+        if not self._is_over:
+            self._is_over = True
+            if self._keep_alive is not None:
+                self._keep_alive.cancel()
+            code = self._engine.close_code
+            message = {"type": "websocket.disconnect", "code": 1006 if code is None else code}
+            self._put({**message, "reason": self._engine.close_reason or ""})
+
+    def _ping(self) -> None:
+        if self._transport is not None and self._engine.state is OPEN:
+            self._engine.send_ping(b"")
+            self._flush(self._transport)
+            self._keep_alive = self._loop.call_later(KEEP_ALIVE, self._transport.abort)
+
+
+def _size(message: Message) -> int:
+    return len(message.get("bytes") or message.get("text") or "")
