@@ -267,3 +267,32 @@ def test_a_task_that_is_still_running_is_cancelled_at_the_end() -> None:
         assert client.get("/").text == "started"
         assert started.wait(10)
     assert ended == ["cancelled"]
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["plain", "coroutine"])
+@pytest.mark.parametrize("grace", [10.0, 0.0])
+def test_a_handler_that_goes_on_after_its_answer_has_the_grace_time(is_async: bool, grace: float) -> None:
+    app = Slime(__file__)
+    go_on, ended = threading.Event(), []
+
+    def begin(resp: SlimeResponse) -> None:
+        writer = resp.writer()
+        writer.start()
+        writer.try_write(b"ok")
+        writer.close()
+
+    def plain(req: SlimeRequest, resp: SlimeResponse) -> None:
+        begin(resp)
+        ended.append(go_on.wait(5))
+
+    async def coroutine(req: SlimeRequest, resp: SlimeResponse) -> None:
+        begin(resp)
+        ended.append(await asyncio.to_thread(go_on.wait, 5))
+
+    app.route("/")(coroutine if is_async else plain)
+    with TestClient(app, shutdown_grace=grace) as client:
+        assert client.get("/").text == "ok"
+        # By the time it is set, the server has begun to stop.
+        threading.Timer(1.5 if grace else 4, go_on.set).start()
+    assert ended == ([True] if grace else [])
+    go_on.set()

@@ -46,6 +46,8 @@ mod _core {
     #[pymodule_export]
     use crate::guarded::forget_server;
     #[pymodule_export]
+    use crate::handler::coroutine::HandlerCoroutine;
+    #[pymodule_export]
     use crate::request::SlimeRequest;
     #[pymodule_export]
     use crate::request::chunks::BodyChunks;

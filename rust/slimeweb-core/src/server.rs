@@ -280,6 +280,11 @@ impl Server {
         Ok(py.detach(|| handle.wait(timeout)))
     }
 
+    /// Whether a plain handler is at work, also one whose answer is out or whose client has left.
+    fn is_busy(&self) -> bool {
+        self.workers.pool.is_busy()
+    }
+
     /// Ends everything that is left, at once; gives handlers `timeout` seconds in all. True when every thread has
     /// ended.
     #[pyo3(signature = (timeout=1.0))]

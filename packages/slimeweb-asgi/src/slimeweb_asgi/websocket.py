@@ -14,7 +14,7 @@ from websockets.exceptions import InvalidHandshake, InvalidUpgrade
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.frames import OP_BINARY, OP_CONT, OP_PONG, OP_TEXT, Frame
 from websockets.http11 import Request
-from websockets.protocol import OPEN
+from websockets.protocol import OPEN, SERVER, Protocol
 from websockets.server import ServerProtocol
 
 from slimeweb import ClientDisconnected, HttpError, SlimeRequest, SlimeResponse
@@ -50,14 +50,17 @@ class Session(asyncio.Protocol):
         self._resp = resp
         self._sessions = sessions
         self._loop = asyncio.get_running_loop()
-        self._engine = ServerProtocol(extensions=[ServerPerMessageDeflateFactory()], max_size=MESSAGE_SIZE)
+        handshake = ServerProtocol(extensions=[ServerPerMessageDeflateFactory()])
         try:
-            request = Request(req.path, Headers((name.decode(), value.decode("latin-1")) for name, value in req.raw_headers))
-            self._accept, self._extensions, _ = self._engine.process_request(request)
+            fields = Headers((name.decode(), value.decode("latin-1")) for name, value in req.raw_headers)
+            self._accept, self._extensions, _ = handshake.process_request(Request(req.path, fields))
         except InvalidUpgrade as error:
             raise HttpError(426, str(error), headers={"Upgrade": "websocket"}) from error
         except InvalidHandshake as error:
             raise HttpError(400, str(error)) from error
+        # The head of the request has been read, which a `ServerProtocol` would begin with.
+        self._engine = Protocol(SERVER, state=OPEN, max_size=MESSAGE_SIZE)
+        self._engine.extensions = handshake.extensions
         self.subprotocols = split_list(",".join(req.header_all("sec-websocket-protocol")))
         self._transport: Transport | None = None
         self._inbox: deque[Message] = deque([{"type": "websocket.connect"}])
@@ -153,7 +156,6 @@ class Session(asyncio.Protocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """The 101 is out."""
         self._transport = transport
-        self._engine.state = OPEN
         self._sessions.add(self)
         self._keep_alive = self._loop.call_later(KEEP_ALIVE, self._ping)
 

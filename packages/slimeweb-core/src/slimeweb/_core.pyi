@@ -23,6 +23,7 @@ __all__ = [
     "BodyWriter",
     "ClientWait",
     "Handle",
+    "HandlerCoroutine",
     "Headers",
     "LoopSocket",
     "ProtocolSwitch",
@@ -1053,6 +1054,9 @@ class Server:
     def wait(self, timeout: float | None = None) -> bool:
         """Waits until everything has ended, at most `timeout` seconds. False when it has not."""
 
+    def is_busy(self) -> bool:
+        """Whether a plain handler is at work, also one whose answer is out or whose client has left."""
+
     def stop(self, timeout: float = 1.0) -> bool:
         """Ends the threads of the server, waiting at most `timeout` seconds. False when some go on."""
 
@@ -1086,6 +1090,10 @@ class WorkerHandle:
 
     def select(self, timeout: float | None) -> bool:
         """Serves the worker's connections until something is ready for the loop, at most `timeout` seconds."""
+
+@final
+class HandlerCoroutine:
+    """The coroutine of the task that runs a coroutine handler."""
 
 @final
 class Handle:

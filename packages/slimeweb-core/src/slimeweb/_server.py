@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -26,6 +27,8 @@ __all__ = ["Serving"]
 _HANDLERS, _LATE_HANDLERS = 1.0, 0.5
 # What tasks get to end that have been cancelled, in seconds: less where a second signal has cut the rest.
 _TASKS, _CUT_TASKS = 5.0, 1.0
+# Between two looks whether handlers are still at work, in seconds.
+_LOOK_AGAIN = 0.005
 # Routes that a line in the log names, those with the most requests first.
 _NAMED = 5
 
@@ -165,8 +168,24 @@ class Serving:
             )
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Waits until the server has stopped, at most `timeout` seconds: true when it has."""
-        return self._server.wait(timeout) if self._serving else True
+        """Waits until the server has stopped, at most `timeout` seconds: true when it has.
+
+        Handlers that go on after their answers have the grace time as well.
+        """
+        if not self._serving:
+            return True
+        until = math.inf if timeout is None else time.monotonic() + timeout
+        if not self._server.wait(timeout):
+            return False
+        late = self._stopped_at + self._config.server.shutdown_grace
+        while self._has_handlers() and not self._is_cut and (now := time.monotonic()) < late:
+            if now >= until:
+                return False
+            time.sleep(_LOOK_AGAIN)
+        return True
+
+    def _has_handlers(self) -> bool:
+        return self._server.is_busy() or (self._worker_threads is not None and self._worker_threads.have_handlers())
 
     def finish(self, error: BaseException | None = None) -> None:
         """Ends what is left, runs the end functions with `error`, then the plugins', and closes the event loops."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
-from slimeweb._core import LoopSocket
+from slimeweb._core import HandlerCoroutine, LoopSocket
 from slimeweb._forking import end_child
 from slimeweb._loop_executor import LoopExecutor
 
@@ -289,6 +289,15 @@ class WorkerThread:
             future.cancel()
             raise
 
+    def has_handlers(self) -> bool:
+        """Whether a coroutine handler is at work, or may be: where the loop is blocked, there is no telling."""
+        asked = asyncio.run_coroutine_threadsafe(_has_handlers(), self._loop)
+        try:
+            return asked.result(_BLOCKED_TIMEOUT)
+        except TimeoutError:
+            asked.cancel()
+            return True
+
     def ask_to_stop(self) -> None:
         """Begins to end the loop: `stop` waits for that."""
         if self._thread.is_alive() and not self._stopping:
@@ -362,6 +371,10 @@ class WorkerThreads:
         """The first worker's loop, on which asynchronous start functions run."""
         return self._threads[0]
 
+    def have_handlers(self) -> bool:
+        """Whether a coroutine handler is at work, also one whose answer is out or whose client has left."""
+        return any(thread.has_handlers() for thread in self._threads)
+
     def stop(self, timeout: float = 5.0) -> None:
         """Ends every loop, waiting at most `timeout` seconds for the tasks of each, and no longer than half a second in
         all for those that a handler blocks.
@@ -371,6 +384,10 @@ class WorkerThreads:
         blocked = time.monotonic() + _BLOCKED_TIMEOUT
         for thread in self._threads:
             thread.stop(timeout, max(0.0, blocked - time.monotonic()))
+
+
+async def _has_handlers() -> bool:
+    return any(isinstance(task.get_coro(), HandlerCoroutine) for task in asyncio.all_tasks())
 
 
 def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:

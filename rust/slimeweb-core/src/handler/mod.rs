@@ -1,6 +1,6 @@
 //! How a handler is run: from a request's parts to Python's objects, and from the handler's result to the reply.
 
-mod coroutine;
+pub(crate) mod coroutine;
 mod finish;
 
 use std::sync::Arc;

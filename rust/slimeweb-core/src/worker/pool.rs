@@ -137,6 +137,12 @@ impl<W: Work> Pool<W> {
         }
     }
 
+    /// Whether a thread is at work, or about to be.
+    pub(crate) fn is_busy(&self) -> bool {
+        let state = self.state.lock();
+        !state.queue.is_empty() || state.threads > state.idle.len() + state.leaving
+    }
+
     /// Lets queued work finish and waits for the threads to end: true when all have by then.
     pub(crate) fn close(&self, timeout: Duration) -> bool {
         let deadline = Instant::now() + timeout;
