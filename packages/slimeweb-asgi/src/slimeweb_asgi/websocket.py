@@ -249,9 +249,10 @@ class Session(asyncio.Protocol):
             self._is_over = True
             if self._keep_alive is not None:
                 self._keep_alive.cancel()
-            code = self._engine.close_code
-            message = {"type": "websocket.disconnect", "code": 1006 if code is None else code}
-            self._put({**message, "reason": self._engine.close_reason or ""})
+            closed = self._engine.close_rcvd
+            # 1006 stands for a connection that has ended without a close frame (RFC 6455, section 7.1.5).
+            code, reason = (1006, "") if closed is None else (closed.code, closed.reason)
+            self._put({"type": "websocket.disconnect", "code": code, "reason": reason})
 
     def _ping(self) -> None:
         if self._transport is not None and self._engine.state is OPEN:
