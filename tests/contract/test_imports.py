@@ -12,7 +12,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 CORE = ROOT / "packages" / "slimeweb-core" / "src" / "slimeweb"
-PLUGINS = ("slimeweb_ws", "slimeweb_stream", "slimeweb_compress", "slimeweb_docs", "slimeweb_templates", "slimeweb_asgi")
+PLUGINS = (
+    "slimeweb_ws",
+    "slimeweb_stream",
+    "slimeweb_compress",
+    "slimeweb_docs",
+    "slimeweb_templates",
+    "slimeweb_asgi",
+)
 # What a plugin gives a meaning to, core must not know by name. `_known_plugins` says which extra brings which name.
 PLUGIN_WORDS = re.compile(
     r"web_?socket|gzip|jinja|swagger|slimeweb[-_](ws|stream|compress|docs|templates|asgi)", re.IGNORECASE

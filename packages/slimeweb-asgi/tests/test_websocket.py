@@ -171,7 +171,10 @@ def test_an_application_can_refuse(messages: list[dict[str, Any]], status: int, 
     ("headers", "status"),
     [
         ({"Upgrade": "websocket", "Connection": "Upgrade"}, 400),
-        ({"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Key": "x", "Sec-WebSocket-Version": "13"}, 400),
+        (
+            {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Key": "x", "Sec-WebSocket-Version": "13"},
+            400,
+        ),
         (
             {
                 "Upgrade": "websocket",
@@ -230,13 +233,15 @@ def test_a_client_that_does_not_read_holds_up_its_own_application_alone() -> Non
             message = await receive()
             await send({"type": "websocket.send", "text": message["text"]})
 
-    with TestClient(mounted(application), workers=2) as client:
-        with websocket(client, "/old/flood", max_queue=1, compression=None) as flooded:
-            assert stuck.wait(60)
-            with websocket(client, "/old/other") as other:
-                other.send("still here")
-                assert other.recv(timeout=20) == "still here"
-            flooded.socket.shutdown(socket.SHUT_RDWR)
+    with (
+        TestClient(mounted(application), workers=2) as client,
+        websocket(client, "/old/flood", max_queue=1, compression=None) as flooded,
+    ):
+        assert stuck.wait(60)
+        with websocket(client, "/old/other") as other:
+            other.send("still here")
+            assert other.recv(timeout=20) == "still here"
+        flooded.socket.shutdown(socket.SHUT_RDWR)
 
 
 def test_an_application_that_does_not_receive_holds_up_its_client() -> None:

@@ -174,9 +174,7 @@ def test_an_error_replaces_what_has_not_been_sent() -> None:
         ("header", "line break"),
     ],
 )
-def test_an_application_that_breaks_the_rules_is_a_500(
-    case: str, text: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_application_that_breaks_the_rules_is_a_500(case: str, text: str, caplog: pytest.LogCaptureFixture) -> None:
     def application(environ: Environ, start_response: Start) -> list[bytes]:
         if case == "raises":
             raise ValueError("on purpose")

@@ -59,7 +59,8 @@ class Lifespan:
         self._inbox.put_nowait({"type": f"lifespan.{phase}"})
         if task is None:
             self._task = task = loop.create_task(self._run(), name=f"lifespan of {self._name}")
-        await asyncio.wait([task, self._outcome], return_when=asyncio.FIRST_COMPLETED)
+        awaited: set[asyncio.Future[Any]] = {task, self._outcome}
+        await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
         if self._outcome.done():
             return self._outcome.result()
         if (error := task.exception()) is not None:

@@ -46,7 +46,7 @@ class Mounts:
             raise TypeError(f"app.mount({path!r}, {kind}={application!r}): an application is callable")
         if not isinstance(path, str):
             raise TypeError(f"app.mount({path!r}): give the path as text, such as '/old'")
-        if path and not path.startswith("/") or path.endswith("/") or "{" in path:
+        if (path and not path.startswith("/")) or path.endswith("/") or "{" in path:
             raise ValueError(
                 f"app.mount({path!r}): a path starts with a slash, ends without one, and has no parameters, such as "
                 "'/old'; '' is every path"

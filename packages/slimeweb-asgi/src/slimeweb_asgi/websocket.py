@@ -124,7 +124,7 @@ class Session(asyncio.Protocol):
             raise RuntimeError(f"the ASGI application has sent {kind!r}, which has no place here")
 
     async def finish(self, code: int = 1000) -> None:
-        """The application has returned, or raised (`code` 1011). Waits for the client's end of the closing handshake."""
+        """The application has returned, or raised (`code` 1011). Waits for the client's close frame."""
         if self._transport is not None:
             self._close(code, "")
             await asyncio.wait([self._closed], timeout=CLOSE_TIMEOUT)
@@ -219,7 +219,7 @@ class Session(asyncio.Protocol):
             self._parts.clear()
         if self._is_text:
             try:
-                message = {"type": "websocket.receive", "text": str(data, "utf-8")}
+                message: Message = {"type": "websocket.receive", "text": str(data, "utf-8")}
             except UnicodeDecodeError:
                 self._engine.fail(1007, "text that is not UTF-8")
                 return

@@ -69,7 +69,11 @@ def environ_of(req: SlimeRequest, path: str) -> dict[str, Any]:
         if key in environ:
             text = f"{environ[key]}{'; ' if key == 'HTTP_COOKIE' else ','}{text}"
         environ[key] = text
-    if environ.get("CONTENT_LENGTH", "0") == "0" and req.http_version != "2" and "HTTP_TRANSFER_ENCODING" not in environ:
+    if (
+        environ.get("CONTENT_LENGTH", "0") == "0"
+        and req.http_version != "2"
+        and "HTTP_TRANSFER_ENCODING" not in environ
+    ):
         environ["wsgi.input"] = io.BytesIO()
     else:
         environ["wsgi.input"] = io.BufferedReader(Body(req.chunks()))

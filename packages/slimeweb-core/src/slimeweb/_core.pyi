@@ -530,9 +530,8 @@ class SlimeResponse:
         """
 
     def bytes(self, data: bytes, status: int | None = None, content_type: str | None = ...) -> SlimeResponse:
-        """Answers with bytes as they are, `application/octet-stream` where nothing else is said; `None` leaves the type that
-        the headers have, or none. `TypeError` for what
-        is no bytes.
+        """Answers with bytes as they are, `application/octet-stream` where nothing else is said; `None` leaves the
+        type that the headers have, or none. `TypeError` for what is no bytes.
 
         For example:
 
