@@ -359,6 +359,7 @@ def test_slime_stopping_ends_the_loop_of_a_handler() -> None:
 
     with TestClient(app_of(handler, slime_stopping=say_goodbye), shutdown_grace=30) as client:
         wire = switched(client)
+        eventually(lambda: hasattr(inboxes[0], "transport"), what="the handler has the connection")
         start = time.monotonic()
     assert time.monotonic() - start < 15
     assert ended.is_set()

@@ -339,3 +339,54 @@ def test_an_asgi_application_given_as_wsgi_is_told() -> None:
 
     with pytest.raises(TypeError, match="this is an ASGI application"):
         Slime(__file__).mount("/x", wsgi=application)
+
+
+def test_the_application_hears_that_its_client_has_left() -> None:
+    waiting, heard = threading.Event(), threading.Event()
+
+    async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        await read(receive)
+        waiting.set()
+        assert await receive() == {"type": "http.disconnect"}
+        heard.set()
+        await send(start())
+        await send(body(b"for nobody"))
+
+    with TestClient(mounted(application)) as client:
+        with socket.create_connection(("127.0.0.1", client.port), timeout=10) as connection:
+            connection.sendall(b"GET /old HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert waiting.wait(30)
+        assert heard.wait(30)
+
+
+def test_the_application_hears_that_its_client_has_left_in_the_middle_of_its_body() -> None:
+    begun, heard = threading.Event(), threading.Event()
+
+    async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        message = await receive()
+        assert message == {"type": "http.request", "body": b"12345", "more_body": True}
+        begun.set()
+        assert await receive() == {"type": "http.disconnect"}
+        heard.set()
+        await send(start())
+        await send(body(b"for nobody"))
+
+    with TestClient(mounted(application)) as client:
+        with socket.create_connection(("127.0.0.1", client.port), timeout=10) as connection:
+            connection.sendall(b"POST /old HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n12345")
+            assert begun.wait(30)
+        assert heard.wait(30)
+
+
+def test_the_application_hears_of_the_end_after_its_answer() -> None:
+    heard: list[dict[str, Any]] = []
+
+    async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        await read(receive)
+        await send(start())
+        await send(body(b"ok"))
+        heard.append(await receive())
+
+    with TestClient(mounted(application)) as client:
+        assert client.get("/old").text == "ok"
+    assert heard == [{"type": "http.disconnect"}]

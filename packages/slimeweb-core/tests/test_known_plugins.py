@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import EntryPoints
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from slimeweb._known_plugins import KNOWN_PLUGINS
 @pytest.fixture(autouse=True)
 def no_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if core alone were installed."""
-    monkeypatch.setattr(_exports, "entry_points", lambda **query: EntryPoints())
+    monkeypatch.setattr(_exports, "entry_points", lambda group: ())
 
 
 def entries(kind: str) -> list[tuple[str, str]]:

@@ -1,5 +1,3 @@
 """ASGI and WSGI applications within a slimeweb application, or served by slimeweb as they are."""
 
-from slimeweb_asgi.mounts import Mounts
-
-__all__ = ["Mounts"]
+__all__: list[str] = []

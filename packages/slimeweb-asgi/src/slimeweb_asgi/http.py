@@ -5,13 +5,13 @@ https://asgi.readthedocs.io/en/latest/specs/www.html
 
 from __future__ import annotations
 
-import asyncio
 import types
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from inspect import iscoroutine
 from typing import Any
 
 from slimeweb import BodyChunks, BodyWriter, ClientDisconnected, SlimeRequest, SlimeResponse
+from slimeweb.errors import IncompleteBody
 from slimeweb_asgi.open_sessions import OpenSessions
 from slimeweb_asgi.websocket import Session, is_websocket
 
@@ -105,8 +105,11 @@ class Exchange:
             except StopAsyncIteration:
                 self._chunks = None
                 return {"type": "http.request", "body": b"", "more_body": False}
+            except IncompleteBody:
+                return {"type": "http.disconnect"}
             return {"type": "http.request", "body": piece, "more_body": True}
-        await self._left()
+        if not self._ended:
+            await self._resp.client_disconnected()
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
@@ -162,10 +165,6 @@ class Exchange:
                 writer.close()
         except ClientDisconnected as error:
             raise OSError("the client has left") from error
-
-    async def _left(self) -> None:
-        if not self._ended:
-            await asyncio.get_running_loop().create_future()
 
 
 @types.coroutine

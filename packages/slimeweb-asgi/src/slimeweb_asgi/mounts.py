@@ -36,7 +36,8 @@ class Mounts:
         An ASGI application's lifespan runs once, and all of its requests on the same event loop, so that what it keeps
         in globals belongs to one loop. WSGI applications are called on threads of the server's pool.
 
-        `TypeError` for what is neither, `ValueError` for a path that will not do or is taken.
+        `TypeError` for what is no application, `ValueError` for a path that will not do or is taken, `ConfigError`
+        while the application is being served.
         """
         if (asgi is None) == (wsgi is None):
             raise TypeError(f"app.mount({path!r}): give one application, as asgi=… or as wsgi=…")

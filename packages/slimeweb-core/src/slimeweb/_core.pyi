@@ -1094,6 +1094,15 @@ class WorkerHandle:
 class HandlerCoroutine:
     """The coroutine of the task that runs a coroutine handler."""
 
+    def send(self, value: Any, /) -> Any:
+        """Goes on, to where it waits next."""
+
+    def throw(self, *exception: Any) -> Any:
+        """Goes on with an exception where it waits."""
+
+    def close(self) -> None:
+        """Ends it where it waits."""
+
 @final
 class Handle:
     """A scheduled call, like `asyncio.Handle`."""
