@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 NATIVE = ("slimeweb-core", "slimeweb-ws", "slimeweb-compress")
-PURE = ("slimeweb", *(f"slimeweb-{name}" for name in ("cli", "stream", "docs", "templates")))
+PURE = ("slimeweb", *(f"slimeweb-{name}" for name in ("cli", "stream", "docs", "templates", "asgi")))
 
 
 def find_uv() -> str:

@@ -1094,7 +1094,7 @@ class WorkerHandle:
 class HandlerCoroutine:
     """The coroutine of the task that runs a coroutine handler."""
 
-    def send(self, value: Any, /) -> Any:
+    def send(self, value: Any) -> Any:
         """Goes on, to where it waits next."""
 
     def throw(self, *exception: Any) -> Any:
