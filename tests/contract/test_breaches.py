@@ -38,6 +38,7 @@ STARTING = [
     "slime_routes",
     "slime_route_kind",
     "slime_wrap_handler",
+    "slime_response_head",
     "slime_middleware",
     "slime_app_middleware",
     "slime_body_filter",

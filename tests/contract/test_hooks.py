@@ -312,6 +312,26 @@ def test_slime_app_middleware() -> None:
     assert watch.statuses.seen == [("/users/{id:int}", 200), (None, 404), ("/users/{id:int}", 204), (None, 405)]
 
 
+def test_slime_response_head() -> None:
+    class Session:
+        @hookimpl
+        def slime_response_head(self, route: RouteSpec | None) -> Callable[[SlimeRequest, SlimeResponse], None]:
+            return lambda req, resp: resp.set_cookie("session", req.__dict__.get("user", "nobody"))
+
+    app = make(Session())
+
+    @app.route("/pieces")
+    def pieces(req: SlimeRequest, resp: SlimeResponse) -> None:
+        writer = resp.writer()
+        req.user = "ada"
+        writer.start()
+        writer.write(b"piece")
+
+    with TestClient(app) as client:
+        assert client.get("/pieces").headers["set-cookie"].startswith("session=ada;")
+        assert client.get("/nowhere").headers["set-cookie"].startswith("session=nobody;")
+
+
 class Rot13:
     """A body filter; its encoder works on pieces of any size."""
 

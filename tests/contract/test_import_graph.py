@@ -26,6 +26,7 @@ BACK_FOR_TYPES = {
         ("slimeweb._main_module", "slimeweb.app"),
         ("slimeweb._members", "slimeweb.app"),
         ("slimeweb._plugin_lifespan", "slimeweb.app"),
+        ("slimeweb._response_head", "slimeweb.app"),
         ("slimeweb._route_handler", "slimeweb.app"),
         ("slimeweb._server", "slimeweb.app"),
         ("slimeweb.hookspecs", "slimeweb.app"),

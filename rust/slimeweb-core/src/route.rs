@@ -40,6 +40,8 @@ pub(crate) struct CompiledRoute {
     /// first.
     #[pyo3(from_py_with = other)]
     pub(crate) expecting: Option<Arc<CompiledRoute>>,
+    /// Called with request and response just before a head goes out.
+    pub(crate) on_head: Option<Py<PyAny>>,
     /// The plugins that have wrapped the handler: named where what it returns is no answer.
     pub(crate) made_by: String,
     /// Such a compiled route's middleware has been seen to read the body on an event loop's thread.
@@ -60,6 +62,7 @@ impl CompiledRoute {
             refusal: self.refusal.as_ref().map(|route| Arc::new(route.clone_ref(py))),
             wrong_method: self.wrong_method.as_ref().map(|route| Arc::new(route.clone_ref(py))),
             expecting: self.expecting.as_ref().map(|route| Arc::new(route.clone_ref(py))),
+            on_head: self.on_head.as_ref().map(|function| function.clone_ref(py)),
             made_by: self.made_by.clone(),
             body_first: Arc::clone(&self.body_first),
             ..*self

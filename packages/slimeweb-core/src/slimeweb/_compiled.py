@@ -27,7 +27,8 @@ class CompiledRoute:
     `wrong_method`, of the OPTIONS of a path, answers methods that the path does not have, with its middleware.
     `expecting` answers where the client waits with its body until it is asked for it (`Expect: 100-continue`): its
     endpoint waits for the body itself, once the middleware has let the request pass. Without it the body is there
-    before the call. `made_by` names the plugins that have wrapped the handler, for what it returns and should not.
+    before the call. `on_head` is called just before status and headers go out. `made_by` names the plugins that have
+    wrapped the handler, for what it returns and should not.
     """
 
     pattern: str
@@ -43,6 +44,7 @@ class CompiledRoute:
     refusal: CompiledRoute | None = None
     wrong_method: CompiledRoute | None = None
     expecting: CompiledRoute | None = None
+    on_head: Callable[[SlimeRequest, SlimeResponse], None] | None = None
     made_by: str = ""
 
 

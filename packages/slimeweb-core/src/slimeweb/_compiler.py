@@ -21,6 +21,7 @@ from slimeweb._middleware import (
 )
 from slimeweb._middleware_stack import Layer, build_middleware_stack
 from slimeweb._plugin_manager import Plugin, PluginManager
+from slimeweb._response_head import OnHead, head_function
 from slimeweb._route_handler import check_signature, route_handler
 from slimeweb._route_table import RouteTable
 from slimeweb.body_filter import BodyFilter
@@ -48,6 +49,7 @@ class Compiler:
     option_values: Callable[[Mapping[str, Any]], Mapping[str, Any]]
     errors: ErrorResponder
     body_size: int
+    on_unrouted_head: OnHead | None
 
     def all_routes(self) -> RouteTable:
         """The application's routes, and then those of plugins.
@@ -89,7 +91,7 @@ class Compiler:
     def fallback(self, has_handlers: bool) -> CompiledRoute | None:
         """What answers where no route does; `None` when the server can answer that by itself."""
         everywhere = self._everywhere()
-        if not everywhere and not has_handlers and not self.around:
+        if not everywhere and not has_handlers and not self.around and self.on_unrouted_head is None:
             return None
         return self._synthetic("/{*path}", (ANY,), self._layers(everywhere), self.errors.refuse)
 
@@ -97,8 +99,8 @@ class Compiler:
         return [each for each in self.registrations if each.is_app_wide and ANY in each.methods]
 
     def files(self) -> CompiledRoute | None:
-        """What answers with a static file; `None` when no middleware covers them, so that the server sends them by
-        itself.
+        """What answers with a static file; `None` when neither middleware nor plugins have a part in them, so that the
+        server sends them by itself.
         """
         covering = [
             each
@@ -109,7 +111,7 @@ class Compiler:
             and (covers(each.methods, "GET") or each.answers_options)
         ]
         outermost = [(plugin, middleware) for plugin, middleware in self.around if middleware.covers_files]
-        if not covering and not outermost:
+        if not covering and not outermost and self.on_unrouted_head is None:
             return None
 
         def send(req: SlimeRequest, resp: SlimeResponse) -> None:
@@ -127,6 +129,7 @@ class Compiler:
         brought = self.plugins.items("slime_middleware", SlimeMiddleware, app=self.app, route=route)
         _check_fit("slime_middleware", brought, route)
         filters = self._filters(route)
+        on_head = head_function(self.app, self.plugins, route)
         for methods, registrations in self._by_middleware(route):
             for each in registrations:
                 each.check_route(route)
@@ -142,18 +145,21 @@ class Compiler:
                 # A plain handler that reads a body as it arrives waits for its client.
                 blocking=True if route.stream_body else route.blocking,
                 filters=filters,
-                refusal=self._refusal(route, methods, layers),
+                refusal=self._refusal(route, methods, layers, on_head),
                 wrong_method=self._wrong_method(table.at(route.pattern.shape)) if "OPTIONS" in methods else None,
                 filter_limit=min((getattr(each, "loop_limit", FILTER_LIMIT) for each in filters), default=FILTER_LIMIT),
+                on_head=on_head,
                 made_by=made.made_by,
             )
             yield replace(compiled, expecting=self._expecting(compiled, layers, handler))
 
-    def _refusal(self, route: RouteSpec, methods: tuple[str, ...], layers: Sequence[Layer]) -> CompiledRoute | None:
+    def _refusal(
+        self, route: RouteSpec, methods: tuple[str, ...], layers: Sequence[Layer], on_head: OnHead | None
+    ) -> CompiledRoute | None:
         """What answers a request that does not get to the handler, since its body is not taken or there is no thread
         for it; `None` when the server can answer it alone.
         """
-        if not (layers or self.errors.is_customised):
+        if not (layers or self.errors.is_customised or on_head is not None):
             return None
         endpoint = self._stack(layers, self._refuse(route.is_async), is_async=route.is_async)
         return CompiledRoute(
@@ -164,6 +170,7 @@ class Compiler:
             body_size=self.body_size,
             # `blocking` is about the handler, which is not called here.
             blocking=False if route.blocking is False else None,
+            on_head=on_head,
         )
 
     def _expecting(self, compiled: CompiledRoute, layers: Sequence[Layer], handler: Handler) -> CompiledRoute | None:
@@ -302,7 +309,12 @@ class Compiler:
             endpoint = _by_asked(endpoint, others, is_async=is_async)
         # The body is not used; the server discards it, up to this size.
         return CompiledRoute(
-            pattern=pattern, methods=methods, endpoint=endpoint, is_async=is_async, body_size=self.body_size
+            pattern=pattern,
+            methods=methods,
+            endpoint=endpoint,
+            is_async=is_async,
+            body_size=self.body_size,
+            on_head=self.on_unrouted_head,
         )
 
     def _stack(self, layers: Sequence[Layer], handler: Handler, *, is_async: bool) -> Handler:

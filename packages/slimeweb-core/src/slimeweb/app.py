@@ -25,6 +25,7 @@ from slimeweb._members import request_members, response_members
 from slimeweb._middleware import EVERY_PATH, Registration, SlimeMiddleware, as_middleware
 from slimeweb._observers import ExceptionObservers, sent_observer
 from slimeweb._plugin_manager import PluginManager
+from slimeweb._response_head import head_function
 from slimeweb._route_handler import check_signature
 from slimeweb._route_table import RouteTable
 from slimeweb._secret_keys import SecretKeys
@@ -452,6 +453,7 @@ class Slime:
             option_values=self._option_values,
             errors=errors,
             body_size=config.body_size,
+            on_unrouted_head=head_function(self, self._plugins, None),
         )
         mounts = self._mounts.resolve(config.static_path)
         if config.server.dev and not mounts and not self.routes:

@@ -255,6 +255,26 @@ def slime_app_middleware(app: Slime) -> Sequence[SlimeMiddleware]:  # type: igno
 
 
 @hookspec
+def slime_response_head(app: Slime, route: RouteSpec | None) -> Callable[[SlimeRequest, SlimeResponse], None] | None:
+    """A function to call just before status and headers of a route's responses go out, whatever the answer is. It may
+    change status and headers.
+
+    Called for each route when the application starts, and once with `None` for all that no route answers: 404, 405,
+    static files, the OPTIONS that slimeweb answers itself.
+
+    For example:
+
+        @hookimpl
+        def slime_response_head(app, route):
+            def save(req, resp):
+                if req.session.is_changed:
+                    resp.set_sign_cookie("session", req.session.text())
+
+            return save
+    """
+
+
+@hookspec
 def slime_body_filter(app: Slime, route: RouteSpec) -> BodyFilter | None:
     """A transformation for the bodies of a route's responses. Those of several plugins apply one after the other, in
     order.

@@ -2,6 +2,7 @@
 
 mod disconnect;
 mod filter;
+mod head;
 mod result;
 mod send;
 mod state;
@@ -38,7 +39,7 @@ use crate::switch::Candidate;
 use crate::worker::work::CallInLoop;
 use disconnect::Disconnect;
 use result::{markup_unless_text, octets};
-use state::{HTML, JSON, PLAIN, ResponseBody, ResponseState, SWITCHED, already_started, drop_file};
+use state::{HTML, HeadState, JSON, PLAIN, ResponseBody, ResponseState, SWITCHED, already_started, drop_file};
 
 /// The answer to one request. Its body methods return the response itself, so `return resp.plain(…)` reads well.
 #[pyclass(frozen, weakref, module = "slimeweb")]
@@ -133,6 +134,11 @@ impl SlimeResponse {
 
     fn set(&self, body: ResponseBody, content_type: Option<HeaderValue>, status: Option<Status>) -> PyResult<()> {
         let mut state = self.state.lock();
+        if state.head == HeadState::BeingPrepared {
+            return Err(already_started(
+                "its head goes out now, of which a plugin may change status and headers alone",
+            ));
+        }
         // A writer that has not started and a switch that has not been answered yet can still be replaced, by an error
         // page for example.
         match &state.body {

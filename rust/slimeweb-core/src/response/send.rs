@@ -9,6 +9,7 @@ use slimeweb_http::Body;
 
 use super::SlimeResponse;
 use super::filter::FILTER;
+use super::head::HEAD;
 use super::state::ResponseBody;
 use crate::reply::{FileReply, Reply, SwitchReply};
 use crate::request::context::Workers;
@@ -47,6 +48,16 @@ impl SlimeResponse {
         Self::deliver(slf);
     }
 
+    /// The status that it is sent with where none has been set, unless that is 200.
+    fn default_status(&self) -> Option<StatusCode> {
+        let has_none = matches!(
+            self.state.lock().body,
+            // A writer that has not been started.
+            ResponseBody::Unset | ResponseBody::Empty | ResponseBody::Writer(_)
+        );
+        has_none.then_some(StatusCode::NO_CONTENT)
+    }
+
     /// Logs a Content-Length that is not that of the body. The server drops it.
     #[cold]
     fn check_length(&self, py: Python<'_>, headers: &HeaderMap, size: usize) {
@@ -63,6 +74,12 @@ impl SlimeResponse {
 
     pub(super) fn deliver(slf: &Bound<'_, Self>) {
         let (this, py) = (slf.get(), slf.py());
+        let route = &this.request.get().route;
+        if route.on_head.is_some()
+            && let Err(error) = Self::prepare_head(slf, this.default_status())
+        {
+            Self::fail(slf, error, HEAD);
+        }
         if let Some(disconnect) = this.disconnect() {
             disconnect.set();
         }

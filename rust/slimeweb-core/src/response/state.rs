@@ -30,8 +30,17 @@ pub(super) struct ResponseState {
     pub(super) is_typed: bool,
     /// Whether a Content-Length was set by name.
     pub(super) has_length: bool,
+    pub(super) head: HeadState,
     /// The cookies that befores have set, which outlast what the handler raises.
     pub(super) befores_cookies: Vec<HeaderValue>,
+}
+
+/// How far plugins are with a response's head.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum HeadState {
+    Unprepared,
+    BeingPrepared,
+    Prepared,
 }
 
 pub(super) enum ResponseBody {
@@ -60,6 +69,7 @@ impl ResponseState {
             body: file.map_or(ResponseBody::Unset, ResponseBody::StaticFile),
             is_typed: false,
             has_length: false,
+            head: HeadState::Unprepared,
             befores_cookies: Vec::new(),
         }
     }

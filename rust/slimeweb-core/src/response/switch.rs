@@ -35,6 +35,7 @@ impl SlimeResponse {
                 "only a coroutine handler, on its own event loop, can await resp.switch_protocol(…): return it here",
             ));
         }
+        Self::prepare_head(slf, None)?;
         let future = new_future(py)?;
         let awaited = AwaitedSwitch::new(future.clone().unbind());
         if let Some(disconnect) = this.disconnect() {

@@ -231,6 +231,7 @@ impl BodyWriter {
                 encoders.push(encoder.unbind());
             }
         }
+        SlimeResponse::prepare_head(response, None)?;
         let Some(body) = this.body.lock().take() else {
             return Err(PyRuntimeError::new_err("the body has been started already"));
         };
