@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import queue
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -163,6 +164,37 @@ def test_a_stream_is_seen_that_raises_after_its_head_and_not_one_whose_client_le
                 wire._until(b"\r\n\r\n")
         assert left.wait(10)
     assert seen == [("stream", "Busy()", f"{prefix}/cut")]
+
+
+def test_an_upload_whose_client_leaves_is_not_seen() -> None:
+    seen = Seen()
+    app = app_with(seen.plugin())
+    raised: queue.Queue[BaseException] = queue.Queue()
+
+    @app.route("/", method="POST", stream_body=True)
+    def take(req: SlimeRequest, resp: SlimeResponse) -> None:
+        try:
+            list(req.chunks())
+        except ClientDisconnected as error:
+            raised.put(error)
+            raise
+
+    @app.route("/async", method="POST", stream_body=True)
+    async def take_async(req: SlimeRequest, resp: SlimeResponse) -> None:
+        try:
+            async for _ in req.chunks():
+                pass
+        except ClientDisconnected as error:
+            raised.put(error)
+            raise
+
+    with TestClient(app) as client:
+        for path in ("/", "/async"):
+            with raw(client) as wire:
+                wire.request("POST", path, headers={"Content-Length": "10"})
+                wire.send(b"half")
+            assert isinstance(raised.get(timeout=10), HttpError)
+    assert seen == []
 
 
 class After(SlimeMiddleware):

@@ -12,7 +12,15 @@ from slimeweb._middleware_stack import is_own_cancellation
 from slimeweb._observers import ExceptionObservers
 from slimeweb._plugin_manager import PluginManager
 from slimeweb._worker_loop import STOPPING
-from slimeweb.errors import ClientDisconnected, ConfigError, FileMissing, HttpError, InvalidHandler, phrase
+from slimeweb.errors import (
+    ClientDisconnected,
+    ConfigError,
+    FileMissing,
+    HttpError,
+    IncompleteBody,
+    InvalidHandler,
+    phrase,
+)
 from slimeweb.handlers import Handler, check_handler, describe, is_coroutine_function, signature_of
 
 if TYPE_CHECKING:
@@ -73,7 +81,8 @@ class ErrorResponder:
                 _remove_headers(resp)
                 self._answer_known(req, resp, HttpError(503))
             else:
-                self._observers.show(exc, where or "handler", req)
+                if not isinstance(exc, IncompleteBody):
+                    self._observers.show(exc, where or "handler", req)
                 _remove_headers(resp)
                 self._answer(req, resp, exc)
         except BaseException as failure:

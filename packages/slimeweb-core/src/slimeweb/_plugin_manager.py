@@ -7,6 +7,7 @@ import keyword
 import logging
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
 
@@ -328,9 +329,11 @@ class _Registry(pluggy.PluginManager):
 
 
 def _observer(implementation: Implementation) -> Callable[..., None]:
+    call = partial(call_each, (implementation,)) if implementation.is_wrapper else implementation.call
+
     def observe(**arguments: Any) -> None:
         try:
-            call_each((implementation,), arguments)
+            call(arguments)
         except BaseException as error:
             cause = error.__cause__ or error
             where = (implementation.plugin, implementation.hook)
