@@ -74,13 +74,16 @@ impl Drop for Candidate {
     }
 }
 
+/// What is called when a connection is lost.
+pub(crate) type OnLost = Box<dyn FnOnce() + Send>;
+
 /// A switch that a coroutine handler awaits. The connection is the handler's, and ends with it.
 pub(crate) struct AwaitedSwitch {
     /// Of the handler's loop: its result is the transport.
     future: Py<PyAny>,
     connection: Mutex<SwitchedConnection>,
     /// Who is to be told when the connection is lost; `None` once it is.
-    on_lost: Mutex<Option<Vec<Box<dyn FnOnce() + Send>>>>,
+    on_lost: Mutex<Option<Vec<OnLost>>>,
 }
 
 enum SwitchedConnection {
@@ -102,7 +105,7 @@ impl AwaitedSwitch {
     }
 
     /// Calls `told` once the connection is lost.
-    pub(crate) fn on_lost(&self, told: Box<dyn FnOnce() + Send>) {
+    pub(crate) fn on_lost(&self, told: OnLost) {
         let mut on_lost = self.on_lost.lock();
         match &mut *on_lost {
             Some(waiting) => waiting.push(told),
