@@ -15,6 +15,8 @@ from support.condition import eventually
 from support.process import ServerProcess
 
 APP = """
+import os
+import tempfile
 import threading
 
 from slimeweb import HttpError, Slime
@@ -23,6 +25,7 @@ from slimeweb.plugin import Cors
 
 app = Slime(__file__)
 released = threading.Event()
+THERE = os.path.join(os.path.dirname(__file__), "static", "there.txt")
 
 
 class Reading(SlimeMiddleware):
@@ -30,8 +33,29 @@ class Reading(SlimeMiddleware):
         resp.set_header("X-Read", str(req.form.get("name", req.json)))
 
 
+class Vanished(Exception):
+    pass
+
+
+def vanishing(resp):
+    file = tempfile.NamedTemporaryFile(delete=False)
+    resp.file(file.name, filename="vanished.csv")
+    os.unlink(file.name)
+
+
 @app.error(HttpError)
 def failed(req, resp, exc):
+    match getattr(req, "page", None):
+        case "there":
+            return resp.file(THERE)
+        case "vanishes":
+            return vanishing(resp)
+        case "raises":
+            raise Vanished("the page is gone")
+        case "stream":
+            writer = resp.writer()
+            writer.start()
+            return writer.write("in pieces")
     return resp.json({"status": exc.status, "detail": exc.detail, "path": req.path})
 
 
@@ -115,6 +139,34 @@ def missing(req, resp):
 @app.route("/missing/coroutine")
 async def missing_async(req, resp):
     return resp.file("no-such-file.txt")
+
+
+@app.route("/file/plain")
+def file(req, resp):
+    resp.set_header("Cache-Control", "max-age=60")
+    resp.set_cookie("seen", "yes")
+    return resp.file(THERE)
+
+
+@app.route("/file/coroutine")
+async def file_async(req, resp):
+    return resp.file(THERE)
+
+
+@app.route("/vanished/plain")
+def vanished(req, resp):
+    vanishing(resp)
+
+
+@app.route("/vanished/coroutine")
+async def vanished_async(req, resp):
+    vanishing(resp)
+
+
+@app.route("/page/{page}")
+def page(req, resp):
+    req.page = req.params["page"]
+    vanishing(resp)
 
 
 class Protocol:
@@ -217,7 +269,7 @@ def test_a_body_over_the_limit_goes_through_error_handlers_and_middleware(
     answer = server.ask(path, "POST", headers=headers, body=b"0" * 1001, version=version)
     detail = "the request body is larger than the 1000 bytes allowed here"
     assert answer.json() == {"status": answer.status, "detail": detail, "path": path}
-    assert answer.status in (400, 413)
+    assert answer.status == 400
     assert answer.header("access-control-allow-origin") == "https://a.example"
     server.wait_for_output(rf"POST {path} {answer.status} {len(answer.body)}B")
 
@@ -307,6 +359,57 @@ def test_refusals_have_the_answer_of_the_application_and_a_line_in_the_access_lo
     if status == 426:
         assert answer.header("upgrade") == ("toy/1" if version == "1.1" else None)
     server.wait_for_output(rf"{method} {target} {status} {len(answer.body)}B")
+
+
+@version
+@pytest.mark.parametrize("target", ["/file/plain", "/file/coroutine", "/static/there.txt"])
+@pytest.mark.parametrize(
+    ("condition", "status"),
+    [({"Range": "bytes=99-"}, 416), ({"If-Match": '"another"'}, 412)],
+    ids=["range", "if-match"],
+)
+def test_a_file_that_is_not_sent_for_its_conditions_has_the_answer_of_the_application(
+    server: ServerProcess, target: str, condition: dict[str, str], status: int, version: str
+) -> None:
+    answer = server.ask(target, headers={**ORIGIN, **condition}, version=version)
+    assert (answer.status, answer.json()["status"], answer.json()["path"]) == (status, status, target)
+    assert answer.header("access-control-allow-origin") == "https://a.example"
+    assert answer.header("content-range") == ("bytes */5" if status == 416 else None)
+    assert answer.header("content-type") == "application/json"
+    for name in ("etag", "last-modified", "accept-ranges", "cache-control", "set-cookie"):
+        assert answer.header(name) is None, name
+    server.wait_for_output(rf"GET {target} {status} {len(answer.body)}B")
+
+
+@version
+@pytest.mark.parametrize("target", ["/vanished/plain", "/vanished/coroutine"])
+def test_a_file_that_vanishes_before_it_is_sent_has_the_answer_of_the_application(
+    server: ServerProcess, target: str, version: str
+) -> None:
+    answer = server.ask(target, headers=ORIGIN, version=version)
+    assert (answer.status, answer.json()["status"], answer.json()["path"]) == (404, 404, target)
+    assert answer.header("access-control-allow-origin") == "https://a.example"
+    assert answer.header("content-disposition") is None
+    server.wait_for_output(rf"GET {target} 404 {len(answer.body)}B")
+
+
+@version
+@pytest.mark.parametrize(
+    ("target", "status", "text"),
+    [
+        ("/page/there", 404, "there"),
+        ("/page/vanishes", 404, "Not Found"),
+        ("/page/raises", 500, "Internal Server Error"),
+        ("/page/stream", 404, "in pieces"),
+    ],
+)
+def test_the_error_handler_of_a_file_that_vanishes_may_answer_in_any_way(
+    server: ServerProcess, target: str, status: int, text: str, version: str
+) -> None:
+    answer = server.ask(target, headers=ORIGIN, version=version)
+    assert (answer.status, answer.text) == (status, text)
+    assert answer.header("access-control-allow-origin") == "https://a.example"
+    assert server.ask("/hello", version=version).text == "hello"
 
 
 @version

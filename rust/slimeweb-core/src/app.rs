@@ -32,6 +32,8 @@ pub(crate) struct CompiledApp<W: Work> {
     /// Answers for static files, where middleware covers them.
     pub(crate) files: Option<Arc<CompiledRoute>>,
     pub(crate) on_error: Py<PyAny>,
+    /// Answers in the place of a file that a handler has answered with, and that is not sent.
+    pub(crate) refuse_file: Py<PyAny>,
     /// Shows an exception to plugins, where any observe them.
     pub(crate) on_exception: Option<Py<PyAny>>,
     /// `slimeweb.json.default`: what JSON does not know, in terms that it does.

@@ -3,14 +3,16 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
+use http::header::{
+    ACCEPT_RANGES, ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, ETAG, LAST_MODIFIED, RETRY_AFTER,
+};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use slimeweb_http::Body;
 use tokio::sync::oneshot;
 
 use crate::route::CompiledRoute;
 use crate::switch::Candidate;
-use crate::worker::work::CallInLoop;
+use crate::worker::work::NativeCall;
 
 /// The answer to one request.
 pub(crate) enum Reply {
@@ -23,15 +25,21 @@ pub(crate) enum Reply {
 }
 
 pub(crate) struct FileReply {
-    /// Where it is logged that the file could not be read.
-    pub(crate) workers: Arc<dyn CallInLoop>,
-    pub(crate) worker_id: usize,
-    pub(crate) uri: Uri,
+    pub(crate) handled: Box<dyn Handled>,
     pub(crate) path: PathBuf,
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-    pub(crate) method: Method,
-    pub(crate) conditions: HeaderMap,
+}
+
+/// A request that its handler has answered.
+pub(crate) trait Handled: Send + Sync {
+    fn head(&self) -> &http::request::Parts;
+
+    /// Queues `call` for the thread of its worker's loop.
+    fn call_in_loop(&self, call: NativeCall);
+
+    /// Answers in another way, through the application's error handlers. Without a thread for them `reply` is dropped.
+    fn refuse(self: Box<Self>, state: InitialResponse, reply: ReplySender);
 }
 
 pub(crate) struct SwitchReply {
@@ -70,6 +78,16 @@ impl InitialResponse {
     pub(crate) fn overloaded() -> Self {
         let retry = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static("1"))]);
         Self::refusal_with(StatusCode::SERVICE_UNAVAILABLE, retry)
+    }
+
+    /// A file that is not sent for what the request says of it (its method, its conditions, its range).
+    pub(crate) fn refused_file(response: Response<Body>) -> Self {
+        let (head, _) = response.into_parts();
+        let mut headers = head.headers;
+        for name in [ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_TYPE, ETAG, LAST_MODIFIED] {
+            headers.remove(name);
+        }
+        Self::refusal_with(head.status, headers)
     }
 
     /// A static file, for middleware to add to.

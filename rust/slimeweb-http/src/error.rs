@@ -97,7 +97,8 @@ pub enum BodyError {
 }
 
 impl BodyError {
-    /// The status that answers it: 400 for too large or malformed, 408 for too slow.
+    /// The status that answers it: 400 for too large (as slimeweb has always answered it, not 413) or malformed, 408
+    /// for too slow.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {

@@ -1031,6 +1031,7 @@ class Server:
         fallback: CompiledRoute | None,
         files: CompiledRoute | None,
         on_error: Callable[[SlimeRequest, SlimeResponse, BaseException, str], None],
+        refuse_file: Callable[[SlimeRequest, SlimeResponse], None],
         on_exception: Callable[[BaseException, str, SlimeRequest | None], None] | None,
         on_sent: Callable[[Sequence[SentResponse], int], None] | None,
         request_members: Mapping[str, Callable[..., Any]],

@@ -114,6 +114,15 @@ class ErrorResponder:
         except BaseException as failure:
             self._answer_failed_handler(req, resp, refusal, failure)
 
+    def refuse_file(self, req: SlimeRequest, resp: SlimeResponse) -> None:
+        """As `refuse`, for a file that a handler has answered with, and that is not sent after all."""
+        # A client is told how much there is (RFC 9110, section 15.5.17).
+        content_range = resp.header_all("Content-Range")
+        _remove_headers(resp)
+        for value in content_range:
+            resp.set_header("Content-Range", value)
+        self.refuse(req, resp)
+
     def _answer_failed_handler(
         self, req: SlimeRequest, resp: SlimeResponse, exc: BaseException, failure: BaseException
     ) -> None:

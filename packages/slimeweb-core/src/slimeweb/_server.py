@@ -115,6 +115,7 @@ class Serving:
                 compiled.fallback,
                 compiled.files,
                 compiled.on_error,
+                compiled.refuse_file,
                 compiled.on_exception,
                 compiled.on_sent,
                 compiled.request_members,

@@ -466,6 +466,7 @@ class Slime:
             fallback=compiler.fallback(bool(self._errors)),
             files=compiler.files(),
             on_error=errors.on_error,
+            refuse_file=errors.refuse_file,
             on_exception=self._observers.show if self._observers else None,
             on_sent=sent_observer(self, self._plugins, access_log=config.access_log),
             request_members=request_members(self, self._plugins, SlimeRequest),

@@ -10,10 +10,11 @@ use slimeweb_http::Body;
 use super::SlimeResponse;
 use super::filter::FILTER;
 use super::head::HEAD;
-use super::state::ResponseBody;
-use crate::reply::{FileReply, Reply, SwitchReply};
-use crate::request::context::Workers;
-use crate::worker::work::{CallInLoop, PoolWork};
+use super::state::{ResponseBody, ResponseState};
+use crate::guarded;
+use crate::reply::{FileReply, Handled, InitialResponse, Reply, ReplySender, SwitchReply};
+use crate::worker::contextvars;
+use crate::worker::work::{CallInLoop, NativeCall, PoolWork};
 
 impl SlimeResponse {
     /// Sends what there is. Nothing more can be changed afterwards.
@@ -106,18 +107,8 @@ impl SlimeResponse {
                 head(status.unwrap_or(StatusCode::NO_CONTENT), headers, Body::empty())
             }
             ResponseBody::File(path) => {
-                let request = this.request.get();
-                let workers: Arc<dyn CallInLoop> = Arc::<Workers>::clone(&request.app.workers);
-                Reply::File(Box::new(FileReply {
-                    workers,
-                    worker_id: request.worker_id,
-                    uri: request.head.uri.clone(),
-                    path,
-                    status: status.unwrap_or(StatusCode::OK),
-                    headers,
-                    method: request.head.method.clone(),
-                    conditions: request.head.headers.clone(),
-                }))
+                let handled = Box::new(HandledRequest(slf.clone().unbind()));
+                Reply::File(Box::new(FileReply { handled, path, status: status.unwrap_or(StatusCode::OK), headers }))
             }
             ResponseBody::Switched(candidate) => {
                 let request = this.request.get();
@@ -147,5 +138,53 @@ impl SlimeResponse {
             // The connection may be gone; then the reply is dropped.
             let _ = sender.send(reply);
         }
+    }
+}
+
+/// A request by its response, for what is known of it only once its handler has ended.
+struct HandledRequest(Py<SlimeResponse>);
+
+impl Handled for HandledRequest {
+    fn head(&self) -> &http::request::Parts {
+        &self.0.get().request.get().head
+    }
+
+    fn call_in_loop(&self, call: NativeCall) {
+        let request = self.0.get().request.get();
+        CallInLoop::call_in_loop(&*request.app.workers, request.worker_id, call);
+    }
+
+    fn refuse(self: Box<Self>, state: InitialResponse, reply: ReplySender) {
+        let workers = Arc::clone(&self.0.get().request.get().app.workers);
+        let refuse = move |py: Python<'_>| SlimeResponse::refuse(self.0.bind(py), state, reply);
+        // Whatever thread the handler had is gone. What does not fit is dropped, `reply` with it.
+        let _ = workers.pool.submit(PoolWork::Native(Box::new(refuse)));
+    }
+}
+
+impl SlimeResponse {
+    /// Answers in another way than the handler has, whose answer is still unsent.
+    fn refuse(slf: &Bound<'_, Self>, initial: InitialResponse, reply: ReplySender) {
+        let (this, py) = (slf.get(), slf.py());
+        let mut state = ResponseState::new(Some(Box::new(initial)));
+        {
+            let mut current = this.state.lock();
+            state.befores_cookies = std::mem::take(&mut current.befores_cookies);
+            std::mem::swap(&mut *current, &mut state);
+        }
+        *this.reply.lock() = Some(reply);
+        let request = this.request.bind(py);
+        let called = contextvars::fresh(py, || {
+            let refuse = request.get().app.refuse_file.bind(py);
+            let result = guarded::call(refuse, [request.as_ptr(), slf.as_ptr()]);
+            if guarded::is_child() {
+                guarded::end_child(py, result.err());
+            }
+            result
+        });
+        if let Err(error) = called {
+            Self::fail(slf, error, "");
+        }
+        Self::send(slf);
     }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Response, StatusCode};
 use slimeweb_http::{Body, ConnectionInfo, RequestBody};
 
@@ -12,6 +11,7 @@ use crate::reply::{InitialResponse, closing, options, text};
 use crate::request::context::RequestContext;
 use crate::request::payload::Refused;
 use crate::route::CompiledRoute;
+use crate::worker::work::CallInLoop;
 
 impl PythonService {
     /// Answers what no route matches: through the fallback where there is one.
@@ -89,11 +89,8 @@ impl PythonService {
         let this = Arc::clone(self);
         ResponseFuture::Boxed(Box::pin(async move {
             let status = match this.file(&head).await {
-                Ok(Some(response)) if response.status() == StatusCode::METHOD_NOT_ALLOWED => {
-                    let (status, mut fields) = (response.status(), response.into_parts().0.headers);
-                    // That of a body which is made anew.
-                    fields.remove(CONTENT_TYPE);
-                    return this.refuse(InitialResponse::refusal_with(status, fields), head, body, connection).await;
+                Ok(Some(response)) if response.status().is_client_error() => {
+                    return this.refuse(InitialResponse::refused_file(response), head, body, connection).await;
                 }
                 Ok(Some(response)) => {
                     body.discard();
@@ -107,7 +104,8 @@ impl PythonService {
                 Err(error) => {
                     let asked = format!("{} {}", head.method, head.uri.path());
                     let status = StatusCode::SERVICE_UNAVAILABLE;
-                    log_unread(&*this.app.workers, this.worker_id, &asked, status, &"a static file", &error);
+                    let call_in_loop = |call| CallInLoop::call_in_loop(&*this.app.workers, this.worker_id, call);
+                    log_unread(call_in_loop, &asked, status, &"a static file", &error);
                     status
                 }
             };

@@ -1,54 +1,74 @@
 //! Files that a handler has answered with.
 
 use http::header::ACCEPT_RANGES;
-use http::{Method, Response, StatusCode};
+use http::{HeaderMap, Method, Response, StatusCode};
 use slimeweb_http::{Body, is_exhausted};
+use tokio::sync::oneshot;
 
 use crate::error;
-use crate::reply::{FileReply, text};
-use crate::worker::work::CallInLoop;
+use crate::reply::{FileReply, InitialResponse, Reply, overloaded};
+use crate::worker::work::NativeCall;
 
-/// Sends a file, or as much of it as the request is for.
+/// Sends a file, or as much of it as the request is for. Where it is not sent after all, the application's error handlers
+/// answer.
 pub(super) async fn send_file(file: FileReply) -> Response<Body> {
-    let FileReply { workers, worker_id, uri, path, status, headers, mut method, mut conditions } = file;
-    let asked = method.clone();
-    // Conditions and ranges are about a successful GET or HEAD (RFC 9110, sections 13.2.1 and 14.2).
-    let is_selected = status == StatusCode::OK && matches!(method, Method::GET | Method::HEAD);
-    if !is_selected {
-        conditions.clear();
-        // HEAD stays, for a body that would not be sent need not be read.
-        if method != Method::HEAD {
-            method = Method::GET;
-        }
+    let state = match part(&file).await {
+        Ok(response) => return response,
+        Err(state) => state,
+    };
+    let (sender, receiver) = oneshot::channel();
+    file.handled.refuse(state, sender);
+    match receiver.await {
+        Ok(Reply::Response(response)) => response,
+        // Once: an error page that cannot be sent either has no further one.
+        Ok(Reply::File(page)) => part(&page).await.unwrap_or_else(InitialResponse::into_response),
+        // What is refused switches no protocol.
+        Ok(Reply::Switch(_)) | Err(_) => overloaded(),
     }
-    match slimeweb_http::files::serve_file(&method, &conditions, &path, headers).await {
+}
+
+/// What is sent of a file, or why it is not.
+async fn part(file: &FileReply) -> Result<Response<Body>, InitialResponse> {
+    let FileReply { handled, path, status, headers } = file;
+    let head = handled.head();
+    // Conditions and ranges are about a successful GET or HEAD (RFC 9110, sections 13.2.1 and 14.2).
+    let is_selected = *status == StatusCode::OK && matches!(head.method, Method::GET | Method::HEAD);
+    let (method, conditions) = if is_selected {
+        (&head.method, &head.headers)
+    } else {
+        // HEAD stays, for a body that would not be sent need not be read.
+        (if head.method == Method::HEAD { &Method::HEAD } else { &Method::GET }, &HeaderMap::new())
+    };
+    match slimeweb_http::files::serve_file(method, conditions, path, headers.clone()).await {
+        Ok(response) if response.status().is_client_error() => Err(InitialResponse::refused_file(response)),
         Ok(mut response) => {
             if !is_selected {
                 response.headers_mut().remove(ACCEPT_RANGES);
             }
             // A status that the handler has set is kept, unless the request is for a range or conditional.
             if response.status() == StatusCode::OK {
-                *response.status_mut() = status;
+                *response.status_mut() = *status;
             }
-            response
+            Ok(response)
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => text(StatusCode::NOT_FOUND, "Not Found"),
         Err(error) => {
-            let (status, said) = if is_exhausted(&error) {
-                (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
-            } else {
-                (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+            let status = match error.kind() {
+                std::io::ErrorKind::NotFound => StatusCode::NOT_FOUND,
+                _ if is_exhausted(&error) => StatusCode::SERVICE_UNAVAILABLE,
+                _ => StatusCode::INTERNAL_SERVER_ERROR,
             };
-            log_unread(&*workers, worker_id, &format!("{asked} {}", uri.path()), status, &path.display(), &error);
-            text(status, said)
+            if status != StatusCode::NOT_FOUND {
+                let asked = format!("{} {}", head.method, head.uri.path());
+                log_unread(|call| handled.call_in_loop(call), &asked, status, &path.display(), &error);
+            }
+            Err(InitialResponse::refusal_with(status, headers.clone()))
         }
     }
 }
 
 /// Logs why a file was not sent.
 pub(super) fn log_unread(
-    workers: &dyn CallInLoop,
-    worker_id: usize,
+    call_in_loop: impl FnOnce(NativeCall),
     asked: &str,
     status: StatusCode,
     file: &dyn std::fmt::Display,
@@ -56,5 +76,5 @@ pub(super) fn log_unread(
 ) {
     let what = format!("{asked}: {}, {file} could not be read", status.as_u16());
     let reason = error.to_string();
-    workers.call_in_loop(worker_id, Box::new(move |py| error::log_system(py, &what, &reason)));
+    call_in_loop(Box::new(move |py| error::log_system(py, &what, &reason)));
 }
