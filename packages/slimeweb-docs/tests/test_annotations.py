@@ -483,3 +483,43 @@ def test_what_pydantic_cannot_describe_is_an_error_that_names_the_model() -> Non
 
     with pytest.raises(SchemaError, match=r"Odd: pydantic cannot describe it"):
         describe(Odd)
+
+
+class Vowel(enum.Enum):
+    """One with a docstring, and one member alone."""
+
+    A = "a"
+
+
+class Painted(pydantic.BaseModel):
+    colour: Colour
+    size: Size
+    mixed: Mixed
+    vowel: Vowel = Vowel.A
+
+
+class Repainted(pydantic.BaseModel):
+    colour: Colour = Colour.RED
+    sizes: list[Size]
+
+
+@dataclass
+class Varnished:
+    colour: Colour
+    size: Size
+    mixed: Mixed
+    vowel: Vowel
+
+
+def test_an_enum_is_there_once_whatever_it_is_used_in() -> None:
+    components = Components()
+    for annotation in (Painted, Varnished, Repainted, Colour):
+        for output in (True, False):
+            components.adopt(describe(annotation, output=output))
+    names = {"Colour", "Size", "Mixed", "Vowel"}
+    assert {name for name in components.schemas if name.partition("_")[0] in names} == names
+    assert components.schemas["Colour"] == {
+        "type": "string",
+        "enum": ["red", "blue"],
+        "description": "What a pet looks like.",
+    }

@@ -46,5 +46,10 @@ def define(cls: type, key: str, output: bool) -> dict[str, Definition]:
         if name != own:
             # Two models of one name have their modules' names before theirs, with underscores between.
             plain = component_name(name.rpartition("__")[2] or name)
+            if each.get("title") == plain and not each.keys().isdisjoint(("enum", "const")):
+                # An enum says the same wherever it is used: as that of a dataclass does, which pydantic does not see.
+                del each["title"]
+                if len(each.get("enum", ())) == 1:
+                    each["const"] = each.pop("enum")[0]
             definitions[f"{key}:{name}"] = Definition(plain, with_refs(each, rename))
     return definitions
