@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +33,22 @@ def plain(req, resp):
 @app.route("/coroutine/form", method="POST")
 async def coroutine(req, resp):
     return {name: len(req.form_all(name)) for name in req.form} | {"files": len(req.file)}
+
+@app.route("/plain/body", method="POST", body_size=1000)
+def plain_body(req, resp):
+    return str(len(req.text or ""))
+
+@app.route("/coroutine/body", method="POST", body_size=1000)
+async def coroutine_body(req, resp):
+    return str(len(req.text or ""))
+
+@app.route("/plain/pieces", method="POST", body_size=1000, stream_body=True)
+def plain_pieces(req, resp):
+    return str(sum(len(piece) for piece in req.chunks()))
+
+@app.route("/coroutine/pieces", method="POST", body_size=1000, stream_body=True)
+async def coroutine_pieces(req, resp):
+    return str(sum([len(piece) async for piece in req.chunks()]))
 
 app.serve()
 """
@@ -158,3 +175,56 @@ def test_a_form_of_millions_of_fields_takes_little_more_memory_than_its_bytes(us
     before = resident_memory(usual.pid)
     assert usual.ask("/plain/form", "POST", headers=FORM, body=b"a&" * (4 * MIB), timeout=60).status == 400
     assert peak_memory(usual.pid) - before < 40 * MIB
+
+
+def announced(body: bytes) -> tuple[dict[str, str], bytes]:
+    return {"Content-Length": str(len(body))}, body
+
+
+def chunked(body: bytes) -> tuple[dict[str, str], bytes]:
+    return {"Transfer-Encoding": "chunked"}, b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+
+
+@kind
+@pytest.mark.parametrize("reading", ["body", "pieces"])
+@pytest.mark.parametrize("content", ["text", "form", "multipart"])
+@pytest.mark.parametrize("expects", [False, True], ids=["at once", "with Expect"])
+@pytest.mark.parametrize("framed", [announced, chunked])
+def test_a_body_over_its_limit_is_a_400_however_it_comes(
+    usual: ServerProcess, kind: str, reading: str, content: str, expects: bool, framed: Callable[..., Any]
+) -> None:
+    body, headers = content_of(content)
+    framing, sent = framed(body)
+    if expects:
+        framing["Expect"] = "100-continue"
+    with usual.wire() as wire:
+        wire.request("POST", f"/{kind}/{reading}", headers={**headers, **framing})
+        if not expects:
+            wire.send(sent)
+        answer = wire.next_answer()
+        if answer.status == 100:
+            wire.send(sent)
+            answer = wire.next_answer()
+    assert (answer.status, "larger than the 1000 bytes" in answer.text) == (400, True)
+
+
+@kind
+@pytest.mark.parametrize("reading", ["body", "pieces"])
+@pytest.mark.parametrize("content", ["text", "form", "multipart"])
+@pytest.mark.parametrize("with_length", [True, False])
+def test_a_body_over_its_limit_is_a_400_over_http2(
+    usual: ServerProcess, kind: str, reading: str, content: str, with_length: bool
+) -> None:
+    body, headers = content_of(content)
+    length = {"Content-Length": str(len(body))} if with_length else {}
+    answer = usual.ask(f"/{kind}/{reading}", "POST", headers={**headers, **length}, body=body, version="2")
+    assert (answer.status, "larger than the 1000 bytes" in answer.text) == (400, True)
+
+
+def content_of(content: str) -> tuple[bytes, dict[str, str]]:
+    """A body of more than 1000 bytes, and what it is."""
+    if content == "multipart":
+        return multipart.body([multipart.field("text", "x" * 1001)]), MULTIPART
+    if content == "form":
+        return b"text=" + b"x" * 1001, FORM
+    return b"x" * 1001, {"Content-Type": "text/plain"}
