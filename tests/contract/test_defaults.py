@@ -192,6 +192,13 @@ STATED = [
         r"^- `Compress\(.*, level=(\d+), threshold=(\d+)\)`",
         (str(LEVEL), str(THRESHOLD)),
     ),
+    Stated("reference_level", "docs/reference/compression.md", r"^\| `comp_level` .* else (\d+) \|$", (str(LEVEL),)),
+    Stated(
+        "reference_threshold",
+        "docs/reference/compression.md",
+        r"^\| `comp_threshold` .* else (\d+) \|$",
+        (str(THRESHOLD),),
+    ),
     Stated(
         "stream_keep_alive",
         "packages/slimeweb-stream/README.md",
