@@ -343,12 +343,13 @@ def test_it_can_be_awaited_once_in_a_coroutine_handler_and_while_it_is_the_answe
 
 def test_slime_stopping_ends_the_loop_of_a_handler() -> None:
     inboxes: list[Inbox] = []
-    ended = threading.Event()
+    connected, ended = threading.Event(), threading.Event()
 
     async def handler(req: SlimeRequest, resp: SlimeResponse) -> None:
         inbox = Inbox()
         inboxes.append(inbox)
         await resp.switch_protocol(inbox, HEADERS)
+        connected.set()
         assert await inbox.arrived.get() is None
         ended.set()
 
@@ -359,7 +360,7 @@ def test_slime_stopping_ends_the_loop_of_a_handler() -> None:
 
     with TestClient(app_of(handler, slime_stopping=say_goodbye), shutdown_grace=30) as client:
         wire = switched(client)
-        eventually(lambda: hasattr(inboxes[0], "transport"), what="the handler has the connection")
+        assert connected.wait(15)
         start = time.monotonic()
     assert time.monotonic() - start < 15
     assert ended.is_set()
@@ -370,8 +371,11 @@ def test_slime_stopping_ends_the_loop_of_a_handler() -> None:
 def test_a_handler_that_does_not_end_is_cancelled_when_the_grace_time_is_over() -> None:
     ends: queue.SimpleQueue[BaseException] = queue.SimpleQueue()
 
+    connected = threading.Event()
+
     async def handler(req: SlimeRequest, resp: SlimeResponse) -> None:
         await resp.switch_protocol(Inbox(), HEADERS)
+        connected.set()
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError as error:
@@ -380,6 +384,7 @@ def test_a_handler_that_does_not_end_is_cancelled_when_the_grace_time_is_over() 
 
     with TestClient(app_of(handler), shutdown_grace=0.3) as client:
         wire = switched(client)
+        assert connected.wait(15)
     assert isinstance(ends.get(timeout=15), asyncio.CancelledError)
     with wire:
         assert receive_all(wire.socket) == b""
