@@ -10,6 +10,9 @@ use pyo3::prelude::*;
 
 use crate::json::DecodeError;
 
+/// The body of a 503 for a request that no thread is free for.
+pub(crate) const OVERLOADED: &str = "Service Unavailable: too many requests are waiting";
+
 import_exception!(slimeweb.errors, ClientDisconnected);
 import_exception!(slimeweb.errors, FileMissing);
 import_exception!(slimeweb.errors, FormError);
@@ -25,6 +28,12 @@ pub(crate) fn disconnected() -> PyErr {
 /// What becomes a response with that status unless it is caught.
 pub(crate) fn http_error(status: StatusCode, detail: String) -> PyErr {
     HttpError::new_err((status.as_u16(), detail))
+}
+
+/// What becomes a 503, since no thread is free.
+pub(crate) fn overloaded() -> PyErr {
+    let headers = HashMap::from([("Retry-After", "1")]);
+    HttpError::new_err((StatusCode::SERVICE_UNAVAILABLE.as_u16(), OVERLOADED, headers))
 }
 
 /// What reading the body of a client that has left raises.

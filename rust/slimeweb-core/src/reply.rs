@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use slimeweb_http::Body;
 use tokio::sync::oneshot;
 
+use crate::error::OVERLOADED;
 use crate::route::CompiledRoute;
 use crate::switch::Candidate;
 use crate::worker::work::NativeCall;
@@ -103,9 +104,6 @@ impl InitialResponse {
         response
     }
 }
-
-/// The body of a 503 for a request that no thread is free for.
-pub(crate) const OVERLOADED: &str = "Service Unavailable: too many requests are waiting";
 
 /// The answer when there is no thread to be had.
 pub(crate) fn overloaded() -> Response<Body> {

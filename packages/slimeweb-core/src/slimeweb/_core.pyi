@@ -1,7 +1,17 @@
 """The Rust half of slimeweb: requests, responses and the server that carries them."""
 
 from asyncio import AbstractEventLoop
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextvars import Context
 from datetime import date, datetime, timedelta
 from os import PathLike
@@ -597,6 +607,27 @@ class SlimeResponse:
             resp.accept(handler(req, resp))
         """
 
+    def stream(
+        self,
+        iterable: Iterable[bytes] | Iterable[str] | AsyncIterable[bytes] | AsyncIterable[str],
+        status: int | None = None,
+        content_type: str | None = None,
+    ) -> SlimeResponse:
+        """Answers with the pieces of an iterable, such as a generator, as fast as the client takes them: `bytes`, or
+        `str` that is sent as UTF-8. A plain one is iterated over on a thread of the pool, an asynchronous one on the
+        event loop, whatever the handler is.
+
+        The iteration begins when handler and middleware are done; the head goes out with the first piece, and without
+        a piece at the end. What it raises before that is answered as an error of the handler; later the connection is
+        cut. `close` or `aclose` of the iterable is always called. `TypeError` for what is no iterable, or is `str`,
+        `bytes` or a `dict`.
+
+        For example:
+
+            return resp.stream((f"{row}\\n" for row in rows), content_type="text/csv; charset=utf-8")
+        """
+
+    def _end_stream(self, error: BaseException | None = None) -> None: ...
     def writer(self, high_water: int = ..., *, cancel: bool = True) -> BodyWriter:
         """A writer for a body that is sent piece by piece, at most `high_water` bytes (65,536 where nothing is said)
         ahead of the client. For route kinds of plugins. A coroutine handler is cancelled when the client leaves, unless

@@ -16,7 +16,9 @@ pub(super) fn finish(
     if let Err(error) = outcome {
         SlimeResponse::fail(response, error, "");
     }
-    // Before the reply: a client that has the response may count on the files being gone.
-    request.get().release(py);
+    // Before the reply: a client that has the response may count on the files being gone. A stream may still read them.
+    if !(request.get().has_files() && response.get().is_streamed()) {
+        request.get().release(py);
+    }
     SlimeResponse::send(response);
 }

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use http::StatusCode;
 use pyo3::prelude::*;
 
+use crate::error::OVERLOADED;
 use crate::guarded;
-use crate::reply::{InitialResponse, OVERLOADED, Reply, overloaded};
+use crate::reply::{InitialResponse, Reply, overloaded};
 use crate::request::SlimeRequest;
 use crate::request::context::RequestContext;
 use crate::request::payload::Refused;

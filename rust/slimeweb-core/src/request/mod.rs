@@ -92,6 +92,11 @@ impl SlimeRequest {
         Self(context)
     }
 
+    /// Whether there may be uploads to delete.
+    pub(crate) fn has_files(&self) -> bool {
+        matches!(self.payload, RequestPayload::Form { .. } | RequestPayload::Expected(_))
+    }
+
     /// Deletes uploads that no handler has saved.
     pub(crate) fn release(&self, py: Python<'_>) {
         let payload = match &self.payload {

@@ -6,6 +6,7 @@ mod head;
 mod result;
 mod send;
 mod state;
+mod stream;
 pub(crate) mod switch;
 pub(crate) mod writer;
 
@@ -40,6 +41,7 @@ use crate::worker::work::CallInLoop;
 use disconnect::Disconnect;
 use result::{markup_unless_text, octets};
 use state::{HTML, HeadState, JSON, PLAIN, ResponseBody, ResponseState, SWITCHED, already_started, drop_file};
+use stream::PieceSource;
 
 /// The answer to one request. Its body methods return the response itself, so `return resp.plain(…)` reads well.
 #[pyclass(frozen, weakref, module = "slimeweb")]
@@ -110,11 +112,19 @@ impl SlimeResponse {
     /// Makes it a 500 that needs no Python, for where the error handler fails.
     fn set_plain_error(&self) {
         let mut state = self.state.lock();
-        if !matches!(state.body, ResponseBody::Writer(_) | ResponseBody::Upgraded(_) | ResponseBody::Sent) {
+        let has_started = match &state.body {
+            ResponseBody::Writer(writer) => writer.get().has_started(),
+            ResponseBody::Upgraded(_) | ResponseBody::Sent => true,
+            _ => false,
+        };
+        if !has_started {
             state.headers.clear();
             state.headers.insert(CONTENT_TYPE, PLAIN);
             state.status = Some(StatusCode::INTERNAL_SERVER_ERROR);
-            state.body = ResponseBody::Bytes(Bytes::from_static(b"Internal Server Error"));
+            let page = ResponseBody::Bytes(Bytes::from_static(b"Internal Server Error"));
+            let old = std::mem::replace(&mut state.body, page);
+            drop(state);
+            drop(old);
         }
     }
 
@@ -164,7 +174,9 @@ impl SlimeResponse {
         // What the body was before goes after the lock: dropping it may run Python.
         let old = std::mem::replace(&mut state.body, body);
         drop(state);
-        drop(old);
+        if let ResponseBody::Stream(source) = old {
+            Python::attach(|py| source.discard(py));
+        }
         Ok(())
     }
 
@@ -286,6 +298,7 @@ impl SlimeResponse {
         visit.call(&self.request)?;
         match self.state.try_lock().as_deref() {
             Some(ResponseState { body: ResponseBody::Writer(writer), .. }) => visit.call(writer),
+            Some(ResponseState { body: ResponseBody::Stream(source), .. }) => visit.call(&source.iterable),
             // A locked response is in use: it is no garbage.
             _ => Ok(()),
         }
@@ -562,11 +575,36 @@ impl SlimeResponse {
         Self::accept_result(slf, result, returned_by)
     }
 
+    /// Answers with the pieces of an iterable, `str` or `bytes`, as fast as the client takes them.
+    #[pyo3(signature = (iterable, status=None, content_type=None))]
+    fn stream<'py>(
+        slf: Bound<'py, Self>,
+        iterable: &Bound<'py, PyAny>,
+        status: Option<Status>,
+        content_type: Option<&str>,
+    ) -> PyResult<Bound<'py, Self>> {
+        let this = slf.get();
+        let kind = match content_type {
+            Some(kind) => Some(header_value("Content-Type", kind)?),
+            None => this.default_type("application/octet-stream"),
+        };
+        let source = PieceSource::new(iterable, this.request.get().route.is_async)?;
+        this.set(ResponseBody::Stream(source), kind, status)?;
+        Ok(slf)
+    }
+
+    /// Ends a stream of an asynchronous iterable, in its task: `error` is what it has raised.
+    #[pyo3(signature = (error=None))]
+    fn _end_stream(slf: &Bound<'_, Self>, error: Option<Bound<'_, PyAny>>) {
+        Self::end_stream(slf, error.map_or(Ok(()), |error| Err(PyErr::from_value(error))));
+    }
+
     /// A writer for a body that is sent piece by piece, at most `high_water` bytes ahead of the client. A coroutine
     /// handler is cancelled when the client leaves, unless `cancel` is false.
     #[pyo3(signature = (high_water=65536, *, cancel=true))]
     fn writer<'py>(slf: &Bound<'py, Self>, high_water: usize, cancel: bool) -> PyResult<Bound<'py, BodyWriter>> {
-        let writer = Bound::new(slf.py(), BodyWriter::new(slf, high_water, cancel))?;
+        let writer =
+            Bound::new(slf.py(), BodyWriter::new(slf, high_water, cancel && slf.get().request.get().route.is_async))?;
         slf.get().set(ResponseBody::Writer(writer.clone().unbind()), None, None)?;
         Ok(writer)
     }

@@ -155,6 +155,10 @@ fn unusable(value: &Bound<'_, PyAny>, who: &str) -> PyErr {
             error.write_unraisable(value.py(), Some(value));
         }
         "nobody awaits it, since the handler or its decorator is a plain def: make it async def, and await what it wraps"
+    } else if value.hasattr(intern!(value.py(), "__next__")).unwrap_or(false)
+        || value.hasattr(intern!(value.py(), "__anext__")).unwrap_or(false)
+    {
+        "to send its pieces one by one, return resp.stream(…) of it"
     } else if value.is_instance_of::<PyTuple>() {
         "a status goes into the response, as in resp.plain(…, status=201), and a tuple as JSON is resp.json(…)"
     } else {

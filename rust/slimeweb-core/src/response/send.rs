@@ -81,14 +81,19 @@ impl SlimeResponse {
         {
             Self::fail(slf, error, HEAD);
         }
-        if let Some(disconnect) = this.disconnect() {
-            disconnect.set();
-        }
         let (status, mut headers, body, has_length) = {
             let mut state = this.state.lock();
             let body = std::mem::replace(&mut state.body, ResponseBody::Sent);
+            if let ResponseBody::Stream(source) = body {
+                drop(state);
+                Self::begin_stream(slf, source);
+                return;
+            }
             (state.status, std::mem::take(&mut state.headers), body, state.has_length)
         };
+        if let Some(disconnect) = this.disconnect() {
+            disconnect.set();
+        }
         if has_length && let ResponseBody::Bytes(bytes) = &body {
             this.check_length(py, &headers, bytes.len());
         }
@@ -131,7 +136,7 @@ impl SlimeResponse {
                 }
                 return;
             }
-            ResponseBody::Sent => return,
+            ResponseBody::Stream(_) | ResponseBody::Sent => return,
         };
         let sender = this.take_reply();
         if let Some(sender) = sender {

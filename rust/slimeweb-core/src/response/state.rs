@@ -14,6 +14,7 @@ use pyo3::prelude::*;
 use slimeweb_http::Body;
 
 use crate::reply::InitialResponse;
+use crate::response::stream::PieceSource;
 use crate::response::writer::BodyWriter;
 use crate::switch::{AwaitedSwitch, Candidate};
 
@@ -31,6 +32,8 @@ pub(super) struct ResponseState {
     /// Whether a Content-Length was set by name.
     pub(super) has_length: bool,
     pub(super) head: HeadState,
+    /// A stream of this response has failed.
+    pub(super) has_failed_stream: bool,
     /// The cookies that befores have set, which outlast what the handler raises.
     pub(super) befores_cookies: Vec<HeaderValue>,
 }
@@ -50,6 +53,8 @@ pub(super) enum ResponseBody {
     File(PathBuf),
     /// A static file that the server has found, sent unless something else becomes the body.
     StaticFile(Body),
+    /// The pieces are asked for once the response is sent.
+    Stream(PieceSource),
     Writer(Py<BodyWriter>),
     Switched(Candidate),
     /// The 101 has been sent, while the handler goes on.
@@ -70,6 +75,7 @@ impl ResponseState {
             is_typed: false,
             has_length: false,
             head: HeadState::Unprepared,
+            has_failed_stream: false,
             befores_cookies: Vec::new(),
         }
     }

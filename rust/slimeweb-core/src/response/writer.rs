@@ -36,7 +36,7 @@ pub(crate) struct BodyWriter {
     closed: AtomicBool,
     /// The server has ended the body in the handler's place.
     stopped: AtomicBool,
-    /// Whether a coroutine handler is cancelled when the client leaves.
+    /// Whether the task that writes is cancelled when the client leaves.
     cancels: bool,
     /// What `start` makes of the route's filters, where one has something to do.
     filters: OnceLock<Filters>,
@@ -252,7 +252,7 @@ impl BodyWriter {
             return Err(PyRuntimeError::new_err("the response has been sent already"));
         };
         // A coroutine is cancelled when the client leaves; a thread gets an error from its next write.
-        if this.cancels && request.get().route.is_async {
+        if this.cancels {
             this.sender.on_closed(this.cancellation(py));
         }
         if let Some(disconnect) = response.get().disconnect() {
@@ -335,7 +335,7 @@ impl BodyWriter {
         // The thread that holds the filters may be waiting for the client: its next write ends it.
         let is_free = self.filters.get().is_none_or(|filters| filters.try_lock().is_some());
         let ended = if is_free { self.finish(py) } else { Ok(()) };
-        if self.cancels && self.response.bind(py).get().request().get().route.is_async {
+        if self.cancels {
             self.cancellation(py)();
         }
         ended

@@ -50,6 +50,11 @@ pub(super) fn enter_worker(workers: &Weak<dyn StartBackup>, number: usize) {
     ROLE.with_borrow_mut(|role| *role = Some(ThreadRole::Worker(Weak::clone(workers), number)));
 }
 
+/// Whether the calling thread is one of a pool's.
+pub(crate) fn is_in_pool() -> bool {
+    ROLE.with_borrow(|role| matches!(role, Some(ThreadRole::Pool(_))))
+}
+
 /// The pool of the server that the calling thread works for. None on a thread that is not the server's.
 pub(crate) fn pool() -> Option<Arc<dyn CallInPool>> {
     ROLE.with_borrow(|role| match role {

@@ -1,0 +1,103 @@
+"""The iteration over what `resp.stream` was given."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterable, Iterable
+from typing import Any
+
+from slimeweb._core import BodyWriter, SlimeResponse
+from slimeweb._forking import end_child
+from slimeweb._middleware_stack import is_own_cancellation
+
+__all__ = ["close", "send", "start"]
+
+
+def send(writer: BodyWriter, iterable: Iterable[bytes | str], has_no_content: bool) -> None:
+    """Writes the pieces, as fast as the client takes them. The head goes out with the first, or at the end where there
+    is none; without content, at once.
+    """
+    iterator = None
+    try:
+        if not has_no_content:
+            iterator = iter(iterable)
+            for piece in iterator:
+                if not writer.started:
+                    writer.start()
+                writer.write(piece)
+        if not writer.started:
+            writer.start()
+        writer.close()
+    finally:
+        try:
+            # What an iterable makes for one iteration ends with that.
+            if iterator is not None and iterator is not iterable:
+                close(iterator)
+        finally:
+            close(iterable)
+
+
+def close(iterable: object) -> None:
+    """Closes a generator, or whatever else has a method `close` (PEP 342, PEP 3333)."""
+    method = getattr(iterable, "close", None)
+    if method is not None:
+        method()
+
+
+def start(
+    resp: SlimeResponse, writer: BodyWriter, iterable: AsyncIterable[bytes | str], has_no_content: bool
+) -> asyncio.Task[None]:
+    """Starts a task of the running loop that writes the pieces, and ends the response."""
+    loop = asyncio.get_running_loop()
+    coroutine = _run(resp, writer, iterable, has_no_content)
+    if sys.version_info >= (3, 12):
+        return asyncio.Task(coroutine, loop=loop, eager_start=True)
+    return loop.create_task(coroutine)
+
+
+async def _run(
+    resp: SlimeResponse, writer: BodyWriter, iterable: AsyncIterable[bytes | str], has_no_content: bool
+) -> None:
+    pid = os.getpid()
+    failure: BaseException | None = None
+    try:
+        await _send(writer, iterable, has_no_content)
+    except BaseException as error:
+        # SystemExit and the like as well: it is this response's, and must not end the loop.
+        failure = error
+    if os.getpid() != pid:
+        end_child(failure)
+    resp._end_stream(failure)
+    if failure is not None and is_own_cancellation(failure):
+        raise failure
+
+
+async def _send(writer: BodyWriter, iterable: AsyncIterable[bytes | str], has_no_content: bool) -> None:
+    """As `send`, on an event loop."""
+    iterator: Any = None
+    try:
+        if not has_no_content:
+            iterator = aiter(iterable)
+            async for piece in iterator:
+                if not writer.started:
+                    writer.start()
+                while not writer.try_write(piece):
+                    await writer.drain()
+        if not writer.started:
+            writer.start()
+        writer.close()
+    finally:
+        try:
+            if iterator is not None and iterator is not iterable:
+                await _aclose(iterator)
+        finally:
+            await _aclose(iterable)
+
+
+async def _aclose(iterable: object) -> None:
+    """Closes an asynchronous generator, or whatever else has a method `aclose` (PEP 525)."""
+    method = getattr(iterable, "aclose", None)
+    if method is not None:
+        await method()
