@@ -302,6 +302,25 @@ def test_body_filters_are_seen_that_fail(
     assert len(logged) == 2
 
 
+@pytest.mark.parametrize("prefix", BOTH)
+def test_every_function_for_heads_is_seen_that_fails(prefix: str) -> None:
+    def head(error: BaseException) -> object:
+        def change(req: SlimeRequest, resp: SlimeResponse) -> None:
+            raise error
+
+        return toy(f"Head{error}", slime_response_head=lambda route: change)
+
+    seen = Seen()
+    app = app_with(seen.plugin(), head(Busy(1)), head(Busy(2)))
+    declare(app, "/", lambda req, resp: "hello")
+    with TestClient(app) as client:
+        assert client.get(f"{prefix}/").status_code == 500
+    assert sorted((where, "Head1" in exc, path) for where, exc, path in seen) == [
+        ("head", False, f"{prefix}/"),
+        ("head", True, f"{prefix}/"),
+    ]
+
+
 class Protocol:
     """Fails in one of its methods, or has its transport call what fails."""
 

@@ -56,6 +56,7 @@ def head_function(app: Slime, plugins: PluginManager, route: RouteSpec | None) -
                     failure = failed
                 else:
                     _logger.error("%s", failed, exc_info=failed)
+                    app.report_exception(failed, "head", req)
         if failure is not None:
             raise failure
 
