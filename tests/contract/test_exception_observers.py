@@ -409,6 +409,26 @@ def test_what_nobody_awaits_is_seen() -> None:
     assert sorted(seen) == [("background", "Busy('a callback')", None), ("background", "Busy('a task')", None)]
 
 
+def test_what_would_end_the_event_loop_is_seen() -> None:
+    seen = Seen()
+    app = app_with(seen.plugin())
+
+    def leave() -> None:
+        raise SystemExit(3)
+
+    @app.route("/")
+    async def call(req: SlimeRequest, resp: SlimeResponse) -> str:
+        asyncio.get_running_loop().call_soon(leave)
+        return "done"
+
+    with TestClient(app) as client:
+        assert client.get("/").text == "done"
+        eventually(lambda: seen)
+        assert client.get("/").text == "done"
+        eventually(lambda: len(seen) == 2)
+    assert seen == [("background", "SystemExit(3)", None)] * 2
+
+
 def test_start_and_end_functions_are_seen() -> None:
     seen = Seen()
 

@@ -256,6 +256,7 @@ class WorkerThread:
     def __init__(self, worker: WorkerHandle, name: str, report: Callable[[BaseException], None]) -> None:
         """Starts the thread and returns once its loop runs."""
         self._worker = worker
+        self._report = report
         selector = WorkerSelector(worker)
         self._loop = WorkerEventLoop(worker, selector, name, report)
         selector.attach(self._loop, self._run_backup)
@@ -357,6 +358,7 @@ class WorkerThread:
                     end_child(error)
                 # SystemExit in a task, for example: it must not end other requests.
                 _logger.exception("%s: the application has tried to end its event loop", self._thread.name)
+                self._report(error)
 
 
 class WorkerThreads:
