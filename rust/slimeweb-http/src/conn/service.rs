@@ -33,13 +33,13 @@ impl<S: Service> ConnectionService<S> {
         self: &Arc<Self>,
         request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<TrackedBody>, Infallible>> + Send + use<S> {
-        let (in_flight, index) = InFlight::begin(&self.state);
         let method_kind = MethodKind::of(request.method());
+        let (in_flight, index) = InFlight::begin(&self.state, method_kind);
         let source = match self.head_error(&request, index, method_kind) {
             Some(head_error) => self.refuse(request, head_error),
             None => self.call(request, index),
         };
-        ResponseFuture { source, service: Arc::clone(self), in_flight: Some(in_flight), index, method_kind }
+        ResponseFuture { source, service: Arc::clone(self), in_flight: Some(in_flight), index }
     }
 
     fn head_error(&self, request: &Request<Incoming>, index: u64, method_kind: MethodKind) -> Option<HeadError> {
@@ -93,13 +93,8 @@ impl<S: Service> ConnectionService<S> {
         }
     }
 
-    fn finish(
-        &self,
-        mut response: Response<Body>,
-        mut in_flight: InFlight,
-        index: u64,
-        method_kind: MethodKind,
-    ) -> Response<TrackedBody> {
+    fn finish(&self, mut response: Response<Body>, mut in_flight: InFlight, index: u64) -> Response<TrackedBody> {
+        let method_kind = in_flight.method_kind();
         let remaining = finalize(&mut response, method_kind, self.multiplexed);
         let upgrades = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         if response.body().size_hint().exact().is_none() {
@@ -137,8 +132,10 @@ struct ResponseFuture<S, F> {
     /// Moved to the response's body.
     in_flight: Option<InFlight>,
     index: u64,
-    method_kind: MethodKind,
 }
+
+/// For a service whose own future is an enum of 24 bytes, as that of slimeweb-core is.
+const _: () = assert!(size_of::<ResponseFuture<(), Option<[usize; 2]>>>() <= 56);
 
 impl<S: Service, F: Future<Output = Response<Body>> + Unpin> Future for ResponseFuture<S, F> {
     type Output = Result<Response<TrackedBody>, Infallible>;
@@ -158,7 +155,7 @@ impl<S: Service, F: Future<Output = Response<Body>> + Unpin> Future for Response
         };
         // hyper does not poll a future after its end, which is when this is empty.
         let Some(in_flight) = this.in_flight.take() else { return Poll::Pending };
-        Poll::Ready(Ok(this.service.finish(response, in_flight, this.index, this.method_kind)))
+        Poll::Ready(Ok(this.service.finish(response, in_flight, this.index)))
     }
 }
 

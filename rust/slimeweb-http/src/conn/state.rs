@@ -6,7 +6,7 @@ use std::task::Waker;
 use std::time::Instant;
 
 use super::direct_read::{self, SharedDirectRead};
-use super::framing::HeadError;
+use super::framing::{HeadError, MethodKind};
 
 /// A worker's time in milliseconds, as exact as the tick of its timeouts: reading it is one relaxed load.
 #[derive(Debug)]
@@ -269,22 +269,29 @@ impl ConnectionState {
 #[derive(Debug)]
 pub(crate) struct InFlight {
     state: Arc<ConnectionState>,
+    /// Here it takes no room of its own.
+    method_kind: MethodKind,
     untaken: bool,
     streams: bool,
 }
 
 impl InFlight {
     /// Begins a request and gives its index on the connection.
-    pub(crate) fn begin(state: &Arc<ConnectionState>) -> (Self, u64) {
+    pub(crate) fn begin(state: &Arc<ConnectionState>, method_kind: MethodKind) -> (Self, u64) {
         state.in_flight.fetch_add(1, Ordering::Relaxed);
         let index = state.requests.fetch_add(1, Ordering::Relaxed);
-        (Self { state: Arc::clone(state), untaken: false, streams: false }, index)
+        (Self { state: Arc::clone(state), method_kind, untaken: false, streams: false }, index)
     }
 
     /// Records that the response has a body whose length is not known.
     pub(crate) fn begin_stream(&mut self) {
         self.streams = true;
         self.state.streams.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What the request's method says of the response.
+    pub(crate) fn method_kind(&self) -> MethodKind {
+        self.method_kind
     }
 
     pub(crate) fn connection_state(&self) -> &ConnectionState {
