@@ -15,7 +15,9 @@ from slimeweb_stream.pieces import to_bytes
 __all__ = ["AsyncStreamResponse"]
 
 BACKLOG = 1024 * 1024
-"""Bytes that may wait in memory when a handler sends without awaiting."""
+"""How much one stream may hold for a client that is behind, in bytes: 1 MiB of pieces that a handler has sent without
+awaiting. Beyond that `send` raises `RuntimeError`. What the server and the system have taken already is not counted.
+"""
 
 
 class AsyncStreamResponse(BaseStream):
