@@ -38,6 +38,9 @@ class Transport:
         self.asked += 1
         return self.size
 
+    def is_closing(self):
+        return self.closed
+
     def pause_reading(self):
         self.paused = True
 
@@ -303,6 +306,24 @@ def test_a_transport_is_asked_what_it_holds_only_when_it_may_be_full():
     assert connection.send("x" * 100)
     assert transport.asked == 2
     assert connection.buffered == 0
+
+
+def test_a_sender_learns_from_the_transport_that_the_client_has_left_before_the_loop_can_say_so(make_frame):
+    connection, transport, _ = opened()
+    transport.closed = True
+    sent = 0
+    while connection.send("x" * 100):
+        sent += 102
+        assert sent <= HIGH + 102
+    assert connection.is_closed
+    assert not connection.is_lost
+    assert connection.buffered == 0
+    # What the client has sent before is still of use.
+    connection.data_received(make_frame(1, b"last"))
+    assert taken(connection) == ["last"]
+    connection.connection_lost(None)
+    assert [type(event) for event in taken(connection)] == [CloseEvent]
+    assert connection.close_code == 1006
 
 
 def test_a_full_transport_gets_no_more_until_it_asks():

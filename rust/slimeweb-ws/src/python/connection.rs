@@ -117,7 +117,7 @@ impl Connection {
             Decoded::Message(message) => {
                 self.last_message.store(self.now(), Ordering::Relaxed);
                 // Messages after our close frame are ignored.
-                if self.client.outbox.is_open() { self.post(py, Event::Message(message)) } else { Ok(()) }
+                if self.client.outbox.has_closed() { Ok(()) } else { self.post(py, Event::Message(message)) }
             }
             Decoded::Ping(payload) => {
                 self.client.outbox.pong(&payload);

@@ -66,6 +66,8 @@ enum WriteSide {
     Closing,
     /// When the queue is empty the transport is to be closed.
     Finishing,
+    /// The transport takes nothing any more: the client has left, which `connection_lost` is about to say.
+    Left,
     Lost,
 }
 
@@ -159,6 +161,11 @@ impl Outbox {
     /// Whether messages are still taken.
     pub(super) fn is_open(&self) -> bool {
         self.state.lock().write_side == WriteSide::Open
+    }
+
+    /// Whether our close frame is queued or out, or the connection is gone.
+    pub(super) fn has_closed(&self) -> bool {
+        !matches!(self.state.lock().write_side, WriteSide::Open | WriteSide::Left)
     }
 
     /// Whether the transport will be closed when the queue is empty.
@@ -302,6 +309,23 @@ impl Outbox {
         self.has_drained.notify_all();
     }
 
+    /// The client has left: forgets what has not been sent.
+    fn leave(&self) {
+        let mut state = self.state.lock();
+        // Where it is our own close that the transport is at, nothing comes after it anyway.
+        let queue = if state.write_side == WriteSide::Open {
+            state.write_side = WriteSide::Left;
+            state.bytes = 0;
+            std::mem::take(&mut state.queue)
+        } else {
+            VecDeque::new()
+        };
+        drop(state);
+        self.has_drained.notify_all();
+        // Outside of the lock: an object's end may run Python.
+        drop(queue);
+    }
+
     /// The connection is gone: forgets what has not been sent. The first time, those who waited for room are returned.
     pub(super) fn lose(&self) -> Vec<Py<PyAny>> {
         let mut state = self.state.lock();
@@ -363,6 +387,11 @@ impl Outbox {
                 // A call into Python, which a message need not pay for.
                 if given <= TRANSPORT_HIGH {
                     return Ok(given);
+                }
+                // It drops what it is given once the client has left. A sender that never lets the loop have its turn
+                // would not hear of that from `connection_lost`.
+                if transport.call_method0(intern!(py, "is_closing"))?.is_truthy()? {
+                    self.leave();
                 }
                 let held = transport.call_method0(intern!(py, "get_write_buffer_size"))?.extract()?;
                 self.state.lock().given = held;
