@@ -23,7 +23,13 @@ class Listener:
 def answer(field, context_takeover=True):
     offers = read_offers(field)
     connection = Connection(
-        Listener(), max_message_size=1000, send_buffer=1000, offers=offers, context_takeover=context_takeover
+        Listener(),
+        max_message_size=1000,
+        send_buffer=1000,
+        offers=offers,
+        context_takeover=context_takeover,
+        level=1,
+        threshold=1024,
     )
     return connection.extension
 
