@@ -94,8 +94,7 @@ lint: build typing deny workflows msrv ## check formatting, lints and types of b
 	PYO3_PYTHON=$(CURDIR)/$(BIN)/python $(CARGO) clippy $(RUST) --workspace --all-targets --all-features -- -D warnings
 
 typing: build ## check tests/typing, which uses the public API, with mypy and pyright
-	$(BIN)/mypy tests/typing
-	$(BIN)/pyright --warnings --project pyproject.toml
+	$(BIN)/python -m pytest tests/typing
 
 # Without security advisories, whose database has to be fetched: `make advisories` checks those.
 deny: $(DENY) ## check the Rust dependencies by rust/deny.toml: licences, sources, versions

@@ -13,6 +13,16 @@ pytestmark = pytest.mark.timeout(900)
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = ROOT / "examples" / "third-party-plugin"
+USE = """from typing import assert_type
+
+from prometheus_client import CollectorRegistry
+from slimeweb import Slime
+
+app = Slime(__file__)
+
+assert_type(app.metrics, CollectorRegistry)
+app.serve(metrics_path="/internal/metrics")
+"""
 
 
 class Environment(Protocol):
@@ -31,6 +41,18 @@ def test_it_is_listed_and_passes_its_own_tests(install: Callable[..., Environmen
     guide = (ROOT / "docs" / "plugins.md").read_text("utf-8")
     (listed,) = re.findall(r"^```text\n(slimeweb-prometheus .*?)^```$", guide, re.MULTILINE | re.DOTALL)
     assert environment.run("slime", "plugins") == listed
+
+    # Type checkers know what it adds once they have been told.
+    environment.add("mypy", "pyright[nodejs]")
+    (environment.folder / "right.py").write_text(USE)
+    (environment.folder / "wrong.py").write_text(USE.replace("app.metrics", "app.metric").replace("path=", "pat="))
+    environment.run("slime", "types")
+    for checker in (("mypy", "--strict"), ("pyright",)):
+        environment.run(*checker, "right.py")
+        with pytest.raises(AssertionError) as refused:
+            environment.run(*checker, "wrong.py")
+        assert re.search(r"wrong\.py:8.*\bmetric\b", str(refused.value))
+        assert re.search(r"wrong\.py:9.*metrics_pat\b", str(refused.value))
 
     passed = environment.run(
         "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(PLUGIN), str(PLUGIN)

@@ -47,7 +47,11 @@ def test_the_core_holds_both_halves_and_their_types(wheels: Path) -> None:
 def test_a_package_holds_its_import_package_and_its_types(wheels: Path, name: str) -> None:
     found = names(wheels, f"slimeweb-{name}")
     assert f"slimeweb_{name}/py.typed" in found
-    assert all(path.startswith((f"slimeweb_{name}/", f"slimeweb_{name}-{VERSION}.dist-info/")) for path in found)
+    # By these, type checkers know that it is installed.
+    stubs = {f"slimeweb/_extras/{name}.pyi", f"slimeweb/_extras/{name}_exports.pyi"} & set(found)
+    assert bool(stubs) == (name in EXTRAS)
+    own = (f"slimeweb_{name}/", f"slimeweb_{name}-{VERSION}.dist-info/")
+    assert all(path.startswith(own) for path in found if path not in stubs)
 
 
 def test_core_alone_imports_and_names_the_extra_for_what_is_missing(install: Install) -> None:

@@ -45,7 +45,7 @@ def test_every_documented_command_is_there(capsys: pytest.CaptureFixture[str]) -
         main(["--help"])
     assert ended.value.code == 0
     listed = set(re.findall(r"^    (\w+) ", capsys.readouterr().out, re.MULTILINE))
-    assert {"new", "run", "rung", "runw", "rungw", "add", "remove", "version", "plugins"} <= listed
+    assert {"new", "run", "rung", "runw", "rungw", "add", "remove", "version", "plugins", "types"} <= listed
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

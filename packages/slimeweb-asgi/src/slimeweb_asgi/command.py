@@ -10,6 +10,7 @@ from typing import Any
 
 from slimeweb import Slime
 from slimeweb.commands import Commands
+from slimeweb_asgi.members import Mount
 from slimeweb_asgi.mounts import is_asgi
 
 __all__ = ["add_serve", "find", "slime_of"]
@@ -68,5 +69,6 @@ def slime_of(application: Any, file: str, interface: str | None = None) -> Slime
         return application
     app = Slime(file)
     kind = interface or ("asgi" if is_asgi(application) else "wsgi")
-    app.mount("", **{kind: application})
+    mount: Mount = getattr(app, "mount")  # noqa: B009
+    mount("", **{kind: application})
     return app

@@ -12,6 +12,7 @@ from slimeweb_cli.errors import CommandError
 from slimeweb_cli.new import register_new
 from slimeweb_cli.plugins import register_plugin_commands, register_plugins
 from slimeweb_cli.run import register_run
+from slimeweb_cli.types import register_types
 from slimeweb_cli.version import register_version
 
 __all__ = ["main"]
@@ -24,6 +25,7 @@ def builtin_commands() -> Commands:
     register_run(commands)
     register_add_remove(commands)
     register_plugins(commands)
+    register_types(commands)
     register_version(commands)
     return commands
 

@@ -15,55 +15,58 @@ What installed plugins export can be imported from here as well.
 
 from typing import TYPE_CHECKING
 
-from slimeweb._core import (
-    BodyChunks,
-    BodyWriter,
-    SlimeFile,
-    SlimeRequest,
-    SlimeResponse,
-    __version__,
-    waiting_for_client,
-)
-from slimeweb.app import Slime
-from slimeweb.concurrency import run_in_threadpool
-from slimeweb.errors import ClientDisconnected, HttpError, SlimeError
-from slimeweb.hookspecs import hookimpl, hookspec
-from slimeweb.middleware import SlimeMiddleware
-from slimeweb.options import RouteOption, ServeOption
-from slimeweb.routing import HandlerWrapper, RouteKind, RouteSpec
-from slimeweb.state import State
-from slimeweb.tls import SlimeTls
+from slimeweb._core import BodyChunks as BodyChunks
+from slimeweb._core import BodyWriter as BodyWriter
+from slimeweb._core import SlimeFile as SlimeFile
+from slimeweb._core import SlimeRequest as SlimeRequest
+from slimeweb._core import SlimeResponse as SlimeResponse
+from slimeweb._core import __version__ as __version__
+from slimeweb._core import waiting_for_client as waiting_for_client
+from slimeweb.app import Slime as Slime
+from slimeweb.concurrency import run_in_threadpool as run_in_threadpool
+from slimeweb.errors import ClientDisconnected as ClientDisconnected
+from slimeweb.errors import HttpError as HttpError
+from slimeweb.errors import SlimeError as SlimeError
+from slimeweb.hookspecs import hookimpl as hookimpl
+from slimeweb.hookspecs import hookspec as hookspec
+from slimeweb.middleware import SlimeMiddleware as SlimeMiddleware
+from slimeweb.options import RouteOption as RouteOption
+from slimeweb.options import ServeOption as ServeOption
+from slimeweb.routing import HandlerWrapper as HandlerWrapper
+from slimeweb.routing import RouteKind as RouteKind
+from slimeweb.routing import RouteSpec as RouteSpec
+from slimeweb.state import State as State
+from slimeweb.tls import SlimeTls as SlimeTls
 
 if TYPE_CHECKING:
-    # The types of what plugins export: `_known_plugins` has their names.
-    from slimeweb._known_plugins import *  # noqa: F403
+    # With an `__all__`, mypy would see nothing of these.
+    from slimeweb._installed.exports import *  # noqa: F403
+else:
+    __all__ = [
+        "BodyChunks",
+        "BodyWriter",
+        "ClientDisconnected",
+        "HandlerWrapper",
+        "HttpError",
+        "RouteKind",
+        "RouteOption",
+        "RouteSpec",
+        "ServeOption",
+        "Slime",
+        "SlimeError",
+        "SlimeFile",
+        "SlimeMiddleware",
+        "SlimeRequest",
+        "SlimeResponse",
+        "SlimeTls",
+        "State",
+        "__version__",
+        "hookimpl",
+        "hookspec",
+        "run_in_threadpool",
+        "waiting_for_client",
+    ]
 
-__all__ = [
-    "BodyChunks",
-    "BodyWriter",
-    "ClientDisconnected",
-    "HandlerWrapper",
-    "HttpError",
-    "RouteKind",
-    "RouteOption",
-    "RouteSpec",
-    "ServeOption",
-    "Slime",
-    "SlimeError",
-    "SlimeFile",
-    "SlimeMiddleware",
-    "SlimeRequest",
-    "SlimeResponse",
-    "SlimeTls",
-    "State",
-    "__version__",
-    "hookimpl",
-    "hookspec",
-    "run_in_threadpool",
-    "waiting_for_client",
-]
-
-if not TYPE_CHECKING:
     # Hidden from type checkers, which would take every misspelled name for one of these.
     def __getattr__(name):
         """A name that a plugin exports (PEP 562)."""

@@ -1,5 +1,6 @@
 """The Rust half of slimeweb: requests, responses and the server that carries them."""
 
+import builtins
 from asyncio import AbstractEventLoop
 from collections.abc import (
     AsyncIterable,
@@ -22,6 +23,7 @@ from typing import Any, Protocol, final
 from _typeshed import ReadableBuffer, WriteableBuffer
 
 from slimeweb._compiled import CompiledRoute, StaticMount
+from slimeweb._installed.members import RequestMembers, ResponseMembers
 from slimeweb._observers import SentResponse
 from slimeweb._settings import Settings
 from slimeweb.app import Slime
@@ -74,7 +76,7 @@ class Headers(Mapping[str, str]):
     def __len__(self) -> int: ...
 
 @final
-class SlimeRequest:
+class SlimeRequest(RequestMembers):
     """One request, as its handler sees it. Everything is parsed when first asked for, once."""
 
     @property
@@ -391,12 +393,12 @@ class SlimeRequest:
                 return resp.json(wrong, status=422)
         """
 
-    # Members that plugins add, and attributes that middleware sets.
+    # What middleware hands on to handlers.
     def __getattr__(self, name: str) -> Any: ...
     def __setattr__(self, name: str, value: Any) -> None: ...
 
 @final
-class SlimeResponse:
+class SlimeResponse(ResponseMembers):
     """The answer to one request. Its body methods return the response itself, so `return resp.plain(…)` reads well."""
 
     @property
@@ -609,7 +611,7 @@ class SlimeResponse:
 
     def stream(
         self,
-        iterable: Iterable[bytes] | Iterable[str] | AsyncIterable[bytes] | AsyncIterable[str],
+        iterable: Iterable[builtins.bytes] | Iterable[str] | AsyncIterable[builtins.bytes] | AsyncIterable[str],
         status: int | None = None,
         content_type: str | None = None,
     ) -> SlimeResponse:
@@ -725,9 +727,6 @@ class SlimeResponse:
 
             resp.set_sign_cookie("user", "ada", max_age=86400)
         """
-
-    def __getattr__(self, name: str) -> Any: ...
-    def __setattr__(self, name: str, value: Any) -> None: ...
 
 @final
 class SlimeFile:

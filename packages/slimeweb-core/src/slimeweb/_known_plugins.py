@@ -1,40 +1,14 @@
-"""Which extra brings which name: the one place in core that knows the plugins of this project.
+"""Which extra brings which name: what core knows of the plugins of this project.
 
-It exists for error messages and for type checkers. Nothing here is needed for a plugin to work.
+It exists for error messages (`_extras` for type checkers). Nothing here is needed for a plugin to work.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    # Where a plugin is not installed its names are `Any`; where it is, they are the real types.
-    from slimeweb_compress import (  # type: ignore[import-not-found, import-untyped, attr-defined, unused-ignore]
-        Compress as Compress,
-    )
-    from slimeweb_compress import (  # type: ignore[import-not-found, import-untyped, attr-defined, unused-ignore]
-        SlimeCompression as SlimeCompression,
-    )
-    from slimeweb_docs import (  # type: ignore[import-not-found, import-untyped, attr-defined, unused-ignore]
-        BodySchema as BodySchema,
-    )
-    from slimeweb_docs import (  # type: ignore[import-not-found, import-untyped, attr-defined, unused-ignore]
-        QuerySchema as QuerySchema,
-    )
-    from slimeweb_docs import (  # type: ignore[import-not-found, import-untyped, attr-defined, unused-ignore]
-        SlimeResponseType as SlimeResponseType,
-    )
-    from slimeweb_docs import (  # type: ignore[import-not-found, import-untyped, attr-defined, unused-ignore]
-        SlimeSchema as SlimeSchema,
-    )
 
 __all__ = ["KNOWN_PLUGINS", "Extra", "hint"]
-
-if TYPE_CHECKING:
-    # `slimeweb/__init__.py` re-exports these for type checkers; at run time entry points resolve them.
-    __all__ += ["BodySchema", "Compress", "QuerySchema", "SlimeCompression", "SlimeResponseType", "SlimeSchema"]
 
 
 @dataclass(frozen=True, slots=True)

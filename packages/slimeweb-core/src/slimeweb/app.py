@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from slimeweb._compiled import CompiledApp
 from slimeweb._compiler import Compiler
 from slimeweb._dev_checks import warn_no_routes
 from slimeweb._error_handling import ErrorHandlers, ErrorKey, ErrorResponder
 from slimeweb._gil import describe_gil, gil_advice
+from slimeweb._installed.members import AppMembers, RouteHandler, RouteOptions, ServeOptions
 from slimeweb._known_plugins import hint
 from slimeweb._lifespan import Lifespan
 from slimeweb._logging import configure_logging
@@ -34,7 +35,7 @@ from slimeweb._settings import ServeConfig, mistyped, resolve
 from slimeweb._signals import run_in_foreground
 from slimeweb._static import StaticMounts
 from slimeweb.errors import ConfigError
-from slimeweb.handlers import Handler, check_handler, check_parentheses
+from slimeweb.handlers import check_handler, check_parentheses
 from slimeweb.methods import parse_methods
 from slimeweb.options import RouteOption, ServeOption
 from slimeweb.routing import RouteSpec
@@ -42,12 +43,20 @@ from slimeweb.spelling import suggestion
 from slimeweb.state import State
 
 if TYPE_CHECKING:
-    from slimeweb._core import SlimeRequest
+    from slimeweb._core import SlimeRequest, SlimeResponse
     from slimeweb.tls import SlimeTls
 
 __all__ = ["Slime"]
 
-H = TypeVar("H", bound=Handler)
+# What decorators take and give back as it is.
+H = TypeVar("H", bound=RouteHandler)
+M = TypeVar("M", bound="Callable[[SlimeRequest, SlimeResponse], Any]")
+ErrorFunction = TypeVar(
+    "ErrorFunction",
+    bound="Callable[[SlimeRequest, SlimeResponse, Any], Any] | Callable[[SlimeRequest, SlimeResponse], Any]",
+)
+StartFunction = TypeVar("StartFunction", bound=Callable[[], Any])
+EndFunction = TypeVar("EndFunction", bound=Callable[[BaseException | None], Any])
 
 _DECLARED = ("_routes", "_registrations", "_errors", "_lifespan", "_mounts")
 """The attributes that hold what has been declared."""
@@ -55,7 +64,7 @@ _DECLARED = ("_routes", "_registrations", "_errors", "_lifespan", "_mounts")
 _logger = logging.getLogger("slimeweb")
 
 
-class Slime:
+class Slime(AppMembers):
     """A web application.
 
         app = Slime(__file__)
@@ -169,7 +178,7 @@ class Slime:
         return self._plugins
 
     if not TYPE_CHECKING:
-        # Type checkers see the declaration below instead.
+        # Hidden from type checkers, which know from `AppMembers` what there is.
         def __getattr__(self, name: str) -> Any:
             if not name.startswith("_"):
                 members = self._members
@@ -180,10 +189,6 @@ class Slime:
                     raise AttributeError(f"Slime has no attribute {name!r} yet: {advice}", name=name, obj=self)
             raise AttributeError(f"Slime has no attribute {name!r}", name=name, obj=self)
 
-    else:
-
-        def __getattr__(self, name: str) -> Any: ...
-
     def route(
         self,
         path: str = "/",
@@ -193,7 +198,7 @@ class Slime:
         plugin: SlimeMiddleware | Sequence[SlimeMiddleware] | None = None,
         blocking: bool | None = None,
         stream_body: bool = False,
-        **options: Any,
+        **options: Unpack[RouteOptions],
     ) -> Callable[[H], H]:
         """Declares a route.
 
@@ -240,7 +245,7 @@ class Slime:
         (target,) = as_middleware([middleware])
         self._register(Registration(target, "around", path, parse_methods(method)))
 
-    def middle_before(self, path: str = "/", method: str | Iterable[str] = "GET") -> Callable[[H], H]:
+    def middle_before(self, path: str = "/", method: str | Iterable[str] = "GET") -> Callable[[M], M]:
         """Declares a function that runs before the handlers of a path (`"*"` for every one): `async def` exactly where
         they are, and declared after them.
 
@@ -248,13 +253,13 @@ class Slime:
         """
         return self._middle("before", path, method)
 
-    def middle_after(self, path: str = "/", method: str | Iterable[str] = "GET") -> Callable[[H], H]:
+    def middle_after(self, path: str = "/", method: str | Iterable[str] = "GET") -> Callable[[M], M]:
         """Declares a function that runs after the handlers of a path (`"*"` for every one): `async def` exactly where
         they are, and declared after them.
         """
         return self._middle("after", path, method)
 
-    def error(self, key: ErrorKey) -> Callable[[H], H]:
+    def error(self, key: ErrorKey) -> Callable[[ErrorFunction], ErrorFunction]:
         """Declares what answers an error status (400 to 599) or an exception class: `handler(req, resp, exc)` or
         `handler(req, resp)`.
 
@@ -264,14 +269,14 @@ class Slime:
         if not isinstance(key, type):
             check_parentheses("app.error", key, "app.error(404)")
 
-        def declare(handler: H) -> H:
+        def declare(handler: ErrorFunction) -> ErrorFunction:
             self._declaring("an error handler")
             self._errors.add(key, handler)
             return handler
 
         return declare
 
-    def start(self, *misplaced: object) -> Callable[[H], H]:
+    def start(self, *misplaced: object) -> Callable[[StartFunction], StartFunction]:
         """Declares a function of no arguments, plain or `async def`, that runs once before the first request is
         served.
         """
@@ -279,14 +284,14 @@ class Slime:
             check_parentheses("app.start", each, "app.start()")
             raise TypeError(f"app.start() takes no arguments, not {each!r}: write @app.start()")
 
-        def declare(function: H) -> H:
+        def declare(function: StartFunction) -> StartFunction:
             self._declaring("a start function")
             self._lifespan.on_start(function)
             return function
 
         return declare
 
-    def end(self, *misplaced: object) -> Callable[[H], H]:
+    def end(self, *misplaced: object) -> Callable[[EndFunction], EndFunction]:
         """Declares a plain function of one argument that runs once when serving ends: with `None`, or the exception
         that ended it.
         """
@@ -294,7 +299,7 @@ class Slime:
             check_parentheses("app.end", each, "app.end()")
             raise TypeError(f"app.end() takes no arguments, not {each!r}: write @app.end()")
 
-        def declare(function: H) -> H:
+        def declare(function: EndFunction) -> EndFunction:
             self._declaring("an end function")
             self._lifespan.on_end(function)
             return function
@@ -350,7 +355,7 @@ class Slime:
         upload_memory: int | None = None,
         upload_dir: str | os.PathLike[str] | None = None,
         shutdown_grace: float | None = None,
-        **options: Any,
+        **options: Unpack[ServeOptions],
     ) -> None:
         """Serves the application until SIGINT or SIGTERM, then returns. A second signal cuts what is in flight, and
         ends in `SystemExit` with 128 plus its number.
@@ -479,11 +484,11 @@ class Slime:
             self._served_routes = None
             self._serving = None
 
-    def _middle(self, position: Any, path: str, method: str | Iterable[str]) -> Callable[[H], H]:
+    def _middle(self, position: Any, path: str, method: str | Iterable[str]) -> Callable[[M], M]:
         check_parentheses(f"app.middle_{position}", path, f'app.middle_{position}(path="/")')
         methods = parse_methods(method)
 
-        def declare(function: H) -> H:
+        def declare(function: M) -> M:
             check_handler(function, f"middle_{position}")
             self._register(Registration(function, position, path, methods))
             return function

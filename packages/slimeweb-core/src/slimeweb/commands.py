@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from slimeweb._exports import GROUP as EXPORTS_GROUP
 from slimeweb._known_plugins import hint
+from slimeweb._member_stubs import member_stubs
 from slimeweb._plugin_manager import Plugin, PluginManager
 
-__all__ = ["EXPORTS_GROUP", "Command", "Commands", "Plugin", "PluginManager", "hint"]
+__all__ = ["EXPORTS_GROUP", "Command", "Commands", "Plugin", "PluginManager", "hint", "member_stubs"]
 
 
 @dataclass(frozen=True, slots=True)

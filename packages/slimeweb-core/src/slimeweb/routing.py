@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from slimeweb._installed.members import RouteOptions
 from slimeweb._pattern import PathParam, PathPattern
 from slimeweb.handlers import Handler, check_callable, describe, is_coroutine_function, signature_of
 from slimeweb.methods import parse_methods
@@ -15,11 +16,23 @@ from slimeweb.methods import parse_methods
 if TYPE_CHECKING:
     from slimeweb.middleware import SlimeMiddleware
 
-__all__ = ["BODY_SIZE", "HandlerWrapper", "RouteKind", "RouteSpec"]
+__all__ = ["BODY_SIZE", "HandlerWrapper", "RouteArguments", "RouteKind", "RouteSpec"]
 
 
 BODY_SIZE = 10 * 1024 * 1024
 """The default limit of a request body, in bytes."""
+
+
+class RouteArguments(RouteOptions, total=False):
+    """The keyword arguments of `app.route` but `path` and `method`: `body_size`, `plugin`, `blocking`, `stream_body`,
+    and those that type checkers know of installed plugins. For the annotation `**arguments: Unpack[RouteArguments]` of
+    a decorator that hands them on.
+    """
+
+    body_size: int | None
+    plugin: SlimeMiddleware | Sequence[SlimeMiddleware] | None
+    blocking: bool | None
+    stream_body: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)

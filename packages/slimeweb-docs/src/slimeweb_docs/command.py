@@ -12,6 +12,7 @@ from types import ModuleType
 
 from slimeweb import Slime, SlimeError
 from slimeweb.commands import Commands
+from slimeweb_docs.declaration import Docs
 
 __all__ = ["add_openapi"]
 
@@ -40,7 +41,8 @@ def _run(options: argparse.Namespace) -> int:
         # What a module prints while it is imported is not part of the document.
         with contextlib.redirect_stdout(sys.stderr):
             app = _application(_load(name, Path.cwd()), attribute, options.module)
-        text = to_text(app.docs.document())
+        docs: Docs = getattr(app, "docs")  # noqa: B009
+        text = to_text(docs.document())
     except (_Unusable, SlimeError) as error:
         print(f"slime openapi: {error}", file=sys.stderr)
         return 2 if isinstance(error, _Unusable) else 1

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from slimeweb import RouteKind, RouteOption, RouteSpec, Slime, hookimpl
 from slimeweb.handlers import check_parentheses
@@ -13,6 +13,8 @@ from slimeweb_stream.open_streams import OpenStreams
 from slimeweb_stream.route_kind import wrap
 
 __all__ = ["StreamPlugin"]
+
+H = TypeVar("H", bound=Callable[..., Any])
 
 
 class StreamPlugin:
@@ -32,14 +34,14 @@ class StreamPlugin:
         """`@app.stream(path, method, content)`."""
 
         def stream(
-            path: str = "/", method: Any = "GET", content: str = "text/plain", **options: Any
-        ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+            path: str = "/", method: str | Iterable[str] = "GET", content: str = "text/plain", **options: Any
+        ) -> Callable[[H], H]:
             """Declares a route that streams its answer: `app.route` with `stream=content`."""
             check_parentheses("app.stream", path, 'app.stream(path="/")')
             for name in options:
                 if name in ("content_type", "stream", "media_type", "mimetype") or closest(name, ["content"]):
                     raise TypeError(f"app.stream() has no option {name!r}: did you mean 'content'?")
-            return app.route(path=path, method=method, stream=content, **options)
+            return app.route(path=path, method=method, **{**options, "stream": content})
 
         return {"stream": stream}
 

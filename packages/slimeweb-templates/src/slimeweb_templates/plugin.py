@@ -15,7 +15,7 @@ class TemplatesPlugin:
     """The plugin, one for each application."""
 
     def __init__(self) -> None:
-        self._templates: Templates | None = None
+        self._templates: Templates
 
     @hookimpl
     def slime_app_members(self, app: Slime) -> Mapping[str, Any]:
@@ -26,7 +26,7 @@ class TemplatesPlugin:
     @hookimpl
     def slime_request_members(self, app: Slime) -> Mapping[str, Callable[..., Any]]:
         """`req.render(name, …)`."""
-        templates: Templates = app.templates
+        templates = self._templates
 
         def render(req: SlimeRequest, name: str, context: Mapping[str, Any] | None = None, /, **names: Any) -> str:
             """A template's text with these names filled in. `req` is among them, unless something else is called so."""
@@ -41,4 +41,4 @@ class TemplatesPlugin:
     @hookimpl
     def slime_startup(self, app: Slime) -> None:
         """Templates follow their files in dev mode."""
-        app.templates.reload(app.dev)
+        self._templates.reload(app.dev)

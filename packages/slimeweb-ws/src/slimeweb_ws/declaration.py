@@ -4,26 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import fields
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from slimeweb import Slime
 from slimeweb.errors import MethodException
 from slimeweb.handlers import check_parentheses
 from slimeweb.methods import covers, parse_methods
 from slimeweb.spelling import closest
+from slimeweb_ws.members import Declare, H
 from slimeweb_ws.options import WebSocketOptions
 
-__all__ = ["Declare", "websocket"]
-
-H = TypeVar("H", bound=Callable[..., Any])
+__all__ = ["websocket"]
 
 _OPTIONS = frozenset(field.name for field in fields(WebSocketOptions) if field.init)
-
-
-class Declare(Protocol):
-    """The type of `app.websocket`."""
-
-    def __call__(self, path: str = ..., method: str | Iterable[str] = ..., **options: Any) -> Callable[[H], H]: ...
 
 
 def websocket(app: Slime) -> Declare:
@@ -47,6 +40,6 @@ def websocket(app: Slime) -> Declare:
             raise MethodException(
                 f"app.websocket(method={method!r}): WebSocket connections are opened by GET; leave it out"
             )
-        return app.route(path=path, method=method, ws=WebSocketOptions(**ours), **others)
+        return app.route(path=path, method=method, **{**others, "ws": WebSocketOptions(**ours)})
 
     return declare

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from typing import Any, assert_type
 
-from slimeweb import Slime, SlimeRequest
+from slimeweb import Slime, SlimeRequest, SlimeResponse
 from slimeweb_ws import Room, WebSocketOptions, WebSocketResponse
 
 app = Slime(__file__)
@@ -40,6 +41,24 @@ async def talk(resp: WebSocketResponse, room: Room) -> None:
     room.join("client")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
-# What a plugin adds to the application is `Any` for a checker.
-assert_type(app.websocket, Any)
-assert_type(app.room, Any)
+@app.websocket(path="/talk", method="GET", subprotocols=["chat"], ping_interval=None, body_size=1024, blocking=True)
+async def listen(req: SlimeRequest, resp: WebSocketResponse) -> None:
+    await talk(resp, app.room("all"))
+
+
+as_coroutine_function: Callable[[SlimeRequest, WebSocketResponse], Coroutine[Any, Any, None]] = listen
+
+
+@app.websocket(path="/wrong")  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+def wrong_response(req: SlimeRequest, resp: SlimeResponse) -> None: ...
+
+
+@app.websocket(path="/wrong")  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+def one_argument(resp: WebSocketResponse) -> None: ...
+
+
+assert_type(app.room("all"), Room)
+app.room(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+app.websocket(path="/", ping_intervall=3.0)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+app.websocket(path="/", ping_interval="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+app.route(path="/", ws="yes")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -60,9 +60,9 @@ def request(req: SlimeRequest, resp: SlimeResponse) -> None:
 
 @app.middle_after(path="/request/{id:int}", method=["GET", "POST"])
 def after_request(req: SlimeRequest, resp: SlimeResponse) -> None:
-    # What plugins add to a request, and what handlers and middleware keep on it, is `Any`.
+    # What middleware hands on to handlers is `Any`.
     assert_type(req.user, Any)
-    assert_type(resp.render, Any)
+    resp.user = "Ada"  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @app.route(path="/response")
@@ -79,6 +79,7 @@ def response(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
     assert_type(resp.bytes(b"", content_type="image/png"), SlimeResponse)
     assert_type(resp.redirect("/"), SlimeResponse)
     assert_type(resp.empty(), SlimeResponse)
+    resp.plian("text")  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
     resp.set_status("201")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     resp.plain(b"bytes")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     return resp.file("report.pdf")
@@ -114,3 +115,31 @@ def not_found(req: SlimeRequest, resp: SlimeResponse, exc: Exception) -> SlimeRe
 @app.error(KeyError)
 async def key_error(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
     raise HttpError(409, "taken")
+
+
+@app.route(path="/wrong")  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+def one_argument(req: SlimeRequest) -> None: ...
+
+
+@app.route(path="/wrong")  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+def exchanged(resp: SlimeResponse, req: SlimeRequest) -> None: ...
+
+
+@app.middle_before(path="/")  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+def before_one(req: SlimeRequest) -> None: ...
+
+
+@app.middle_after(path="/")  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+def after_three(req: SlimeRequest, resp: SlimeResponse, exc: Exception) -> None: ...
+
+
+@app.error(404)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+def error_of_one(req: SlimeRequest) -> None: ...
+
+
+@app.start()  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+def start_of_one(app: Slime) -> None: ...
+
+
+@app.end()  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+def end_of_none() -> None: ...

@@ -43,6 +43,7 @@ def user(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
 
 app.route(path=1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 app.route(path="/", body_size="1 MB")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+app.route(path="/", compresion=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 app.route(path="/", plugin=Timing)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 app.use(Timing())
@@ -62,7 +63,7 @@ async def start() -> None:
 
 
 @app.end()
-def end() -> None:
+def end(error: BaseException | None) -> None:
     assert_type(app.state.get("visits"), Any)
     assert_type(app.state.snapshot(), dict[str, Any])
     assert_type(len(app.state), int)
@@ -70,4 +71,6 @@ def end() -> None:
 
 assert_type(RouteOption("cache", default=0, validate=int).name, str)
 assert_type(ServeOption("greeting").variable, str)
+app.nonsense  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+app.serve(prot=3000)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 app.serve(port="3000")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,5 @@
+"""The extra `asgi`, where it is not installed."""
+
+
+class AppMembers:
+    """Nothing."""

@@ -1,0 +1,1 @@
+"""What the extra `compress` exports, where it is not installed: nothing."""

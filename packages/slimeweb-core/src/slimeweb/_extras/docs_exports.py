@@ -1,0 +1,1 @@
+"""What the extra `docs` exports, where it is not installed: nothing."""

@@ -1,0 +1,41 @@
+"""What installed plugins add to applications, requests, responses, `route()` and `serve()`, for type checkers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypedDict
+
+__all__ = ["AppMembers", "RequestMembers", "ResponseMembers", "RouteHandler", "RouteOptions", "ServeOptions"]
+
+if TYPE_CHECKING:
+    from slimeweb._core import SlimeRequest
+    from slimeweb._extras import asgi, compress, docs, stream, templates, ws
+
+    class AppMembers(asgi.AppMembers, docs.AppMembers, stream.AppMembers, templates.AppMembers, ws.AppMembers):
+        """Attributes of applications."""
+
+    class RequestMembers(templates.RequestMembers):
+        """Attributes of requests."""
+
+    class ResponseMembers:
+        """Attributes of responses."""
+
+    RouteHandler = Callable[[SlimeRequest, Any], Any]
+    """Handlers of routes. Which response they get depends on the route's kind."""
+
+    class RouteOptions(compress.RouteOptions, stream.RouteOptions, ws.RouteOptions, total=False):
+        """Keyword arguments of `route()`."""
+
+    class ServeOptions(docs.ServeOptions, total=False):
+        """Keyword arguments of `serve()`."""
+
+else:
+    # No attributes are declared at run time: `Slime.__getattr__` and its like find them.
+    AppMembers = RequestMembers = ResponseMembers = object
+    RouteHandler = Callable[..., Any]
+
+    class RouteOptions(TypedDict, total=False):
+        """Keyword arguments of `route()`."""
+
+    class ServeOptions(TypedDict, total=False):
+        """Keyword arguments of `serve()`."""

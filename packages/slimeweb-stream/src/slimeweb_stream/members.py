@@ -1,0 +1,50 @@
+"""What slimeweb-stream adds, for type checkers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Protocol, TypedDict, TypeVar, Unpack, overload
+
+from slimeweb import SlimeRequest
+from slimeweb.routing import RouteArguments
+from slimeweb_stream.asynchronous import AsyncStreamResponse
+from slimeweb_stream.synchronous import StreamResponse
+
+__all__ = ["AppMembers", "Declare", "RouteOptions"]
+
+Plain = TypeVar("Plain", bound=Callable[[SlimeRequest, StreamResponse], None])
+Asynchronous = TypeVar("Asynchronous", bound=Callable[[SlimeRequest, AsyncStreamResponse], Coroutine[Any, Any, None]])
+
+
+class Decorate(Protocol):
+    """Takes plain functions of a `StreamResponse`, and coroutine functions of an `AsyncStreamResponse`."""
+
+    @overload
+    def __call__(self, handler: Asynchronous, /) -> Asynchronous: ...
+    @overload
+    def __call__(self, handler: Plain, /) -> Plain: ...
+
+
+class Declare(Protocol):
+    """The type of `app.stream`."""
+
+    def __call__(
+        self,
+        path: str = "/",
+        method: str | Iterable[str] = "GET",
+        content: str = "text/plain",
+        **options: Unpack[RouteArguments],
+    ) -> Decorate:
+        """Declares a route that streams its answer."""
+
+
+class AppMembers:
+    """Attributes of applications."""
+
+    stream: Declare
+
+
+class RouteOptions(TypedDict, total=False):
+    """Keyword arguments of `route()`."""
+
+    stream: str

@@ -1,0 +1,4 @@
+"""The extra `ws`, where it is installed."""
+
+from slimeweb_ws.members import AppMembers as AppMembers
+from slimeweb_ws.members import RouteOptions as RouteOptions
