@@ -155,21 +155,10 @@ impl AwaitedSwitch {
 
     /// The handler has ended: closes the connection once everything is written.
     pub(crate) fn close(&self, py: Python<'_>) -> PyResult<()> {
-        self.end(py, "close")
-    }
-
-    /// The handler has failed: cuts the connection, unless it has been closed.
-    pub(crate) fn abort(&self, py: Python<'_>) -> PyResult<()> {
-        self.end(py, "abort")
-    }
-
-    fn end(&self, py: Python<'_>, how: &str) -> PyResult<()> {
         let connection = std::mem::replace(&mut *self.connection.lock(), SwitchedConnection::Ended);
-        let SwitchedConnection::Open(transport) = connection else { return Ok(()) };
-        let transport = transport.bind(py);
-        if !transport.call_method0(intern!(py, "is_closing"))?.is_truthy()? {
-            transport.call_method0(how)?;
+        match connection {
+            SwitchedConnection::Open(transport) => transport.call_method0(py, intern!(py, "close")).map(drop),
+            SwitchedConnection::Pending | SwitchedConnection::Ended => Ok(()),
         }
-        Ok(())
     }
 }

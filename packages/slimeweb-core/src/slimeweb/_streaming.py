@@ -12,7 +12,7 @@ from slimeweb._core import BodyWriter, SlimeResponse
 from slimeweb._forking import end_child
 from slimeweb._middleware_stack import is_own_cancellation
 
-__all__ = ["close", "send", "start"]
+__all__ = ["close", "is_stream", "send", "start"]
 
 
 def send(writer: BodyWriter, iterable: Iterable[bytes | str], has_no_content: bool) -> None:
@@ -55,6 +55,11 @@ def start(
     if sys.version_info >= (3, 12):
         return asyncio.Task(coroutine, loop=loop, eager_start=True)
     return loop.create_task(coroutine)
+
+
+def is_stream(coroutine: object) -> bool:
+    """Whether it is that of a task that `start` has started."""
+    return getattr(coroutine, "cr_code", None) is _run.__code__
 
 
 async def _run(

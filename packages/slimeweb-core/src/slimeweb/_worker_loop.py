@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 from slimeweb._core import HandlerCoroutine, LoopSocket
 from slimeweb._forking import end_child
 from slimeweb._loop_executor import LoopExecutor
+from slimeweb._streaming import is_stream
 
 if TYPE_CHECKING:
     from contextvars import Context
@@ -389,7 +390,8 @@ class WorkerThreads:
 
 
 async def _has_handlers() -> bool:
-    return any(isinstance(task.get_coro(), HandlerCoroutine) for task in asyncio.all_tasks())
+    coroutines = [task.get_coro() for task in asyncio.all_tasks()]
+    return any(isinstance(coroutine, HandlerCoroutine) or is_stream(coroutine) for coroutine in coroutines)
 
 
 def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:

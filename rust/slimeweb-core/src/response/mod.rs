@@ -554,8 +554,8 @@ impl SlimeResponse {
         }
     }
 
-    /// Aborts a body that has been started, so that the client sees that it is incomplete, and a connection whose
-    /// switch has been awaited, unless it has been closed. Before that it does nothing.
+    /// Aborts a body that has been started, so that the client sees that it is incomplete, and closes a connection whose
+    /// switch has been awaited, once what was written is out. Before that it does nothing.
     pub(crate) fn abort(&self, py: Python<'_>) -> PyResult<()> {
         let awaited = match &self.state.lock().body {
             ResponseBody::Writer(writer) if writer.get().has_started() => {
@@ -565,7 +565,7 @@ impl SlimeResponse {
             ResponseBody::Upgraded(awaited) => Arc::clone(awaited),
             _ => return Ok(()),
         };
-        awaited.abort(py)
+        awaited.close(py)
     }
 
     /// Takes a handler's return value as the answer: `None`, this response, or a value that is the body. `returned_by`
