@@ -1,0 +1,5 @@
+"""WebSocket as a loop in the handler."""
+
+from slimeweb_wsproto.socket import WebSocket
+
+__all__ = ["WebSocket"]
