@@ -12,6 +12,7 @@ use super::closing::run_until_closed;
 use super::context::WorkerContext;
 use super::io::ConnIo;
 use super::permit::Permit;
+use super::raw_targets::{MAX_FRAME_SIZE, TABLE_SIZE};
 use super::registry::Registration;
 use super::service::ConnectionService;
 use super::state::ConnectionState;
@@ -27,7 +28,7 @@ const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = MAX_STREAMS * STREAM_WINDOW;
 /// How many times `head_size` h2 takes in. It refuses what is larger with a 431 and a reset by which clients that still
 /// send are told to ask again; what is smaller gets an answer of ours.
-const REFUSABLE: u32 = 4;
+const REFUSABLE: usize = 4;
 
 /// Serves the connection to its end.
 pub(super) async fn http2<S: Service>(
@@ -38,7 +39,8 @@ pub(super) async fn http2<S: Service>(
     state: &Arc<ConnectionState>,
     registration: &Registration,
 ) {
-    let io = ConnIo::http2(net_stream, permit, Arc::clone(state));
+    let list_size = context.config.limits.head_size.saturating_mul(REFUSABLE);
+    let io = ConnIo::http2(net_stream, permit, Arc::clone(state), list_size);
     let service =
         Arc::new(ConnectionService { context: Arc::clone(context), info, state: Arc::clone(state), multiplexed: true });
     let connection = http2::Builder::new(StreamExecutor(context.spawner.clone()))
@@ -46,9 +48,9 @@ pub(super) async fn http2<S: Service>(
         .max_concurrent_streams(MAX_STREAMS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_header_list_size(
-            u32::try_from(context.config.limits.head_size).unwrap_or(u32::MAX).saturating_mul(REFUSABLE),
-        )
+        .header_table_size(TABLE_SIZE as u32)
+        .max_frame_size(MAX_FRAME_SIZE as u32)
+        .max_header_list_size(u32::try_from(list_size).unwrap_or(u32::MAX))
         .serve_connection(TokioIo::new(io), service_fn(move |request| service.answer(request)));
     let _ = run_until_closed(pin!(connection), state, registration, |connection| {
         connection.graceful_shutdown();

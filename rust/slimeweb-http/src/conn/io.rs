@@ -14,6 +14,7 @@ use super::direct_read::{BodyBuffer, DirectRead, lock};
 use super::framing::{FramingValidator, HeadEvent};
 use super::linger::LingerSlot;
 use super::permit::Permit;
+use super::raw_targets::RawTargets;
 use super::state::{CloseMode, ConnectionState};
 use super::stream::NetStream;
 use crate::service::ConnectionInfo;
@@ -31,11 +32,13 @@ pub(crate) struct ConnIo {
     validator: Option<FramingValidator>,
     /// None for HTTP/2.
     info: Option<Arc<ConnectionInfo>>,
+    /// None for HTTP/1.1.
+    raw_targets: Option<Box<RawTargets>>,
     state: Arc<ConnectionState>,
     linger_slot: Arc<LingerSlot>,
     /// Read while a request was being answered, and not given to hyper yet.
     ahead: Vec<u8>,
-    /// Validated bytes that did not fit hyper's buffer after percent-encoding.
+    /// Bytes that did not fit hyper's buffer after percent-encoding.
     overflow: Vec<u8>,
     eof: bool,
     /// How many requests had come when all their answers were written; `u64::MAX` for HTTP/2. What hyper writes before
@@ -57,6 +60,7 @@ impl ConnIo {
             net_stream: Some((net_stream, permit)),
             validator,
             info: Some(info),
+            raw_targets: None,
             state,
             linger_slot,
             ahead: Vec::new(),
@@ -66,12 +70,15 @@ impl ConnIo {
         }
     }
 
-    pub(crate) fn http2(net_stream: NetStream, permit: Permit, state: Arc<ConnectionState>) -> Self {
+    /// `block_size`: the most bytes that a header block may have in which targets are looked for.
+    pub(crate) fn http2(net_stream: NetStream, permit: Permit, state: Arc<ConnectionState>, block_size: usize) -> Self {
         let linger_slot = Arc::default();
+        let raw_targets = Some(Box::new(RawTargets::new(Arc::clone(&state), block_size)));
         Self {
             net_stream: Some((net_stream, permit)),
             validator: None,
             info: None,
+            raw_targets,
             state,
             linger_slot,
             ahead: Vec::new(),
@@ -87,11 +94,31 @@ impl ConnIo {
         let places = self.validator.as_mut().map(FramingValidator::take_raw).unwrap_or_default();
         if !places.is_empty() {
             let encoded = percent_encoded(buf.filled().get(before..).unwrap_or_default(), &places);
-            buf.set_filled(before);
-            let (here, later) = encoded.split_at(encoded.len().min(buf.remaining()));
-            buf.put_slice(here);
-            self.overflow = later.to_vec();
+            self.replace(buf, before, encoded);
         }
+    }
+
+    /// Gives hyper `bytes` in place of what it has after the first `before`.
+    fn replace(&mut self, buf: &mut ReadBuf<'_>, before: usize, mut bytes: Vec<u8>) {
+        buf.set_filled(before);
+        self.overflow = bytes.split_off(bytes.len().min(buf.remaining()));
+        buf.put_slice(&bytes);
+    }
+
+    /// Replaces the targets in what HTTP/2 has sent that h2 would refuse. False where all of it is held back.
+    fn replace_targets(&mut self, buf: &mut ReadBuf<'_>, before: usize) -> io::Result<bool> {
+        let Some(raw_targets) = &mut self.raw_targets else { return Ok(true) };
+        let bytes = buf.filled().get(before..).unwrap_or_default();
+        if bytes.is_empty() {
+            let held = raw_targets.finish();
+            self.replace(buf, before, held);
+            return Ok(true);
+        }
+        let (length, (kept, replaced)) = (bytes.len(), raw_targets.feed(bytes)?);
+        if kept < length {
+            self.replace(buf, before + kept, replaced);
+        }
+        Ok(buf.filled().len() > before)
     }
 
     fn net_stream(&mut self) -> io::Result<Pin<&mut NetStream>> {
@@ -254,18 +281,21 @@ impl AsyncRead for ConnIo {
             this.encode_queries(buf, before);
             return Poll::Ready(Ok(()));
         }
-        let outcome = match this.state.direct_read() {
-            Some(direct_read) => ready!(this.read_direct(&direct_read, cx, buf)),
-            None => ready!(this.net_stream()?.poll_read(cx, buf)),
-        };
-        match &outcome {
-            Ok(()) => {
-                this.observe(buf.filled().get(before..).unwrap_or_default());
-                this.encode_queries(buf, before);
+        loop {
+            let outcome = match this.state.direct_read() {
+                Some(direct_read) => ready!(this.read_direct(&direct_read, cx, buf)),
+                None => ready!(this.net_stream()?.poll_read(cx, buf)),
+            };
+            if outcome.is_err() {
+                this.eof = true;
+                return Poll::Ready(outcome);
             }
-            Err(_) => this.eof = true,
+            this.observe(buf.filled().get(before..).unwrap_or_default());
+            this.encode_queries(buf, before);
+            if this.replace_targets(buf, before)? {
+                return Poll::Ready(Ok(()));
+            }
         }
-        Poll::Ready(outcome)
     }
 }
 

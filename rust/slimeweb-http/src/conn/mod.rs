@@ -12,6 +12,7 @@ mod h2;
 mod io;
 mod linger;
 mod permit;
+mod raw_targets;
 mod registry;
 mod request_head;
 mod service;

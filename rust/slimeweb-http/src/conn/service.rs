@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 
 use super::context::WorkerContext;
 use super::framing::{HeadError, MethodKind, finalize};
+use super::raw_targets::restore;
 use super::request_head::{fields, http1_target_error, http2_target_error, list_size};
 use super::state::{ConnectionState, InFlight};
 use super::tracked_body::TrackedBody;
@@ -31,11 +32,12 @@ pub(super) struct ConnectionService<S> {
 impl<S: Service> ConnectionService<S> {
     pub(super) fn answer(
         self: &Arc<Self>,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<TrackedBody>, Infallible>> + Send + use<S> {
         let method_kind = MethodKind::of(request.method());
         let (in_flight, index) = InFlight::begin(&self.state, method_kind);
-        let source = match self.head_error(&request, index, method_kind) {
+        let target_error = self.state.target_field().and_then(|name| restore(&mut request, name));
+        let source = match target_error.or_else(|| self.head_error(&request, index, method_kind)) {
             Some(head_error) => self.refuse(request, head_error),
             None => self.call(request, index),
         };

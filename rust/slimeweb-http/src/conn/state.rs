@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::Instant;
 
+use http::HeaderName;
+
 use super::direct_read::{self, SharedDirectRead};
 use super::framing::{HeadError, MethodKind};
 
@@ -74,6 +76,8 @@ pub(crate) struct ConnectionState {
     /// Where the present body is read to, if not to hyper.
     direct_read: Mutex<Option<SharedDirectRead>>,
     has_direct_read: AtomicBool,
+    /// The field by which targets are handed on that h2 would refuse.
+    target_field: OnceLock<HeaderName>,
 }
 
 impl ConnectionState {
@@ -98,6 +102,7 @@ impl ConnectionState {
             flushes: AtomicU64::new(0),
             direct_read: Mutex::default(),
             has_direct_read: AtomicBool::new(false),
+            target_field: OnceLock::new(),
         })
     }
 
@@ -189,6 +194,19 @@ impl ConnectionState {
 
     pub(super) fn direct_read(&self) -> Option<SharedDirectRead> {
         if self.has_direct_read.load(Ordering::Relaxed) { direct_read::lock(&self.direct_read).clone() } else { None }
+    }
+
+    /// The name of the field by which targets are handed on past h2, once there has been one.
+    pub(super) fn target_field(&self) -> Option<&HeaderName> {
+        self.target_field.get()
+    }
+
+    pub(super) fn target_field_or_insert(&self, name: fn() -> Option<HeaderName>) -> Option<&HeaderName> {
+        if self.target_field.get().is_none() {
+            // The connection's task alone sets it.
+            let _ = self.target_field.set(name()?);
+        }
+        self.target_field.get()
     }
 
     pub(crate) fn set_upgraded(&self) {

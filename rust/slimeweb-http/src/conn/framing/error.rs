@@ -20,10 +20,11 @@ pub(crate) enum HeadError {
     BadScheme,
     BadTarget,
     HeadTooLarge,
+    RawTarget,
 }
 
 impl HeadError {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::LengthAndCoding,
         Self::SeveralCodings,
         Self::UnknownCoding,
@@ -38,6 +39,7 @@ impl HeadError {
         Self::BadScheme,
         Self::BadTarget,
         Self::HeadTooLarge,
+        Self::RawTarget,
     ];
 
     pub(crate) fn from_code(code: u8) -> Option<Self> {
@@ -73,6 +75,7 @@ impl HeadError {
             Self::BadTarget => {
                 "the request target must begin with a slash, that of CONNECT be a host (RFC 9112, section 3.2)\n"
             }
+            Self::RawTarget => "the request target has characters that must be percent-encoded (RFC 3986, section 2)\n",
             Self::Framing => "the request before this one was malformed\n",
         }
     }

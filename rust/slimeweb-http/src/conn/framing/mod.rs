@@ -10,4 +10,4 @@ pub(crate) use error::HeadError;
 pub(crate) use host::is_valid as is_host;
 pub use response::is_without_content;
 pub(crate) use response::{MethodKind, finalize};
-pub(crate) use validator::{FramingValidator, HeadEvent};
+pub(crate) use validator::{FramingValidator, HeadEvent, is_raw_in_query};

@@ -114,7 +114,7 @@ impl FramingValidator {
         let start = if self.head.in_query { 0 } else { memchr(b'?', line).unwrap_or(line.len()) };
         let query = line.get(start..).unwrap_or_default();
         self.head.in_query |= !query.is_empty();
-        let raw = query.iter().enumerate().filter(|(_, byte)| is_raw(**byte));
+        let raw = query.iter().enumerate().filter(|(_, byte)| is_raw_in_query(**byte));
         self.raw.extend(raw.map(|(at, _)| offset + start + at));
     }
 
@@ -226,7 +226,7 @@ impl FramingValidator {
 }
 
 /// What clients send in queries although it belongs percent-encoded there, and what no `http::Uri` takes.
-fn is_raw(byte: u8) -> bool {
+pub(crate) fn is_raw_in_query(byte: u8) -> bool {
     matches!(byte, b'"' | b'<' | b'>' | 0x80..)
 }
 

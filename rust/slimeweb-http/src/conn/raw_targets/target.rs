@@ -1,0 +1,99 @@
+//! The target of one request: what is wrong with it for h2, and how it gets into the request all the same.
+
+use http::uri::PathAndQuery;
+use http::{HeaderName, Request, Uri};
+use memchr::memchr;
+use tokio_rustls::rustls::crypto::ring::default_provider;
+
+use super::super::framing::{HeadError, is_raw_in_query};
+
+/// The longest target that `http` takes, in bytes.
+const LONGEST: usize = u16::MAX as usize - 1;
+
+/// A name for the field that nobody can guess; None where the system gives no random bytes.
+pub(super) fn field_name() -> Option<HeaderName> {
+    let mut secret = [0; 16];
+    default_provider().secure_random.fill(&mut secret).ok()?;
+    HeaderName::from_bytes(format!("target-{:032x}", u128::from_be_bytes(secret)).as_bytes()).ok()
+}
+
+/// Whether `http` takes that byte anywhere in a target. Where it may refuse it, `restore` will see.
+pub(super) fn is_harmless(byte: u8) -> bool {
+    matches!(byte, b'!' | b'#'..=b';' | b'=' | b'?'..=b'_' | b'a'..=b'~')
+}
+
+/// A target that h2 takes, as long as `target`.
+pub(super) fn harmless(target: &[u8]) -> impl Iterator<Item = u8> {
+    target.iter().map(|byte| if is_harmless(*byte) { *byte } else { b'_' })
+}
+
+/// The value of the field that hands on a target: its query in percent-encoding, as over HTTP/1.1. What is too long for
+/// `restore` is cut off.
+pub(super) fn encoded(target: &[u8]) -> Vec<u8> {
+    let (path, query) = target.split_at(memchr(b'?', target).unwrap_or(target.len()));
+    let mut encoded = path.to_vec();
+    for byte in query {
+        if is_raw_in_query(*byte) {
+            encoded.extend_from_slice(percent_encoding::percent_encode_byte(*byte).as_bytes());
+        } else {
+            encoded.push(*byte);
+        }
+    }
+    // No field holds a control character, and no target a space.
+    encoded.truncate(LONGEST + 1);
+    encoded.iter_mut().filter(|byte| byte.is_ascii_control()).for_each(|byte| *byte = b' ');
+    encoded
+}
+
+/// Puts the target into the request that the field `name` hands on, if there is one, and takes the field off.
+pub(crate) fn restore<B>(request: &mut Request<B>, name: &HeaderName) -> Option<HeadError> {
+    let target = request.headers_mut().remove(name)?;
+    if target.len() > LONGEST {
+        return Some(HeadError::HeadTooLarge);
+    }
+    let mut parts = request.uri().clone().into_parts();
+    // A space could be behind a `#`, where `http` does not look.
+    parts.path_and_query =
+        PathAndQuery::try_from(target.as_bytes()).ok().filter(|_| !target.as_bytes().contains(&b' '));
+    match parts.path_and_query.is_some().then(|| Uri::from_parts(parts)) {
+        Some(Ok(uri)) => {
+            *request.uri_mut() = uri;
+            None
+        }
+        _ => Some(HeadError::RawTarget),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn restored(target: &[u8]) -> Result<String, HeadError> {
+        let name = HeaderName::from_static("x");
+        let mut request = Request::get("https://a/_").header(&name, encoded(target)).body(()).unwrap();
+        let error = restore(&mut request, &name);
+        assert!(request.headers().is_empty());
+        error.map_or_else(|| Ok(request.uri().to_string()), Err)
+    }
+
+    #[test]
+    fn queries_are_encoded_and_the_rest_has_to_be_valid() {
+        assert_eq!(restored(b"/?f={\"a\":<\xe9>}").unwrap(), "https://a/?f={%22a%22:%3C%E9%3E}");
+        assert_eq!(restored("/é\"?é`".as_bytes()).unwrap(), "https://a/é\"?%C3%A9`");
+        for target in [&b"/<"[..], b"/\xe9", b"/`", b"/ ", b"/?a b", b"/?\0", b"/#\0", b"\"", b""] {
+            assert_eq!(restored(target), Err(HeadError::RawTarget), "{target:x?}");
+        }
+        assert_eq!(restored(&[b"/?", &[b'"'; LONGEST / 3 + 1][..]].concat()), Err(HeadError::HeadTooLarge));
+    }
+
+    #[test]
+    fn what_is_harmless_is_a_target_in_path_and_query() {
+        for byte in 0..=255u8 {
+            let target = [b"/a", &[byte][..], b"?b", &[byte]].concat();
+            let harmless: Vec<u8> = harmless(&target).collect();
+            assert_eq!(harmless.len(), target.len());
+            PathAndQuery::try_from(&harmless[..]).unwrap();
+            assert_eq!(harmless == target, is_harmless(byte));
+        }
+    }
+}
