@@ -16,6 +16,7 @@ from slimeweb.plugin import Cors
 from slimeweb.testing import TestClient
 from support.crew import at_once
 from support.toys import app_with, both, hesitant, kind, raw, read_until, toy, written
+from support.versions import VERSIONS, served
 
 LETTERS = bytes(range(65, 91)), bytes(range(97, 123))
 ROT13 = bytes.maketrans(b"".join(LETTERS), b"".join(alphabet[13:] + alphabet[:13] for alphabet in LETTERS))
@@ -165,6 +166,114 @@ def test_filters_of_several_plugins_apply_in_the_order_of_the_plugins(path: str)
         app.route(path=f"/{name}", written=True)(handler)
     with TestClient(app) as client:
         assert client.get(path).text == "\"'said'\""
+
+
+class Coding:
+    """Codes bodies by putting its name around them, for clients that take it."""
+
+    stage = "coding"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def begin(self, request: SlimeRequest, response: SlimeResponse, length: int | None) -> Any:
+        response.add_header("X-Asked", f"{self.name} {length}")
+        if self.name not in request.header.get("accept-encoding", ""):
+            return None
+        response.set_header("Content-Encoding", self.name)
+        return Quote(self.name.encode()).begin(request, response, length)
+
+
+def answering(**filters: Any) -> Slime:
+    """Whole answers and streams, with header fields that the query says."""
+    app = app_with(
+        *(toy(name, slime_body_filter=lambda each=each: each) for name, each in filters.items()),
+        kind("written", written),
+    )
+
+    def whole(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
+        for name, value in req.query.items():
+            resp.set_header(name, value)
+        return resp.plain("said")
+
+    def pieces(req: SlimeRequest, writer: Any) -> None:
+        writer.start()
+        writer.try_write(b"sa")
+        writer.try_write(b"id")
+
+    for handler, options in ((whole, {}), (pieces, {"written": True})):
+
+        async def coroutine(req: SlimeRequest, resp: Any, handler: Any = handler) -> Any:
+            return handler(req, resp)
+
+        app.route(path=f"/plain/{handler.__name__}", **options)(handler)
+        app.route(path=f"/coroutine/{handler.__name__}", **options)(coroutine)
+    return app
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("side", ["plain", "coroutine"])
+def test_content_is_filtered_before_it_is_coded_whatever_the_plugins_order(
+    side: str, version: str, tmp_path: Path
+) -> None:
+    app = answering(first=Coding("x"), second=Quote(b"'"), third=Quote(b'"'))
+    with served(app, version, tmp_path) as ask:
+        for path in ("whole", "pieces"):
+            coded = ask("GET", f"/{side}/{path}", headers={"Accept-Encoding": "x"})
+            assert (coded.text, coded.header("content-encoding")) == ("x\"'said'\"x", "x")
+            assert ask("GET", f"/{side}/{path}").text == "\"'said'\""
+        # The length is that of the content as it has become by then.
+        assert ask("GET", f"/{side}/whole").header("x-asked") == "x 8"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("path", ["whole", "pieces"])
+def test_a_body_that_has_a_coding_gets_no_second_one(path: str, version: str, tmp_path: Path) -> None:
+    app = answering(first=Coding("x"), second=Coding("y"))
+    with served(app, version, tmp_path) as ask:
+        for asked, text in (("x, y", "xsaidx"), ("y", "ysaidy"), ("", "said")):
+            answer = ask("GET", f"/plain/{path}", headers={"Accept-Encoding": asked})
+            assert answer.text == text
+            assert answer.header_all("content-encoding") == ([text[0]] if text != "said" else [])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("Content-Encoding", "br"),
+        ("Content-Range", "bytes 0-3/10"),
+        ("Repr-Digest", "sha-256=:AAAA:"),
+        ("Cache-Control", "private, no-transform"),
+    ],
+)
+def test_the_content_of_what_must_stay_as_it_is_is_not_filtered(field: str, value: str) -> None:
+    with TestClient(answering(quote=Quote(b"'"))) as client:
+        assert client.get("/plain/whole").text == "'said'"
+        assert client.get("/plain/whole", params={field: value}).content == b"said"
+
+
+def test_the_headers_of_a_filtered_body_are_about_what_is_sent(caplog: pytest.LogCaptureFixture) -> None:
+    fields = {"ETag": '"one"', "Accept-Ranges": "bytes", "Content-Length": "4"}
+    with TestClient(answering(quote=Quote(b"'"))) as client:
+        answer = client.get("/plain/whole", params=fields)
+        assert (answer.headers["etag"], answer.headers["content-length"]) == ('W/"one"', "6")
+        assert "accept-ranges" not in answer.headers
+        assert client.get("/plain/whole", params={"ETag": 'W/"one"'}).headers["etag"] == 'W/"one"'
+        head = client.request("HEAD", "/plain/whole", params=fields)
+        assert (head.headers["etag"], head.headers["content-length"]) == ('W/"one"', "6")
+    assert caplog.messages == []
+    with TestClient(answering(coding=Coding("x"))) as client:
+        plain = client.get("/plain/whole", params={"ETag": '"one"', "Accept-Ranges": "bytes"})
+        assert (plain.headers["etag"], plain.headers["accept-ranges"]) == ('"one"', "bytes")
+
+
+def test_a_stage_that_there_is_none_of_is_refused_at_the_start() -> None:
+    wrong = Quote(b"'")
+    wrong.stage = "middle"  # type: ignore[attr-defined]
+    app = filtering(wrong)
+    app.route(path="/")(lambda req, resp: "hello")
+    with pytest.raises(PluginError, match=r"'Filter0': .* whose stage is 'middle': use 'content'"), TestClient(app):
+        pass
 
 
 def test_a_large_body_of_a_coroutine_is_transformed_off_the_event_loop() -> None:

@@ -27,6 +27,8 @@ pub(crate) struct CompiledRoute {
     #[pyo3(attribute("blocking"), from_py_with = inline_policy)]
     pub(crate) upgraded_policy: Arc<InlinePolicy>,
     pub(crate) filters: Vec<Py<PyAny>>,
+    /// How many of the filters, the first ones, change the content; the others code it.
+    pub(crate) content_filters: usize,
     /// Bodies from this size on are not run through a filter on an event loop's thread, in bytes.
     pub(crate) filter_limit: usize,
     /// Answers what is refused before the handler is called, where middleware or error handlers are to see it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from slimeweb.header import choose_encoding
 from slimeweb_compress._native import Encoder
@@ -20,6 +20,8 @@ __all__ = ["CompressionFilter"]
 @dataclass(frozen=True, slots=True)
 class CompressionFilter:
     """Compresses the responses of one route: `default` says how, `by_method` where that depends on the method."""
+
+    stage: ClassVar[str] = "coding"
 
     default: CompressionOptions | None
     by_method: Mapping[str, CompressionOptions | None]
@@ -52,19 +54,8 @@ class CompressionFilter:
         if length is not None and length < options.threshold and not refuses_identity:
             return None
         encoder = Encoder(coding, options.level, length)
-        _describe(response, coding)
+        response.set_header("Content-Encoding", coding)
         return encoder
-
-
-def _describe(response: SlimeResponse, coding: str) -> None:
-    response.set_header("Content-Encoding", coding)
-    # Both are about the body as it was: the server counts the new one, and its parts cannot be asked for.
-    response.remove_header("Content-Length")
-    response.remove_header("Accept-Ranges")
-    for etag in response.header_all("ETag"):
-        # RFC 9110, section 8.8.1: the same strong validator must not stand for different bytes.
-        if not etag.startswith("W/"):
-            response.set_header("ETag", f"W/{etag}")
 
 
 def _add_vary(response: SlimeResponse) -> None:

@@ -41,13 +41,12 @@ def is_partial(response: SlimeResponse) -> bool:
 def is_left_alone(response: SlimeResponse) -> bool:
     """Whether it goes out as it is, whatever the client asks for.
 
-    That is so for types that are compressed already, for a body that its handler has encoded, where the handler vouches
-    for these very bytes by a digest (RFC 9530), and where Cache-Control says no-transform (RFC 9111, section 5.2.2.6).
+    That is so for types that are compressed already, where the handler vouches for these very bytes by a digest (RFC
+    9530), and where Cache-Control says no-transform (RFC 9111, section 5.2.2.6).
     """
     headers = response.headers
     return (
-        "content-encoding" in headers
-        or _is_compressed(headers.get("content-type", ""))
+        _is_compressed(headers.get("content-type", ""))
         or not _DIGESTS.isdisjoint(headers)
         or _has_directive(headers.get("cache-control", ""), "no-transform")
     )

@@ -21,8 +21,9 @@ FILTER_LIMIT = 64 * 1024
 class CompiledRoute:
     """One route, compiled: the handler inside of its middleware stack, and how to run it.
 
-    `body_size` is in bytes. The coroutines of a route with `one_loop` run on the first worker's loop. Bodies of
-    `filter_limit` bytes or more are not filtered on an event loop's thread.
+    `body_size` is in bytes. The coroutines of a route with `one_loop` run on the first worker's loop. The first
+    `content_filters` of the `filters` change content, the others code it. Bodies of `filter_limit` bytes
+    or more are not filtered on an event loop's thread.
     `refusal` answers where the body is not taken, so that the handler is not called; without it the server does.
     `wrong_method`, of the OPTIONS of a path, answers methods that the path does not have, with its middleware.
     `expecting` answers where the client waits with its body until it is asked for it (`Expect: 100-continue`): its
@@ -40,6 +41,7 @@ class CompiledRoute:
     stream_body: bool = False
     blocking: bool | None = None
     filters: tuple[BodyFilter, ...] = ()
+    content_filters: int = 0
     filter_limit: int = FILTER_LIMIT
     refusal: CompiledRoute | None = None
     wrong_method: CompiledRoute | None = None

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Compiler"]
 
+_STAGES = ("content", "coding")
+"""The stages of body filters, in the order in which bodies go through them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Compiler:
@@ -145,6 +148,7 @@ class Compiler:
                 # A plain handler that reads a body as it arrives waits for its client.
                 blocking=True if route.stream_body else route.blocking,
                 filters=filters,
+                content_filters=sum(_stage(each) == "content" for each in filters),
                 refusal=self._refusal(route, methods, layers, on_head),
                 wrong_method=self._wrong_method(table.at(route.pattern.shape)) if "OPTIONS" in methods else None,
                 filter_limit=min((getattr(each, "loop_limit", FILTER_LIMIT) for each in filters), default=FILTER_LIMIT),
@@ -200,8 +204,14 @@ class Compiler:
                 raise PluginError(
                     f"{plugin}: slime_body_filter returned {found!r}, which has no method begin: return a BodyFilter"
                 )
+            if _stage(found) not in _STAGES:
+                raise PluginError(
+                    f"{plugin}: slime_body_filter returned {found!r}, whose stage is {_stage(found)!r}: use 'content' "
+                    "for what changes a body's meaning or form, 'coding' for what sets Content-Encoding"
+                )
             filters.append(cast(BodyFilter, found))
-        return tuple(filters)
+        # Sorting is stable: within a stage they stay in the plugins' order.
+        return tuple(sorted(filters, key=lambda each: _stage(each) == "coding"))
 
     def _layers(
         self,
@@ -321,6 +331,10 @@ class Compiler:
         return build_middleware_stack(
             layers, handler, self.errors.on_error, self.errors.on_after_error, is_async=is_async
         )
+
+
+def _stage(body_filter: object) -> object:
+    return getattr(body_filter, "stage", "content")
 
 
 def _check_fit(hook: str, found: Iterable[tuple[Plugin, SlimeMiddleware]], route: RouteSpec) -> None:

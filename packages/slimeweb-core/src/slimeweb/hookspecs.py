@@ -276,8 +276,8 @@ def slime_response_head(app: Slime, route: RouteSpec | None) -> Callable[[SlimeR
 
 @hookspec
 def slime_body_filter(app: Slime, route: RouteSpec) -> BodyFilter | None:
-    """A transformation for the bodies of a route's responses. Those of several plugins apply one after the other, in
-    order.
+    """A transformation for the bodies of a route's responses. Those of several plugins apply one after the other:
+    those of the stage `content` before those of the stage `coding`, within a stage in order.
 
     Called for each route when the application starts.
 

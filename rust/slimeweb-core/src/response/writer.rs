@@ -224,13 +224,7 @@ impl BodyWriter {
         }
         let response = this.response.bind(py);
         let request = response.get().request().bind(py);
-        let mut encoders = Vec::new();
-        for filter in &request.get().route.filters {
-            let encoder = filter.bind(py).call_method1(intern!(py, "begin"), (request, response, py.None()))?;
-            if !encoder.is_none() {
-                encoders.push(encoder.unbind());
-            }
-        }
+        let encoders = SlimeResponse::begin_filters(response)?;
         SlimeResponse::prepare_head(response, None)?;
         let Some(body) = this.body.lock().take() else {
             return Err(PyRuntimeError::new_err("the body has been started already"));
