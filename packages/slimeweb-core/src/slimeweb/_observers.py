@@ -29,7 +29,7 @@ class ExceptionObservers:
 
     def __init__(self, app: object, plugins: PluginManager) -> None:
         self._app = app
-        self._observers = plugins.observers("slime_exception")
+        self._observers = plugins.observers("slime_exception", ("app", "req", "exc", "where"))
 
     def __bool__(self) -> bool:
         return bool(self._observers)
@@ -39,7 +39,7 @@ class ExceptionObservers:
         if not self._observers or not _is_first(exc, req):
             return
         for observe in self._observers:
-            observe(app=self._app, req=req, exc=exc, where=where)
+            observe((self._app, req, exc, where))
 
 
 def _is_first(exc: BaseException, req: SlimeRequest | None) -> bool:
@@ -56,6 +56,8 @@ def _is_first(exc: BaseException, req: SlimeRequest | None) -> bool:
 SentResponse = tuple[str | None, str, str, int, int, float, str | None, str, str]
 """The arguments of `slime_response_sent`, but for `app`, in their order."""
 
+_SENT = ("app", "route", "method", "path", "status", "sent", "seconds", "error", "client", "request_id")
+
 
 def sent_observer(
     app: object, plugins: PluginManager, *, access_log: bool
@@ -63,7 +65,7 @@ def sent_observer(
     """What is to be called with answers that have ended, and how many more there were no room for; `None` where nobody
     wants to know.
     """
-    observers = plugins.observers("slime_response_sent")
+    observers = plugins.observers("slime_response_sent", _SENT)
     if not observers and not access_log:
         return None
 
@@ -74,22 +76,13 @@ def sent_observer(
                 "each takes too long",
                 dropped,
             )
-        for route, method, path, status, sent, seconds, error, client, request_id in responses:
+        for response in responses:
             if access_log:
+                _, method, path, status, sent, seconds, error, client, _ = response
                 # Of a connection that has switched protocols only the new one knows whether it was cut short.
                 log_access(client, method, path, status, sent, seconds, error is not None and status != 101)
+            values = (app, *response)
             for each in observers:
-                each(
-                    app=app,
-                    route=route,
-                    method=method,
-                    path=path,
-                    status=status,
-                    sent=sent,
-                    seconds=seconds,
-                    error=error,
-                    client=client,
-                    request_id=request_id,
-                )
+                each(values)
 
     return observe

@@ -7,7 +7,7 @@ import keyword
 import logging
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
 
@@ -210,11 +210,11 @@ class PluginManager:
                 raise plugin.error(f": {hook} returned {_shown(result)}: return a {kind.__name__}")
         return results
 
-    def observers(self, hook: str) -> tuple[Callable[..., None], ...]:
-        """Each plugin's implementation of a hook that nothing depends on. What one raises, `SystemExit` included, is
-        logged with the plugin's name.
+    def observers(self, hook: str, order: Sequence[str]) -> tuple[Callable[[Sequence[Any]], None], ...]:
+        """Each plugin's implementation of a hook that nothing depends on, to be called with the values of all the
+        hook's arguments, in `order`. What one raises, `SystemExit` included, is logged with the plugin's name.
         """
-        return tuple(map(_observer, self.implementations(hook)))
+        return tuple(_observer(each, order) for each in self.implementations(hook))
 
     def items(self, hook: str, kind: type[T], **arguments: Any) -> list[tuple[Plugin, T]]:
         """The members of the sequences that plugins return for a hook, each with its plugin and checked to be a
@@ -328,18 +328,27 @@ class _Registry(pluggy.PluginManager):
         return known
 
 
-def _observer(implementation: Implementation) -> Callable[..., None]:
-    call = partial(call_each, (implementation,)) if implementation.is_wrapper else implementation.call
+def _observer(implementation: Implementation, order: Sequence[str]) -> Callable[[Sequence[Any]], None]:
+    function, take = implementation.function, _taker([order.index(name) for name in implementation.arguments])
+    if implementation.is_wrapper:
+        function, take = lambda *values: call_each((implementation,), dict(zip(order, values, strict=True))), tuple
 
-    def observe(**arguments: Any) -> None:
+    def observe(values: Sequence[Any]) -> None:
         try:
-            call(arguments)
+            function(*take(values))
         except BaseException as error:
-            cause = error.__cause__ or error
+            cause = error.__cause__ if isinstance(error, PluginError) and error.__cause__ else error
             where = (implementation.plugin, implementation.hook)
             _logger.error("%s failed in %s: %s: %s", *where, type(cause).__name__, cause, exc_info=cause)
 
     return observe
+
+
+def _taker(indices: Sequence[int]) -> Callable[[Sequence[Any]], Iterable[Any]]:
+    """What takes the values at these places out of many: by C where it can be."""
+    if len(indices) > 1:
+        return itemgetter(*indices)
+    return lambda values: [values[index] for index in indices]
 
 
 def unique(hook: str, entries: Iterable[tuple[Plugin, str, T]], taken: Callable[[str], str | None]) -> Mapping[str, T]:
