@@ -1,4 +1,4 @@
-"""A client for tests: the same server as in production, on a port of its own, in this process."""
+"""A client for tests: the same server as in production, on a port of its own, in this process; tests of plugins."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 from slimeweb._cookie_jar import CookieJar, SetCookie
 from slimeweb._multipart import Fields, Files, encode_multipart, field_pairs
 from slimeweb.header import split_parameters
+from slimeweb.testing._plugins import HookCall, HookRecorder, plugin_app
 from slimeweb.tokens import TOKEN
 
 if TYPE_CHECKING:
     from slimeweb._server import Serving
     from slimeweb.app import Slime
 
-__all__ = ["TestClient", "TestResponse", "TooManyRedirects"]
+__all__ = ["HookCall", "HookRecorder", "TestClient", "TestResponse", "TooManyRedirects", "plugin_app"]
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 20
