@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -12,6 +14,7 @@ import pytest
 import slimeweb
 from slimeweb import Slime
 from slimeweb.errors import PluginError
+from slimeweb_cli.main import main
 from support.installing import Install
 from support.toys import app_with
 
@@ -175,10 +178,107 @@ def test_slime_cli_adds_a_subcommand(install: Install) -> None:
     assert slime(site, "hello").returncode == 2
 
 
-def test_slime_cli_cannot_claim_a_command_that_there_is(install: Install) -> None:
-    site = install("toythief", {"slimeweb": {"thief": "toythief_module"}}, COMMAND.replace('"hello"', '"run"'))
-    ran = slime(site, "--help")
-    assert ran.returncode != 0
-    assert "'thief' of toythief 1.2 failed in slime_cli" in ran.stderr
-    assert "there is a command 'run' already" in ran.stderr
-    assert "Traceback" not in ran.stderr
+def test_slime_cli_cannot_claim_a_command_that_there_is(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
+    install("toythief", {"slimeweb": {"thief": "toythief_module"}}, COMMAND.replace('"hello"', '"run"'))
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    shown = capsys.readouterr()
+    assert ended.value.code == 0
+    assert "'thief' of toythief 1.2 failed in slime_cli" in shown.err
+    assert "there is a command 'run' already" in shown.err
+    assert "plugins " in shown.out
+
+
+# Beside a broken plugin.
+
+BROKEN = {
+    "raises": ("raise OSError('gone')", "cannot be imported: OSError: gone"),
+    "imports what is not there": ("import no_such_module", "cannot be imported: ModuleNotFoundError: "),
+    "is no Python": ("def", "cannot be imported: SyntaxError: "),
+    "exits": ("raise SystemExit(0)", "cannot be imported: SystemExit: 0"),
+    "exits with text": ("import sys; sys.exit('no key')", "cannot be imported: SystemExit: no key"),
+    "leaves": ("class Leave(BaseException): pass\nraise Leave('now')", "cannot be imported: Leave: now"),
+    "has the hook of nobody": (COMMAND.replace("slime_cli", "slime_cly"), "implements slime_cly, which is not a hook"),
+    "has the mark forgotten": (COMMAND.replace("@hookimpl", ""), ": slime_cli is not marked as a hook"),
+    "takes by keyword": (COMMAND.replace("(commands)", "(*, commands)"), ": slime_cli takes commands by keyword only"),
+    "is asynchronous": (COMMAND.replace("def slime_cli", "async def slime_cli"), ": slime_cli is async def"),
+    "fails in slime_cli": (COMMAND.replace("commands.add", "1 / 0, commands.add"), "failed in slime_cli: ZeroDivision"),
+    "exits in slime_cli": (COMMAND.replace("commands.add", "exit(), commands.add"), "failed in slime_cli: SystemExit"),
+    "claims a command": (COMMAND.replace('"hello"', '"run"'), "there is a command 'run' already"),
+}
+
+
+@pytest.mark.parametrize("source", BROKEN)
+def test_the_command_line_works_beside_a_broken_plugin(
+    install: Install, source: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text, message = BROKEN[source]
+    install.plugin("broken", text)
+    install.plugin("working", COMMAND.replace('"hello"', '"greet"'))
+    named = "plugin 'broken' of toybroken 1.2"
+
+    assert main(["plugins"]) == 0
+    listed = capsys.readouterr().out
+    assert "toyworking 1.2 (plugin 'working')\n    slime greet\n" in listed
+    assert f"toybroken 1.2 (plugin 'broken')\n    cannot be used: {named}" in listed
+    assert message in listed
+
+    assert main(["plugins", "--json"]) == 0
+    broken, working = json.loads(capsys.readouterr().out)
+    assert (broken["name"], broken["distribution"], broken["version"]) == ("broken", "toybroken", "1.2")
+    assert message in broken["error"]
+    assert (working["name"], working["hooks"], working["adds"], working["error"]) == (
+        "working",
+        ["slime_cli"],
+        ["slime greet"],
+        None,
+    )
+
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    shown = capsys.readouterr()
+    assert ended.value.code == 0
+    assert "greet " in shown.out
+    assert named in shown.err
+    assert message in shown.err
+
+    assert main(["version"]) == 0
+    assert main(["greet", "Ada"]) == 7
+    assert capsys.readouterr().out.endswith("Hello Ada\n")
+
+    # What may be a command of the broken one.
+    assert main(["hello", "Ada"]) == 1
+    error = capsys.readouterr().err
+    assert "there is no command 'hello' without plugin 'broken'" in error
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_a_command_whose_arguments_cannot_be_declared_leaves_the_others_alone(
+    install: Install, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install.plugin("broken", COMMAND.replace("parser.add_argument", "parser.add_arguments"))
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    assert "greets" in capsys.readouterr().out
+    assert main(["hello", "Ada"]) == 1
+    assert re.search(r"the command 'hello' of toybroken_module.* is broken: AttributeError", capsys.readouterr().err)
+
+
+def test_plugins_in_each_others_way_are_listed(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
+    install.plugin("first", GREETER)
+    install.plugin("second", GREETER)
+    assert main(["plugins"]) == 0
+    listed = capsys.readouterr().out
+    assert "(plugin 'first')\n    app.greeting\n" in listed
+    assert (
+        "(plugin 'second')\n    cannot be used: plugin 'second' of toysecond 1.2 claims the name 'greeting'" in listed
+    )
+
+
+def test_an_interrupt_while_a_plugin_is_imported_says_which(install: Install) -> None:
+    install.plugin("slow", "raise KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt) as caught:
+        Slime(__file__)
+    assert caught.value.__notes__ == ["plugin 'slow' of toyslow 1.2 (toyslow_module) cannot be imported"]

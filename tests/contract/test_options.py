@@ -60,6 +60,29 @@ def test_slime_serve_options_come_from_the_argument_or_the_variable() -> None:
         resolve({}, {}, options, {"max_rooms": 101})
 
 
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [("0", False), ("no", False), ("Off", False), ("false", False), ("1", True), ("yes", True), ("ON", True)],
+)
+def test_an_option_that_is_validated_by_bool_reads_words(text: str, read: bool) -> None:
+    app = app_with(
+        toy(
+            "Loud",
+            slime_serve_options=lambda: [ServeOption("loud", default=None, validate=bool)],
+            slime_route_options=lambda: [RouteOption("loud", default=None, validate=bool)],
+        )
+    )
+    app.route("/", loud=text)(handler)
+    assert app.routes[0].options["loud"] is read
+    assert app.serve_config({}, {"SLIME_LOUD": text}).options["loud"] is read
+    assert app.serve_config({"loud": text}, {}).options["loud"] is read
+    assert app.serve_config({"loud": not read}, {"SLIME_LOUD": text}).options["loud"] is not read
+    with pytest.raises(ValueError, match="use True or False"):
+        app.route("/x", loud="maybe")
+    with pytest.raises(ConfigError, match="SLIME_LOUD='maybe': use True or False"):
+        app.serve_config({}, {"SLIME_LOUD": "maybe"})
+
+
 def test_slime_serve_options_reach_the_plugin() -> None:
     seen = []
     app = app_with(

@@ -26,6 +26,8 @@ CALLED_BY_SLIMEWEB = {
     "Docs": {"collect"},
     "Plugin": {"error", "failure"},
     "PluginManager": {"each", "implementations", "items", "named", "table"},
+    "RouteOption": {"read"},
+    "ServeOption": {"read"},
     "Registration": {"check", "check_route", "layer"},
     "StreamResponse": {"end", "stop"},
     "TemplateMistake": {"of_failure", "of_syntax"},

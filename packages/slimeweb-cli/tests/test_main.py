@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib.metadata import entry_points, version
 
 import pytest
@@ -35,7 +35,10 @@ def greeting_plugin(name: str) -> types.ModuleType:
 @pytest.fixture
 def with_plugin(monkeypatch: pytest.MonkeyPatch) -> Callable[[types.ModuleType], None]:
     def install(module: types.ModuleType) -> None:
-        monkeypatch.setattr(plugin_commands, "PluginManager", lambda: PluginManager([module], installed=False))
+        def installed(*, without: Collection[str]) -> PluginManager:
+            return PluginManager([] if module.__name__ in without else [module], installed=False)
+
+        monkeypatch.setattr(plugin_commands, "PluginManager", installed)
 
     return install
 

@@ -130,4 +130,4 @@ def _joined(own: dict[str, Callable[..., Any]], plugins: PluginManager, hook: st
     def taken(name: str) -> str | None:
         return "slimeweb itself" if name in own or name in dir(core) else None
 
-    return MappingProxyType({**own, **plugins.table(hook, taken, app=app)})
+    return MappingProxyType({**own, **plugins.table(hook, taken, callables=True, app=app)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from asyncio import CancelledError
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -41,12 +42,12 @@ class Plugin:
         return PluginError(f"{self}{text}", plugin=self.name)
 
     def failure(self, what: str, error: BaseException) -> BaseException:
-        """What to raise for an exception that the plugin raised: a `PluginError` that names it. What ends a program
-        from outside (KeyboardInterrupt, a test's own exceptions) stays what it is, with a note.
+        """What to raise for an exception that the plugin raised: a `PluginError` that names it. What comes from outside
+        (KeyboardInterrupt, the cancellation of a task) stays what it is, with a note.
         """
-        if isinstance(error, PluginError):
+        if isinstance(error, PluginError) and error.plugin:
             return error
-        if not isinstance(error, Exception | SystemExit):
+        if isinstance(error, KeyboardInterrupt | CancelledError | GeneratorExit):
             error.add_note(f"{self} {what}")
             return error
         return self.error(f" {what}: {type(error).__name__}: {error}")

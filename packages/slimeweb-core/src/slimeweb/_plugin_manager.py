@@ -33,7 +33,8 @@ _logger = logging.getLogger("slimeweb")
 @dataclass(frozen=True, slots=True)
 class Implementation:
     """A plugin's function for one hook. `arguments` are those of the hook that it takes; `is_wrapper` for one that is
-    called around the others; `rank` is 0 for `tryfirst`, 2 for `trylast`, else 1.
+    called around the others; `rank` is 0 for `tryfirst`, 2 for `trylast`, else 1; `may_be_async` whether it may
+    return what has to be awaited.
     """
 
     plugin: Plugin
@@ -42,13 +43,18 @@ class Implementation:
     arguments: tuple[str, ...]
     is_wrapper: bool
     rank: int
+    may_be_async: bool
 
     def call(self, arguments: Mapping[str, Any]) -> Any:
         """Calls it. What it raises names the plugin."""
         try:
-            return self.function(*[arguments[name] for name in self.arguments])
+            result = self.function(*[arguments[name] for name in self.arguments])
         except BaseException as error:
             self.fail(error)
+        if inspect.iscoroutine(result) and not self.may_be_async:
+            result.close()
+            raise self.plugin.error(f": {self.hook} returned a coroutine, which nobody awaits: make it a plain def")
+        return result
 
     def fail(self, error: BaseException) -> NoReturn:
         """Raises for an exception that came out of it."""
@@ -228,19 +234,36 @@ class PluginManager:
                 found.append((plugin, item))
         return found
 
-    def table(self, hook: str, taken: Callable[[str], str | None], **arguments: Any) -> Mapping[str, Any]:
-        """The mappings that plugins return for a hook, as one. `taken(name)` says who has a name already, if anyone."""
+    def table(
+        self, hook: str, taken: Callable[[str], str | None], *, callables: bool = False, **arguments: Any
+    ) -> Mapping[str, Any]:
+        """The mappings that plugins return for a hook, as one. `taken(name)` says who has a name already, if anyone.
+        With `callables` each value has to be one.
+        """
         entries = [
             (plugin, name, value)
             for plugin, mapping in self.each(hook, Mapping, **arguments)  # type: ignore[type-abstract]
             for name, value in _read(plugin, hook, mapping.items())
         ]
+        for plugin, name, value in entries if callables else ():
+            if not callable(value):
+                raise plugin.error(f": {hook} has {_shown(value)} for {name!r}: give a function")
         return unique(hook, entries, taken)
 
-    def named(self, hook: str, kind: type[T], taken: Callable[[str], str | None]) -> Mapping[str, T]:
-        """The objects with a `name` that plugins list for a hook, by that name."""
+    def named(self, hook: str, kind: type[T], own: Collection[str]) -> Mapping[str, T]:
+        """The objects with a `name` that plugins list for a hook, by that name. `own` are the names that slimeweb has
+        itself: no other may differ from one of them by an underscore or a plural alone.
+        """
         entries = [(plugin, getattr(item, "name"), item) for plugin, item in self.items(hook, kind)]  # noqa: B009
-        return unique(hook, entries, taken)
+        alike = {_bare(name): name for name in own}
+        for plugin, name, _ in entries:
+            near = alike.get(_bare(name)) if isinstance(name, str) and name not in own else None
+            if near is not None:
+                raise plugin.error(
+                    f" claims the name {name!r} in {hook}, which would be mistaken for slimeweb's own {near!r}: choose "
+                    "another name"
+                )
+        return unique(hook, entries, lambda name: "slimeweb itself" if name in own else None)
 
     def _known(self, hook: str) -> Hook:
         try:
@@ -373,8 +396,9 @@ def _implementation(plugin: Plugin, hook: str, found: Any, spec: Any) -> Impleme
     function = found.function
     if found.hookwrapper:
         raise plugin.error(f": {hook} is an old-style hook wrapper: write @hookimpl(wrapper=True)")
+    may_be_async = hook in _BESIDE_A_LOOP or is_coroutine_function(spec.function)
     if is_coroutine_function(function):
-        if hook not in _BESIDE_A_LOOP and not is_coroutine_function(spec.function):
+        if not may_be_async:
             raise plugin.error(
                 f": {hook} is async def, and runs where no loop does: make it a plain def (async def may be "
                 f"{', '.join(sorted(_BESIDE_A_LOOP))})"
@@ -396,11 +420,15 @@ def _implementation(plugin: Plugin, hook: str, found: Any, spec: Any) -> Impleme
                 f": {hook} has a default for {', '.join(fixed)}, with which pluggy never gives it: remove the default"
             )
     rank = 0 if found.tryfirst else 2 if found.trylast else 1
-    return Implementation(plugin, hook, function, tuple(found.argnames), found.wrapper, rank)
+    return Implementation(plugin, hook, function, tuple(found.argnames), found.wrapper, rank, may_be_async)
 
 
 def _is_generator(function: Callable[..., Any]) -> bool:
     return inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+
+
+def _bare(name: str) -> str:
+    return name.lower().replace("_", "").removesuffix("s")
 
 
 def _check_arguments(name: str, hook: Hook, arguments: Mapping[str, Any]) -> None:

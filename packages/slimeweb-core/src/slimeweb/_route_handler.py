@@ -92,7 +92,7 @@ def _wrapped(
 ) -> Handler:
     try:
         made = wrapper.wrap(route, handler)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(f"{plugin}: its {what} refuses the route {route}: {error}") from error
     if not callable(made) or is_coroutine_function(made) is not route.is_async:
         raise PluginError(

@@ -304,6 +304,12 @@ def _those(settings: tuple[Setting, ...], found: Mapping[str, Any]) -> dict[str,
     return {each.name: found[each.name] for each in settings if each.name in found}
 
 
+def setting_names() -> frozenset[str]:
+    """The names that no option of a plugin can have: those of `serve()`, and of the variables that there are."""
+    variables = {DISABLE_VARIABLE, *(variable for setting in SETTINGS.values() for variable in setting.variables)}
+    return frozenset((*SETTINGS, *(variable.removeprefix("SLIME_").lower() for variable in variables)))
+
+
 def mistyped(environ: Mapping[str, str], options: Mapping[str, ServeOption]) -> list[str]:
     """What to say about variables that no setting has and that are nearly called like one, a line each."""
     known = {
@@ -342,7 +348,7 @@ def _options(
             values[name] = option.default
             continue
         try:
-            values[name] = option.validate(value)
+            values[name] = option.read(value)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"{source}: {error}") from error
     return MappingProxyType(values)

@@ -24,7 +24,7 @@ _NUMBERS = (signal.SIGINT, signal.SIGTERM)
 _LOG_AFTER = 0.4
 
 
-class _Stopped(BaseException):
+class _Stopped(KeyboardInterrupt):
     """A signal came while the start functions were running."""
 
 

@@ -31,7 +31,7 @@ from slimeweb._route_handler import check_signature
 from slimeweb._route_table import RouteTable
 from slimeweb._secret_keys import SecretKeys
 from slimeweb._server import Serving
-from slimeweb._settings import ServeConfig, mistyped, resolve
+from slimeweb._settings import ServeConfig, mistyped, resolve, setting_names
 from slimeweb._signals import run_in_foreground
 from slimeweb._static import StaticMounts
 from slimeweb.errors import ConfigError
@@ -110,8 +110,8 @@ class Slime(AppMembers):
         self._members: Mapping[str, Any] = MappingProxyType({})
         self._plugins = PluginManager(plugins, without=without, installed=installed)
         self._observers = ExceptionObservers(self, self._plugins)
-        self._route_options = self._plugins.named("slime_route_options", RouteOption, _taken_by(self.route))
-        self._serve_options = self._plugins.named("slime_serve_options", ServeOption, _taken_by(self.serve))
+        self._route_options = self._plugins.named("slime_route_options", RouteOption, _parameters(self.route))
+        self._serve_options = self._plugins.named("slime_serve_options", ServeOption, setting_names())
         self._members = self._plugins.table("slime_app_members", _taken_in(Slime), app=self)
         name_main_module(self._file)
 
@@ -514,18 +514,13 @@ class Slime(AppMembers):
                 raise TypeError(
                     _unknown("route", "route_options", name, [*_parameters(self.route), *self._route_options])
                 )
-            values[name] = option.validate(value)
+            values[name] = option.read(value)
         return values
 
 
 def _parameters(method: Callable[..., Any]) -> tuple[str, ...]:
     code = getattr(method, "__code__")  # noqa: B009
     return tuple(code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount])
-
-
-def _taken_by(method: Callable[..., Any]) -> Callable[[str], str | None]:
-    names = frozenset(_parameters(method))
-    return lambda name: "slimeweb itself" if name in names else None
 
 
 def _taken_in(kind: type) -> Callable[[str], str | None]:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from slimeweb._setting_readers import Invalid, flag
+
 __all__ = ["RouteOption", "ServeOption"]
 
 
@@ -13,17 +15,32 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
+def _read(validate: Callable[[Any], Any], value: Any) -> Any:
+    if validate is not bool or not isinstance(value, str):
+        return validate(value)
+    # `bool` itself takes "0" and "no" for true.
+    try:
+        return flag(value)
+    except Invalid as error:
+        raise ValueError(f"use {error}") from error
+
+
 @dataclass(frozen=True, slots=True)
 class RouteOption:
     """A keyword argument of `app.route()`, called `name`, which is `default` where a route does not give it.
 
     `validate` takes the value given and returns the one to keep; it raises `ValueError` or `TypeError` when it will
-    not do, at the declaration of the route. The default is not validated.
+    not do, at the declaration of the route. The default is not validated. `bool` reads text as settings are read: "1",
+    "true", "yes", "on", and "0", "false", "no", "off".
     """
 
     name: str
     default: Any = None
     validate: Callable[[Any], Any] = _as_it_is
+
+    def read(self, value: Any) -> Any:
+        """The value to keep for one that was given. `ValueError` or `TypeError` when it will not do."""
+        return _read(self.validate, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +50,16 @@ class ServeOption:
 
     `validate` takes the argument, or the variable's text, and returns the value to keep; `ValueError` or `TypeError`
     when it will not do. The default is not validated. The plugin reads the outcome from `app.serve_options[name]`.
+    `bool` reads text as in `RouteOption`.
     """
 
     name: str
     default: Any = None
     validate: Callable[[Any], Any] = _as_it_is
+
+    def read(self, value: Any) -> Any:
+        """The value to keep for one that was given. `ValueError` or `TypeError` when it will not do."""
+        return _read(self.validate, value)
 
     @property
     def variable(self) -> str:
