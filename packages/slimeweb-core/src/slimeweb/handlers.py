@@ -56,7 +56,7 @@ def check_handler(handler: object, role: str, arguments: tuple[str, ...] = ("req
     called = handler if inspect.isroutine(handler) else getattr(handler, "__call__")  # noqa: B004, B009
     if any(inspect.isgeneratorfunction(each) or inspect.isasyncgenfunction(each) for each in (handler, called)):
         raise InvalidHandler(
-            f"{wanted} that returns its answer; {describe(handler)} is a generator: remove its 'yield'"
+            f"{wanted} that returns its answer; {describe(handler)} is a generator: return resp.stream(…) of one"
         )
     try:
         signature = signature_of(handler)
