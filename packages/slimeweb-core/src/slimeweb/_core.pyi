@@ -611,7 +611,7 @@ class SlimeResponse(ResponseMembers):
 
     def stream(
         self,
-        iterable: Iterable[builtins.bytes] | Iterable[str] | AsyncIterable[builtins.bytes] | AsyncIterable[str],
+        iterable: Iterable[builtins.bytes | str] | AsyncIterable[builtins.bytes | str],
         status: int | None = None,
         content_type: str | None = None,
     ) -> SlimeResponse:

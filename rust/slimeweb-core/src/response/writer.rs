@@ -223,7 +223,6 @@ impl BodyWriter {
             return Err(PyRuntimeError::new_err("the body has been started already"));
         }
         let response = this.response.bind(py);
-        let request = response.get().request().bind(py);
         let encoders = SlimeResponse::begin_filters(response)?;
         SlimeResponse::prepare_head(response, None)?;
         let Some(body) = this.body.lock().take() else {
