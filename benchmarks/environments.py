@@ -26,8 +26,8 @@ REQUIREMENTS = Path(__file__).parent / "requirements-rivals.txt"
 FINDER = ROOT.parent / "shared" / "tools" / "free-threaded-python"
 RIVALS_VERSION = "3.11"
 # Packages that the workloads use, in the order of their dependencies.
-PACKAGES = ("slimeweb-core", "slimeweb-stream", "slimeweb-templates", "slimeweb-ws")
-TOOLS = ("maturin>=1.10,<2", "jinja2", "pluggy")
+PACKAGES = ("slimeweb-core", "slimeweb-stream", "slimeweb-templates", "slimeweb-ws", "slimeweb-asgi")
+TOOLS = ("maturin>=1.10,<2", "jinja2", "pluggy", "websockets>=15,<17")
 # Variables of an environment that happens to be active here.
 LEAKING = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "PYTHON_GIL")
 # pyo3 0.28 is the last that builds on 3.13t; the checkout's lock holds a newer one.

@@ -53,6 +53,13 @@ def _slimeweb_gil(where: Environments, port: int) -> list[str]:
     return [str(where.python("slimeweb-gil")), str(APPS / "slimeweb_app.py")]
 
 
+def _slimeweb_asgi(environment: str) -> Callable[[Environments, int], list[str]]:
+    def command(where: Environments, port: int) -> list[str]:
+        return [str(where.python(environment)), str(APPS / "slimeweb_asgi_app.py")]
+
+    return command
+
+
 def _granian(workers: int, *more: str, target: str = "granian_app:app") -> Callable[[Environments, int], list[str]]:
     def command(where: Environments, port: int) -> list[str]:
         options = ["--host", "127.0.0.1", "--port", str(port), "--workers", str(workers), "--loop", "uvloop", *more]
@@ -76,11 +83,11 @@ def _socketify(workers: int) -> Callable[[Environments, int], list[str]]:
     return command
 
 
-def _fastapi(workers: int) -> Callable[[Environments, int], list[str]]:
+def _uvicorn(workers: int, target: str) -> Callable[[Environments, int], list[str]]:
     def command(where: Environments, port: int) -> list[str]:
         options = ["--host", "127.0.0.1", "--port", str(port), "--workers", str(workers), "--loop", "uvloop"]
         more = ["--http", "httptools", "--no-access-log", "--timeout-keep-alive", "75"]
-        return [str(_script(where, "uvicorn")), "fastapi_app:app", *options, *more]
+        return [str(_script(where, "uvicorn")), target, *options, *more]
 
     return command
 
@@ -91,6 +98,7 @@ def _script(where: Environments, name: str) -> Path:
 
 # Rivals that are not measured with a database.
 _STATELESS = (DATABASE.name,)
+_NO_ASGI = (*_STATELESS, "template", "static")
 _FASTAPI = ("fastapi", "uvicorn", "uvloop", "httptools")
 _GIL = ("slimeweb-core", "asyncpg")
 _RSGI = ("--interface", "rsgi", "--static-path-mount", str(STATIC))
@@ -131,8 +139,45 @@ SERVERS: tuple[Server, ...] = (
         _granian(CORES, "--interface", "asgi", target="blacksheep_app:app"),
         not_for=_STATELESS,
     ),
-    Server("fastapi-1", "fastapi on uvicorn, 1 worker", "fastapi", _FASTAPI, _fastapi(1)),
-    Server("fastapi-2", "fastapi on uvicorn, 2 workers", "fastapi", _FASTAPI, _fastapi(2)),
+    Server("fastapi-1", "fastapi on uvicorn, 1 worker", "fastapi", _FASTAPI, _uvicorn(1, "fastapi_app:app")),
+    Server("fastapi-2", "fastapi on uvicorn, 2 workers", "fastapi", _FASTAPI, _uvicorn(2, "fastapi_app:app")),
+    # One ASGI application on several servers, each with one event loop.
+    Server(
+        "asgi-slimeweb",
+        "ASGI on slimeweb",
+        "asgi-slimeweb",
+        ("slimeweb-core", "slimeweb-asgi"),
+        _slimeweb_asgi("slimeweb"),
+        "slimeweb",
+        not_for=_NO_ASGI,
+        workers=1,
+    ),
+    Server(
+        "asgi-slimeweb-gil",
+        "ASGI on slimeweb with the GIL",
+        "asgi-slimeweb-gil",
+        ("slimeweb-core", "slimeweb-asgi"),
+        _slimeweb_asgi("slimeweb-gil"),
+        "slimeweb-gil",
+        not_for=_NO_ASGI,
+        workers=1,
+    ),
+    Server(
+        "asgi-granian",
+        "ASGI on granian",
+        "asgi-granian",
+        ("granian", "uvloop"),
+        _granian(1, "--interface", "asgi", target="asgi_app:app"),
+        not_for=_NO_ASGI,
+    ),
+    Server(
+        "asgi-uvicorn",
+        "ASGI on uvicorn",
+        "asgi-uvicorn",
+        ("uvicorn", "uvloop", "httptools"),
+        _uvicorn(1, "asgi_app:app"),
+        not_for=_NO_ASGI,
+    ),
 )
 
 
