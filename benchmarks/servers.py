@@ -150,7 +150,6 @@ SERVERS: tuple[Server, ...] = (
         _slimeweb_asgi("slimeweb"),
         "slimeweb",
         not_for=_NO_ASGI,
-        workers=1,
     ),
     Server(
         "asgi-slimeweb-gil",
@@ -160,7 +159,6 @@ SERVERS: tuple[Server, ...] = (
         _slimeweb_asgi("slimeweb-gil"),
         "slimeweb-gil",
         not_for=_NO_ASGI,
-        workers=1,
     ),
     Server(
         "asgi-granian",

@@ -6,7 +6,8 @@ https://asgi.readthedocs.io/en/latest/specs/www.html
 from __future__ import annotations
 
 import types
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator
+from dataclasses import dataclass
 from inspect import iscoroutine
 from typing import Any
 
@@ -15,23 +16,51 @@ from slimeweb.errors import IncompleteBody
 from slimeweb_asgi.open_sessions import OpenSessions
 from slimeweb_asgi.websocket import Session, is_websocket
 
-__all__ = ["VERSION", "http_handler", "scope_of"]
-
-VERSION: Mapping[str, str] = types.MappingProxyType({"version": "3.0", "spec_version": "2.4"})
-"""What `scope["asgi"]` says: 2.4 is the version from which on `send` raises when the client has left."""
+__all__ = ["Mount", "http_handler"]
 
 Message = dict[str, Any]
 
 
-def http_handler(
-    application: Any, path: str, state: dict[str, Any], sessions: OpenSessions
-) -> Callable[..., Awaitable[None]]:
-    """The handler that calls an application which is mounted at `path`. Each request gets a copy of `state`."""
+@dataclass(slots=True)
+class Mount:
+    """What all requests of a mounted application have in common.
+
+    `server` is where the slimeweb application listens, `state` what the application's lifespan has left: each request
+    gets a copy.
+    """
+
+    path: str
+    state: dict[str, Any]
+    sessions: OpenSessions
+    server: tuple[str, int | None] | None = None
+
+
+def http_handler(application: Any, mount: Mount) -> Callable[..., Awaitable[None]]:
+    """The handler that calls an application."""
 
     async def handler(req: SlimeRequest, resp: SlimeResponse) -> None:
-        scope = scope_of(req, path, state)
+        client = req.client
+        # Names and values are as the client sent them.
+        scope: Message = {
+            "type": "http",
+            # From 2.4 on `send` raises when the client has left.
+            "asgi": {"version": "3.0", "spec_version": "2.4"},
+            "http_version": req.http_version,
+            "server": mount.server,
+            # The port is the proxy's affair where there is one, and of no use where there is none.
+            "client": (client, 0) if client else None,
+            "scheme": req.scheme,
+            "method": req.method,
+            "root_path": mount.path,
+            "path": req.path,
+            "raw_path": req.raw_path.encode("latin-1"),
+            "query_string": req.query_string.encode("latin-1"),
+            "headers": req.raw_headers,
+            "state": mount.state.copy(),
+            "extensions": {},
+        }
         if is_websocket(req):
-            await _run_websocket(application, scope, Session(req, resp, sessions))
+            await _run_websocket(application, scope, Session(req, resp, mount.sessions))
             return
         exchange = Exchange(req, resp)
         call = application(scope, exchange.receive, exchange.send)
@@ -55,43 +84,19 @@ async def _run_websocket(application: Any, scope: Message, session: Session) -> 
     await session.finish()
 
 
-def scope_of(req: SlimeRequest, path: str, state: dict[str, Any]) -> dict[str, Any]:
-    """The scope of a request. Names and values of the query and the header fields are as the client sent them."""
-    scheme, host = req.scheme, req.header.get("host", "")
-    name, separator, port = host.rpartition(":")
-    if not separator or not port.isascii() or not port.isdigit():
-        name, port = host, "443" if scheme == "https" else "80"
-    client = req.client
-    return {
-        "type": "http",
-        "asgi": dict(VERSION),
-        "http_version": req.http_version,
-        "server": (name.strip("[]"), int(port)),
-        # The port is the proxy's affair where there is one, and of no use where there is none.
-        "client": (client, 0) if client else None,
-        "scheme": scheme,
-        "method": req.method,
-        "root_path": path,
-        "path": req.path,
-        "raw_path": req.raw_path.encode("latin-1"),
-        "query_string": req.query_string.encode("latin-1"),
-        "headers": req.raw_headers,
-        "state": state.copy(),
-        "extensions": {},
-    }
-
-
 class Exchange:
     """A request and its answer, in ASGI's messages.
 
     A whole answer is held back until the application returns or waits: then it needs no stream.
     """
 
-    __slots__ = ("_chunks", "_ended", "_resp", "_started", "_writer", "held")
+    __slots__ = ("_chunks", "_ended", "_is_read", "_req", "_resp", "_started", "_writer", "held")
 
     def __init__(self, req: SlimeRequest, resp: SlimeResponse) -> None:
+        self._req = req
         self._resp = resp
-        self._chunks: BodyChunks | None = req.chunks()
+        self._chunks: BodyChunks | None = None
+        self._is_read = False
         self._started = False
         self._ended = False
         self._writer: BodyWriter | None = None
@@ -99,11 +104,13 @@ class Exchange:
 
     async def receive(self) -> Message:
         """The next piece of the body; after its end, when the client has left."""
-        if self._chunks is not None:
+        if not self._is_read:
+            if self._chunks is None:
+                self._chunks = self._req.chunks()
             try:
                 piece = await anext(self._chunks)
             except StopAsyncIteration:
-                self._chunks = None
+                self._is_read = True
                 return {"type": "http.request", "body": b"", "more_body": False}
             except IncompleteBody:
                 return {"type": "http.disconnect"}

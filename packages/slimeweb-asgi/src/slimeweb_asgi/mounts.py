@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from slimeweb import RouteSpec, Slime
-from slimeweb_asgi.http import http_handler
+from slimeweb_asgi.http import Mount, http_handler
 from slimeweb_asgi.lifespan import Lifespan
 from slimeweb_asgi.open_sessions import OpenSessions
 from slimeweb_asgi.wsgi import wsgi_handler
@@ -60,9 +61,15 @@ class Mounts:
             routes = _declared(path, wsgi_handler(wsgi, path), body_size)
         else:
             lifespan = Lifespan(asgi, path)
-            self._app.start()(lifespan.start)
+            mount = Mount(path, lifespan.state, self.sessions)
+
+            async def start() -> None:
+                mount.server = _server_of(self._app.urls)
+                await lifespan.start()
+
+            self._app.start()(start)
             self._app.end()(lifespan.end)
-            routes = _declared(path, http_handler(asgi, path, lifespan.state, self.sessions), body_size, one_loop=True)
+            routes = _declared(path, http_handler(asgi, mount), body_size, one_loop=True)
         self._routes[path] = routes
 
     def routes(self) -> list[RouteSpec]:
@@ -84,3 +91,11 @@ def _declared(
         RouteSpec.declare(pattern, handler, "*", body_size=body_size, stream_body=True, one_loop=one_loop)
         for pattern in (path or "/", f"{path}/{{*path}}")
     ]
+
+
+def _server_of(urls: Sequence[str]) -> tuple[str, int | None] | None:
+    """The address that a server listens on, as a scope has it; the path of a Unix socket has no port."""
+    for url in urls:
+        parts = urlsplit(url)
+        return (parts.path, None) if parts.scheme == "unix" else (parts.hostname or "", parts.port)
+    return None

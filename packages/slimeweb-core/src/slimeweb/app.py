@@ -151,6 +151,12 @@ class Slime(AppMembers):
         return self._config is not None and self._config.server.dev
 
     @property
+    def urls(self) -> tuple[str, ...]:
+        """Where it answers while it is served, start functions included: `http://127.0.0.1:3000`, `unix:/path`."""
+        serving = self._serving
+        return () if serving is None else tuple(serving.urls)
+
+    @property
     def was_served(self) -> bool:
         """Whether `serve()` or a `TestClient` has served it, does so, or has tried."""
         return self._was_served
