@@ -26,6 +26,9 @@ app.serve(metrics_path="/internal/metrics")
 
 
 class Environment(Protocol):
+    folder: Path
+    interpreter: Path
+
     def run(self, program: str, *arguments: str) -> str: ...
     def distributions(self) -> set[str]: ...
     def add(self, *requirements: str | Path) -> None: ...
@@ -47,7 +50,7 @@ def test_it_is_listed_and_passes_its_own_tests(install: Callable[..., Environmen
     (environment.folder / "right.py").write_text(USE)
     (environment.folder / "wrong.py").write_text(USE.replace("app.metrics", "app.metric").replace("path=", "pat="))
     environment.run("slime", "types")
-    for checker in (("mypy", "--strict"), ("pyright",)):
+    for checker in (("mypy", "--strict"), ("pyright", "--pythonpath", str(environment.interpreter))):
         environment.run(*checker, "right.py")
         with pytest.raises(AssertionError) as refused:
             environment.run(*checker, "wrong.py")
