@@ -101,6 +101,19 @@ def test_an_extra_that_is_not_installed_is_told_with_what_to_install(
         Slime(__file__, installed=["ws"])
 
 
+def test_what_a_plugin_would_add_that_is_left_out_is_told_so(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLIME_DISABLE_PLUGINS", "")
+    install.plugin("stream", SILENT)
+    app = Slime(__file__, without=["stream"])
+    left_out = "comes with the plugin 'stream', which this application leaves out"
+    with pytest.raises(AttributeError, match=left_out):
+        app.stream("/")
+    with pytest.raises(TypeError, match=left_out):
+        app.route("/", stream="text/plain")
+    with pytest.raises(AttributeError, match=left_out):
+        Slime(__file__, installed=False).stream("/")
+
+
 def test_an_object_replaces_the_installed_plugin_whose_class_it_is(installed: Install) -> None:
     assert Slime(__file__).limit == "1/s"
     from toylimits_module import Limits  # type: ignore[import-not-found]

@@ -5,7 +5,7 @@ It exists for error messages (`_extras` for type checkers). Nothing here is need
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 __all__ = ["KNOWN_PLUGINS", "Extra", "hint"]
@@ -48,12 +48,15 @@ KNOWN_PLUGINS: tuple[Extra, ...] = (
 )
 
 
-def hint(kind: str, name: str) -> str | None:
+def hint(kind: str, name: str, left_out: Collection[str] = ()) -> str | None:
     """What to type to get `name`, where an extra brings it; else `None`.
 
-    `kind` is the field of `Extra` to look in: `exports`, `app_members`, `route_options` and so on.
+    `kind` is the field of `Extra` to look in: `exports`, `app_members`, `route_options` and so on. `left_out` has the
+    names of plugins that are installed, and that the application does without.
     """
     for extra in _bringing(kind, name):
+        if extra.name in left_out:
+            return f"{name!r} comes with the plugin {extra.name!r}, which this application leaves out: Slime(without=…)"
         return f"{name!r} comes with {extra.distribution}: pip install 'slimeweb[{extra.name}]'"
     return None
 

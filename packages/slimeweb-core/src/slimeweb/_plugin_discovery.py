@@ -53,9 +53,12 @@ class Plugin:
         return self.error(f" {what}: {type(error).__name__}: {error}")
 
 
-def find_plugins(given: Iterable[object], installed: bool | Iterable[str], without: Iterable[str]) -> list[Plugin]:
+def find_plugins(
+    given: Iterable[object], installed: bool | Iterable[str], without: Iterable[str]
+) -> tuple[list[Plugin], frozenset[str]]:
     """The plugins of an application, in their order: installed ones by name, an object that is given in the place of
-    the one that it replaces, then the other objects.
+    the one that it replaces, then the other objects. With them the names of what is installed and is left
+    out here.
 
     `installed` is whether to take what is installed, or the names to take; `without` has names to leave out, as the
     variable `SLIME_DISABLE_PLUGINS` does. `ConfigError` for names that there are not, `PluginError` for plugins that
@@ -73,6 +76,7 @@ def find_plugins(given: Iterable[object], installed: bool | Iterable[str], witho
     else:
         wanted = _names("installed", installed, {point.name for point in points})
     wanted -= left_out
+    unwanted = frozenset(point.name for point in points) - wanted - ours.keys()
     wanted -= wanted if "*" in disabled else disabled
     chosen = [point for point in points if point.name in wanted]
     _check_one_each(chosen, ours)
@@ -80,7 +84,7 @@ def find_plugins(given: Iterable[object], installed: bool | Iterable[str], witho
         ours.pop(name) if name in ours else _loaded(point)
         for name, point in {each.name: each for each in chosen}.items()
     ]
-    return [*found, *ours.values()]
+    return [*found, *ours.values()], unwanted
 
 
 def way_out(*plugins: Plugin) -> str:

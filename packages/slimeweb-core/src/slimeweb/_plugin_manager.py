@@ -152,7 +152,7 @@ class PluginManager:
     `call` and `each` call the hooks of slimeweb, and those that plugins add in `slime_addhooks`.
     """
 
-    __slots__ = ("_hooks", "_is_complete", "_registry", "plugins")
+    __slots__ = ("_hooks", "_is_complete", "_registry", "left_out", "plugins")
 
     def __init__(
         self,
@@ -165,7 +165,7 @@ class PluginManager:
         self._is_complete = False
         self._registry = _Registry(hookspecs.PROJECT)
         self._registry.add_hookspecs(hookspecs)
-        found = find_plugins(plugins, installed, without)
+        found, self.left_out = find_plugins(plugins, installed, without)
         # pluggy calls what was registered last first.
         for plugin in reversed(found):
             self._registry.add(plugin)

@@ -190,7 +190,7 @@ class Slime(AppMembers):
                 members = self._members
                 if name in members:
                     return members[name]
-                advice = hint("app_members", name)
+                advice = hint("app_members", name, self._plugins.left_out)
                 if advice:
                     raise AttributeError(f"Slime has no attribute {name!r} yet: {advice}", name=name, obj=self)
             raise AttributeError(f"Slime has no attribute {name!r}", name=name, obj=self)
@@ -395,7 +395,7 @@ class Slime(AppMembers):
         own = _parameters(self.serve)
         for name in arguments:
             if name not in own and name not in self._serve_options:
-                raise TypeError(_unknown("serve", "serve_options", name, [*own, *self._serve_options]))
+                raise TypeError(self._unknown("serve", "serve_options", name, [*own, *self._serve_options]))
         given = {name: value for name, value in arguments.items() if name not in own}
         return resolve(arguments, environ, self._serve_options, given)
 
@@ -518,10 +518,14 @@ class Slime(AppMembers):
             option = self._route_options.get(name)
             if option is None:
                 raise TypeError(
-                    _unknown("route", "route_options", name, [*_parameters(self.route), *self._route_options])
+                    self._unknown("route", "route_options", name, [*_parameters(self.route), *self._route_options])
                 )
             values[name] = option.read(value)
         return values
+
+    def _unknown(self, function: str, kind: str, name: str, known: Sequence[str]) -> str:
+        advice = hint(kind, name, self._plugins.left_out)
+        return f"{function}() has no option {name!r}: {suggestion(name, known) if advice is None else advice}"
 
 
 def _parameters(method: Callable[..., Any]) -> tuple[str, ...]:
@@ -532,11 +536,6 @@ def _parameters(method: Callable[..., Any]) -> tuple[str, ...]:
 def _taken_in(kind: type) -> Callable[[str], str | None]:
     names = frozenset(dir(kind))
     return lambda name: "slimeweb itself" if name in names else None
-
-
-def _unknown(function: str, kind: str, name: str, known: Sequence[str]) -> str:
-    advice = hint(kind, name)
-    return f"{function}() has no option {name!r}: {suggestion(name, known) if advice is None else advice}"
 
 
 def _describe(serving: Serving, config: ServeConfig) -> list[str]:
