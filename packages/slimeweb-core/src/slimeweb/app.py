@@ -6,7 +6,8 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
 from types import MappingProxyType
@@ -406,23 +407,29 @@ class Slime(AppMembers):
         `ConfigError` when the application is being served already, and what `Compiler` raises for routes.
         """
         self._was_served = True
-        with self._lock:
-            if self._config is not None:
-                raise ConfigError("this application is being served already: stop that first, or make another Slime")
-            self._config = config
+        compiled = self._start(config)
         try:
-            self._state.merge(config.app_state)
-            if config.secret_key is not None:
-                self._secrets = SecretKeys(config.secret_key)
-            elif config.server.dev:
-                self._secrets = SecretKeys(quiet=True)
-            self._get_ready()
-            serving = Serving(self, self._compile(config), config, self._lifespan, self._plugins, self._finished)
+            serving = Serving(self, compiled, config, self._lifespan, self._plugins, self._finished)
         except BaseException:
             self._finished()
             raise
         self._serving = serving
         return serving
+
+    @contextmanager
+    def dry_run(self, config: ServeConfig) -> Iterator[None]:
+        """Starts the application without a server, for as long as the `with` statement lasts: for commands that show
+        or check what would be served.
+
+        `dev` and `serve_options` are those of the configuration, plugins have declared what they do at a start, and
+        `routes` has their routes too. Nothing is bound, and no start function runs. Raises what `prepare` does for the
+        application.
+        """
+        self._start(config)
+        try:
+            yield
+        finally:
+            self._finished()
 
     def shutdown(self) -> None:
         """Ends `serve()` as a SIGTERM would, from any thread. Does nothing when the application is not being served."""
@@ -438,6 +445,24 @@ class Slime(AppMembers):
         nothing that a plugin raises, and does nothing for an exception that has been shown already.
         """
         self._observers.show(exc, where, req)
+
+    def _start(self, config: ServeConfig) -> CompiledApp:
+        """All that is decided before the server is there. `_finished` has to follow."""
+        with self._lock:
+            if self._config is not None:
+                raise ConfigError("this application is being served already: stop that first, or make another Slime")
+            self._config = config
+        try:
+            self._state.merge(config.app_state)
+            if config.secret_key is not None:
+                self._secrets = SecretKeys(config.secret_key)
+            elif config.server.dev:
+                self._secrets = SecretKeys(quiet=True)
+            self._get_ready()
+            return self._compile(config)
+        except BaseException:
+            self._finished()
+            raise
 
     def _get_ready(self) -> None:
         """Lets plugins declare what they have waited for, once. What one that fails has declared by then is dropped."""
