@@ -16,14 +16,13 @@ from support import reference
 from support.reference import Definition, definition
 
 # The modules whose names the pages have: those of the core that may be imported, and the plugins' own.
-MODULES = sorted({*LISTED, *PLUGINS})
+MODULES = sorted({*LISTED, *PLUGINS, "slimeweb_docs.hookspecs"})
 PAGES = sorted(reference.PAGES.glob("*.md"))
 ENTRIES = [(page, name) for page in PAGES for name in reference.entries(page.read_text("utf-8"))]
 
 # What is public by its name and called by slimeweb alone, or by its tools.
 CALLED_BY_SLIMEWEB = {
     "AsyncStreamResponse": {"end", "stop"},
-    "Docs": {"collect"},
     "Plugin": {"error", "failure"},
     "PluginManager": {"each", "implementations", "items", "named", "table"},
     "RouteOption": {"read"},

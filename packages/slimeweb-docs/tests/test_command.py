@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,6 +80,63 @@ def test_the_document_is_the_one_that_is_served(folder: Path, openapi: Run, name
     with TestClient(sys.modules["shop"].app, dev=True) as client:
         assert client.get("/openapi.json").content == out
     assert set(json.loads(out)["components"]["schemas"]) == {"Pet"}
+
+
+WITH_PLUGINS = APP.replace(
+    "app = Slime(__file__)",
+    """
+from slimeweb import RouteSpec, ServeOption, hookimpl
+
+class Plugin:
+    @hookimpl
+    def slime_serve_options(self):
+        return [ServeOption("base", default="/", validate=str)]
+
+    @hookimpl
+    def slime_ready(self, app):
+        app.route("/ready")(lambda req, resp: None)
+
+    @hookimpl
+    def slime_routes(self, app):
+        pages = [RouteSpec.declare("/health", lambda req, resp: None)]
+        return pages + [RouteSpec.declare("/toolbar", lambda req, resp: None)] if app.dev else pages
+
+    @hookimpl(optionalhook=True)
+    def slime_docs_document(self, app):
+        return {"servers": [{"url": app.serve_options["base"]}]}
+
+app = Slime(__file__, plugins=[Plugin()])
+""",
+)
+
+
+@pytest.mark.parametrize(
+    "environ", [{}, {"SLIME_BASE": "/v2"}, {"SLIME_DEV": "1"}, {"SLIME_DOCS": "1"}, {"SLIME_DOCS": "0"}]
+)
+def test_the_document_has_all_that_plugins_add_when_it_is_served(
+    folder: Path, openapi: Run, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]
+) -> None:
+    (folder / "shop.py").write_text(WITH_PLUGINS, "utf-8")
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    code, out, _ = openapi("shop")
+    assert code == 0
+    dev = "SLIME_DEV" in environ
+    document = json.loads(out)
+    assert set(document["paths"]) == {"/pets/{id}", "/ready", "/health", *(["/toolbar"] if dev else [])}
+    assert document["servers"] == [{"url": environ.get("SLIME_BASE", "/")}]
+    arguments: dict[str, Any] = {"base": environ["SLIME_BASE"]} if "SLIME_BASE" in environ else {}
+    with TestClient(sys.modules["shop"].app, dev=dev, docs=True, **arguments) as client:
+        assert client.get("/openapi.json").content == out
+
+
+def test_an_application_that_would_not_start_is_one_line_and_exit_code_1(folder: Path, openapi: Run) -> None:
+    source = WITH_PLUGINS.replace('"/ready"', '"/pets/{id:int}"').replace("print", "str")
+    (folder / "double_shop.py").write_text(source, "utf-8")
+    code, out, err = openapi("double_shop")
+    assert (code, out) == (1, b"")
+    assert err.startswith("slime openapi: plugin 'Plugin' failed in slime_ready: MultipleRouteException")
+    assert err.count("\n") == 1
 
 
 def test_a_dotted_module(folder: Path, openapi: Run) -> None:

@@ -16,12 +16,10 @@ from pydantic import BaseModel, Field
 from slimeweb import (
     BodySchema,
     QuerySchema,
-    RouteOption,
     Slime,
     SlimeResponse,
     SlimeResponseType,
     SlimeSchema,
-    hookimpl,
 )
 from slimeweb.errors import ConfigError, InvalidHandler, PluginError
 from slimeweb.testing import TestClient
@@ -366,27 +364,6 @@ def test_a_type_that_cannot_be_described_is_an_error_when_the_application_starts
     app.docs(schema=SlimeSchema(body=BodySchema(list[complex])))(app.route("/", method="POST")(handler))
     with pytest.raises(PluginError, match="complex has no JSON form"), TestClient(app, dev=True):
         pass
-
-
-class Kinds:
-    """Options with the names that routes of other kinds have, whoever brings them."""
-
-    @hookimpl
-    def slime_route_options(self) -> list[RouteOption]:
-        return [RouteOption("ws"), RouteOption("stream")]
-
-
-def test_routes_of_other_kinds_are_told_by_their_options(document_of: Look) -> None:
-    app = Slime(__file__, plugins=[Kinds()])
-    app.route("/chat", ws=True)(handler)
-    app.route("/feed", stream="text/event-stream")(returning(dict))
-    app.docs(title="numbers")(app.route("/numbers", stream="application/x-ndjson")(lambda req, resp: None))
-    items = document_of(app)["paths"]
-    assert set(items["/chat"]["get"]["responses"]) == {"101", "426", "default"}
-    assert items["/feed"]["get"]["responses"]["200"]["content"] == {"text/event-stream": {}}
-    assert items["/numbers"]["get"]["responses"]["200"]["content"] == {
-        "application/x-ndjson": {"schema": {"type": "string"}}
-    }
 
 
 class Endless(BaseModel):

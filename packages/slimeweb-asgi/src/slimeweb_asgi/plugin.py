@@ -30,6 +30,11 @@ class MountPlugin:
         """What answers at the paths of the mounts, where no other route does."""
         return [] if self._mounts is None else self._mounts.routes()
 
+    @hookimpl(optionalhook=True)
+    def slime_docs_hides(self, route: RouteSpec) -> bool:
+        """What answers below a mount, only the mounted application knows."""
+        return self._mounts is not None and any(route.handler is own.handler for own in self._mounts.routes())
+
     @hookimpl
     def slime_startup(self) -> None:
         """Lets WebSockets last, also where the application has been stopped before."""

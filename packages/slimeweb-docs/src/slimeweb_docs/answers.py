@@ -5,7 +5,9 @@ from __future__ import annotations
 import collections.abc
 import types
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from slimeweb import RouteSpec
@@ -15,11 +17,12 @@ from slimeweb_docs.definitions import Schema
 from slimeweb_docs.documentation import Documentation
 from slimeweb_docs.errors import SchemaError
 from slimeweb_docs.handler import returned
+from slimeweb_docs.merging import fill_in
 from slimeweb_docs.response_type import SlimeResponseType
 
 __all__ = ["is_websocket", "responses"]
 
-_OTHER = {"description": "Any other answer, such as an error"}
+_OTHER = "Any other answer, such as an error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,38 +31,65 @@ class _Body:
     schema: Schema | None = None
 
 
-def is_websocket(route: RouteSpec, said: Documentation | None) -> bool:
-    """Whether a route's connections switch to WebSocket. Route options tell; whose they are does not matter."""
-    return bool(route.options.get("ws")) or (
-        said is not None and said.response_type is SlimeResponseType.WebSocketResponse
-    )
+def is_websocket(said: Documentation | None) -> bool:
+    """Whether the documentation says that a route's connections switch to WebSocket."""
+    return said is not None and said.response_type is SlimeResponseType.WebSocketResponse
 
 
-def responses(route: RouteSpec, method: str, said: Documentation | None, components: Components) -> dict[str, Any]:
-    """What a route answers with.
+def responses(
+    route: RouteSpec, method: str, said: Documentation | None, components: Components, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What a route answers with; `given` is what plugins say of it.
 
     It is never more than is known: handlers decide for themselves, so `default` stands for all that is not.
     """
-    if is_websocket(route, said):
+    found = _known(route, said, components, given)
+    for status, response in given.items():
+        known = found.get(status)
+        if known is not None and response is None:
+            del found[status]
+        elif known is not None and "description" in response:
+            # Ours only says that there is an answer.
+            known["description"] = response["description"]
+    fill_in(found, given)
+    for status, response in found.items():
+        if method == "head":
+            response.pop("content", None)
+        if "description" not in response and "$ref" not in response:
+            response["description"] = _phrase(status)
+    default = found.pop("default", None)
+    return found if default is None else {**found, "default": default}
+
+
+def _known(
+    route: RouteSpec, said: Documentation | None, components: Components, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    if is_websocket(said):
         return {
             "101": {"description": "The connection speaks WebSocket from here on (RFC 6455)"},
             "426": {"description": "The request does not ask for WebSocket"},
-            "default": _OTHER,
+            "default": {"description": _OTHER},
         }
     answer: dict[str, Any] = {"description": "The handler's answer"}
-    body = _body(route, said, components)
-    if body is not None and method != "head":
-        answer["content"] = {body.media_type: {"schema": body.schema} if body.schema is not None else {}}
-    return {"200": answer, "default": _OTHER}
+    is_said = said is not None and said.response_type is not None and said.response_type.media_type is not None
+    # An annotation is a guess at the body's form; a plugin that gives it one knows.
+    if is_said or not ("200" in given and (given["200"] is None or "content" in given["200"])):
+        body = _body(route, said, components)
+        if body is not None:
+            answer["content"] = {body.media_type: {"schema": body.schema} if body.schema is not None else {}}
+    return {"200": answer, "default": {"description": _OTHER}}
+
+
+def _phrase(status: str) -> str:
+    """What OpenAPI wants each response to have, where nobody has said more."""
+    try:
+        return HTTPStatus(int(status)).phrase
+    except ValueError:
+        return "An answer"
 
 
 def _body(route: RouteSpec, said: Documentation | None, components: Components) -> _Body | None:
     kind = said.response_type if said is not None else None
-    stream = route.options.get("stream")
-    if stream:
-        # A schema of an event stream would be one of its events, of which the route's option says nothing.
-        is_events = str(stream).startswith("text/event-stream")
-        return _Body(str(stream), None if is_events else {"type": "string"})
     if kind is SlimeResponseType.StreamResponse:
         return _Body("application/octet-stream")
     if said is not None and said.schema.response is not None:

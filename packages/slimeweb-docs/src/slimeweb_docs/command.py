@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import importlib
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -41,8 +42,10 @@ def _run(options: argparse.Namespace) -> int:
         # What a module prints while it is imported is not part of the document.
         with contextlib.redirect_stdout(sys.stderr):
             app = _application(_load(name, Path.cwd()), attribute, options.module)
-        docs: Docs = getattr(app, "docs")  # noqa: B009
-        text = to_text(docs.document())
+            docs: Docs = getattr(app, "docs")  # noqa: B009
+            # All routes are there once plugins have been told of a start, and theirs may depend on its options.
+            with app.dry_run(app.serve_config({}, os.environ)):
+                text = to_text(docs.document())
     except (_Unusable, SlimeError) as error:
         print(f"slime openapi: {error}", file=sys.stderr)
         return 2 if isinstance(error, _Unusable) else 1

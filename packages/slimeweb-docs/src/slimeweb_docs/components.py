@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from slimeweb_docs.definitions import Described, Schema, fingerprint, with_refs
 
 __all__ = ["Components"]
@@ -14,7 +16,9 @@ class Components:
     once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, reserved: Iterable[str] = ()) -> None:
+        """`reserved` are names that plugins give to schemas of their own."""
+        self._reserved = frozenset(reserved)
         self._names: dict[str, str] = {}
         self.schemas: dict[str, Schema] = {}
 
@@ -38,7 +42,7 @@ class Components:
         return adopted
 
     def _free(self, wanted: str) -> str:
-        taken = set(self._names.values())
+        taken = self._reserved.union(self._names.values())
         name, number = wanted, 1
         while name in taken:
             number += 1

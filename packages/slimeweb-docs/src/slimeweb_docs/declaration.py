@@ -28,7 +28,6 @@ class Docs:
         self._app = app
         self._about = About(app.name)
         self._documented: tuple[tuple[Callable[..., Any], Documentation], ...] = ()
-        self._routes: tuple[RouteSpec, ...] = ()
 
     def __call__(
         self,
@@ -39,13 +38,15 @@ class Docs:
         *,
         tags: Iterable[str] = (),
         deprecated: bool = False,
+        hidden: bool = False,
     ) -> Callable[[H], H]:
         """Documents a route; goes above `@app.route`.
 
         `title` is its short name, the first line of the handler's docstring by default; `description`, which may hold
         CommonMark, the rest of it. `response_type` is what it answers with, JSON unless the route itself tells more;
         `schema` what it takes. `tags` are groups to list it under: its module by default, where that is not the
-        application's own. What is said about a handler holds for all its routes.
+        application's own. `hidden` leaves it out of the document. What is said about a handler holds for all its
+        routes.
 
         `InvalidHandler` for a function that is no route's handler, `ConfigError` for a second `@app.docs` on one
         route, `TypeError` for an argument of the wrong kind.
@@ -57,7 +58,9 @@ class Docs:
             raise TypeError(f"docs(schema={schema!r}): use SlimeSchema(query=[…], body=BodySchema(…))")
         if isinstance(tags, str):
             raise TypeError(f"docs(tags={tags!r}): use a list, [{tags!r}]")
-        said = Documentation(title, description, response_type, schema or SlimeSchema(), tuple(tags), deprecated)
+        said = Documentation(
+            title, description, response_type, schema or SlimeSchema(), tuple(tags), deprecated, hidden
+        )
 
         def document(handler: H) -> H:
             self._add(handler, said)
@@ -79,31 +82,35 @@ class Docs:
         """What the application is called."""
         return self._about.title
 
-    def collect(self, route: RouteSpec) -> None:
-        """Notes a route that has been declared."""
-        self._routes = (*self._routes, route)
-
     def document(self) -> dict[str, Any]:
-        """The OpenAPI 3.1 document of all routes declared so far. `SchemaError` for a type that has no JSON schema."""
+        """The OpenAPI 3.1 document of all routes declared so far, and while the application is served, of those that
+        plugins have.
+
+        `SchemaError` for a type that has no JSON schema, `PluginError` for a plugin whose part in the document will not
+        do, or does not agree with another's.
+        """
         # Here and not above: an application that shows no documents does without apispec.
+        from slimeweb_docs.contributions import Contributions
         from slimeweb_docs.document import build
 
-        return build(self._about, [self._entry(route) for route in self._routes])
+        entries = [self._entry(route) for route in self._app.routes]
+        shown = [each for each in entries if each.said is None or not each.said.hidden]
+        return build(self._about, shown, Contributions(self._app))
 
     def _entry(self, route: RouteSpec) -> Entry:
         said = self._said(route.handler)
-        route = replace(route, handler=without_partial(route.handler))
+        declared, route = route, replace(route, handler=without_partial(route.handler))
         if said is not None and said.tags:
-            return Entry(route, said, said.tags)
+            return Entry(declared, route, said, said.tags)
         # Handlers in a module of their own belong together; those beside the application are not a group.
         module = sys.modules.get(getattr(route.handler, "__module__", None) or "")
         file = getattr(module, "__file__", None)
         if module is None or file is None or Path(file).resolve() == self._app.file:
-            return Entry(route, said)
-        return Entry(route, said, (module.__name__.rpartition(".")[2],))
+            return Entry(declared, route, said)
+        return Entry(declared, route, said, (module.__name__.rpartition(".")[2],))
 
     def _add(self, handler: Callable[..., Any], said: Documentation) -> None:
-        paths = [route.path for route in self._routes if route.handler == handler]
+        paths = [route.path for route in self._app.routes if route.handler == handler]
         if not paths:
             raise InvalidHandler(f"docs() documents {handler!r}, which is no route's handler: put it above @app.route")
         if self._said(handler) is not None:

@@ -12,6 +12,7 @@ from apispec import APISpec
 
 from slimeweb import RouteSpec
 from slimeweb_docs.components import Components
+from slimeweb_docs.contributions import Contributions
 from slimeweb_docs.documentation import About, Entry
 from slimeweb_docs.operation import operation
 from slimeweb_docs.template import Paths
@@ -23,33 +24,39 @@ _ANY = ("get", "post", "put", "patch", "delete")
 """The methods listed for a route that takes any."""
 
 
-def build(about: About, entries: Iterable[Entry]) -> dict[str, Any]:
-    """The document of some routes, in their order."""
+def build(about: About, entries: Iterable[Entry], contributions: Contributions) -> dict[str, Any]:
+    """The document of some routes, in their order, with what plugins have to say."""
     info = {"description": about.description} if about.description else {}
     spec = APISpec(title=about.title, version=about.version, openapi_version="3.1.0", info=info)
-    components, paths, ids = Components(), Paths(), _Ids()
+    components, paths, ids = Components(contributions.schema_names()), Paths(), _Ids()
     tags: dict[str, None] = {}
     for entry in entries:
+        if contributions.hides(entry.declared):
+            continue
         route = entry.route
         methods = [each.lower() for each in (_ANY if "*" in route.methods else route.methods)]
         place = paths.place(route, methods)
         for method in methods:
-            found = operation(entry, method, methods, place.names, components)
+            given = contributions.operation(entry.declared, method.upper(), components)
+            found = operation(entry, method, methods, place.names, components, given)
+            tags.update(dict.fromkeys(found.get("tags", ())))
             found["operationId"] = ids.take(route, method, alone=len(methods) == 1)
             if method in _METHODS:
                 place.operations[method] = found
             else:
                 # OpenAPI 3.1 has no field for other methods, but allows extension fields.
                 place.operations.setdefault("x-other-methods", {})[method.upper()] = found
-        tags.update(dict.fromkeys(entry.tags))
     for tag in tags:
         spec.tag({"name": tag})
     for name, schema in components.schemas.items():
         spec.components.schema(name, schema)
     for place in paths:
         spec.path(path=place.template, operations=place.operations)
-    document: dict[str, Any] = _finite(spec.to_dict())
-    return {"openapi": document.pop("openapi"), **document}
+    document: dict[str, Any] = spec.to_dict()
+    document = {"openapi": document.pop("openapi"), **document}
+    contributions.add_to(document)
+    finite: dict[str, Any] = _finite(document)
+    return finite
 
 
 def to_text(document: dict[str, Any]) -> str:

@@ -21,12 +21,16 @@ class Documentation:
     schema: SlimeSchema = field(default_factory=SlimeSchema)
     tags: tuple[str, ...] = ()
     deprecated: bool = False
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A route with its documentation, `None` for none, and the tags that it is listed under."""
+    """A route with its documentation, `None` for none, and the tags that it is listed under. `declared` is the route as
+    plugins know it, whose handler may be a `functools.partial`.
+    """
 
+    declared: RouteSpec
     route: RouteSpec
     said: Documentation | None
     tags: tuple[str, ...] = ()

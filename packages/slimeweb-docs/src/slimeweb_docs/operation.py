@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from slimeweb import RouteSpec
@@ -12,6 +13,7 @@ from slimeweb_docs.definitions import Schema
 from slimeweb_docs.documentation import Documentation, Entry
 from slimeweb_docs.errors import SchemaError
 from slimeweb_docs.handler import validated
+from slimeweb_docs.merging import fill_in
 
 __all__ = ["operation"]
 
@@ -27,26 +29,37 @@ _BODILESS = frozenset({"get", "head", "delete", "options", "trace"})
 
 
 def operation(
-    entry: Entry, method: str, methods: list[str], names: tuple[str, ...], components: Components
+    entry: Entry,
+    method: str,
+    methods: list[str],
+    names: tuple[str, ...],
+    components: Components,
+    given: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The operation object, without its id. `names` are the path's parameters', `methods` all that the route has."""
+    """The operation object, without its id. `names` are the path's parameters', `methods` all that the route has,
+    `given` what plugins say: it counts over what is only guessed, not over what the application says.
+    """
     route, said = entry.route, entry.said
     summary, description = _texts(route, said)
     found: dict[str, Any] = {"summary": summary}
+    if "summary" in given and not route.doc and (said is None or not said.title):
+        found["summary"] = given["summary"]
     if description:
         found["description"] = description
-    if entry.tags:
+    is_guess = said is None or not said.tags
+    if entry.tags and not ("tags" in given and is_guess):
         found["tags"] = list(entry.tags)
     parameters = [*_path_parameters(route, names), *_query_parameters(said, components)]
     if parameters:
         found["parameters"] = parameters
     if method not in _BODILESS or all(each in _BODILESS for each in methods):
-        body = _request_body(route, said, components)
+        body = _request_body(route, said, components, given)
         if body is not None:
             found["requestBody"] = body
-    found["responses"] = responses(route, method, said, components)
+    found["responses"] = responses(route, method, said, components, given.get("responses", {}))
     if said is not None and said.deprecated:
         found["deprecated"] = True
+    fill_in(found, {name: value for name, value in given.items() if name != "responses"})
     return found
 
 
@@ -82,13 +95,15 @@ def _query_parameters(said: Documentation | None, components: Components) -> lis
     return parameters
 
 
-def _request_body(route: RouteSpec, said: Documentation | None, components: Components) -> dict[str, Any] | None:
+def _request_body(
+    route: RouteSpec, said: Documentation | None, components: Components, given: Mapping[str, Any]
+) -> dict[str, Any] | None:
     body = said.schema.body if said is not None else None
     if body is not None:
         content = {body.content_type: {"schema": components.adopt(describe(body.schema_name))}}
         found: dict[str, Any] = {"required": True, "content": content}
         return {**found, "description": body.description} if body.description else found
-    if is_websocket(route, said):
+    if is_websocket(said) or ("requestBody" in given and given["requestBody"] is None):
         return None
     model = validated(route.handler)
     if model is None:

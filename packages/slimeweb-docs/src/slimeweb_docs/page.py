@@ -12,7 +12,7 @@ from typing import Any
 from slimeweb import RouteSpec, SlimeRequest, SlimeResponse
 from slimeweb.errors import ConfigError
 
-__all__ = ["ASSETS", "DOCUMENT", "PAGE", "assets_folder", "page_routes"]
+__all__ = ["ASSETS", "DOCUMENT", "PAGE", "Page", "assets_folder"]
 
 PAGE = "/docs"
 DOCUMENT = "/openapi.json"
@@ -68,16 +68,26 @@ _POLICY = (
 )
 
 
-def page_routes(title: str, document: str) -> list[RouteSpec]:
-    """The routes of the page, of what it loads, and of the document. `ConfigError` when the files are not there."""
-    folder = assets_folder()
-    index = _INDEX.format(title=html.escape(title))
-    routes = [
-        RouteSpec.declare(PAGE, _text(index, "text/html; charset=utf-8"), blocking=False),
-        RouteSpec.declare(DOCUMENT, _text(document, "application/json"), blocking=False),
-        RouteSpec.declare(f"{PAGE}/start.js", _text(_START, "text/javascript; charset=utf-8"), blocking=False),
-    ]
-    return routes + [RouteSpec.declare(f"{PAGE}/{name}", _file(folder / name, kind)) for name, kind in ASSETS.items()]
+class Page:
+    """The page of one start: `routes` are its own, of what it loads, and of the document."""
+
+    def __init__(self, title: str) -> None:
+        """`ConfigError` when the files are not there."""
+        folder = assets_folder()
+        index = _INDEX.format(title=html.escape(title)).encode()
+        self._document = b""
+        self.routes = (
+            RouteSpec.declare(PAGE, _text(lambda: index, "text/html; charset=utf-8"), blocking=False),
+            RouteSpec.declare(DOCUMENT, _text(lambda: self._document, "application/json"), blocking=False),
+            RouteSpec.declare(
+                f"{PAGE}/start.js", _text(_START.encode, "text/javascript; charset=utf-8"), blocking=False
+            ),
+            *(RouteSpec.declare(f"{PAGE}/{name}", _file(folder / name, kind)) for name, kind in ASSETS.items()),
+        )
+
+    def show(self, document: str) -> None:
+        """Sets the document. Called before there are requests."""
+        self._document = document.encode()
 
 
 def assets_folder() -> Path:
@@ -100,14 +110,12 @@ def _version(folder: Path) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", folder.name))
 
 
-def _text(text: str, kind: str) -> Callable[[SlimeRequest, SlimeResponse], Any]:
-    body = text.encode()
-
+def _text(body: Callable[[], bytes], kind: str) -> Callable[[SlimeRequest, SlimeResponse], Any]:
     def docs(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
         resp.set_header("Cache-Control", "no-cache")
         resp.set_header("Content-Security-Policy", _POLICY)
         resp.set_header("X-Content-Type-Options", "nosniff")
-        return resp.bytes(body, content_type=kind)
+        return resp.bytes(body(), content_type=kind)
 
     return docs
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slimeweb import RouteSpec, ServeOption, Slime, hookimpl
-from slimeweb.commands import Commands
+from slimeweb.commands import Commands, PluginManager
+from slimeweb_docs import hookspecs
 from slimeweb_docs.command import add_openapi
 from slimeweb_docs.declaration import Docs
+
+if TYPE_CHECKING:
+    from slimeweb_docs.page import Page
 
 __all__ = ["DocsPlugin"]
 
@@ -18,6 +22,12 @@ class DocsPlugin:
 
     def __init__(self) -> None:
         self._docs: Docs | None = None
+        self._page: Page | None = None
+
+    @hookimpl
+    def slime_addhooks(self, plugins: PluginManager) -> None:
+        """What other plugins say about the document."""
+        plugins.add_hookspecs(hookspecs)
 
     @hookimpl
     def slime_app_members(self, app: Slime) -> Mapping[str, Any]:
@@ -31,24 +41,31 @@ class DocsPlugin:
         return [ServeOption("docs", default=None, validate=_flag)]
 
     @hookimpl
-    def slime_route_added(self, route: RouteSpec) -> None:
-        """Every route is in the document, with or without `@app.docs`."""
-        if self._docs is not None:
-            self._docs.collect(route)
-
-    @hookimpl
     def slime_routes(self, app: Slime) -> Sequence[RouteSpec]:
         """`/docs` and `/openapi.json`, in dev mode unless the option says otherwise."""
+        self._page = None
         wanted = app.serve_options["docs"]
         if self._docs is None or not (app.dev if wanted is None else wanted):
             return []
         # Here and not above: without the page none of this is needed.
-        from slimeweb_docs.document import to_text
-        from slimeweb_docs.page import page_routes
+        from slimeweb_docs.page import Page
 
-        routes = page_routes(self._docs.title, to_text(self._docs.document()))
-        _refuse_taken(routes, app.routes)
-        return routes
+        self._page = Page(self._docs.title)
+        _refuse_taken(self._page.routes, app.routes)
+        return self._page.routes
+
+    @hookimpl(tryfirst=True)
+    def slime_startup(self) -> None:
+        """The document, now that the routes of all plugins are there."""
+        if self._docs is not None and self._page is not None:
+            from slimeweb_docs.document import to_text
+
+            self._page.show(to_text(self._docs.document()))
+
+    @hookimpl
+    def slime_docs_hides(self, route: RouteSpec) -> bool:
+        """The documentation does not list itself."""
+        return self._page is not None and any(route.handler is own.handler for own in self._page.routes)
 
     @hookimpl
     def slime_cli(self, commands: Commands) -> None:

@@ -55,6 +55,16 @@ class StreamPlugin:
             lambda route, handler: wrap(route, handler, self._keep_alive_timer, self._open_streams, dev=app.dev),
         )
 
+    @hookimpl(optionalhook=True)
+    def slime_docs_operation(self, route: RouteSpec) -> Mapping[str, Any] | None:
+        """A document says of such a route which type its stream has."""
+        content = route.options["stream"]
+        if content is None:
+            return None
+        # A schema of an event stream would be one of its events, of which the option says nothing.
+        media = {} if content.startswith("text/event-stream") else {"schema": {"type": "string"}}
+        return {"responses": {"200": {"content": {content: media}}}}
+
     @hookimpl
     def slime_startup(self) -> None:
         """Lets event streams last, also where the application has been stopped before."""

@@ -43,6 +43,20 @@ class WebSocketPlugin:
             return None
         return RouteKind("websocket", lambda route, handler: wrap(app, route, handler, self._connections))
 
+    @hookimpl(optionalhook=True)
+    def slime_docs_operation(self, route: RouteSpec) -> Mapping[str, Any] | None:
+        """A document says of such a route that it answers with 101, and not with 200."""
+        if route.options["ws"] is None:
+            return None
+        return {
+            "requestBody": None,
+            "responses": {
+                "101": {"description": "The connection speaks WebSocket from here on (RFC 6455)"},
+                "200": None,
+                "426": {"description": "The request does not ask for WebSocket"},
+            },
+        }
+
     @hookimpl
     def slime_startup(self) -> None:
         """Lets connections open, also where the application has been stopped before."""
