@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import NATIVE, PURE, ROOT, find_uv, run
+from support.environments import NATIVE, PURE, ROOT, find_uv, run
 
 # The first test may have to wait for a whole build of the native wheels.
 pytestmark = pytest.mark.timeout(900)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from .conftest import NATIVE, ROOT, run
+from support.environments import NATIVE, ROOT, run
 
 NO_TEXT = {"alloc-stdlib 0.3.0"}
 """Crates whose packages hold no licence; the text of this one's is that of alloc-no-stdlib, by the same authors."""

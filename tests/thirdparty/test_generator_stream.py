@@ -16,6 +16,10 @@ from support.certificate import self_signed
 from support.http2 import Http2
 from support.toys import raw, read_until
 
+pytestmark = pytest.mark.usefixtures("installed")
+
+PLUGIN = "slimeweb-ndjson"
+
 
 @pytest.fixture
 def ends() -> queue.SimpleQueue[str]:

@@ -17,6 +17,9 @@ from support.toys import raw
 from support.websocket import client_frame, open_websocket, server_frame
 from support.wire import Wire
 
+pytestmark = pytest.mark.usefixtures("installed")
+
+PLUGIN = "slimeweb-wsproto"
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
 
