@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from support.wire import Wire
@@ -35,17 +35,20 @@ class Frame(NamedTuple):
     payload: bytes
 
 
-def open_websocket(wire: Wire, target: str, *, offer: str | None = None) -> None:
-    """The opening handshake. `offer` is what to send as Sec-WebSocket-Extensions."""
-    headers = {
+def open_websocket(
+    wire: Wire, target: str, *, offer: str | None = None, headers: Mapping[str, str] | None = None
+) -> None:
+    """The opening handshake. `offer` is what to send as Sec-WebSocket-Extensions, `headers` what to send besides."""
+    fields = {
         "Upgrade": "websocket",
         "Connection": "Upgrade",
         "Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode(),
         "Sec-WebSocket-Version": "13",
+        **(headers or {}),
     }
     if offer is not None:
-        headers["Sec-WebSocket-Extensions"] = offer
-    wire.request("GET", target, headers=headers)
+        fields["Sec-WebSocket-Extensions"] = offer
+    wire.request("GET", target, headers=fields)
     answer = wire.answer()
     assert answer.status == 101, answer
 
