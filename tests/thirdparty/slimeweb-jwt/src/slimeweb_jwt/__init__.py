@@ -26,8 +26,6 @@ def refusal(status: int, **parameters: str) -> HttpError:
 class Guard(SlimeMiddleware):
     """Sets `req.token` to the claims of the token."""
 
-    answers_options = False  # Preflights carry no token.
-
     def __init__(self, key: Any, options: Mapping[str, Any], scope: str | None) -> None:
         self.key, self.options, self.scope = key, options, scope
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,7 +9,7 @@ import msgpack
 
 from slimeweb import HandlerWrapper, HttpError, RouteSpec, SlimeRequest, hookimpl
 from slimeweb.header import split_list, split_parameters
-from slimeweb.json import to_json
+from slimeweb.json import default
 
 __all__ = ["MessagePack"]
 
@@ -44,7 +43,7 @@ def negotiate(req: SlimeRequest, resp: Any, value: Any) -> Any:
     if not prefers_msgpack(req):
         return value
     # What MessagePack has no type for is what it would be in JSON.
-    data = msgpack.packb(value, default=lambda other: json.loads(to_json(other)))
+    data = msgpack.packb(value, default=default)
     return resp.bytes(data, content_type=MEDIA_TYPE)
 
 
