@@ -23,7 +23,7 @@ def echoing(app: Slime, seen: list[Fields]) -> Slime:
     @app.route(path="/plain")
     def plain(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
         seen.append(req.raw_headers)
-        resp.add_raw_headers([(b"x-a", b"caf\xe9"), (b"X-A", b" two ")])
+        resp.add_raw_headers([(b"x-a", b"caf\xe9"), [b"X-A", b" two "]])
         return resp.plain("ok")
 
     @app.route(path="/coro")

@@ -16,9 +16,13 @@ pub(crate) fn header_value(name: &str, value: &str) -> PyResult<HeaderValue> {
     value_of(name.as_bytes(), value.as_bytes())
 }
 
-/// A field given as a pair of octets, `(b"name", b"value")`.
+/// A field given as a pair of octets, `(b"name", b"value")`. ASGI has lists for pairs as well.
 pub(crate) fn raw_field(field: &Bound<'_, PyAny>) -> PyResult<(HeaderName, HeaderValue)> {
-    let Ok((name, value)) = field.extract::<(Bound<'_, PyBytes>, Bound<'_, PyBytes>)>() else {
+    let pair = match field.cast::<PyList>() {
+        Ok(list) => list.to_tuple().into_any(),
+        Err(_) => field.clone(),
+    };
+    let Ok((name, value)) = pair.extract::<(Bound<'_, PyBytes>, Bound<'_, PyBytes>)>() else {
         let field = field.repr()?;
         return Err(PyTypeError::new_err(format!(
             "a raw header is a pair of bytes, (b\"name\", b\"value\"), not {field}"

@@ -490,9 +490,9 @@ class SlimeResponse(ResponseMembers):
             resp.add_header("Link", "</style.css>; rel=preload")
         """
 
-    def add_raw_headers(self, fields: Iterable[tuple[bytes, bytes]]) -> None:
-        """Adds headers given as octets, beside those that are there. Raises as `set_header` does, `TypeError` for what
-        is no pair of `bytes`.
+    def add_raw_headers(self, fields: Iterable[tuple[bytes, bytes] | list[bytes]]) -> None:
+        """Adds headers given as octets, beside those that are there; a pair is a tuple or, as ASGI allows, a list.
+        Raises as `set_header` does, `TypeError` for what is no pair of `bytes`.
 
         For example:
 
