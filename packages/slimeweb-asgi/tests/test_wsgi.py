@@ -55,6 +55,26 @@ def test_the_environment_is_that_of_the_specification() -> None:
     assert all(type(value) is str for key, value in environ.items() if "." not in key)
 
 
+@pytest.mark.parametrize(
+    ("path", "target", "info"),
+    [
+        ("/old", "/old", ""),
+        ("/old", "/%6Fld/x", "/x"),
+        ("/old", "/o%6cd/%6Fld", "/old"),
+        ("/café", "/caf%C3%A9/x", "/x"),
+        ("/a b", "/a%20b/é", "/é"),
+        ("", "/%6Fld", "/old"),
+    ],
+)
+def test_the_path_is_cut_where_the_mount_ends(path: str, target: str, info: str) -> None:
+    def application(environ: Environ, start_response: Start) -> list[bytes]:
+        start_response("200 OK", [])
+        return [environ["SCRIPT_NAME"].encode("latin-1"), b"|", environ["PATH_INFO"].encode("latin-1")]
+
+    with TestClient(mounted(application, path)) as client:
+        assert client.get(target).text == f"{path}|{info}"
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_the_validator_of_the_standard_library_agrees(method: str) -> None:
     def application(environ: Environ, start_response: Start) -> Iterable[bytes]:

@@ -35,13 +35,15 @@ def wsgi_handler(application: Any, path: str) -> Callable[[SlimeRequest, SlimeRe
 def environ_of(req: SlimeRequest, path: str) -> dict[str, Any]:
     """The environment of a request. Text is octets as ISO-8859-1, as PEP 3333 has it."""
     scheme, host = req.scheme, req.header.get("host", "")
+    script = path.encode().decode("latin-1")
     name, separator, port = host.rpartition(":")
     if not separator or not port.isascii() or not port.isdigit():
         name, port = host, "443" if scheme == "https" else "80"
     environ: dict[str, Any] = {
         "REQUEST_METHOD": req.method,
-        "SCRIPT_NAME": path,
-        "PATH_INFO": unquote_to_bytes(req.raw_path[len(path) :]).decode("latin-1"),
+        "SCRIPT_NAME": script,
+        # Cut once it is decoded: the client may have percent-encoded what stands before it.
+        "PATH_INFO": unquote_to_bytes(req.raw_path).decode("latin-1")[len(script) :],
         "QUERY_STRING": req.query_string,
         "SERVER_NAME": name or "localhost",
         "SERVER_PORT": port,
