@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -87,6 +88,32 @@ def test_an_end_that_fails_is_logged(how: str, text: str, caplog: pytest.LogCapt
     with TestClient(mounted(Application(ends=how))) as client:
         assert client.get("/").status_code == 200
     assert text in caplog.text
+
+
+def test_an_end_that_hangs_holds_up_neither_the_server_nor_other_applications(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    cancelled = threading.Event()
+
+    async def hanging(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    other = Application()
+    app = Slime(__file__)
+    app.mount("/hangs", asgi=hanging)
+    app.mount("", asgi=other)
+    with TestClient(app, shutdown_grace=1):
+        pass
+    assert cancelled.is_set()
+    assert other.happened == ["start", "end"]
+    assert "the ASGI application at /hangs has not ended in time" in caplog.text
 
 
 def test_an_answer_that_has_no_place_is_an_error(caplog: pytest.LogCaptureFixture) -> None:

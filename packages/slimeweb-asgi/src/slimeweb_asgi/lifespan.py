@@ -40,15 +40,17 @@ class Lifespan:
             self._task = None
             raise RuntimeError(f"{self._name} has failed to start: {answer.get('message', '')}")
 
-    def end(self, error: BaseException | None) -> None:
-        """Has the application end, and waits for that. For the thread that ends the server."""
-        task = self._task
-        if task is not None:
-            asyncio.run_coroutine_threadsafe(self._end(task), task.get_loop()).result()
-
-    async def _end(self, task: asyncio.Task[None]) -> None:
-        self._task = None
-        answer = None if task.done() else await self._ask("shutdown", task)
+    async def end(self) -> None:
+        """Has the application end, and waits for that."""
+        task, self._task = self._task, None
+        if task is None:
+            return
+        try:
+            answer = None if task.done() else await self._ask("shutdown", task)
+        except asyncio.CancelledError:
+            _logger.error("%s has not ended in time, and is cancelled", self._name)
+            task.cancel()
+            raise
         if answer is not None and answer["type"] == "lifespan.shutdown.failed":
             _logger.error("%s has failed to end: %s", self._name, answer.get("message", ""))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -22,6 +23,7 @@ class Mounts:
     def __init__(self, app: Slime) -> None:
         self._app = app
         self._routes: dict[str, list[RouteSpec]] = {}
+        self._lifespans: list[Lifespan] = []
         self.sessions = OpenSessions()
 
     def add(self, path: str, *, asgi: Any = None, wsgi: Any = None, body_size: int | None = None) -> None:
@@ -68,13 +70,17 @@ class Mounts:
                 await lifespan.start()
 
             self._app.start()(start)
-            self._app.end()(lifespan.end)
+            self._lifespans.append(lifespan)
             routes = _declared(path, http_handler(asgi, mount), body_size, one_loop=True)
         self._routes[path] = routes
 
     def routes(self) -> list[RouteSpec]:
         """The routes of every mount."""
         return [route for routes in self._routes.values() for route in routes]
+
+    async def end(self) -> None:
+        """Has the ASGI applications end, all at once: none waits for another that hangs."""
+        await asyncio.gather(*(lifespan.end() for lifespan in self._lifespans))
 
 
 def is_asgi(application: Any) -> bool:

@@ -48,6 +48,12 @@ class MountPlugin:
             self._mounts.sessions.stop()
 
     @hookimpl
+    async def slime_shutdown(self) -> None:
+        """Ends the lifespans, as long as plugins may take to end."""
+        if self._mounts is not None:
+            await self._mounts.end()
+
+    @hookimpl
     def slime_cli(self, commands: Commands) -> None:
         """`slime serve MODULE:APPLICATION`."""
         add_serve(commands)
