@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import threading
 from collections.abc import Awaitable, Callable
@@ -242,6 +243,62 @@ def test_a_client_that_does_not_read_holds_up_its_own_application_alone() -> Non
             other.send("still here")
             assert other.recv(timeout=20) == "still here"
         flooded.socket.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_send_that_is_cancelled_leaves_the_others_waiting() -> None:
+    stuck, go_on = threading.Event(), threading.Event()
+    failed: list[BaseException | None] = []
+
+    async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        sending: list[asyncio.Future[None]] = []
+        while not stuck.is_set():
+            sending.append(asyncio.ensure_future(send({"type": "websocket.send", "bytes": b"x" * 1_000_000})))
+            if not (await asyncio.wait(sending[-1:], timeout=1))[0]:
+                stuck.set()
+        sending.append(asyncio.ensure_future(send({"type": "websocket.send", "bytes": b"last"})))
+        await asyncio.sleep(0)
+        sending[-2].cancel()
+        await asyncio.to_thread(go_on.wait, 60)
+        await asyncio.wait(sending)
+        failed.extend(each.exception() if not each.cancelled() else asyncio.CancelledError() for each in sending[-1:])
+
+    with (
+        TestClient(mounted(application)) as client,
+        websocket(client, max_queue=1, compression=None) as connection,
+    ):
+        assert stuck.wait(60)
+        go_on.set()
+        while connection.recv(timeout=20) != b"last":
+            pass
+        assert closing(connection)[0] == 1000
+    assert failed == [None]
+
+
+def test_a_client_that_does_not_answer_a_close_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("slimeweb_asgi.websocket.CLOSE_TIMEOUT", 0.2)
+    heard: list[dict[str, Any]] = []
+    over = threading.Event()
+
+    async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": 3001})
+        heard.append(await receive())
+        over.set()
+
+    with TestClient(mounted(application)) as client, socket.create_connection(("127.0.0.1", client.port)) as connection:
+        connection.settimeout(20)
+        connection.sendall(
+            b"GET /old/ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        )
+        assert over.wait(20)
+        with contextlib.suppress(ConnectionResetError):
+            while connection.recv(4096):
+                pass
+    assert heard == [{"type": "websocket.disconnect", "code": 1006, "reason": ""}]
 
 
 def test_an_application_that_does_not_receive_holds_up_its_client() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from websockets.datastructures import Headers
@@ -31,7 +32,7 @@ MESSAGE_SIZE = 16 * 1024 * 1024
 BACKLOG = 1024 * 1024
 """Bytes of messages that the application has not received yet, beyond which the client is not read."""
 CLOSE_TIMEOUT = 10.0
-"""Seconds that a client has to close its side, once the server has."""
+"""Seconds that a client has to answer a close frame, and to take what has been sent before."""
 TEXT_AND_BINARY = (OP_TEXT, OP_BINARY, OP_CONT)
 
 Message = dict[str, Any]
@@ -67,9 +68,11 @@ class Session(asyncio.Protocol):
         self._waiting = 0
         self._parts: list[bytes] = []
         self._is_text = False
-        self._receiver: asyncio.Future[None] | None = None
-        self._writable: asyncio.Future[None] | None = None
-        self._keep_alive: asyncio.TimerHandle | None = None
+        # Events, since several tasks may wait, and any of them be cancelled.
+        self._received = asyncio.Event()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._timer: asyncio.TimerHandle | None = None
         self._closed: asyncio.Future[None] = self._loop.create_future()
         self._is_reading = True
         self._is_denied = False
@@ -80,8 +83,8 @@ class Session(asyncio.Protocol):
     async def receive(self) -> Message:
         """The next message, in the order they came; `websocket.disconnect` once the connection is closed."""
         while not self._inbox:
-            self._receiver = self._loop.create_future()
-            await self._receiver
+            self._received.clear()
+            await self._received.wait()
         message = self._inbox.popleft()
         if message["type"] == "websocket.receive":
             self._waiting -= _size(message)
@@ -107,8 +110,7 @@ class Session(asyncio.Protocol):
             else:
                 self._engine.send_binary(data)
             self._flush(self._transport)
-            while self._writable is not None:
-                await self._writable
+            await self._writable.wait()
         elif kind == "websocket.close" and not self._is_denied:
             self._close(message.get("code", 1000), message.get("reason") or "")
         elif kind == "websocket.http.response.start" and self._transport is None and not self._is_denied:
@@ -127,7 +129,7 @@ class Session(asyncio.Protocol):
         """The application has returned, or raised (`code` 1011). Waits for the client's close frame."""
         if self._transport is not None:
             self._close(code, "")
-            await asyncio.wait([self._closed], timeout=CLOSE_TIMEOUT)
+            await asyncio.wait([self._closed])
         elif not self._resp.is_set and code == 1000:
             raise RuntimeError("the ASGI application has returned without accepting or closing the WebSocket")
 
@@ -150,6 +152,7 @@ class Session(asyncio.Protocol):
         elif not self._is_over and self._engine.state is OPEN:
             self._engine.send_close(code, reason)
             self._flush(self._transport)
+            self._after(CLOSE_TIMEOUT, self._transport.abort)
 
     # What the connection calls.
 
@@ -157,7 +160,7 @@ class Session(asyncio.Protocol):
         """The 101 is out."""
         self._transport = transport
         self._sessions.add(self)
-        self._keep_alive = self._loop.call_later(KEEP_ALIVE, self._ping)
+        self._after(KEEP_ALIVE, self._ping)
 
     def data_received(self, data: bytes) -> None:
         """Takes what the client has sent."""
@@ -180,6 +183,8 @@ class Session(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is closed, or never came to be."""
         self._end()
+        if self._timer is not None:
+            self._timer.cancel()
         self._sessions.discard(self)
         if not self._closed.done():
             self._closed.set_result(None)
@@ -187,15 +192,11 @@ class Session(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client is behind: `send` waits."""
-        if self._writable is None:
-            self._writable = self._loop.create_future()
+        self._writable.clear()
 
     def resume_writing(self) -> None:
         """The client has caught up."""
-        if self._writable is not None:
-            if not self._writable.done():
-                self._writable.set_result(None)
-            self._writable = None
+        self._writable.set()
 
     def go_away(self) -> None:
         """The server is about to stop. From any thread."""
@@ -204,9 +205,8 @@ class Session(asyncio.Protocol):
 
     def _take(self, frame: Any) -> None:
         if not isinstance(frame, Frame) or frame.opcode not in TEXT_AND_BINARY:
-            if isinstance(frame, Frame) and frame.opcode == OP_PONG and self._keep_alive is not None:
-                self._keep_alive.cancel()
-                self._keep_alive = self._loop.call_later(KEEP_ALIVE, self._ping)
+            if isinstance(frame, Frame) and frame.opcode == OP_PONG and self._engine.state is OPEN:
+                self._after(KEEP_ALIVE, self._ping)
             return
         data: Any = frame.data
         if frame.opcode != OP_CONT:
@@ -230,10 +230,7 @@ class Session(asyncio.Protocol):
 
     def _put(self, message: Message) -> None:
         self._inbox.append(message)
-        if self._receiver is not None:
-            if not self._receiver.done():
-                self._receiver.set_result(None)
-            self._receiver = None
+        self._received.set()
 
     def _flush(self, transport: Transport) -> None:
         for data in self._engine.data_to_send():
@@ -242,13 +239,12 @@ class Session(asyncio.Protocol):
             else:
                 # The end of what the server sends: both sides have closed, or the client has broken the protocol.
                 transport.close()
+                self._after(CLOSE_TIMEOUT, transport.abort)
                 self._end()
 
     def _end(self) -> None:
         if not self._is_over:
             self._is_over = True
-            if self._keep_alive is not None:
-                self._keep_alive.cancel()
             closed = self._engine.close_rcvd
             # 1006 stands for a connection that has ended without a close frame (RFC 6455, section 7.1.5).
             code, reason = (1006, "") if closed is None else (closed.code, closed.reason)
@@ -258,7 +254,13 @@ class Session(asyncio.Protocol):
         if self._transport is not None and self._engine.state is OPEN:
             self._engine.send_ping(b"")
             self._flush(self._transport)
-            self._keep_alive = self._loop.call_later(KEEP_ALIVE, self._transport.abort)
+            self._after(KEEP_ALIVE, self._transport.abort)
+
+    def _after(self, seconds: float, act: Callable[[], None]) -> None:
+        """What happens unless the client does what it has to first: one thing at a time."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(seconds, act)
 
 
 def _size(message: Message) -> int:
