@@ -208,6 +208,30 @@ def test_what_an_application_raises_goes_through_the_error_handlers() -> None:
     assert (answer.status_code, answer.text) == (404, "custom")
 
 
+def test_a_failure_that_the_application_has_answered_keeps_that_answer(caplog: pytest.LogCaptureFixture) -> None:
+    """Frameworks raise again what they have answered, for the server to report."""
+
+    async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        await send(start(500, (b"x-own", b"1")))
+        await send(body(b"our own page"))
+        raise ValueError("reported once")
+
+    with TestClient(mounted(application)) as client:
+        answer = client.get("/old")
+    assert (answer.status_code, answer.text, answer.headers["x-own"]) == (500, "our own page", "1")
+    assert [str(record.exc_info[1]) for record in caplog.records if record.exc_info] == ["reported once"]
+
+
+def test_header_fields_may_be_lists() -> None:
+    async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [[b"x-a", b"1"], (b"x-a", b"2")]})
+        await send(body(b"ok"))
+
+    with TestClient(mounted(application)) as client:
+        answer = client.get("/old")
+    assert (answer.text, answer.header_all("x-a")) == ("ok", ["1", "2"])
+
+
 def test_a_failure_after_the_head_cuts_the_answer() -> None:
     async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         await send(start())
@@ -367,7 +391,8 @@ def test_the_application_hears_that_its_client_has_left_in_the_middle_of_its_bod
         message = await receive()
         assert message == {"type": "http.request", "body": b"12345", "more_body": True}
         begun.set()
-        assert await receive() == {"type": "http.disconnect"}
+        for _ in range(3):
+            assert await receive() == {"type": "http.disconnect"}
         heard.set()
         await send(start())
         await send(body(b"for nobody"))

@@ -64,7 +64,13 @@ def http_handler(application: Any, mount: Mount) -> Callable[..., Awaitable[None
             return
         exchange = Exchange(req, resp)
         call = application(scope, exchange.receive, exchange.send)
-        await _run(call if iscoroutine(call) else _awaited(call), exchange)
+        try:
+            await _run(call if iscoroutine(call) else _awaited(call), exchange)
+        except BaseException:
+            # An answer that is complete is the client's, whatever the application does after it: frameworks answer a
+            # failure themselves, and raise it again for the server to report.
+            exchange.release()
+            raise
         exchange.finish()
 
     return handler
@@ -90,13 +96,14 @@ class Exchange:
     A whole answer is held back until the application returns or waits: then it needs no stream.
     """
 
-    __slots__ = ("_chunks", "_ended", "_is_read", "_req", "_resp", "_started", "_writer", "held")
+    __slots__ = ("_chunks", "_ended", "_has_left", "_is_read", "_req", "_resp", "_started", "_writer", "held")
 
     def __init__(self, req: SlimeRequest, resp: SlimeResponse) -> None:
         self._req = req
         self._resp = resp
         self._chunks: BodyChunks | None = None
         self._is_read = False
+        self._has_left = False
         self._started = False
         self._ended = False
         self._writer: BodyWriter | None = None
@@ -113,9 +120,11 @@ class Exchange:
                 self._is_read = True
                 return {"type": "http.request", "body": b"", "more_body": False}
             except IncompleteBody:
+                # Asked again, it must not hear that the body was whole.
+                self._is_read = self._has_left = True
                 return {"type": "http.disconnect"}
             return {"type": "http.request", "body": piece, "more_body": True}
-        if not self._ended:
+        if not self._ended and not self._has_left:
             await self._resp.client_disconnected()
         return {"type": "http.disconnect"}
 
