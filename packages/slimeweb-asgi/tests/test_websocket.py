@@ -20,6 +20,14 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
+HANDSHAKE = (
+    b"GET /old/ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+TEXT = b"\x81\x82" + bytes(4) + b"ok"
+"""A message of a client, with a mask of zeros."""
+
+
 def mounted(application: Any) -> Slime:
     async def call(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         assert scope["type"] != "lifespan"
@@ -245,6 +253,54 @@ def test_a_client_that_does_not_read_holds_up_its_own_application_alone() -> Non
         flooded.socket.shutdown(socket.SHUT_RDWR)
 
 
+def test_a_client_that_does_not_take_the_answers_to_its_pings_may_not_go_on() -> None:
+    ping = b"\x89\xe4" + bytes(4) + b"p" * 100
+    with (
+        TestClient(mounted(echo)) as client,
+        websocket(client, compression=None) as opened,
+        # The library reads in a thread of its own, which this does not.
+        socket.create_connection(("127.0.0.1", client.port)) as connection,
+    ):
+        connection.settimeout(2)
+        connection.sendall(HANDSHAKE)
+        sent = 0
+        with contextlib.suppress(TimeoutError):
+            while sent < 60_000_000:
+                sent += connection.send(ping * 1000)
+        # More than socket buffers and the connection's own hold.
+        assert sent < 60_000_000
+        opened.send("others go on")
+        assert opened.recv(timeout=20) == "others go on"
+        # Once they are taken, it may.
+        connection.settimeout(20)
+        rest = ping[sent % len(ping) :] if sent % len(ping) else b""
+        sending = threading.Thread(target=connection.sendall, args=(rest + TEXT,))
+        sending.start()
+        received = b""
+        while not received.endswith(b"\x81\x02ok"):
+            received = received[-16:] + connection.recv(1 << 20)
+        sending.join(20)
+
+
+@pytest.mark.parametrize("opcode", [b"\x01", b"\x02"])
+def test_a_message_may_come_in_frames_of_any_size_with_pings_between(opcode: bytes) -> None:
+    pieces = [(opcode, b"caf\xc3"), (b"\x00", b""), (b"\x00", b"\xa9 ")]
+    with (
+        TestClient(mounted(echo)) as client,
+        socket.create_connection(("127.0.0.1", client.port)) as connection,
+    ):
+        connection.settimeout(20)
+        connection.sendall(HANDSHAKE)
+        for first, piece in pieces:
+            connection.sendall(first + bytes([0x80 | len(piece)]) + bytes(4) + piece + b"\x89\x80" + bytes(4))
+        connection.sendall(b"\x80\x83" + bytes(4) + b"end" + TEXT)
+        received = b""
+        while not received.endswith(b"\x81\x02ok"):
+            received += connection.recv(4096)
+    message = "café end".encode()
+    assert received.endswith(b"\x8a\x00" * 3 + bytes([0x80 | opcode[0], len(message)]) + message + b"\x81\x02ok")
+
+
 def test_a_send_that_is_cancelled_leaves_the_others_waiting() -> None:
     stuck, go_on = threading.Event(), threading.Event()
     failed: list[BaseException | None] = []
@@ -290,10 +346,7 @@ def test_a_client_that_does_not_answer_a_close_is_dropped(monkeypatch: pytest.Mo
 
     with TestClient(mounted(application)) as client, socket.create_connection(("127.0.0.1", client.port)) as connection:
         connection.settimeout(20)
-        connection.sendall(
-            b"GET /old/ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-        )
+        connection.sendall(HANDSHAKE)
         assert over.wait(20)
         with contextlib.suppress(ConnectionResetError):
             while connection.recv(4096):

@@ -66,7 +66,9 @@ class Session(asyncio.Protocol):
         self._transport: Transport | None = None
         self._inbox: deque[Message] = deque([{"type": "websocket.connect"}])
         self._waiting = 0
-        self._parts: list[bytes] = []
+        # The frames of a message that is not complete. No list of them, which takes more memory than they are long.
+        self._partial = bytearray()
+        self._denial: list[bytes] = []
         self._is_text = False
         # Events, since several tasks may wait, and any of them be cancelled.
         self._received = asyncio.Event()
@@ -88,9 +90,7 @@ class Session(asyncio.Protocol):
         message = self._inbox.popleft()
         if message["type"] == "websocket.receive":
             self._waiting -= _size(message)
-            if not self._is_reading and self._waiting <= BACKLOG // 4 and self._transport is not None:
-                self._is_reading = True
-                self._transport.resume_reading()
+            self._resume_reading()
         elif message["type"] == "websocket.disconnect":
             # It is the answer to every later call as well.
             self._inbox.append(message)
@@ -117,11 +117,11 @@ class Session(asyncio.Protocol):
             self._is_denied = True
             self._resp.set_status(message["status"])
             self._resp.add_raw_headers(message.get("headers", ()))
-            self._parts.clear()
+            self._denial.clear()
         elif kind == "websocket.http.response.body" and self._is_denied:
-            self._parts.append(message.get("body", b""))
+            self._denial.append(message.get("body", b""))
             if not message.get("more_body", False):
-                self._resp.bytes(b"".join(self._parts), content_type=None)
+                self._resp.bytes(b"".join(self._denial), content_type=None)
         else:
             raise RuntimeError(f"the ASGI application has sent {kind!r}, which has no place here")
 
@@ -170,8 +170,10 @@ class Session(asyncio.Protocol):
         engine.receive_data(data)
         for frame in engine.events_received():
             self._take(frame)
-        self._flush(transport)
-        if self._waiting > BACKLOG and self._is_reading:
+        has_replied = self._flush(transport)
+        # What is sent here answers pings: a client that does not take the answers may not go on asking.
+        is_behind = has_replied and not self._writable.is_set()
+        if self._is_reading and (is_behind or self._waiting > BACKLOG):
             self._is_reading = False
             transport.pause_reading()
 
@@ -197,11 +199,18 @@ class Session(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The client has caught up."""
         self._writable.set()
+        self._resume_reading()
 
     def go_away(self) -> None:
         """The server is about to stop. From any thread."""
         if self._transport is not None:
             self._transport.call_soon(self._close, 1001, "")
+
+    def _resume_reading(self) -> None:
+        is_ready = self._waiting <= BACKLOG // 4 and self._writable.is_set()
+        if is_ready and not self._is_reading and not self._is_over and self._transport is not None:
+            self._is_reading = True
+            self._transport.resume_reading()
 
     def _take(self, frame: Any) -> None:
         if not isinstance(frame, Frame) or frame.opcode not in TEXT_AND_BINARY:
@@ -211,12 +220,12 @@ class Session(asyncio.Protocol):
         data: Any = frame.data
         if frame.opcode != OP_CONT:
             self._is_text = frame.opcode == OP_TEXT
-        if self._parts or not frame.fin:
-            self._parts.append(bytes(data))
+        if frame.opcode == OP_CONT or not frame.fin:
+            self._partial += data
             if not frame.fin:
                 return
-            data = b"".join(self._parts)
-            self._parts.clear()
+            data = bytes(self._partial)
+            self._partial.clear()
         if self._is_text:
             try:
                 message: Message = {"type": "websocket.receive", "text": str(data, "utf-8")}
@@ -232,8 +241,10 @@ class Session(asyncio.Protocol):
         self._inbox.append(message)
         self._received.set()
 
-    def _flush(self, transport: Transport) -> None:
-        for data in self._engine.data_to_send():
+    def _flush(self, transport: Transport) -> bool:
+        """Sends what the engine has to send: whether that was anything."""
+        pending = self._engine.data_to_send()
+        for data in pending:
             if data:
                 transport.write(data)
             else:
@@ -241,6 +252,7 @@ class Session(asyncio.Protocol):
                 transport.close()
                 self._after(CLOSE_TIMEOUT, transport.abort)
                 self._end()
+        return bool(pending)
 
     def _end(self) -> None:
         if not self._is_over:
