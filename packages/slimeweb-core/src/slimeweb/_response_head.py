@@ -46,18 +46,30 @@ def head_function(app: Slime, plugins: PluginManager, route: RouteSpec | None) -
 
     def on_head(req: SlimeRequest, resp: SlimeResponse) -> None:
         failure: PluginError | None = None
-        for plugin, function in functions:
-            try:
-                function(req, resp)
-            except BaseException as error:
-                failed = PluginError(f"{plugin} failed in slime_response_head: {type(error).__name__}: {error}")
-                failed.__cause__ = error
-                if failure is None:
-                    failure = failed
-                else:
-                    _logger.error("%s", failed, exc_info=failed)
-                    app.report_exception(failed, "head", req)
-        if failure is not None:
-            raise failure
+        try:
+            for plugin, function in functions:
+                try:
+                    function(req, resp)
+                except BaseException as error:
+                    if failure is None:
+                        failure = _failure(plugin, error)
+                    else:
+                        _report(app, _failure(plugin, error), req)
+            if failure is not None:
+                raise failure
+        finally:
+            # Its traceback has this frame: together they would stay, with the request, until the collector runs.
+            del failure
 
     return on_head
+
+
+def _failure(plugin: str, error: BaseException) -> PluginError:
+    failure = PluginError(f"{plugin} failed in slime_response_head: {type(error).__name__}: {error}")
+    failure.__cause__ = error
+    return failure
+
+
+def _report(app: Slime, failure: PluginError, req: SlimeRequest) -> None:
+    _logger.error("%s", failure, exc_info=failure)
+    app.report_exception(failure, "head", req)

@@ -72,11 +72,15 @@ async def _run(
     except BaseException as error:
         # SystemExit and the like as well: it is this response's, and must not end the loop.
         failure = error
-    if os.getpid() != pid:
-        end_child(failure)
-    resp._end_stream(failure)
-    if failure is not None and is_own_cancellation(failure):
-        raise failure
+    try:
+        if os.getpid() != pid:
+            end_child(failure)
+        resp._end_stream(failure)
+        if failure is not None and is_own_cancellation(failure):
+            raise failure
+    finally:
+        # Its traceback has this frame: together they would stay, with the request, until the collector runs.
+        del failure
 
 
 async def _send(writer: BodyWriter, iterable: AsyncIterable[bytes | str], has_no_content: bool) -> None:
