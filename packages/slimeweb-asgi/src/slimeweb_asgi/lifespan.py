@@ -33,7 +33,14 @@ class Lifespan:
         """
         self.state.clear()
         self._inbox = asyncio.Queue()
-        answer = await self._ask("startup")
+        try:
+            answer = await self._ask("startup")
+        except asyncio.CancelledError:
+            # The server stops before the application has started: there is nothing to end.
+            if self._task is not None:
+                self._task.cancel()
+                self._task = None
+            raise
         if answer is None:
             self._task = None
         elif answer["type"] == "lifespan.startup.failed":
