@@ -43,10 +43,15 @@ class Plugin:
 
     def failure(self, what: str, error: BaseException) -> BaseException:
         """What to raise for an exception that the plugin raised: a `PluginError` that names it. What comes from outside
-        (KeyboardInterrupt, the cancellation of a task) stays what it is, with a note.
+        (KeyboardInterrupt, the cancellation of a task) stays what it is, with a note. A plugin's own kind of
+        `PluginError` is for who has called: it stays as well, and knows the plugin.
         """
-        if isinstance(error, PluginError) and error.plugin:
-            return error
+        if isinstance(error, PluginError):
+            if error.plugin:
+                return error
+            if type(error) is not PluginError:
+                error.plugin = self.name
+                return error
         if isinstance(error, KeyboardInterrupt | CancelledError | GeneratorExit):
             error.add_note(f"{self} {what}")
             return error
