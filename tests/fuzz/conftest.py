@@ -15,8 +15,8 @@ from support.condition import eventually
 from support.footprint import resident_memory
 from support.process import TOUR, ServerProcess
 
-MOST = 16 * 1000 * 1000
-"""Bytes that the server's memory may grow by."""
+MOST = 24 * 1000 * 1000
+"""Bytes that the server's memory may grow by: some 18 million are seen where many connections with TLS come at first."""
 
 Exercise = Callable[[SearchStrategy[Any], Callable[[Any], None]], None]
 
