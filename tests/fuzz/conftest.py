@@ -16,7 +16,7 @@ from support.footprint import resident_memory
 from support.process import TOUR, ServerProcess
 
 MOST = 24 * 1000 * 1000
-"""Bytes that the server's memory may grow by: some 18 million are seen where many connections with TLS come at first."""
+"""Bytes that the server's memory may grow by. The first hundreds of connections with TLS take some 18 million."""
 
 Exercise = Callable[[SearchStrategy[Any], Callable[[Any], None]], None]
 
