@@ -366,6 +366,15 @@ def test_an_asgi_application_given_as_wsgi_is_told() -> None:
         Slime(__file__).mount("/x", wsgi=application)
 
 
+def ask_and_leave(application: Any, data: bytes, waiting: threading.Event, heard: threading.Event) -> None:
+    """Sends `data`, leaves once the application waits, and sees that it hears of that."""
+    with TestClient(mounted(application)) as client:
+        with socket.create_connection(("127.0.0.1", client.port), timeout=10) as connection:
+            connection.sendall(data)
+            assert waiting.wait(30)
+        assert heard.wait(30)
+
+
 def test_the_application_hears_that_its_client_has_left() -> None:
     waiting, heard = threading.Event(), threading.Event()
 
@@ -377,11 +386,7 @@ def test_the_application_hears_that_its_client_has_left() -> None:
         await send(start())
         await send(body(b"for nobody"))
 
-    with TestClient(mounted(application)) as client:
-        with socket.create_connection(("127.0.0.1", client.port), timeout=10) as connection:
-            connection.sendall(b"GET /old HTTP/1.1\r\nHost: h\r\n\r\n")
-            assert waiting.wait(30)
-        assert heard.wait(30)
+    ask_and_leave(application, b"GET /old HTTP/1.1\r\nHost: h\r\n\r\n", waiting, heard)
 
 
 def test_the_application_hears_that_its_client_has_left_in_the_middle_of_its_body() -> None:
@@ -397,11 +402,7 @@ def test_the_application_hears_that_its_client_has_left_in_the_middle_of_its_bod
         await send(start())
         await send(body(b"for nobody"))
 
-    with TestClient(mounted(application)) as client:
-        with socket.create_connection(("127.0.0.1", client.port), timeout=10) as connection:
-            connection.sendall(b"POST /old HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n12345")
-            assert begun.wait(30)
-        assert heard.wait(30)
+    ask_and_leave(application, b"POST /old HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n12345", begun, heard)
 
 
 def test_the_application_hears_of_the_end_after_its_answer() -> None:

@@ -47,7 +47,6 @@ class Session(asyncio.Protocol):
     """A WebSocket in ASGI's messages. On the event loop of its application, in its callbacks as well."""
 
     def __init__(self, req: SlimeRequest, resp: SlimeResponse, sessions: OpenSessions) -> None:
-        self._req = req
         self._resp = resp
         self._sessions = sessions
         self._loop = asyncio.get_running_loop()

@@ -136,8 +136,7 @@ class Answer:
     def write(self, data: bytes) -> None:
         """Sends a piece, waiting while the client is behind."""
         if self._writer is None:
-            if not self._is_set:
-                raise RuntimeError("the WSGI application has answered without calling start_response")
+            self._check_started()
             self._writer = self._resp.writer()
             self._writer.start()
         self._writer.write(data)
@@ -145,8 +144,7 @@ class Answer:
     def send(self, pieces: Iterable[bytes]) -> None:
         """Sends the answer: whole where it is in one piece."""
         if self._writer is None and isinstance(pieces, list | tuple) and len(pieces) == 1:
-            if not self._is_set:
-                raise RuntimeError("the WSGI application has answered without calling start_response")
+            self._check_started()
             self._resp.bytes(pieces[0], content_type=None)
             return
         for piece in pieces:
@@ -154,9 +152,12 @@ class Answer:
                 self.write(piece)
         if self._writer is not None:
             self._writer.close()
-        elif self._is_set:
-            self._resp.bytes(b"", content_type=None)
         else:
+            self._check_started()
+            self._resp.bytes(b"", content_type=None)
+
+    def _check_started(self) -> None:
+        if not self._is_set:
             raise RuntimeError("the WSGI application has answered without calling start_response")
 
 
