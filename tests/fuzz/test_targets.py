@@ -68,6 +68,9 @@ TARGETS = st.one_of(
     st.builds(lambda query: b"/a?" + query, PIECES),
     st.builds(lambda path, query: b"/" + path + b"?" + query, PIECES, PIECES),
     st.builds(lambda byte, count: b"/a?" + byte * count, BYTES, st.integers(1, 300)),
+    st.builds(lambda path, fragment: b"/" + path + b"#" + fragment, PIECES, PIECES),
+    # Without a slash. A space would begin another part of the line of HTTP/1.1.
+    st.builds(lambda first, rest: first + rest.replace(b" ", b""), st.sampled_from([b"#", b"?", b"a", b'"']), PIECES),
 )
 KINDS = st.sampled_from(["table", "table", "table", "never", "without", "without, named"])
 

@@ -181,6 +181,22 @@ def test_a_path_may_hold_what_is_read_as_it_is(secure: ServerProcess, version: s
     assert answer.json()["path"] == unquote(target)
 
 
+@path
+@versions
+@pytest.mark.parametrize("fragment", [b"#", b"#a", b"?a=b#c", b"#\xc3\xa9", b"#?a", b'?"#<'])
+def test_a_target_with_a_fragment_is_refused(secure: ServerProcess, version: str, path: str, fragment: bytes) -> None:
+    answer = ask(secure, version, path.encode() + fragment)
+    assert (answer.status, "%23" in answer.text) == (400, True)
+
+
+@versions
+@pytest.mark.parametrize("target", [b"plain", b"#", b"?", b'?"', b'"', b"\xe9/plain"])
+def test_a_target_that_does_not_begin_with_a_slash_is_refused(
+    secure: ServerProcess, version: str, target: bytes
+) -> None:
+    assert ask(secure, version, target).status == 400
+
+
 def test_a_target_that_is_refused_leaves_the_connection_alone(secure: ServerProcess) -> None:
     with secure.http2(validate=False) as connection:
         answer = connection.ask("GET", b"/plain<?a=1")

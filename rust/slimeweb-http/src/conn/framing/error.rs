@@ -21,10 +21,11 @@ pub(crate) enum HeadError {
     BadTarget,
     HeadTooLarge,
     RawTarget,
+    Fragment,
 }
 
 impl HeadError {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::LengthAndCoding,
         Self::SeveralCodings,
         Self::UnknownCoding,
@@ -40,6 +41,7 @@ impl HeadError {
         Self::BadTarget,
         Self::HeadTooLarge,
         Self::RawTarget,
+        Self::Fragment,
     ];
 
     pub(crate) fn from_code(code: u8) -> Option<Self> {
@@ -76,6 +78,7 @@ impl HeadError {
                 "the request target must begin with a slash, that of CONNECT be a host (RFC 9112, section 3.2)\n"
             }
             Self::RawTarget => "the request target has characters that must be percent-encoded (RFC 3986, section 2)\n",
+            Self::Fragment => "a request target has no fragment: write %23 for a '#' (RFC 9112, section 3.2)\n",
             Self::Framing => "the request before this one was malformed\n",
         }
     }

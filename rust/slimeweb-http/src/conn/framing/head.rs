@@ -1,14 +1,17 @@
 //! What the fields of a request's head say about its framing.
 
+use memchr::memrchr;
+
 use super::error::HeadError;
 use super::host;
 
 /// What has been parsed of one head's fields.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Head {
-    pub(super) is_http_11: bool,
+    is_http_11: bool,
     /// Whether the request line has come to its query.
     pub(super) in_query: bool,
+    has_fragment: bool,
     hosts: u32,
     bad_host: bool,
     pub(super) length: Option<u64>,
@@ -19,6 +22,14 @@ pub(super) struct Head {
 }
 
 impl Head {
+    /// Takes the request line.
+    pub(super) fn request_line(&mut self, line: &[u8]) {
+        self.is_http_11 = line.ends_with(b"HTTP/1.1");
+        // A method may have a `#`, its target begins after a space.
+        self.has_fragment =
+            memrchr(b'#', line).is_some_and(|at| line.get(..at).is_some_and(|before| before.contains(&b' ')));
+    }
+
     /// Takes one field line.
     pub(super) fn field(&mut self, line: &[u8]) {
         // Few fields decide about framing: the first letter sorts the others out.
@@ -64,6 +75,8 @@ impl Head {
             Some(HeadError::BadHost)
         } else if self.hosts == 0 && self.is_http_11 {
             Some(HeadError::NoHost)
+        } else if self.has_fragment {
+            Some(HeadError::Fragment)
         } else {
             None
         }

@@ -148,7 +148,7 @@ impl FramingValidator {
             }
         };
         if self.state == State::RequestLine {
-            self.head.is_http_11 = line.ends_with(b"HTTP/1.1");
+            self.head.request_line(line);
             self.state = State::Fields;
         } else if line.is_empty() {
             self.end_head(on_event);
@@ -283,6 +283,12 @@ mod tests {
         }
         assert_eq!(error_in(good), None);
         assert_eq!(error_in("GET / HTTP/1.0\r\n\r\n"), None);
+        for target in ["#", "/#", "/a#b", "/?a=b#c", "http://a/#b", "/a#b?c", "/##"] {
+            let line = format!("GET {target} HTTP/1.1\r\n");
+            assert_eq!(error_in(&format!("{line}Host: a\r\n\r\n")), Some((0, HeadError::Fragment)), "{target}");
+            assert_eq!(error_in(&format!("{line}\r\n")), Some((0, HeadError::NoHost)), "{target}");
+        }
+        assert_eq!(error_in("GET#A / HTTP/1.1\r\nHost: a\r\nA: #\r\n\r\n"), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use http::HeaderName;
 
 use super::huffman;
-use super::target::{encoded, harmless, is_harmless};
+use super::target::{encoded, harmless, is_beginning, is_harmless};
 
 /// The static table's entries, and two among them: `:path` with `/` and with `/index.html` (appendix A).
 const STATIC: usize = 61;
@@ -149,10 +149,14 @@ impl<'a> Text<'a> {
             return None;
         }
         if !self.is_huffman {
-            return (!self.bytes.iter().all(|byte| is_harmless(*byte))).then(|| self.bytes.to_vec());
+            let begins = self.bytes.first().is_none_or(|first| is_beginning(*first));
+            return (!begins || !self.bytes.iter().all(|byte| is_harmless(*byte))).then(|| self.bytes.to_vec());
         }
         let mut bytes = huffman::Decoder::new(self.bytes);
-        if bytes.all(|byte| byte.is_some_and(is_harmless)) {
+        let first = bytes.next()?;
+        if first.is_some_and(|byte| is_beginning(byte) && is_harmless(byte))
+            && bytes.all(|byte| byte.is_some_and(is_harmless))
+        {
             return None;
         }
         let mut target = Vec::with_capacity(self.bytes.len() * 2);

@@ -6,10 +6,10 @@
 //! before.
 //!
 //! `RawTargets` follows the frames of a client as they are read. In a header block it looks at the values of `:path`
-//! only. One with such bytes is replaced by a harmless one of the same length, since the length counts in the dynamic
-//! tables; the block gets a field more that holds the target in percent-encoding, and `restore` puts that into the
-//! request. Nobody else can send this field: its name is random, made for the connection when it is first needed, and
-//! never leaves the server.
+//! only. One with such bytes, or that does not begin with a slash, is replaced by a harmless one of the same length, since
+//! that counts in the dynamic tables; the block gets a field more that holds the target, its query in percent-encoding, and
+//! `restore` puts that into the request. Nobody else can send this field: its name is random, made for the connection when
+//! it is first needed, and never leaves the server.
 //!
 //! What is guaranteed:
 //!

@@ -17,14 +17,21 @@ pub(super) fn field_name() -> Option<HeaderName> {
     HeaderName::from_bytes(format!("target-{:032x}", u128::from_be_bytes(secret)).as_bytes()).ok()
 }
 
-/// Whether `http` takes that byte anywhere in a target. Where it may refuse it, `restore` will see.
+/// Whether that byte may be anywhere in a target. Where `http` may refuse it, or ends the target at it (`#`), `restore`
+/// will see.
 pub(super) fn is_harmless(byte: u8) -> bool {
-    matches!(byte, b'!' | b'#'..=b';' | b'=' | b'?'..=b'_' | b'a'..=b'~')
+    matches!(byte, b'!' | b'$'..=b';' | b'=' | b'?'..=b'_' | b'a'..=b'~')
+}
+
+/// Whether h2 takes a target that begins with that byte: a path, or the `*` of OPTIONS.
+pub(super) fn is_beginning(byte: u8) -> bool {
+    matches!(byte, b'/' | b'*')
 }
 
 /// A target that h2 takes, as long as `target`.
 pub(super) fn harmless(target: &[u8]) -> impl Iterator<Item = u8> {
-    target.iter().map(|byte| if is_harmless(*byte) { *byte } else { b'_' })
+    let path = target.iter().skip(1).map(|byte| if is_harmless(*byte) { *byte } else { b'_' });
+    target.first().map(|_| b'/').into_iter().chain(path)
 }
 
 /// The value of the field that hands on a target: its query in percent-encoding, as over HTTP/1.1. What is too long for
@@ -51,10 +58,14 @@ pub(crate) fn restore<B>(request: &mut Request<B>, name: &HeaderName) -> Option<
     if target.len() > LONGEST {
         return Some(HeadError::HeadTooLarge);
     }
+    if memchr(b'#', target.as_bytes()).is_some() {
+        return Some(HeadError::Fragment);
+    }
+    if !target.as_bytes().starts_with(b"/") {
+        return Some(HeadError::BadTarget);
+    }
     let mut parts = request.uri().clone().into_parts();
-    // A space could be behind a `#`, where `http` does not look.
-    parts.path_and_query =
-        PathAndQuery::try_from(target.as_bytes()).ok().filter(|_| !target.as_bytes().contains(&b' '));
+    parts.path_and_query = PathAndQuery::try_from(target.as_bytes()).ok();
     match parts.path_and_query.is_some().then(|| Uri::from_parts(parts)) {
         Some(Ok(uri)) => {
             *request.uri_mut() = uri;
@@ -80,8 +91,14 @@ mod tests {
     fn queries_are_encoded_and_the_rest_has_to_be_valid() {
         assert_eq!(restored(b"/?f={\"a\":<\xe9>}").unwrap(), "https://a/?f={%22a%22:%3C%E9%3E}");
         assert_eq!(restored("/é\"?é`".as_bytes()).unwrap(), "https://a/é\"?%C3%A9`");
-        for target in [&b"/<"[..], b"/\xe9", b"/`", b"/ ", b"/?a b", b"/?\0", b"/#\0", b"\"", b""] {
+        for target in [&b"/<"[..], b"/\xe9", b"/`", b"/ ", b"/?a b", b"/?\0"] {
             assert_eq!(restored(target), Err(HeadError::RawTarget), "{target:x?}");
+        }
+        for target in [&b"\""[..], b"", b"a", b"?a", b"http://a/", b"*/"] {
+            assert_eq!(restored(target), Err(HeadError::BadTarget), "{target:x?}");
+        }
+        for target in [&b"#"[..], b"/#a", b"/?a#\xe9", b"/#\0", b"/?#\""] {
+            assert_eq!(restored(target), Err(HeadError::Fragment), "{target:x?}");
         }
         assert_eq!(restored(&[b"/?", &[b'"'; LONGEST / 3 + 1][..]].concat()), Err(HeadError::HeadTooLarge));
     }
@@ -94,6 +111,7 @@ mod tests {
             assert_eq!(harmless.len(), target.len());
             PathAndQuery::try_from(&harmless[..]).unwrap();
             assert_eq!(harmless == target, is_harmless(byte));
+            assert_eq!(super::harmless(&[byte]).collect::<Vec<u8>>(), b"/");
         }
     }
 }
