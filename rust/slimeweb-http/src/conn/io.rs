@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::direct_read::{BodyBuffer, DirectRead, lock};
-use super::framing::{FramingValidator, HeadEvent};
+use super::framing::{FramingValidator, HeadEvent, percent_encoded};
 use super::linger::LingerSlot;
 use super::permit::Permit;
 use super::raw_targets::RawTargets;
@@ -93,7 +93,7 @@ impl ConnIo {
     fn encode_queries(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
         let places = self.validator.as_mut().map(FramingValidator::take_raw).unwrap_or_default();
         if !places.is_empty() {
-            let encoded = percent_encoded(buf.filled().get(before..).unwrap_or_default(), &places);
+            let encoded = percent_encoded(buf.filled().get(before..).unwrap_or_default(), places);
             self.replace(buf, before, encoded);
         }
     }
@@ -234,25 +234,6 @@ impl ConnIo {
             // A half-written answer must not be followed by something else.
             && !(close_mode == CloseMode::Expire && self.state.is_write_blocked())
     }
-}
-
-/// `bytes` with those at `places`, which are in order, in percent-encoding (RFC 3986, section 2.1).
-fn percent_encoded(bytes: &[u8], places: &[usize]) -> Vec<u8> {
-    let mut encoded = Vec::with_capacity(bytes.len() + 2 * places.len());
-    let mut start = 0;
-    for place in places {
-        let Some(byte) = bytes.get(*place) else { break };
-        encoded.extend_from_slice(bytes.get(start..*place).unwrap_or_default());
-        if *byte == b'\n' {
-            // A line feed that ends a trailer by itself: hyper refuses a return without one.
-            encoded.extend_from_slice(b"\r\0");
-        } else {
-            encoded.extend_from_slice(percent_encoding::percent_encode_byte(*byte).as_bytes());
-        }
-        start = place + 1;
-    }
-    encoded.extend_from_slice(bytes.get(start..).unwrap_or_default());
-    encoded
 }
 
 impl Drop for ConnIo {

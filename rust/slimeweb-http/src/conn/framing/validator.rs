@@ -11,6 +11,7 @@ use memchr::memchr;
 
 use super::error::HeadError;
 use super::head::Head;
+use super::query::raw_places;
 
 /// What of a head has been seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,8 +115,7 @@ impl FramingValidator {
         let start = if self.head.in_query { 0 } else { memchr(b'?', line).unwrap_or(line.len()) };
         let query = line.get(start..).unwrap_or_default();
         self.head.in_query |= !query.is_empty();
-        let raw = query.iter().enumerate().filter(|(_, byte)| is_raw_in_query(**byte));
-        self.raw.extend(raw.map(|(at, _)| offset + start + at));
+        self.raw.extend(raw_places(query).map(|at| offset + start + at));
     }
 
     fn feed_line<'a>(&mut self, bytes: &'a [u8], on_event: &mut impl FnMut(HeadEvent)) -> &'a [u8] {
@@ -223,11 +223,6 @@ impl FramingValidator {
         let digit = char::from(byte).to_digit(16).map(u64::from);
         digit.and_then(|digit| size.checked_mul(16)?.checked_add(digit)).map_or(State::Stopped, State::ChunkSize)
     }
-}
-
-/// What clients send in queries although it belongs percent-encoded there, and what no `http::Uri` takes.
-pub(crate) fn is_raw_in_query(byte: u8) -> bool {
-    matches!(byte, b'"' | b'<' | b'>' | 0x80..)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use http::{HeaderName, Request, Uri};
 use memchr::memchr;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 
-use super::super::framing::{HeadError, is_raw_in_query};
+use super::super::framing::{HeadError, percent_encoded, raw_places};
 
 /// The longest target that `http` takes, in bytes.
 const LONGEST: usize = u16::MAX as usize - 1;
@@ -37,15 +37,9 @@ pub(super) fn harmless(target: &[u8]) -> impl Iterator<Item = u8> {
 /// The value of the field that hands on a target: its query in percent-encoding, as over HTTP/1.1. What is too long for
 /// `restore` is cut off.
 pub(super) fn encoded(target: &[u8]) -> Vec<u8> {
-    let (path, query) = target.split_at(memchr(b'?', target).unwrap_or(target.len()));
-    let mut encoded = path.to_vec();
-    for byte in query {
-        if is_raw_in_query(*byte) {
-            encoded.extend_from_slice(percent_encoding::percent_encode_byte(*byte).as_bytes());
-        } else {
-            encoded.push(*byte);
-        }
-    }
+    let path = memchr(b'?', target).unwrap_or(target.len());
+    let places = raw_places(target.get(path..).unwrap_or_default()).map(|at| path + at);
+    let mut encoded = percent_encoded(target, places);
     // No field holds a control character, and no target a space.
     encoded.truncate(LONGEST + 1);
     encoded.iter_mut().filter(|byte| byte.is_ascii_control()).for_each(|byte| *byte = b' ');
