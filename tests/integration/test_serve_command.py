@@ -79,5 +79,5 @@ def test_a_target_that_is_not_there_is_one_line(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 2
-    assert done.stderr.startswith("slime serve: there is no module 'shop' in ")
+    assert done.stderr.startswith("slime serve: there is no shop.py and no module 'shop' in ")
     assert len(done.stderr.splitlines()) == 1

@@ -1,4 +1,4 @@
-"""What `slime serve` finds."""
+"""What `slime serve` makes of what it is given."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from slimeweb import Slime
+from slimeweb.commands import import_target
 from slimeweb.testing import TestClient
-from slimeweb_asgi.command import find, slime_of
+from slimeweb_asgi.command import slime_of
 
 SOURCE = """
 from slimeweb import Slime
@@ -56,34 +57,18 @@ def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     [("asgi", "asgi"), ("instance", "asgi"), ("make()", "asgi"), ("wsgi", "wsgi"), ("holder.app", "wsgi")],
 )
 def test_an_application_is_found_and_answers_everything(old: str, name: str, text: str) -> None:
-    application, file = find(f"{old}:{name}")
-    assert file.endswith("old_applications.py")
-    with TestClient(slime_of(application, file)) as client:
+    _, application = import_target(f"{old}:{name}", Path.cwd())
+    with TestClient(slime_of(application, __file__)) as client:
         assert client.get("/").text == client.get("/any/where").text == text
 
 
 def test_the_interface_can_be_said(old: str) -> None:
-    application, file = find(f"{old}:wsgi")
-    with TestClient(slime_of(application, file, "wsgi")) as client:
+    _, application = import_target(f"{old}:wsgi", Path.cwd())
+    with TestClient(slime_of(application, __file__, "wsgi")) as client:
         assert client.get("/").text == "wsgi"
 
 
 def test_an_application_of_slimeweb_is_itself(old: str) -> None:
-    application, file = find(f"{old}:slime")
+    _, application = import_target(f"{old}:slime", Path.cwd())
     assert isinstance(application, Slime)
-    assert slime_of(application, file) is application
-
-
-@pytest.mark.parametrize(
-    ("target", "text"),
-    [
-        ("old_applications", "write MODULE:APPLICATION"),
-        (":asgi", "write MODULE:APPLICATION"),
-        ("missing_module:app", "there is no module 'missing_module' in"),
-        ("old_applications.sub:app", "there is no module 'old_applications.sub' in"),
-        ("old_applications:nothing", "old_applications.py has no 'nothing'"),
-    ],
-)
-def test_what_cannot_be_found_is_said(old: str, target: str, text: str) -> None:
-    with pytest.raises(LookupError, match=text):
-        find(target)
+    assert slime_of(application, __file__) is application

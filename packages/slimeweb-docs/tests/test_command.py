@@ -154,7 +154,7 @@ def test_a_dotted_module(folder: Path, openapi: Run) -> None:
         (None, "nowhere", "there is no nowhere.py and no module 'nowhere'"),
         (None, "no.where", "no module 'no.where'"),
         ("x = 1", "empty_app", "one Slime application at its top level; it has none"),
-        ("x = 1", "empty_app:x", "'x' is not a Slime application"),
+        ("x = 1", "empty_app:x", "empty_app:x is not a Slime application, but 1"),
         (
             "from slimeweb import Slime\na, b = Slime(__file__), Slime(__file__)",
             "two_apps",

@@ -1,4 +1,6 @@
-"""Subcommands of the command `slime`: those that plugins add, and what it takes to find the plugins."""
+"""Subcommands of the command `slime`: those that plugins add, what their arguments mean, and what it takes to find the
+plugins.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +9,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from slimeweb._exports import GROUP as EXPORTS_GROUP
+from slimeweb._import_target import TargetError, import_target
 from slimeweb._known_plugins import hint
 from slimeweb._member_stubs import member_stubs
 from slimeweb._plugin_manager import Plugin, PluginManager
 
-__all__ = ["EXPORTS_GROUP", "Command", "Commands", "Plugin", "PluginManager", "hint", "member_stubs"]
+__all__ = [
+    "EXPORTS_GROUP",
+    "Command",
+    "Commands",
+    "Plugin",
+    "PluginManager",
+    "TargetError",
+    "hint",
+    "import_target",
+    "member_stubs",
+]
 
 
 @dataclass(frozen=True, slots=True)
