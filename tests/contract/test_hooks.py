@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import codecs
+import logging
+import re
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -46,6 +48,42 @@ def make(*plugins: object) -> Slime:
 @pytest.mark.parametrize("hook", HOOKS)
 def test_every_hook_is_tested_here(hook: str) -> None:
     assert f"test_{hook}" in globals()
+
+
+def test_calls_of_hooks_are_logged_on_request(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Loud:
+        name = "loud"
+
+        @hookimpl
+        def slime_route_added(self, route: RouteSpec) -> None:
+            if route.path == "/wrong":
+                raise ValueError("a wrong path")
+
+        @hookimpl
+        def slime_route_options(self) -> list[RouteOption]:
+            return [RouteOption("volume")]
+
+    def declare() -> list[str]:
+        caplog.clear()
+        app = make(Loud())
+        app.route(path="/")(home)
+        with pytest.raises(PluginError):
+            app.route(path="/wrong")(home)
+        return [record.getMessage() for record in caplog.records if record.name == "slimeweb.hooks"]
+
+    def home(req: SlimeRequest, resp: SlimeResponse) -> None: ...
+
+    # Whatever level the logger is set to ends with this test.
+    caplog.set_level("DEBUG", logger="slimeweb.hooks")
+    logging.getLogger("slimeweb.hooks").setLevel(logging.NOTSET)
+    assert declare() == []
+    monkeypatch.setenv("SLIME_TRACE_HOOKS", "1")
+    options, added, wrong = declare()
+    assert options.startswith("plugin 'loud': slime_route_options() returned [RouteOption(name='volume'")
+    assert re.match(r"plugin 'loud': slime_route_added\(route=GET / \(.* returned None, ", added)
+    assert re.match(r"plugin 'loud': slime_route_added\(route=GET /wrong \(.* raised ValueError, ", wrong)
 
 
 def test_slime_addhooks() -> None:

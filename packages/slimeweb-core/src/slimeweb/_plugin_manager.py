@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import keyword
 import logging
+import os
+import time
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
@@ -14,20 +16,25 @@ from typing import Any, NoReturn, TypeVar
 import pluggy
 
 from slimeweb import hookspecs
+from slimeweb._logging import configure_logging
 from slimeweb._plugin_discovery import DISABLE_VARIABLE, GROUP, Plugin, find_plugins, way_out
 from slimeweb.errors import ConfigError, PluginError
 from slimeweb.handlers import is_coroutine_function
 from slimeweb.spelling import closest, suggestion
 
-__all__ = ["DISABLE_VARIABLE", "GROUP", "Implementation", "Plugin", "PluginManager", "call_each"]
+__all__ = ["DISABLE_VARIABLE", "GROUP", "TRACE_VARIABLE", "Implementation", "Plugin", "PluginManager", "call_each"]
 
 T = TypeVar("T")
+
+TRACE_VARIABLE = "SLIME_TRACE_HOOKS"
+"""The variable that, set to anything but nothing and 0, has each call of a hook logged."""
 
 _MARK = f"{hookspecs.PROJECT}_impl"
 _BESIDE_A_LOOP = frozenset(("slime_startup", "slime_stopping", "slime_shutdown"))
 """The hooks that may be `async def`."""
 
 _logger = logging.getLogger("slimeweb")
+_hook_logger = logging.getLogger("slimeweb.hooks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +54,24 @@ class Implementation:
 
     def call(self, arguments: Mapping[str, Any]) -> Any:
         """Calls it. What it raises names the plugin."""
+        began = time.monotonic()
         try:
             result = self.function(*[arguments[name] for name in self.arguments])
         except BaseException as error:
+            self._trace(arguments, began, f"raised {type(error).__name__}")
             self.fail(error)
+        self._trace(arguments, began, "returned %s", result)
         if inspect.iscoroutine(result) and not self.may_be_async:
             result.close()
             raise self.plugin.error(f": {self.hook} returned a coroutine, which nobody awaits: make it a plain def")
         return result
+
+    def _trace(self, arguments: Mapping[str, Any], began: float, outcome: str, *result: object) -> None:
+        if _hook_logger.isEnabledFor(logging.DEBUG):
+            taken = ", ".join(f"{name}={_shown(arguments[name], str)}" for name in self.arguments)
+            shown = outcome % tuple(map(_shown, result))
+            milliseconds = (time.monotonic() - began) * 1000
+            _hook_logger.debug("%s: %s(%s) %s, %.1f ms", self.plugin, self.hook, taken, shown, milliseconds)
 
     def fail(self, error: BaseException) -> NoReturn:
         """Raises for an exception that came out of it."""
@@ -162,6 +179,9 @@ class PluginManager:
         installed: bool | Iterable[str] = True,
     ) -> None:
         """Finds the plugins as `Slime(file, plugins, without=…, installed=…)` does, and checks them."""
+        if os.environ.get(TRACE_VARIABLE, "0") not in ("", "0"):
+            configure_logging()
+            _hook_logger.setLevel(logging.DEBUG)
         self._is_complete = False
         self._registry = _Registry(hookspecs.PROJECT)
         self._registry.add_hookspecs(hookspecs)
@@ -448,11 +468,11 @@ def _read(plugin: Plugin, hook: str, result: Iterable[T]) -> Sequence[T]:
         raise failure from error
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, show: Callable[[object], str] = repr) -> str:
     try:
-        return repr(value)
+        return show(value)
     except Exception:
-        return f"a {type(value).__name__}, whose repr() fails"
+        return f"a {type(value).__name__}, whose {show.__name__}() fails"
 
 
 def _unfit(plugin: Plugin, error: pluggy.PluginValidationError) -> PluginError:

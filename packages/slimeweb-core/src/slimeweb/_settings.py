@@ -15,7 +15,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from types import MappingProxyType
 from typing import Any
 
-from slimeweb._plugin_manager import DISABLE_VARIABLE
+from slimeweb._plugin_manager import DISABLE_VARIABLE, TRACE_VARIABLE
 from slimeweb._setting_readers import (
     Invalid,
     Reader,
@@ -306,7 +306,8 @@ def _those(settings: tuple[Setting, ...], found: Mapping[str, Any]) -> dict[str,
 
 def setting_names() -> frozenset[str]:
     """The names that no option of a plugin can have: those of `serve()`, and of the variables that there are."""
-    variables = {DISABLE_VARIABLE, *(variable for setting in SETTINGS.values() for variable in setting.variables)}
+    settings = (variable for setting in SETTINGS.values() for variable in setting.variables)
+    variables = {DISABLE_VARIABLE, TRACE_VARIABLE, *settings}
     return frozenset((*SETTINGS, *(variable.removeprefix("SLIME_").lower() for variable in variables)))
 
 
@@ -316,6 +317,7 @@ def mistyped(environ: Mapping[str, str], options: Mapping[str, ServeOption]) -> 
         *(variable for setting in SETTINGS.values() for variable in setting.variables),
         *(option.variable for option in options.values()),
         DISABLE_VARIABLE,
+        TRACE_VARIABLE,
     }
     # Without what all of them begin with, which would make any two alike.
     bare = {name.removeprefix("SLIME_"): name for name in known}
