@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::header::{CONNECTION, CONTENT_TYPE, HOST, UPGRADE};
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CONNECTION, CONTENT_TYPE, HOST, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use slimeweb_http::router::Found;
 use slimeweb_http::{Body, ConnectionInfo, Exchange, OnUpgrade, Service};
@@ -101,7 +101,11 @@ impl PythonService {
             return self.without_path(head, body, connection);
         }
         name_host(&mut head);
-        let (route, path, params) = match self.app.router.find(&head.method, head.uri.path()) {
+        let found = match asked_by_preflight(&head) {
+            None => self.app.router.find(&head.method, head.uri.path()),
+            Some(asked) => self.app.router.find_preflight(&asked, head.uri.path()),
+        };
+        let (route, path, params) = match found {
             Found::Route { value, path, params } => (Arc::clone(value), path.into_changed(), params),
             Found::MethodNotAllowed { allow, .. } if head.method == Method::OPTIONS => {
                 body.discard();
@@ -165,6 +169,14 @@ impl PythonService {
         self.app.workers.dispatch(context);
         ResponseFuture::Dispatched(Dispatched { receiver, upgrade })
     }
+}
+
+/// The method that a preflight asks about; None for every other request.
+fn asked_by_preflight(head: &http::request::Parts) -> Option<Method> {
+    if head.method != Method::OPTIONS {
+        return None;
+    }
+    Method::from_bytes(head.headers.get(ACCESS_CONTROL_REQUEST_METHOD)?.as_bytes()).ok()
 }
 
 /// Answers 101 and lets the protocol have the connection once that is out.

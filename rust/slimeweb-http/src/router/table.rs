@@ -5,7 +5,7 @@ use std::fmt;
 use http::{HeaderValue, Method};
 use rustc_hash::FxHashMap;
 
-use super::leaf::Leaf;
+use super::leaf::{Leaf, Route};
 use super::params::{Params, Spans};
 use super::path::DecodedPath;
 use super::tree::Node;
@@ -61,12 +61,26 @@ impl<T> Router<T> {
 
     /// Looks up a request. `raw_path` is the path as it came: percent-encoded, without the query.
     pub fn find<'a>(&'a self, method: &Method, raw_path: &'a str) -> Found<'a, T> {
+        self.find_by(raw_path, |leaf| leaf.route(method))
+    }
+
+    /// Looks up an OPTIONS request that asks whether a request with the method `asked` may be sent (Fetch, section 4.8):
+    /// it goes to the OPTIONS of the path that request would go to.
+    pub fn find_preflight<'a>(&'a self, asked: &Method, raw_path: &'a str) -> Found<'a, T> {
+        match self.find_by(raw_path, |leaf| leaf.route(asked).and_then(|_| leaf.route(&Method::OPTIONS))) {
+            found @ Found::Route { .. } => found,
+            _ => self.find(&Method::OPTIONS, raw_path),
+        }
+    }
+
+    /// Looks up the best route that `choose` finds in a leaf.
+    fn find_by<'a>(&'a self, raw_path: &'a str, choose: impl Fn(&'a Leaf<T>) -> Option<&'a Route<T>>) -> Found<'a, T> {
         let Some(path) = DecodedPath::new(raw_path) else { return Found::BadPath };
         let mut found = None;
         let mut refusing = None;
         let mut visit = |leaf: usize, spans: &Spans| {
             let Some(leaf) = self.leaves.get(leaf) else { return false };
-            match leaf.route(method) {
+            match choose(leaf) {
                 Some(route) => {
                     found = Some((&route.value, Params { names: route.names.clone(), spans: spans.clone() }));
                     true

@@ -15,7 +15,11 @@ fn add(builder: &mut RouterBuilder<String>, method: &str, pattern: &str) -> Resu
 
 /// The route found with its parameters, or what was found instead.
 fn look(router: &Router<String>, method: &str, path: &str) -> String {
-    match router.find(&method.parse().unwrap(), path) {
+    described(router.find(&method.parse().unwrap(), path))
+}
+
+fn described(found: Found<'_, String>) -> String {
+    match found {
         Found::Route { value, path, params } => {
             params.iter(&path).fold(value.clone(), |line, (name, _, value)| format!("{line} {name}={value}"))
         }
@@ -79,6 +83,30 @@ fn methods_fall_through_to_the_route_that_has_them() {
     assert_eq!(look(&router, "BREW", "/any"), "* /any");
     assert_eq!(look(&router, "GET", "/p"), "405 PATCH, OPTIONS");
     assert_eq!(look(&router, "OPTIONS", "*"), "404");
+}
+
+#[test]
+fn a_preflight_goes_to_the_path_that_has_the_method() {
+    let router = router(&[
+        ("GET", "/old/a"),
+        ("OPTIONS", "/old/a"),
+        ("PUT", "/old/b"),
+        ("*", "/old/{*rest}"),
+        ("PATCH", "/only"),
+        ("OPTIONS", "/only"),
+    ]);
+    for (asked, path, expected) in [
+        ("GET", "/old/a", "OPTIONS /old/a"),
+        ("HEAD", "/old/a", "OPTIONS /old/a"),
+        ("POST", "/old/a", "* /old/{*rest} rest=a"),
+        ("PUT", "/old/b", "* /old/{*rest} rest=b"),
+        ("PATCH", "/only", "OPTIONS /only"),
+        ("GET", "/only", "OPTIONS /only"),
+        ("GET", "/nothing", "404"),
+    ] {
+        let found = described(router.find_preflight(&asked.parse().unwrap(), path));
+        assert_eq!(found, expected, "{asked} {path}");
+    }
 }
 
 #[test]
