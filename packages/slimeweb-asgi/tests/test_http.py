@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import socket
 import threading
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from slimeweb import Slime, SlimeRequest, SlimeResponse
+from slimeweb import Slime, SlimeMiddleware, SlimeRequest, SlimeResponse
 from slimeweb.testing import TestClient
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -51,6 +53,78 @@ async def read(receive: Receive) -> bytes:
             return b"".join(pieces)
 
 
+@pytest.mark.parametrize(
+    ("sent", "client"),
+    [({"X-Forwarded-For": "203.0.113.7"}, ("203.0.113.7", 0)), ({}, None), ({"X-Forwarded-For": "?"}, None)],
+)
+def test_the_port_of_a_client_is_its_own_and_not_a_proxy_s(
+    sent: dict[str, str], client: tuple[str, int] | None
+) -> None:
+    clients: list[tuple[str, int]] = []
+
+    async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        clients.append(scope["client"])
+        await send(start(204))
+        await send(body())
+
+    with (
+        TestClient(mounted(application), trusted_proxies=["127.0.0.1"]) as server,
+        contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)) as connection,
+    ):
+        connection.request("GET", "/old/", headers=sent)
+        assert connection.getresponse().status == 204
+        assert clients == [client or connection.sock.getsockname()]
+
+
+def test_a_client_on_a_unix_socket_has_no_address(tmp_path: Path) -> None:
+    clients: list[tuple[str, int]] = []
+
+    async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        clients.append(scope["client"])
+        await send(start(204))
+        await send(body())
+
+    with TestClient(mounted(application), unix_socket=tmp_path / "old.sock") as client:
+        assert client.get("/old/").status_code == 204
+    assert clients == [None]
+
+
+@pytest.mark.parametrize(
+    ("asked", "path", "answered_by"),
+    [
+        ("GET", "/old/orders", "own"),
+        ("HEAD", "/old/orders", "own"),
+        ("POST", "/old/orders", "mounted"),
+        ("DELETE", "/old/orders/7", "mounted"),
+        ("PUT", "/old/else", "mounted"),
+        (None, "/old/orders", "own"),
+        (None, "/old/else", "mounted"),
+    ],
+)
+def test_a_preflight_goes_where_the_request_would_go(asked: str | None, path: str, answered_by: str) -> None:
+    async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        await send(start(200, (b"x-by", b"mounted")))
+        await send(body())
+
+    app = mounted(application)
+
+    class By(SlimeMiddleware):
+        answers_options = True
+
+        def middle_before(self, req: SlimeRequest, resp: SlimeResponse) -> None:
+            resp.set_header("X-By", "own")
+
+    @app.route(path="/old/orders", plugin=[By()])
+    @app.route(path="/old/orders/{id:int}", method="PATCH", plugin=[By()])
+    def orders(req: SlimeRequest, resp: SlimeResponse) -> str:
+        return "ours"
+
+    headers = {} if asked is None else {"Access-Control-Request-Method": asked, "Origin": "https://example.org"}
+    with TestClient(app) as client:
+        answer = client.options(path, headers=headers)
+    assert answer.headers.get("x-by") == answered_by, answer
+
+
 def test_the_scope_is_that_of_the_specification() -> None:
     scopes: list[dict[str, Any]] = []
 
@@ -71,6 +145,7 @@ def test_the_scope_is_that_of_the_specification() -> None:
     assert (b"x-kind", b"caf\xe9") in scope["headers"]
     assert scope["server"] == ("127.0.0.1", port)
     assert scope["client"][0] == "127.0.0.1"
+    assert scope["client"][1] not in (0, port)
     assert scope["state"] == {}
 
 

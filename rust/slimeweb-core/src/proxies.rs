@@ -74,6 +74,14 @@ impl TrustedProxies {
         client
     }
 
+    /// The port that the client's connection comes from. None where it is a proxy's, or has none.
+    pub(crate) fn client_port(&self, connection: &ConnectionInfo, headers: &HeaderMap) -> Option<u16> {
+        let Peer::Tcp(address) = &connection.peer else { return None };
+        let is_proxy =
+            self.trusts_peer(&connection.peer) && matches!(forwarded::addresses(headers).next(), Some(Some(_)));
+        (!is_proxy).then(|| address.port())
+    }
+
     /// `http` or `https`: the connection's own, or what a trusted proxy says in `X-Forwarded-Proto`.
     pub(crate) fn scheme(&self, connection: &ConnectionInfo, headers: &HeaderMap) -> &'static str {
         if self.trusts_peer(&connection.peer)

@@ -154,11 +154,21 @@ class SlimeRequest(RequestMembers):
     @property
     def client(self) -> str:
         """The client's IP address; behind a proxy of `serve(trusted_proxies=…)` the address that the proxy forwards
-        for. Empty for a Unix socket.
+        for. `unix` for a Unix socket.
 
         For example:
 
             logger.warning("too many requests from %s", req.client)
+        """
+
+    @property
+    def client_port(self) -> int | None:
+        """The port that the client's connection comes from; `None` behind a proxy of `serve(trusted_proxies=…)`, which
+        does not forward it, and for a Unix socket.
+
+        For example:
+
+            logger.info("from %s, port %s", req.client, req.client_port)
         """
 
     @property

@@ -289,6 +289,12 @@ impl SlimeRequest {
         self.app.proxies.client(&self.connection, &self.head.headers)
     }
 
+    /// The port that the client's connection comes from; `None` behind a trusted proxy and for a Unix socket.
+    #[getter]
+    fn client_port(&self) -> Option<u16> {
+        self.app.proxies.client_port(&self.connection, &self.head.headers)
+    }
+
     /// The pattern of the route that matched, `None` where none did.
     #[getter]
     fn route(&self) -> Option<&str> {
