@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import socket
 import threading
 from collections.abc import Awaitable, Callable
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import OP_BINARY, OP_CLOSE, OP_CONT, OP_PING, OP_TEXT, Frame
 from websockets.sync.client import ClientConnection, connect
 
 from slimeweb import Slime
@@ -299,6 +301,75 @@ def test_a_message_may_come_in_frames_of_any_size_with_pings_between(opcode: byt
             received += connection.recv(4096)
     message = "café end".encode()
     assert received.endswith(b"\x8a\x00" * 3 + bytes([0x80 | opcode[0], len(message)]) + message + b"\x81\x02ok")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_messages_arrive_in_order_however_their_frames_are_cut(seed: int) -> None:
+    chance = random.Random(seed)
+    expected, stream = list[str | bytes](), b""
+    for number in range(60):
+        octets = chance.randbytes(chance.choice([0, 1, 30, 125, 126, 4000, 65535, 70_000]))
+        is_text, is_cut = chance.random() < 0.5, chance.random() < 0.3
+        data = f"{number} {octets.hex()}é".encode() if is_text else octets
+        expected.append(data.decode() if is_text else data)
+        middle = len(data) // 2 if is_cut else len(data)
+        frames = [Frame(OP_TEXT if is_text else OP_BINARY, data[:middle], fin=not is_cut)]
+        frames += [Frame(OP_PING, b"?"), Frame(OP_CONT, data[middle:])] if is_cut else []
+        stream += b"".join(frame.serialize(mask=True) for frame in frames)
+    received = list[str | bytes]()
+    over = threading.Event()
+
+    async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (message := await receive())["type"] == "websocket.receive":
+            received.append(message["text"] if "text" in message else message["bytes"])
+        over.set()
+
+    with TestClient(mounted(application)) as client, socket.create_connection(("127.0.0.1", client.port)) as connection:
+        connection.settimeout(20)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        connection.sendall(HANDSHAKE)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 101 ")
+        stream += Frame(OP_CLOSE, b"").serialize(mask=True)
+        while stream:
+            count = chance.choice([1, 2, 40, 131, 5000, 100_000])
+            connection.sendall(stream[:count])
+            stream = stream[count:]
+        assert over.wait(20)
+    assert received == expected
+
+
+@pytest.mark.parametrize("compression", ["deflate", None])
+@pytest.mark.parametrize("size", [0, 125, 126, 65535, 65536])
+def test_messages_of_every_length_are_echoed(compression: str | None, size: int) -> None:
+    with TestClient(mounted(echo)) as client, websocket(client, compression=compression) as connection:
+        for message in ("x" * size, b"x" * size):
+            connection.send(message)
+            assert connection.recv(timeout=20) == message
+
+
+def test_a_receive_that_is_cancelled_takes_no_message() -> None:
+    ready = threading.Event()
+
+    async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        for _ in range(3):
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(receive(), 0.01)
+        receiving = [asyncio.ensure_future(receive()) for _ in range(3)]
+        await asyncio.sleep(0)
+        receiving[0].cancel()
+        ready.set()
+        for each in receiving[1:]:
+            await send({"type": "websocket.send", "text": (await each)["text"]})
+
+    with TestClient(mounted(application)) as client, websocket(client, compression=None) as connection:
+        assert ready.wait(20)
+        for text in ("a", "b"):
+            connection.send(text)
+        assert {connection.recv(timeout=20) for _ in range(2)} == {"a", "b"}
 
 
 def test_a_send_that_is_cancelled_leaves_the_others_waiting() -> None:

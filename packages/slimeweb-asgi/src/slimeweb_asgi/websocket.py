@@ -21,6 +21,7 @@ from websockets.server import ServerProtocol
 from slimeweb import ClientDisconnected, HttpError, SlimeRequest, SlimeResponse
 from slimeweb.header import split_list
 from slimeweb.upgrade import Transport
+from slimeweb_asgi.frames import LARGEST, FrameBoundaries, frame_of, message_of
 from slimeweb_asgi.open_sessions import OpenSessions
 
 __all__ = ["Session", "is_websocket"]
@@ -63,14 +64,19 @@ class Session(asyncio.Protocol):
         self._engine.extensions = handshake.extensions
         self.subprotocols = split_list(",".join(req.header_all("sec-websocket-protocol")))
         self._transport: Transport | None = None
-        self._inbox: deque[Message] = deque([{"type": "websocket.connect"}])
+        # Messages, and how long each is.
+        self._inbox: deque[tuple[Message, int]] = deque([({"type": "websocket.connect"}, 0)])
         self._waiting = 0
+        # What `receive` waits for. Several tasks may, and any of them be cancelled.
+        self._receivers: list[asyncio.Future[None]] = []
         # The frames of a message that is not complete. No list of them, which takes more memory than they are long.
         self._partial = bytearray()
         self._denial: list[bytes] = []
         self._is_text = False
-        # Events, since several tasks may wait, and any of them be cancelled.
-        self._received = asyncio.Event()
+        self._is_fragmented = False
+        self._boundaries = FrameBoundaries()
+        # Whether a message that is one frame may go past the engine, which is at the beginning of a frame then.
+        self._is_quick = True
         self._writable = asyncio.Event()
         self._writable.set()
         self._timer: asyncio.TimerHandle | None = None
@@ -84,32 +90,43 @@ class Session(asyncio.Protocol):
     async def receive(self) -> Message:
         """The next message, in the order they came; `websocket.disconnect` once the connection is closed."""
         while not self._inbox:
-            self._received.clear()
-            await self._received.wait()
-        message = self._inbox.popleft()
-        if message["type"] == "websocket.receive":
-            self._waiting -= _size(message)
-            self._resume_reading()
+            receiver = self._loop.create_future()
+            self._receivers.append(receiver)
+            try:
+                await receiver
+            except BaseException:
+                if receiver in self._receivers:
+                    self._receivers.remove(receiver)
+                raise
+        message, size = self._inbox.popleft()
+        if size:
+            self._waiting -= size
+            if not self._is_reading:
+                self._resume_reading()
         elif message["type"] == "websocket.disconnect":
             # It is the answer to every later call as well.
-            self._inbox.append(message)
+            self._inbox.append((message, 0))
         return message
 
     async def send(self, message: Message) -> None:
         """Takes a message of the application. `OSError` once the connection is closed."""
-        kind = message["type"]
-        if kind == "websocket.accept" and self._transport is None:
-            await self._open(message)
-        elif kind == "websocket.send" and self._transport is not None:
+        kind, transport = message["type"], self._transport
+        if kind == "websocket.send" and transport is not None:
             if self._is_over or self._engine.state is not OPEN:
                 raise OSError("the WebSocket is closed")
-            data = message.get("bytes")
+            data, opcode = message.get("bytes"), OP_BINARY
             if data is None:
-                self._engine.send_text(message["text"].encode())
+                data, opcode = message["text"].encode(), OP_TEXT
+            if len(data) <= LARGEST and not self._engine.extensions:
+                transport.write(frame_of(opcode, data))
             else:
-                self._engine.send_binary(data)
-            self._flush(self._transport)
-            await self._writable.wait()
+                send = self._engine.send_text if opcode is OP_TEXT else self._engine.send_binary
+                send(data)
+                self._flush(transport)
+            if not self._writable.is_set():
+                await self._writable.wait()
+        elif kind == "websocket.accept" and transport is None:
+            await self._open(message)
         elif kind == "websocket.close" and not self._is_denied:
             self._close(message.get("code", 1000), message.get("reason") or "")
         elif kind == "websocket.http.response.start" and self._transport is None and not self._is_denied:
@@ -149,6 +166,7 @@ class Session(asyncio.Protocol):
             self._is_denied = True
             self._resp.plain("Forbidden", status=403)
         elif not self._is_over and self._engine.state is OPEN:
+            self._is_quick = False
             self._engine.send_close(code, reason)
             self._flush(self._transport)
             self._after(CLOSE_TIMEOUT, self._transport.abort)
@@ -166,12 +184,21 @@ class Session(asyncio.Protocol):
         engine, transport = self._engine, self._transport
         if transport is None or self._is_over:
             return
+        if self._is_quick and (message := message_of(data)) is not None:
+            self._take_message(message)
+            if self._waiting > BACKLOG and self._is_reading:
+                self._is_reading = False
+                transport.pause_reading()
+            return
+        self._boundaries.feed(data)
         engine.receive_data(data)
         for frame in engine.events_received():
             self._take(frame)
         has_replied = self._flush(transport)
         # What is sent here answers pings: a client that does not take the answers may not go on asking.
         is_behind = has_replied and not self._writable.is_set()
+        is_between = self._boundaries.are_reached and not self._is_fragmented
+        self._is_quick = is_between and not self._is_over and engine.state is OPEN
         if self._is_reading and (is_behind or self._waiting > BACKLOG):
             self._is_reading = False
             transport.pause_reading()
@@ -219,26 +246,32 @@ class Session(asyncio.Protocol):
         data: Any = frame.data
         if frame.opcode != OP_CONT:
             self._is_text = frame.opcode == OP_TEXT
+        self._is_fragmented = not frame.fin
         if frame.opcode == OP_CONT or not frame.fin:
             self._partial += data
             if not frame.fin:
                 return
             data = bytes(self._partial)
             self._partial.clear()
-        if self._is_text:
-            try:
-                message: Message = {"type": "websocket.receive", "text": str(data, "utf-8")}
-            except UnicodeDecodeError:
-                self._engine.fail(1007, "text that is not UTF-8")
-                return
-        else:
-            message = {"type": "websocket.receive", "bytes": bytes(data)}
-        self._waiting += _size(message)
-        self._put(message)
+        if not self._is_text:
+            self._take_message(bytes(data))
+            return
+        try:
+            self._take_message(str(data, "utf-8"))
+        except UnicodeDecodeError:
+            self._engine.fail(1007, "text that is not UTF-8")
 
-    def _put(self, message: Message) -> None:
-        self._inbox.append(message)
-        self._received.set()
+    def _take_message(self, message: str | bytes) -> None:
+        size = len(message)
+        self._waiting += size
+        self._put({"type": "websocket.receive", "text" if isinstance(message, str) else "bytes": message}, size)
+
+    def _put(self, message: Message, size: int = 0) -> None:
+        self._inbox.append((message, size))
+        for receiver in self._receivers:
+            if not receiver.done():
+                receiver.set_result(None)
+        self._receivers.clear()
 
     def _flush(self, transport: Transport) -> bool:
         """Sends what the engine has to send: whether that was anything."""
@@ -272,7 +305,3 @@ class Session(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_later(seconds, act)
-
-
-def _size(message: Message) -> int:
-    return len(message.get("bytes") or message.get("text") or "")
