@@ -105,6 +105,32 @@ def test_slime_shutdown_runs_when_a_start_function_fails() -> None:
     assert told == [caught.value]
 
 
+@pytest.mark.parametrize("place", ["handler", "start"])
+def test_what_an_application_is_shut_down_with_is_told_and_raised_in_the_end(place: str) -> None:
+    told: list[BaseException | None] = []
+    lost = ConnectionError("the database is gone")
+    app = app_with(toy("Watcher", slime_shutdown=lambda error: told.append(error)))
+    app.end()(told.append)
+
+    @app.start()
+    def start() -> None:
+        if place == "start":
+            app.shutdown(lost)
+
+    @app.route(path="/")
+    def home(req: SlimeRequest, resp: SlimeResponse) -> str:
+        app.shutdown(lost)
+        app.shutdown(ValueError("not the first"))
+        return "the last answer"
+
+    answers: list[str] = []
+    with pytest.raises(ConnectionError) as caught, TestClient(app) as client:
+        answers.extend(client.get("/").text for _ in range(place == "handler"))
+    assert caught.value is lost
+    assert answers == (["the last answer"] if place == "handler" else [])
+    assert told == [lost, lost]
+
+
 @pytest.mark.parametrize(("hook", "message"), [("slime_stopping", "not ready"), ("slime_shutdown", "still open")])
 def test_an_end_hook_that_raises_is_logged_and_the_others_run(
     hook: str, message: str, caplog: pytest.LogCaptureFixture

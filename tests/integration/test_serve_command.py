@@ -28,6 +28,13 @@ async def asgi(scope, receive, send):
     await send({"type": "http.response.body", "body": scope["path"].encode()})
 
 
+async def dies(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        raise OSError("the pool is gone")
+
+
 def wsgi(environ, start_response):
     start_response("200 OK", [])
     return [environ["PATH_INFO"].encode()]
@@ -66,6 +73,25 @@ def test_an_application_is_served_until_it_is_told_to_stop(tmp_path: Path, kind:
     if kind == "asgi":
         assert "the application starts" in "".join(lines)
         assert "the application ends" in rest
+
+
+def test_a_lifespan_that_fails_while_it_is_served_is_exit_code_1_and_a_clear_line(tmp_path: Path) -> None:
+    needs("slimeweb-asgi")
+    (tmp_path / "shop.py").write_text(SOURCE)
+    done = subprocess.run(
+        [sys.executable, "-m", "slimeweb_cli", "serve", "shop:dies", "--port", "0"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    failed = (
+        "the lifespan of the ASGI application at / has failed while it was being served: OSError('the pool is gone')"
+    )
+    assert done.returncode == 1
+    assert f"{failed}: the server stops" in done.stderr
+    assert done.stderr.splitlines()[-1] == f"RuntimeError: {failed}"
 
 
 def test_a_target_that_is_not_there_is_one_line(tmp_path: Path) -> None:

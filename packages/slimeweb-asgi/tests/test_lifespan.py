@@ -116,6 +116,55 @@ def test_an_end_that_hangs_holds_up_neither_the_server_nor_other_applications(
     assert "the ASGI application at /hangs has not ended in time" in caplog.text
 
 
+@pytest.mark.parametrize("how", ["raise", "cancel"])
+def test_a_lifespan_that_fails_while_it_is_served_ends_the_server(how: str, caplog: pytest.LogCaptureFixture) -> None:
+    failing = asyncio.Event()
+    told: list[BaseException | None] = []
+
+    async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            failing.set()
+            await send({"type": "http.response.start", "status": 200})
+            await send({"type": "http.response.body", "body": b"the last answer"})
+            return
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await failing.wait()
+        raise ValueError("the pool is gone") if how == "raise" else asyncio.CancelledError()
+
+    app = Slime(__file__)
+    app.mount("/old", asgi=application)
+    app.end()(told.append)
+    text = "the lifespan of the ASGI application at /old has failed while it was being served"
+    with pytest.raises(RuntimeError, match=text) as caught, TestClient(app) as client:
+        ask_until_it_stops(app, client)
+    assert told == [caught.value]
+    assert isinstance(caught.value.__cause__, ValueError if how == "raise" else asyncio.CancelledError)
+    assert f"{text}: {caught.value.__cause__!r}: the server stops" in caplog.text
+
+
+def ask_until_it_stops(app: Slime, client: TestClient) -> None:
+    serving = app._serving
+    assert serving is not None
+    assert client.get("/old/").text == "the last answer"
+    serving.wait_for_stop()
+
+
+def test_a_lifespan_that_returns_early_has_no_end() -> None:
+    async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+        else:
+            await send({"type": "http.response.start", "status": 204})
+            await send({"type": "http.response.body"})
+
+    app = Slime(__file__)
+    app.mount("", asgi=application)
+    with TestClient(app) as client:
+        assert client.get("/").status_code == client.get("/").status_code == 204
+
+
 def test_an_answer_that_has_no_place_is_an_error(caplog: pytest.LogCaptureFixture) -> None:
     async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         assert scope["type"] == "lifespan"

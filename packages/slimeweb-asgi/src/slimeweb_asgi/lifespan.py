@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 __all__ = ["Lifespan"]
@@ -15,10 +16,14 @@ _logger = logging.getLogger("slimeweb")
 
 
 class Lifespan:
-    """Starts and ends an application. `state` is what the application has put into `scope["state"]` at its start."""
+    """Starts and ends an application. `state` is what the application has put into `scope["state"]` at its start.
 
-    def __init__(self, application: Any, path: str) -> None:
+    `on_failure` is given why it cannot go on, where it raises while it is being served.
+    """
+
+    def __init__(self, application: Any, path: str, on_failure: Callable[[RuntimeError], object]) -> None:
         self._application = application
+        self._on_failure = on_failure
         self._name = f"the ASGI application at {path or '/'}"
         self.state: dict[str, Any] = {}
         self._inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -46,6 +51,19 @@ class Lifespan:
         elif answer["type"] == "lifespan.startup.failed":
             self._task = None
             raise RuntimeError(f"{self._name} has failed to start: {answer.get('message', '')}")
+        elif self._task is not None:
+            self._task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        # One that returns early does nothing at its end. `end` has taken the task of one that was told to end.
+        if task is not self._task:
+            return
+        failure = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if failure is not None:
+            error = RuntimeError(f"the lifespan of {self._name} has failed while it was being served: {failure!r}")
+            error.__cause__ = failure
+            _logger.error("%s: the server stops", error)
+            self._on_failure(error)
 
     async def end(self) -> None:
         """Has the application end, and waits for that."""

@@ -62,7 +62,7 @@ class Mounts:
                 raise TypeError(f"app.mount({path!r}, wsgi={wsgi!r}): this is an ASGI application: write asgi=…")
             routes = _declared(path, wsgi_handler(wsgi, path), body_size)
         else:
-            lifespan = Lifespan(asgi, path)
+            lifespan = Lifespan(asgi, path, self._fail)
             mount = Mount(path, lifespan.state, self.sessions)
 
             async def start() -> None:
@@ -77,6 +77,10 @@ class Mounts:
     def routes(self) -> list[RouteSpec]:
         """The routes of every mount."""
         return [route for routes in self._routes.values() for route in routes]
+
+    def _fail(self, error: RuntimeError) -> None:
+        self._app.report_exception(error, "lifespan")
+        self._app.shutdown(error)
 
     async def end(self) -> None:
         """Has the ASGI applications end, all at once: none waits for another that hangs."""

@@ -66,6 +66,7 @@ class Serving:
         self._stopped_at = 0.0
         self._is_cut = False
         self._is_finishing = False
+        self._error: BaseException | None = None
         self._worker_threads: WorkerThreads | None = None
         self._server: Server = Server(app, config.server)
         self._is_over = False
@@ -123,14 +124,20 @@ class Serving:
             )
             self._serving = True
 
-    def shutdown(self) -> None:
+    @property
+    def error(self) -> BaseException | None:
+        """What `shutdown` was called with: why the server cannot go on."""
+        return self._error
+
+    def shutdown(self, error: BaseException | None = None) -> None:
         """Begins to stop: nothing new is accepted, requests in flight may finish within `shutdown_grace`. Returns at
         once.
         """
         with self._lock:
             first, self._stopping = not self._stopping, True
-        if not first:
-            return
+            if not first:
+                return
+            self._error = error
         self._stopped_at = time.monotonic()
         if self._serving:
             self._server.shutdown()

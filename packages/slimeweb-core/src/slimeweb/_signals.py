@@ -32,8 +32,8 @@ def run_in_foreground(serving: Serving, describe: Callable[[], Sequence[str]]) -
     """Runs a bound server until a signal, or something else, ends it. Once it serves, the lines that `describe` gives
     are logged; it is called after the start functions.
 
-    Raises what a start function raised, after the end functions have been told of it. `SystemExit` after a second
-    signal, with 128 + its number.
+    Raises what a start function raised, or what the server was shut down with, after the end functions have been told
+    of it. `SystemExit` after a second signal, with 128 + its number.
     """
     started = False
     error: BaseException | None = None
@@ -53,6 +53,8 @@ def run_in_foreground(serving: Serving, describe: Callable[[], Sequence[str]]) -
             for line in lines:
                 _logger.info("%s", line)
             _wait_interruptibly(serving, waker)
+            if serving.error is not None:
+                raise serving.error
         except _Stopped:
             pass
         except BaseException as failure:

@@ -431,11 +431,15 @@ class Slime(AppMembers):
         finally:
             self._finished()
 
-    def shutdown(self) -> None:
-        """Ends `serve()` as a SIGTERM would, from any thread. Does nothing when the application is not being served."""
+    def shutdown(self, error: BaseException | None = None) -> None:
+        """Ends `serve()` as a SIGTERM would, from any thread. Does nothing when the application is not being served.
+
+        `error` is why it cannot go on: end functions are told of it, and `serve()` raises it in the end, so that the
+        process ends with exit code 1. It is left out where the server is stopping already.
+        """
         serving = self._serving
         if serving is not None:
-            serving.shutdown()
+            serving.shutdown(error)
 
     def report_exception(self, exc: BaseException, where: str = "background", req: SlimeRequest | None = None) -> None:
         """Shows a failure to the plugins that watch for them (`slime_exception`): for what no handler raises, such as

@@ -115,7 +115,8 @@ class TestClient:
             assert client.get("/").text == "Hello World from slime"
 
     `arguments` are those of `app.serve()`, `https` and `unix_socket` too; variables are not read, the port is free, one
-    worker serves. Start and end functions run. Each thread has a connection of its own, kept alive.
+    worker serves. Start and end functions run. Each thread has a connection of its own, kept alive. What the
+    application was shut down with (`app.shutdown(error)`) is raised at the end of the `with` statement.
 
     `cookies` are those that answers have set, and may be changed. They go with the requests that a browser would send
     them with: of the same host (127.0.0.1, or what a `Host` header says) and path, until they end. As in browsers,
@@ -158,7 +159,9 @@ class TestClient:
             self._connections.clear()
         serving.shutdown()
         serving.wait(self._config.server.shutdown_grace + self._timeout)
-        serving.finish()
+        serving.finish(serving.error)
+        if serving.error is not None and error is None:
+            raise serving.error
 
     @property
     def cookies(self) -> CookieJar:
