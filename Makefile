@@ -37,11 +37,11 @@ PYTHONS := $(wildcard packages/*/pyproject.toml) pyproject.toml
 SOURCES := $(shell find rust -name '*.rs' -o -name 'Cargo.*' 2>/dev/null)
 # Those with Rust in them; each may be built alone.
 NATIVE  := slimeweb-core slimeweb-ws slimeweb-compress
-PURE    := slimeweb-cli slimeweb-stream slimeweb-docs slimeweb-templates slimeweb-asgi slimeweb
+PURE    := slimeweb-cli slimeweb-stream slimeweb-docs slimeweb-templates slimeweb-asgi slimeweb-typed slimeweb
 DENY    := $(CACHE)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 MSRV    := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' rust/Cargo.toml)
 IMPORTS := slimeweb slimeweb_cli slimeweb_ws slimeweb_stream slimeweb_compress slimeweb_docs slimeweb_templates \
-  slimeweb_asgi
+  slimeweb_asgi slimeweb_typed
 
 # Two versions of one extension must not take turns in one place: maturin copies what cargo left under a fixed name.
 ONE_AT_A_TIME := $(if $(shell command -v flock),flock $(CARGO_TARGET_DIR)/.slimeweb-lock)

@@ -159,7 +159,7 @@ def test_wrappers_are_asked_at_the_declaration_only_for_a_handler_that_does_not_
         return HandlerWrapper("inject", injected, claims_signature=True)
 
     app = app_with(toy("Asked", slime_wrap_handler=wrap))
-    app.route(path="/{req}/{resp}")(home)
+    app.route(path="/home/{name}")(home)
     assert asked == []
     app.route(path="/{id}")(user)
     assert asked == ["/{id}"]
@@ -170,6 +170,44 @@ def test_the_wrapper_that_claims_the_signature_is_the_innermost() -> None:
     app.route(path="/{id}")(lambda id: id)
     with TestClient(app) as client:
         assert client.get("/7").text == "marked(7)"
+
+
+def test_a_wrapper_that_gives_way_leaves_the_handler_to_another_that_claims_it() -> None:
+    def never(route: RouteSpec, handler: Any) -> Any:
+        raise AssertionError("it has given way")
+
+    app = app_with(around("polite", never, claims_signature=True, gives_way=True), injecting())
+    app.route(path="/{id}")(lambda id: id)
+    with TestClient(app) as client:
+        assert client.get("/7").text == "7"
+
+
+def test_the_check_of_the_wrapper_that_claims_refuses_a_handler_where_it_is_declared() -> None:
+    class Unfit(PluginError):
+        pass
+
+    def refuse(route: RouteSpec) -> None:
+        raise Unfit(f"{route.path} will not do")
+
+    wrapper = HandlerWrapper("checked", injected, claims_signature=True, check=refuse)
+    app = app_with(toy("Checked", slime_wrap_handler=lambda: wrapper))
+    app.route(path="/usual")(home)
+    with pytest.raises(Unfit, match="/typed will not do") as caught:
+        app.route(path="/typed")(lambda: "never called")
+    assert caught.value.plugin == "Checked"
+
+
+def test_a_plugins_own_kind_of_error_from_wrap_reaches_who_has_started() -> None:
+    class Unfit(PluginError):
+        pass
+
+    def refuse(route: RouteSpec, handler: Any) -> Any:
+        raise Unfit("it will not do")
+
+    app = app_with(around("strict", refuse))
+    app.route(path="/")(home)
+    with pytest.raises(Unfit, match=r"^it will not do$"), TestClient(app):
+        pass
 
 
 def test_two_wrappers_that_claim_one_signature_are_named() -> None:

@@ -19,10 +19,11 @@ PLUGINS = (
     "slimeweb_docs",
     "slimeweb_templates",
     "slimeweb_asgi",
+    "slimeweb_typed",
 )
 # What a plugin gives a meaning to, core must not know by name. `_known_plugins` says which extra brings which name.
 PLUGIN_WORDS = re.compile(
-    r"web_?socket|gzip|jinja|swagger|slimeweb[-_](ws|stream|compress|docs|templates|asgi)", re.IGNORECASE
+    r"web_?socket|gzip|jinja|swagger|slimeweb[-_](ws|stream|compress|docs|templates|asgi|typed)", re.IGNORECASE
 )
 KNOWN_PLUGINS = CORE / "_known_plugins.py"
 # HTTP's own names of content codings (RFC 9110, section 8.4.1): files that lie compressed beside the original are

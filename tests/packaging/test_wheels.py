@@ -12,7 +12,7 @@ import pytest
 # The first test may have to wait for a whole build of the native wheel.
 pytestmark = pytest.mark.timeout(900)
 
-EXTRAS = ("ws", "stream", "compress", "docs", "templates", "asgi")
+EXTRAS = ("ws", "stream", "compress", "docs", "templates", "asgi", "typed")
 VERSION = "0.3.0"
 
 

@@ -16,7 +16,7 @@ __all__ = ["NATIVE", "PURE", "ROOT", "Environment", "find_uv", "run"]
 
 ROOT = Path(__file__).resolve().parents[2]
 NATIVE = ("slimeweb-core", "slimeweb-ws", "slimeweb-compress")
-PURE = ("slimeweb", *(f"slimeweb-{name}" for name in ("cli", "stream", "docs", "templates", "asgi")))
+PURE = ("slimeweb", *(f"slimeweb-{name}" for name in ("cli", "stream", "docs", "templates", "asgi", "typed")))
 
 
 def find_uv() -> str:

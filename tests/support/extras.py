@@ -27,6 +27,7 @@ _REGISTERED: dict[str, Callable[[Slime], bool]] = {
     "slimeweb-templates": _adds_to_app("templates"),
     "slimeweb-docs": _adds_to_app("docs"),
     "slimeweb-asgi": _adds_to_app("mount"),
+    "slimeweb-typed": _exports("Query"),
 }
 
 

@@ -15,7 +15,7 @@ pytest.importorskip("mypy")
 HERE = Path(__file__).resolve().parent
 PACKAGES = HERE.parents[1] / "packages"
 CORE = [PACKAGES / "slimeweb-core", PACKAGES / "slimeweb-cli"]
-OWN = [PACKAGES / f"slimeweb-{name}" for name in ("asgi", "ws", "stream", "compress", "docs", "templates")]
+OWN = [PACKAGES / f"slimeweb-{name}" for name in ("asgi", "ws", "stream", "compress", "docs", "templates", "typed")]
 ENVIRONMENTS = {
     "everything": [*CORE, *OWN],
     "core": CORE,

@@ -24,6 +24,7 @@ class Extra:
     request_members: tuple[str, ...] = ()
     response_members: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
+    handlers: tuple[str, ...] = ()
 
 
 KNOWN_PLUGINS: tuple[Extra, ...] = (
@@ -45,19 +46,26 @@ KNOWN_PLUGINS: tuple[Extra, ...] = (
     ),
     Extra("templates", "slimeweb-templates", app_members=("templates",), request_members=("render",)),
     Extra("asgi", "slimeweb-asgi", app_members=("mount",), commands=("serve",)),
+    Extra(
+        "typed",
+        "slimeweb-typed",
+        exports=("ApiKey", "Bearer", "Body", "Cookie", "Depends", "File", "Form", "Header", "Query"),
+        handlers=("typed",),
+    ),
 )
 
 
-def hint(kind: str, name: str, left_out: Collection[str] = ()) -> str | None:
-    """What to type to get `name`, where an extra brings it; else `None`.
+def hint(kind: str, name: str, left_out: Collection[str] = (), *, shown: str = "") -> str | None:
+    """What to type to get `name`, where an extra brings it; else `None`. `shown` is what to call it.
 
     `kind` is the field of `Extra` to look in: `exports`, `app_members`, `route_options` and so on. `left_out` has the
     names of plugins that are installed, and that the application does without.
     """
+    shown = shown or repr(name)
     for extra in _bringing(kind, name):
         if extra.name in left_out:
-            return f"{name!r} comes with the plugin {extra.name!r}, which this application leaves out: Slime(without=…)"
-        return f"{name!r} comes with {extra.distribution}: pip install 'slimeweb[{extra.name}]'"
+            return f"{shown} comes with the plugin {extra.name!r}, which this application leaves out: Slime(without=…)"
+        return f"{shown} comes with {extra.distribution}: pip install 'slimeweb[{extra.name}]'"
     return None
 
 

@@ -4,13 +4,15 @@ kind of the route outside.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slimeweb._dev_checks import with_warnings
+from slimeweb._known_plugins import hint
 from slimeweb._plugin_manager import Plugin, PluginManager
 from slimeweb.errors import InvalidHandler, PluginError
-from slimeweb.handlers import Handler, check_handler, describe, is_coroutine_function
+from slimeweb.handlers import Handler, check_handler, describe, is_coroutine_function, misfit
 from slimeweb.routing import HandlerWrapper, RouteKind, RouteSpec
 
 if TYPE_CHECKING:
@@ -31,11 +33,29 @@ class RouteHandler:
 
 def check_signature(app: Slime, plugins: PluginManager, route: RouteSpec) -> None:
     """`InvalidHandler` for a handler that does not take `(req, resp)`, unless a plugin's wrapper claims it."""
+    role = f"the route {route.path}"
+    is_usual = route.takes_request_and_response
     try:
-        check_handler(route.handler, f"the route {route.path}")
+        if is_usual:
+            check_handler(route.handler, role)
+            return
     except InvalidHandler:
-        if not any(wrapper.claims_signature for _, wrapper in _wrappers(app, plugins, route)):
+        if not _claim(app, plugins, route):
             raise
+    else:
+        if not _claim(app, plugins, route):
+            advice = hint("handlers", "typed", plugins.left_out, shown="one of other parameters")
+            raise InvalidHandler(f"{misfit(route.handler, role)}: {advice}")
+
+
+def _claim(app: Slime, plugins: PluginManager, route: RouteSpec) -> bool:
+    """Whether a plugin calls the handler as its signature wants it, and finds nothing wrong with that."""
+    for plugin, wrapper in _wrappers(app, plugins, route):
+        if wrapper.claims_signature:
+            if wrapper.check is not None:
+                _call(plugin, f"handler wrapper {wrapper.name!r}", wrapper.check, route)
+            return True
+    return False
 
 
 def route_handler(app: Slime, plugins: PluginManager, route: RouteSpec, kinds: dict[str, Plugin]) -> RouteHandler:
@@ -66,6 +86,8 @@ def _wrappers(app: Slime, plugins: PluginManager, route: RouteSpec) -> list[tupl
     found = plugins.each("slime_wrap_handler", HandlerWrapper, app=app, route=route)
     claiming = [each for each in found if each[1].claims_signature]
     if len(claiming) > 1:
+        claiming = [each for each in claiming if not each[1].gives_way] or claiming
+    if len(claiming) > 1:
         both = " and ".join(f"{plugin} ({wrapper.name})" for plugin, wrapper in claiming)
         raise PluginError(f"the handler of {route} cannot be called in two ways: {both} both claim its signature")
     return [*(each for each in found if not each[1].claims_signature), *claiming]
@@ -90,10 +112,7 @@ def _kind(
 def _wrapped(
     plugin: Plugin, what: str, wrapper: HandlerWrapper | RouteKind, route: RouteSpec, handler: Handler
 ) -> Handler:
-    try:
-        made = wrapper.wrap(route, handler)
-    except (Exception, SystemExit) as error:
-        raise PluginError(f"{plugin}: its {what} refuses the route {route}: {error}") from error
+    made: Handler = _call(plugin, what, wrapper.wrap, route, handler)
     if not callable(made) or is_coroutine_function(made) is not route.is_async:
         raise PluginError(
             f"{plugin}: its {what} made {describe(made)} of {describe(route.handler)}: "
@@ -104,3 +123,14 @@ def _wrapped(
     except InvalidHandler as error:
         raise PluginError(f"{plugin}: {error}") from error
     return made
+
+
+def _call(plugin: Plugin, what: str, function: Callable[..., Any], route: RouteSpec, *arguments: object) -> Any:
+    """Calls what a plugin has given for a route. What it raises refuses the route."""
+    try:
+        return function(route, *arguments)
+    except (Exception, SystemExit) as error:
+        if plugin.failure("", error) is error:
+            # The plugin's own kind of error, which says more than that.
+            raise
+        raise PluginError(f"{plugin}: its {what} refuses the route {route}: {error}") from error

@@ -39,9 +39,14 @@ def signature_of(handler: Handler) -> inspect.Signature:
     return inspect.signature(handler, follow_wrapped=False)
 
 
+def misfit(handler: Handler, role: str) -> str:
+    """What is said of a handler that does not take `(req, resp)`."""
+    return f"{_wanted(role, ('req', 'resp'))}; {describe(handler)} takes {signature_of(handler)}"
+
+
 def check_callable(handler: object, role: str, arguments: tuple[str, ...] = ("req", "resp")) -> None:
     """`InvalidHandler` unless `handler` can be called, with whatever arguments, and is no class."""
-    wanted = f"{role} needs a function of {_counted(arguments)}"
+    wanted = _wanted(role, arguments)
     if not callable(handler):
         raise InvalidHandler(f"{wanted}, not {handler!r}")
     if isinstance(handler, type):
@@ -52,7 +57,7 @@ def check_handler(handler: object, role: str, arguments: tuple[str, ...] = ("req
     """`InvalidHandler` unless `handler` can be called with these positional arguments, and returns its answer."""
     check_callable(handler, role, arguments)
     assert callable(handler)
-    wanted = f"{role} needs a function of {_counted(arguments)}"
+    wanted = _wanted(role, arguments)
     called = handler if inspect.isroutine(handler) else getattr(handler, "__call__")  # noqa: B004, B009
     if any(inspect.isgeneratorfunction(each) or inspect.isasyncgenfunction(each) for each in (handler, called)):
         raise InvalidHandler(
@@ -79,10 +84,10 @@ def check_parentheses(decorator: str, given: object, example: str) -> None:
         raise InvalidHandler(f"@{decorator} needs parentheses above {describe(given)}: write @{example}")
 
 
-def _counted(arguments: tuple[str, ...]) -> str:
+def _wanted(role: str, arguments: tuple[str, ...]) -> str:
     count = ("no", "one", "two", "three")[len(arguments)]
     plural = "" if len(arguments) == 1 else "s"
-    return f"{count} argument{plural} ({', '.join(arguments)})"
+    return f"{role} needs a function of {count} argument{plural} ({', '.join(arguments)})"
 
 
 def describe(function: object) -> str:

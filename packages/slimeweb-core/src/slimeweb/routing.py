@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from slimeweb._handler_form import RouteResponse, takes_request_and_response
 from slimeweb._installed.members import RouteOptions
 from slimeweb._pattern import PathParam, PathPattern
 from slimeweb.handlers import Handler, check_callable, describe, is_coroutine_function, signature_of
@@ -16,7 +17,7 @@ from slimeweb.methods import parse_methods
 if TYPE_CHECKING:
     from slimeweb.middleware import SlimeMiddleware
 
-__all__ = ["BODY_SIZE", "HandlerWrapper", "RouteArguments", "RouteKind", "RouteSpec"]
+__all__ = ["BODY_SIZE", "HandlerWrapper", "RouteArguments", "RouteKind", "RouteResponse", "RouteSpec"]
 
 
 BODY_SIZE = 10 * 1024 * 1024
@@ -128,6 +129,14 @@ class RouteSpec:
         """
         return signature_of(self.handler)
 
+    @property
+    def takes_request_and_response(self) -> bool:
+        """Whether the handler is one of `(req, resp)`: it can be called with two positional arguments, and its first
+        two parameters have no default, are not both of the path, and have no annotation but classes of requests and
+        responses, or are called `req` and `resp`. Any other has to be claimed by a `HandlerWrapper`.
+        """
+        return takes_request_and_response(self.handler, {param.name for param in self.params})
+
     def __str__(self) -> str:
         return f"{','.join(self.methods)} {self.path} ({describe(self.handler)})"
 
@@ -138,7 +147,8 @@ class RouteKind:
 
     `wrap(route, handler)` is called once, at start, and returns the callable that takes the handler's place: two
     arguments, the core's own request and response, and a coroutine function exactly when the handler is one
-    (`route.is_async`). It hands the handler whatever response object its kind of route calls for. Two
+    (`route.is_async`). It hands the handler whatever response object its kind of route calls for, of a class derived
+    from `RouteResponse`. Two
     mechanisms are there to build on: `resp.writer()` for a body sent piece by piece, `resp.switch_protocol(protocol,
     headers)` for another protocol on the same connection. Middleware stays outside: it sees the request before the
     first byte of the answer goes out.
@@ -160,7 +170,9 @@ class HandlerWrapper:
     further out. `handler` is the route's own, or what a wrapper further in has made of it.
 
     With `claims_signature` the handler need not take `(req, resp)`, and may be a generator: the wrapper calls it as its
-    signature (`route.signature`) wants it. Such a wrapper is the innermost; two of them on one route are an error.
+    signature (`route.signature`) wants it. Such a wrapper is the innermost; two of them on one route are an error,
+    unless all but one `gives_way`. `check(route)` is called where a route is declared whose handler this wrapper is to
+    call: what it raises refuses the route there, and not when the application starts.
 
     `name` stands in error messages.
     """
@@ -168,3 +180,5 @@ class HandlerWrapper:
     name: str
     wrap: Callable[[RouteSpec, Callable[..., Any]], Callable[..., Any]]
     claims_signature: bool = False
+    gives_way: bool = False
+    check: Callable[[RouteSpec], object] | None = None

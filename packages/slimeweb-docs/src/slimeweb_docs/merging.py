@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Callable, Mapping
 from types import GenericAlias, UnionType
 from typing import Any
@@ -142,7 +143,7 @@ def plain(plugin: Plugin, what: str, value: Any, components: Components | None =
         return [plain(plugin, what, each, components, (*place, str(at))) for at, each in enumerate(value)]
     if value is None or isinstance(value, str | bool | int | float):
         return value
-    if components is not None and place[-1:] == ("schema",) and isinstance(value, type | GenericAlias | UnionType):
+    if components is not None and place[-1:] == ("schema",) and _is_type(value):
         try:
             return components.adopt(describe(value, output="responses" in place))
         except SchemaError as error:
@@ -150,6 +151,11 @@ def plain(plugin: Plugin, what: str, value: Any, components: Components | None =
     raise plugin.error(
         f": {what} has {'.'.join(place)} {value!r}, which JSON does not have: use text, numbers and the like"
     )
+
+
+def _is_type(value: Any) -> bool:
+    # Those of `typing`, such as `Optional[Pet]`, have no class in common.
+    return isinstance(value, type | GenericAlias | UnionType) or typing.get_origin(value) is not None
 
 
 def _anything(item: Any) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slimeweb import SlimeRequest, SlimeResponse
+from slimeweb.routing import RouteResponse
 from slimeweb_stream.keep_alive_timer import KeepAliveTimer, Timer
 from slimeweb_stream.open_streams import OpenStreams
 
@@ -45,7 +46,7 @@ class Surroundings:
     open_streams: OpenStreams
 
 
-class BaseStream:
+class BaseStream(RouteResponse):
     """A response that is sent piece by piece.
 
     What it does not have itself (status, cookies, …) it takes from the response under it.

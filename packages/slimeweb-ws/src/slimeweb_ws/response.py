@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from slimeweb import ClientDisconnected, SlimeResponse
 from slimeweb.json import to_json
+from slimeweb.routing import RouteResponse
 from slimeweb_ws.callbacks import Checks
 from slimeweb_ws.errors import SendQueueFull
 from slimeweb_ws.event_loop import is_on_event_loop, wait_for_room
@@ -30,7 +31,7 @@ class Sent:
         return self._response.drain().__await__()
 
 
-class WebSocketResponse:
+class WebSocketResponse(RouteResponse):
     """One connection. Its handler registers callbacks; they run after the handler has returned and the connection is
     open. What is sent before that goes out then.
 

@@ -9,7 +9,7 @@ __all__ = ["AppMembers", "RequestMembers", "ResponseMembers", "RouteHandler", "R
 
 if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest
-    from slimeweb._extras import asgi, compress, docs, stream, templates, ws
+    from slimeweb._extras import asgi, compress, docs, stream, templates, typed, ws
 
     class AppMembers(asgi.AppMembers, docs.AppMembers, stream.AppMembers, templates.AppMembers, ws.AppMembers):
         """Attributes of applications."""
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     class ResponseMembers:
         """Attributes of responses."""
 
-    RouteHandler = Callable[[SlimeRequest, Any], Any]
+    RouteHandler = Callable[[SlimeRequest, Any], Any] | typed.RouteHandler
     """Handlers of routes. Which response they get depends on the route's kind."""
 
     class RouteOptions(compress.RouteOptions, stream.RouteOptions, ws.RouteOptions, total=False):

@@ -1,0 +1,6 @@
+"""The extra `typed`, where it is not installed."""
+
+from typing import Never, TypeAlias
+
+RouteHandler: TypeAlias = Never
+"""Nothing."""

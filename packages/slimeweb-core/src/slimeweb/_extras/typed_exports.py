@@ -1,0 +1,1 @@
+"""What the extra `typed` exports, where it is not installed: nothing."""

@@ -1,0 +1,3 @@
+"""The extra `typed`, where it is installed."""
+
+from slimeweb_typed.members import RouteHandler as RouteHandler
