@@ -189,7 +189,7 @@ def test_the_check_of_the_wrapper_that_claims_refuses_a_handler_where_it_is_decl
     def refuse(route: RouteSpec) -> None:
         raise Unfit(f"{route.path} will not do")
 
-    wrapper = HandlerWrapper("checked", injected, claims_signature=True, check=refuse)
+    wrapper = HandlerWrapper("checked", injected, claims_signature=True, check_route=refuse)
     app = app_with(toy("Checked", slime_wrap_handler=lambda: wrapper))
     app.route(path="/usual")(home)
     with pytest.raises(Unfit, match="/typed will not do") as caught:

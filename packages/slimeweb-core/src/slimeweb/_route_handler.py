@@ -52,8 +52,8 @@ def _claim(app: Slime, plugins: PluginManager, route: RouteSpec) -> bool:
     """Whether a plugin calls the handler as its signature wants it, and finds nothing wrong with that."""
     for plugin, wrapper in _wrappers(app, plugins, route):
         if wrapper.claims_signature:
-            if wrapper.check is not None:
-                _call(plugin, f"handler wrapper {wrapper.name!r}", wrapper.check, route)
+            if wrapper.check_route is not None:
+                _call(plugin, f"handler wrapper {wrapper.name!r}", wrapper.check_route, route)
             return True
     return False
 

@@ -171,7 +171,7 @@ class HandlerWrapper:
 
     With `claims_signature` the handler need not take `(req, resp)`, and may be a generator: the wrapper calls it as its
     signature (`route.signature`) wants it. Such a wrapper is the innermost; two of them on one route are an error,
-    unless all but one `gives_way`. `check(route)` is called where a route is declared whose handler this wrapper is to
+    unless all but one `gives_way`. `check_route(route)` is called where a route is declared whose handler this wrapper is to
     call: what it raises refuses the route there, and not when the application starts.
 
     `name` stands in error messages.
@@ -181,4 +181,4 @@ class HandlerWrapper:
     wrap: Callable[[RouteSpec, Callable[..., Any]], Callable[..., Any]]
     claims_signature: bool = False
     gives_way: bool = False
-    check: Callable[[RouteSpec], object] | None = None
+    check_route: Callable[[RouteSpec], object] | None = None

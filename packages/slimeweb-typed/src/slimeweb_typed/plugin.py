@@ -25,7 +25,9 @@ class TypedPlugin:
             return None
         self._handlers.remember(route)
         handlers = self._handlers
-        return HandlerWrapper("typed", handlers.call, claims_signature=True, gives_way=True, check=handlers.signature)
+        return HandlerWrapper(
+            "typed", handlers.call, claims_signature=True, gives_way=True, check_route=handlers.signature
+        )
 
     @hookimpl(optionalhook=True)
     def slime_docs_operation(self, route: RouteSpec) -> Mapping[str, Any] | None:
