@@ -47,6 +47,7 @@ def run(*plugins: object) -> None:
 STARTING = [
     "slime_addhooks",
     "slime_app_members",
+    "slime_declarations",
     "slime_ready",
     "slime_request_members",
     "slime_response_members",

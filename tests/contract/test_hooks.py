@@ -16,6 +16,7 @@ from slimeweb import (
     HandlerWrapper,
     RouteKind,
     RouteOption,
+    Router,
     RouteSpec,
     ServeOption,
     Slime,
@@ -29,6 +30,7 @@ from slimeweb import (
 from slimeweb._core import Transport
 from slimeweb.commands import Commands, PluginManager
 from slimeweb.errors import InvalidHandler, PluginError
+from slimeweb.router import Declarations
 from slimeweb.testing import TestClient
 
 
@@ -108,6 +110,25 @@ def test_slime_addhooks() -> None:
     for plugins in ([mail := Mail(), Shop()], [Shop(), mail]):
         make(*plugins).plugins.call("shop_order_placed", order="a book")
     assert mail.sent == ["a book", "a book"]
+
+
+def test_slime_declarations() -> None:
+    class Pages:
+        @hookimpl
+        def slime_declarations(self, app: Slime, on: Declarations) -> dict[str, Any]:
+            def page(path: str, text: str) -> None:
+                on.route(path=path)(lambda req, resp: resp.plain(text))
+
+            return {"page": page}
+
+    router: Any = Router("/below")
+    router.page("/hello", "Hello from below")
+    app = make(Pages())
+    app.page("/hello", "Hello")
+    app.include(router)
+    with TestClient(app) as client:
+        assert client.get("/hello").text == "Hello"
+        assert client.get("/below/hello").text == "Hello from below"
 
 
 def test_slime_app_members() -> None:

@@ -24,6 +24,7 @@ BACK_FOR_TYPES = {
         ("slimeweb._compiler", "slimeweb.app"),
         ("slimeweb._error_handling", "slimeweb.app"),
         ("slimeweb._main_module", "slimeweb.app"),
+        ("slimeweb._middleware", "slimeweb.router"),
         ("slimeweb._members", "slimeweb.app"),
         ("slimeweb._plugin_lifespan", "slimeweb.app"),
         ("slimeweb._response_head", "slimeweb.app"),
@@ -31,7 +32,9 @@ BACK_FOR_TYPES = {
         ("slimeweb._server", "slimeweb.app"),
         ("slimeweb.hookspecs", "slimeweb.app"),
         ("slimeweb.hookspecs", "slimeweb.commands"),
+        ("slimeweb.router", "slimeweb.app"),
         ("slimeweb.routing", "slimeweb.middleware"),
+        ("slimeweb.routing", "slimeweb.router"),
     },
 }
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from slimeweb import Slime, SlimeRequest, SlimeResponse
+from slimeweb import Router, Slime, SlimeRequest, SlimeResponse
 from slimeweb.errors import PluginError
+from slimeweb.router import Declarations
 from slimeweb.testing import TestClient
 from support.toys import app_with, toy
 
@@ -126,3 +129,31 @@ def test_members_of_plugins_that_are_not_installed_say_what_to_install() -> None
         client.get("/")
     assert "pip install 'slimeweb[templates]'" in errors[0]
     assert errors[1:] == ["SlimeRequest has no attribute 'rendr'", "SlimeResponse has no attribute 'rendr'"]
+
+
+def test_slime_declarations_are_told_what_they_declare_on() -> None:
+    told: list[object] = []
+
+    def declarations(app: Slime, on: Declarations) -> dict[str, Any]:
+        told.append(on)
+        return {"page": lambda path: on.route(path)}
+
+    router: Any = Router("/below")
+    router.page("/x")(lambda req, resp: "x")
+    app = app_with(toy("Pages", slime_declarations=declarations))
+    app.include(router)
+    (route,) = app.routes
+    assert (told[0], route.path) == (app, "/below/x")
+    assert (told[1],) == route.includes
+
+
+def test_slime_declarations_cannot_claim_what_there_is() -> None:
+    pages = toy("Pages", slime_declarations=lambda: {"page": lambda path: None})
+    for other in (
+        toy("Room", slime_app_members=lambda: {"page": 1}),
+        toy("Two", slime_declarations=lambda: {"page": print}),
+    ):
+        with pytest.raises(PluginError, match=r"claims the name 'page' in slime_declarations"):
+            app_with(pages, other)
+    with pytest.raises(PluginError, match=r"claims the name 'route' in slime_declarations.*slimeweb itself"):
+        app_with(toy("Pages", slime_declarations=lambda: {"route": print}))

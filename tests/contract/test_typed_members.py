@@ -14,6 +14,7 @@ from slimeweb_ws.members import WebSocketArguments
 
 HOOKS = {
     "AppMembers": "slime_app_members",
+    "DeclaringMembers": "slime_declarations",
     "RequestMembers": "slime_request_members",
     "ResponseMembers": "slime_response_members",
     "RouteOptions": "slime_route_options",
@@ -38,6 +39,8 @@ def added(name: str) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for kind, hook in HOOKS.items():
         arguments = {"app": app} if kind.endswith("Members") else {}
+        if hook == "slime_declarations":
+            arguments["on"] = app
         for plugin, names in app.plugins.each(hook, Collection, **arguments):  # type: ignore[type-abstract]
             if plugin.name == name:
                 found[kind] = set(names) if isinstance(names, Mapping) else {option.name for option in names}
@@ -57,4 +60,4 @@ def test_every_plugin_of_ours_that_adds_names_declares_them() -> None:
 
 def test_the_arguments_of_the_decorator_for_websockets_are_the_fields_of_its_options() -> None:
     own = {field.name for field in fields(WebSocketOptions) if field.init}
-    assert own == set(WebSocketArguments.__annotations__) - {"body_size", "plugin", "blocking", "stream_body"}
+    assert own == set(WebSocketArguments.__annotations__) - {"name", "body_size", "plugin", "blocking", "stream_body"}

@@ -20,7 +20,12 @@ from slimeweb_cli.errors import CommandError
 __all__ = ["add_plugin_commands", "register_plugins"]
 
 # How a user writes the names that a hook adds.
-MEMBERS = {"slime_app_members": "app.{}", "slime_request_members": "req.{}", "slime_response_members": "resp.{}"}
+MEMBERS = {
+    "slime_app_members": "app.{}",
+    "slime_declarations": "app.{}",
+    "slime_request_members": "req.{}",
+    "slime_response_members": "resp.{}",
+}
 OPTIONS = {"slime_route_options": "route({}=…)", "slime_serve_options": "serve({}=…)"}
 
 T = TypeVar("T")
@@ -106,7 +111,8 @@ def additions(plugin: Plugin, plugins: PluginManager, app: Slime, commands: Comm
     `commands`.
     """
     for hook, form in MEMBERS.items():
-        for owner, names in plugins.each(hook, Mapping, app=app):  # type: ignore[type-abstract]
+        arguments = {"app": app, "on": app} if hook == "slime_declarations" else {"app": app}
+        for owner, names in plugins.each(hook, Mapping, **arguments):  # type: ignore[type-abstract]
             if owner is plugin:
                 yield from map(form.format, names)
     for hook, form in OPTIONS.items():

@@ -43,14 +43,17 @@ def filter_for(app: Slime, route: RouteSpec) -> CompressionFilter | None:
 
 
 def _used_for(app: Slime, route: RouteSpec, method: str) -> CompressionOptions | None:
-    """How the nearest `Compress` compresses: the path's, else the route's own, else the application's."""
+    """How the nearest `Compress` compresses: the path's, else the route's own, else that of its routers or the
+    application.
+    """
     registered = [
         each for each in app.registrations if isinstance(each.target, Compress) and each.is_for(route, method)
     ]
+    wide = sorted((each for each in registered if not each.is_of_one_path), key=lambda each: each.scope)
     candidates = [
-        *(each.target for each in registered if each.is_app_wide),
+        *(each.target for each in wide),
         *route.middleware,
-        *(each.target for each in registered if not each.is_app_wide),
+        *(each.target for each in registered if each.is_of_one_path),
     ]
     found = [each.options for each in candidates if isinstance(each, Compress)]
     return found[-1] if found else None

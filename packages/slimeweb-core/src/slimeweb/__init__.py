@@ -32,6 +32,7 @@ from slimeweb.hookspecs import hookspec as hookspec
 from slimeweb.middleware import SlimeMiddleware as SlimeMiddleware
 from slimeweb.options import RouteOption as RouteOption
 from slimeweb.options import ServeOption as ServeOption
+from slimeweb.router import Router as Router
 from slimeweb.routing import HandlerWrapper as HandlerWrapper
 from slimeweb.routing import RouteKind as RouteKind
 from slimeweb.routing import RouteSpec as RouteSpec
@@ -51,6 +52,7 @@ else:
         "RouteKind",
         "RouteOption",
         "RouteSpec",
+        "Router",
         "ServeOption",
         "Slime",
         "SlimeError",

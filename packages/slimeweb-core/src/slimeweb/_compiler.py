@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from slimeweb._compiled import FILTER_LIMIT, CompiledRoute
 from slimeweb._error_handling import ErrorResponder
 from slimeweb._middleware import (
+    EVERY_PATH,
     Registration,
     SlimeMiddleware,
     as_middleware,
@@ -25,7 +27,7 @@ from slimeweb._response_head import OnHead, head_function
 from slimeweb._route_handler import check_signature, route_handler
 from slimeweb._route_table import RouteTable
 from slimeweb.body_filter import BodyFilter
-from slimeweb.errors import MultipleRouteException, PluginError, SlimeError
+from slimeweb.errors import MultipleRouteException, PluginError, RouteHandlerNotFoundException, SlimeError
 from slimeweb.handlers import Handler
 from slimeweb.methods import ANY, covers, overlap
 from slimeweb.routing import RouteSpec
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from slimeweb.app import Slime
 
 __all__ = ["Compiler"]
+
+_logger = logging.getLogger("slimeweb")
 
 _STAGES = ("content", "coding")
 """The stages of body filters, in the order in which bodies go through them."""
@@ -73,6 +77,7 @@ class Compiler:
         `PluginError` for a plugin that breaks the contract, `InvalidMiddlewareHandlerType` for middleware that cannot
         serve a route.
         """
+        self._check_reach(table)
         kinds: dict[str, Plugin] = {}
         compiled_routes = [compiled for route in table for compiled in self._route(route, kinds, table)]
         shapes = dict.fromkeys(route.pattern.shape for route in table)
@@ -163,7 +168,7 @@ class Compiler:
         """What answers a request that does not get to the handler, since its body is not taken or there is no thread
         for it; `None` when the server can answer it alone.
         """
-        if not (layers or self.errors.is_customised or on_head is not None):
+        if not (layers or self.errors.is_customised_for(route) or on_head is not None):
             return None
         endpoint = self._stack(layers, self._refuse(route.is_async), is_async=route.is_async)
         return CompiledRoute(
@@ -221,25 +226,38 @@ class Compiler:
         outermost: Sequence[tuple[Plugin, SlimeMiddleware]] | None = None,
     ) -> tuple[Layer, ...]:
         """What goes around one answer, outermost first: `outermost` (what plugins put around everything, unless it is
-        given), the application's registrations, `brought` (by plugins for the route), `own` (the route's), and the
-        registrations of its path.
+        given), the registrations of the application, of what is below a path, and of routers, `brought` (by plugins for
+        the route), `own` (the route's), and the registrations of its path.
         """
         outermost = self.around if outermost is None else outermost
+        wide = [each for each in registrations if not each.is_of_one_path]
+        scopes = sorted({each.scope for each in wide})
         return innermost(
             (
                 *((each, layer_of(each, str(plugin))) for plugin, each in outermost),
-                *targets_of([each for each in registrations if each.is_app_wide]),
+                *(target for scope in scopes for target in targets_of([each for each in wide if each.scope == scope])),
                 *((each, layer_of(each, str(plugin))) for plugin, each in brought),
                 *((each, layer_of(each)) for each in own),
-                *targets_of([each for each in registrations if not each.is_app_wide]),
+                *targets_of([each for each in registrations if each.is_of_one_path]),
             )
         )
 
+    def _check_reach(self, table: RouteTable) -> None:
+        """Looks whether what was declared for a path and all below it has routes, and warns of others that answer
+        there as well.
+        """
+        for each in self.registrations:
+            if each.is_of_one_path or each.path == EVERY_PATH:
+                continue
+            if not any(each.is_around(route) for route in table):
+                raise RouteHandlerNotFoundException(f"{each} has no route: there is none at that path or below it")
+            for route in table:
+                if each.include is None and each.can_reach(route.pattern):
+                    _logger.warning("%s does not hold for %s, which can match paths there as well", each, route)
+
     def _by_middleware(self, route: RouteSpec) -> list[tuple[tuple[str, ...], list[Registration]]]:
         """The route's methods, in groups that share the same middleware."""
-        here = [
-            each for each in self.registrations if each.is_at(route.pattern) and overlap(each.methods, route.methods)
-        ]
+        here = [each for each in self.registrations if each.is_around(route) and overlap(each.methods, route.methods)]
         methods = dict.fromkeys(route.methods)
         if ANY in methods:
             # A method that some middleware names goes apart from all the others.
@@ -264,15 +282,19 @@ class Compiler:
             resp.empty(204)
 
         pattern = routes[0].pattern
-        here = [each for each in self.registrations if each.is_at(pattern) and each.answers_options]
+        here = {
+            route: [each for each in self.registrations if each.is_around(route) and each.answers_options]
+            for route in routes
+        }
         own = dict.fromkeys(middleware for route in routes for middleware in route.middleware)
-        layers = self._layers(here, tuple(own))
+        layers = self._layers(tuple(dict.fromkeys(each for route in routes for each in here[route])), tuple(own))
         # A preflight asks for one method, whose route may have middleware of its own.
+        differ = any(each.answers_options for each in own) or any(here[route] != here[routes[0]] for route in routes)
         asked = {
-            method: self._layers(here, route.middleware)
+            method: self._layers(here[route], route.middleware)
             for route in routes
             for method in (*route.methods, *(("HEAD",) if "GET" in route.methods and "HEAD" not in methods else ()))
-            if len(routes) > 1 and any(each.answers_options for each in own)
+            if len(routes) > 1 and differ
         }
         compiled = self._synthetic(pattern.text, ("OPTIONS",), layers, answer, asked)
         yield replace(compiled, wrong_method=self._wrong_method(routes))
@@ -287,7 +309,7 @@ class Compiler:
             each
             for each in self.registrations
             if not each.is_app_wide
-            and each.is_at(routes[0].pattern)
+            and any(each.is_around(route) for route in routes)
             and getattr(each.middleware, "answers_options", False)
         ]
         if not brought and not at_path:

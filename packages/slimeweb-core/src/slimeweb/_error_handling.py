@@ -1,33 +1,25 @@
-"""What `@app.error` declares, and what answers when a handler raises or the server itself refuses a request."""
+"""What answers when a handler raises or the server itself refuses a request."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slimeweb._debug_page import debug_page
+from slimeweb._error_handlers import ErrorHandler, ErrorHandlers
 from slimeweb._middleware_stack import is_own_cancellation
 from slimeweb._observers import ExceptionObservers
 from slimeweb._plugin_manager import PluginManager
 from slimeweb._worker_loop import STOPPING
-from slimeweb.errors import (
-    ClientDisconnected,
-    ConfigError,
-    FileMissing,
-    HttpError,
-    IncompleteBody,
-    InvalidHandler,
-    phrase,
-)
-from slimeweb.handlers import Handler, check_handler, describe, is_coroutine_function, signature_of
+from slimeweb.errors import ClientDisconnected, FileMissing, HttpError, IncompleteBody, phrase
 
 if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest, SlimeResponse
     from slimeweb.app import Slime
+    from slimeweb.routing import RouteSpec
 
-__all__ = ["ErrorHandler", "ErrorHandlers", "ErrorKey", "ErrorResponder"]
+__all__ = ["ErrorResponder"]
 
 _logger = logging.getLogger("slimeweb")
 
@@ -37,7 +29,7 @@ class ErrorResponder:
     plain 500.
     """
 
-    __slots__ = ("_app", "_asks_plugins", "_dev", "_handlers", "_observers", "_plugins")
+    __slots__ = ("_app", "_asks_plugins", "_dev", "_handlers", "_has_scopes", "_observers", "_plugins")
 
     def __init__(
         self,
@@ -52,13 +44,20 @@ class ErrorResponder:
         self._handlers = handlers
         self._plugins = plugins
         self._observers = observers
+        self._has_scopes = any(each.errors for route in app.routes for each in route.includes)
         self._asks_plugins = plugins.implements("slime_handle_exception")
         self._dev = dev
 
-    @property
-    def is_customised(self) -> bool:
-        """Whether the application handles any errors itself."""
-        return bool(self._handlers)
+    def is_customised_for(self, route: RouteSpec) -> bool:
+        """Whether the application, or a router that the route is of, handles any errors itself."""
+        return bool(self._handlers) or any(each.errors for each in route.includes)
+
+    def _handlers_for(self, req: SlimeRequest) -> ErrorHandlers:
+        """The handlers of the routers that a request's route is of, the innermost first, and the application's."""
+        route = self._app._route_of(req) if self._has_scopes else None
+        if route is None:
+            return self._handlers
+        return ErrorHandlers.joined([*(each.errors for each in reversed(route.includes)), self._handlers])
 
     def on_error(self, req: SlimeRequest, resp: SlimeResponse, exc: BaseException, where: str = "") -> None:
         """Fills the response for what a handler or a middleware raised. `where` names another place for observers.
@@ -135,7 +134,7 @@ class ErrorResponder:
         if not is_answer:
             _log("the handler of an error failed", req, failure)
         self._show_failed_handler(req, resp, failure)
-        found = self._handlers.find(exc)
+        found = self._handlers_for(req).find(exc)
         tried = None if found is None else found[1]
         try:
             if resp.started:
@@ -143,7 +142,7 @@ class ErrorResponder:
                 resp.abort()
                 return
             _remove_headers(resp)
-            handler, status = self._second(failure, is_answer=is_answer)
+            handler, status = self._second(req, failure, is_answer=is_answer)
             if is_answer or handler is not None:
                 self._call(None if handler is tried else handler, req, resp, failure, status)
                 return
@@ -164,16 +163,16 @@ class ErrorResponder:
         if not (resp.started and isinstance(failure, ClientDisconnected)):
             self._observers.show(failure, "error handler", req)
 
-    def _second(self, failure: BaseException, *, is_answer: bool) -> tuple[ErrorHandler | None, int]:
+    def _second(self, req: SlimeRequest, failure: BaseException, *, is_answer: bool) -> tuple[ErrorHandler | None, int]:
         """What answers for an error handler that raised `failure`, and with which status."""
-        found = self._handlers.find(failure)
+        found = self._handlers_for(req).find(failure)
         by_class = None if found is None else found[1]
         if is_answer and isinstance(failure, HttpError):
             return by_class, failure.status
-        return self._handlers.for_status(500) or by_class, 500
+        return self._handlers_for(req).for_status(500) or by_class, 500
 
     def _answer(self, req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> None:
-        if self._asks_plugins and not self._handlers.has_class(exc):
+        if self._asks_plugins and not self._handlers_for(req).has_class(exc):
             _begin(resp, exc, _status_of(exc))
             answer = self._plugins.call("slime_handle_exception", app=self._app, req=req, resp=resp, exc=exc)
             if answer is not None:
@@ -183,7 +182,7 @@ class ErrorResponder:
 
     def _answer_known(self, req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> None:
         status = _status_of(exc)
-        found = self._handlers.find(exc)
+        found = self._handlers_for(req).find(exc)
         if not isinstance(exc, HttpError) and (found is None or found[0] in (500, Exception, BaseException)):
             # Only a general handler was found, so the exception is unexpected and is logged.
             _log("unhandled error", req, exc)
@@ -297,94 +296,3 @@ def _remove_headers(resp: SlimeResponse) -> None:
 
 def _answer_text(resp: SlimeResponse, status: int) -> None:
     resp.plain(phrase(status), status=status)
-
-
-ErrorKey = int | type[BaseException]
-
-
-ErrorHandler = Callable[["SlimeRequest", "SlimeResponse", BaseException], Any]
-
-
-class ErrorHandlers:
-    """Handlers by exception class and by status."""
-
-    __slots__ = ("_by_status", "_by_type")
-
-    def __init__(self) -> None:
-        self._by_status: dict[int, ErrorHandler] = {}
-        self._by_type: dict[type[BaseException], ErrorHandler] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._by_status or self._by_type)
-
-    def __copy__(self) -> ErrorHandlers:
-        other = ErrorHandlers()
-        other._by_status.update(self._by_status)
-        other._by_type.update(self._by_type)
-        return other
-
-    def add(self, key: ErrorKey, handler: Handler) -> None:
-        """Declares a handler. `InvalidHandler` for one that cannot be called, `ConfigError` for a second one for the
-        same key.
-        """
-        adapted = _with_three_arguments(handler)
-        if isinstance(key, type) and issubclass(key, BaseException):
-            table: dict[Any, ErrorHandler] = self._by_type
-        elif isinstance(key, int) and not isinstance(key, bool) and 400 <= key <= 599:
-            table = self._by_status
-        else:
-            raise InvalidHandler(f"app.error({key!r}): give an error status, 400 to 599, or an exception class")
-        if key in table:
-            raise ConfigError(f"app.error({key!r}) has two handlers; the second is {describe(handler)}")
-        table[key] = adapted
-
-    def find(self, exc: BaseException) -> tuple[ErrorKey, ErrorHandler] | None:
-        """The handler of an exception, and what it was declared for: its own class, its status (an `HttpError` has
-        one), or the nearest base class; without any of these, 500.
-        """
-        kind = type(exc)
-        keys: tuple[ErrorKey, ...]
-        keys = (kind, exc.status, *kind.__mro__[1:]) if isinstance(exc, HttpError) else (*kind.__mro__, 500)
-        for key in keys:
-            handler = self._by_status.get(key) if isinstance(key, int) else self._by_type.get(key)
-            if handler is not None:
-                return key, handler
-        return None
-
-    def has_class(self, exc: BaseException) -> bool:
-        """Whether a handler was declared for the exception's class or a base class."""
-        return any(kind in self._by_type for kind in type(exc).__mro__)
-
-    def for_status(self, status: int) -> ErrorHandler | None:
-        """The handler of a status."""
-        return self._by_status.get(status)
-
-
-def _with_three_arguments(handler: Handler) -> ErrorHandler:
-    if callable(handler) and _takes(handler, 2) and not _takes(handler, 3):
-        function = handler
-        if is_coroutine_function(function):
-            raise InvalidHandler(_must_be_sync(function))
-
-        def adapted(req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> Any:
-            return function(req, resp)
-
-        return adapted
-    check_handler(handler, "app.error", ("req", "resp", "exc"))
-    if is_coroutine_function(handler):
-        raise InvalidHandler(_must_be_sync(handler))
-    return handler
-
-
-def _must_be_sync(handler: Handler) -> str:
-    return f"the error handler {describe(handler)} is async def: it serves routes of both kinds, make it a plain def"
-
-
-def _takes(handler: Handler, count: int) -> bool:
-    try:
-        signature_of(handler).bind(*range(count))
-    except TypeError:
-        return False
-    except ValueError:
-        return count == 3
-    return True

@@ -21,6 +21,7 @@ GROUP = "slimeweb.members"
 
 KINDS = {
     "AppMembers": "",
+    "DeclaringMembers": "",
     "RequestMembers": "",
     "ResponseMembers": "",
     "RouteOptions": "TypedDict",

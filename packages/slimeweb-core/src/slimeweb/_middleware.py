@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from slimeweb._middleware_stack import Layer
-from slimeweb._pattern import PathPattern
+from slimeweb._pattern import PathPattern, PathPrefix
 from slimeweb._route_table import RouteTable
 from slimeweb.errors import InvalidHandler, InvalidMiddlewareHandlerType, RouteHandlerNotFoundException
 from slimeweb.handlers import Handler, check_handler, describe, is_coroutine_function
@@ -18,9 +18,11 @@ from slimeweb.spelling import closest
 
 if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest, SlimeResponse
+    from slimeweb.router import Include
 
 __all__ = [
     "EVERY_PATH",
+    "Position",
     "Registration",
     "SlimeMiddleware",
     "as_middleware",
@@ -32,7 +34,12 @@ __all__ = [
 ]
 
 EVERY_PATH = "*"
-"""The path of middleware that is for every path."""
+"""The path of middleware that is for every path, or for every route of a router."""
+
+_BELOW = "/*"
+"""The end of the path of middleware that is for all routes below it."""
+
+Position = Literal["around", "before", "after"]
 
 _PLAIN = ("middle_before", "middle_after")
 _METHODS = (*_PLAIN, *(f"{name}_async" for name in _PLAIN))
@@ -93,19 +100,34 @@ class SlimeMiddleware:
 @dataclass(frozen=True, slots=True, eq=False)
 class Registration:
     """One `use`, `middle_before` or `middle_after`: `target` is what is to run, a function or middleware, `position` is
-    `around` for middleware, `before` or `after` for a function, `path` the pattern it is for or `*`, `methods` the
-    methods.
+    `around` for middleware, `before` or `after` for a function, `path` the pattern it is for, one with `/*` at its end
+    or `*`, `methods` the methods. `include` is that of the router it was declared on, whose routes it is for, `None`
+    for the application.
     """
 
     target: SlimeMiddleware | Handler
-    position: Literal["around", "before", "after"]
+    position: Position
     path: str
     methods: tuple[str, ...]
+    include: Include | None = None
 
     @property
     def is_app_wide(self) -> bool:
-        """Whether it is for every path."""
-        return self.path == EVERY_PATH
+        """Whether it is for every path, 404s among them."""
+        return self.path == EVERY_PATH and self.include is None
+
+    @property
+    def is_of_one_path(self) -> bool:
+        """Whether it is for the routes of one path: such ones are inside of what routes have of their own."""
+        return not (self.path == EVERY_PATH or self.path.endswith(_BELOW))
+
+    @property
+    def scope(self) -> int:
+        """How far out it is, of those that are not of one path: 0 for the whole application, then what is below a path,
+        then routers from the outermost on.
+        """
+        depth = 0 if self.include is None else len(self.include.chain)
+        return 2 * depth + (self.path != EVERY_PATH)
 
     @property
     def answers_options(self) -> bool:
@@ -116,22 +138,41 @@ class Registration:
         """Whether it belongs around that route's handler for that method, which is `*` for any that is not named
         elsewhere.
         """
-        return self.is_at(route.pattern) and covers(self.methods, method)
+        return self.is_around(route) and covers(self.methods, method)
+
+    def is_around(self, route: RouteSpec) -> bool:
+        """Whether it belongs around that route's handler for any method that both have."""
+        return (self.include is None or self.include in route.includes) and self.is_at(route.pattern)
 
     def is_at(self, pattern: PathPattern) -> bool:
-        """Whether its path is that pattern."""
-        return self.is_app_wide or PathPattern.parse(self.path).shape == pattern.shape
+        """Whether its path is that pattern, or above it."""
+        if self.path == EVERY_PATH:
+            return True
+        if self.is_of_one_path:
+            return PathPattern.parse(self.path).shape == pattern.shape
+        return self._above.is_above(pattern)
+
+    def can_reach(self, pattern: PathPattern) -> bool:
+        """Whether a path below its own can be one of that pattern, which is not below it."""
+        return not (self.path == EVERY_PATH or self.is_of_one_path or self.is_at(pattern)) and self._above.can_reach(
+            pattern
+        )
 
     def check(self, routes: RouteTable) -> None:
         """`RouteHandlerNotFoundException` when no route is there yet, `InvalidMiddlewareHandlerType` when it cannot
         serve one of them.
         """
         found = self._routes(routes)
+        if not found and self.path != EVERY_PATH and not self.is_of_one_path:
+            # Routes may follow: the start looks again.
+            return
+        if not found and self.include is not None and self.path == EVERY_PATH:
+            return
         if not found:
             raise RouteHandlerNotFoundException(
                 f"{self} has no route yet: declare the route {','.join(self.methods)} {self.path} first, this after"
             )
-        if ANY not in self.methods and not self.is_app_wide:
+        if ANY not in self.methods and self.is_of_one_path:
             missing = [method for method in self.methods if not any(covers(route.methods, method) for route in found)]
             if missing:
                 raise RouteHandlerNotFoundException(
@@ -171,13 +212,17 @@ class Registration:
         return self.target
 
     def _routes(self, routes: RouteTable) -> tuple[RouteSpec, ...]:
-        candidates = routes if self.is_app_wide else routes.at(PathPattern.parse(self.path).shape)
-        return tuple(route for route in candidates if overlap(self.methods, route.methods))
+        return tuple(route for route in routes if self.is_around(route) and overlap(self.methods, route.methods))
+
+    @property
+    def _above(self) -> PathPrefix:
+        return PathPrefix.parse(self.path.removesuffix(_BELOW))
 
     def __str__(self) -> str:
+        of = "" if self.include is None else f" of {self.include}"
         if self.position == "around":
-            return f"use({type(self.target).__name__}(), path={self.path!r})"
-        return f"middle_{self.position} {describe(self.target)} for {self.path!r}"
+            return f"use({type(self.target).__name__}(), path={self.path!r}){of}"
+        return f"middle_{self.position} {describe(self.target)} for {self.path!r}{of}"
 
 
 def as_middleware(plugin: object) -> tuple[SlimeMiddleware, ...]:

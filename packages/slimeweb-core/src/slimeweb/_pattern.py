@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from slimeweb._core import parse_path
 from slimeweb.errors import InvalidHandler
 
-__all__ = ["PathParam", "PathPart", "PathPattern"]
+__all__ = ["PathParam", "PathPart", "PathPattern", "PathPrefix"]
+
+_SEGMENTS = {
+    "str": re.compile(".+", re.DOTALL),
+    "int": re.compile("-?[0-9]+"),
+    "float": re.compile(r"-?[0-9]+(?:\.[0-9]+)?"),
+    "uuid": re.compile("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"),
+}
+"""What a parameter of a kind matches, as `ParamKind` of the router has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,52 @@ class PathPattern:
         )
         params = tuple(part.param for part in parts if part.param is not None)
         return cls(text, parts, params, tuple(map(_shape, parts)))
+
+
+@dataclass(frozen=True, slots=True)
+class PathPrefix:
+    """The beginning of paths, `/api` or nothing: a pattern is below it that begins with the same parts."""
+
+    parts: tuple[PathPart, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> PathPrefix:
+        """Reads a prefix. `InvalidHandler` when it is none, saying why."""
+        return cls(PathPattern.parse(text).parts if text else ())
+
+    def is_above(self, pattern: PathPattern) -> bool:
+        """Whether a pattern is the prefix itself, or below it."""
+        return pattern.shape[: len(self.parts)] == tuple(map(_shape, self.parts))
+
+    def can_reach(self, pattern: PathPattern) -> bool:
+        """Whether any path that begins with the prefix may be one that the pattern matches."""
+        for at, part in enumerate(self.parts):
+            if at == len(pattern.parts):
+                return False
+            other = pattern.parts[at]
+            if _takes_rest(other) or _takes_rest(part):
+                return True
+            if not _may_meet(part, other):
+                return False
+        return True
+
+
+def _takes_rest(part: PathPart) -> bool:
+    return part.param is not None and part.param.kind == "path"
+
+
+def _may_meet(one: PathPart, other: PathPart) -> bool:
+    """Whether a segment may be of both. Where both have a parameter, it is not looked into what that matches."""
+    if one.param is None and other.param is None:
+        return one.before == other.before
+    if one.param is not None and other.param is not None:
+        return True
+    text, part = (one.before, other) if one.param is None else (other.before, one)
+    assert part.param is not None
+    middle = text[len(part.before) : len(text) - len(part.after)]
+    if text != part.before + middle + part.after or len(text) < len(part.before) + len(part.after):
+        return False
+    return bool(_SEGMENTS[part.param.kind].fullmatch(middle))
 
 
 def _shape(part: PathPart) -> str:

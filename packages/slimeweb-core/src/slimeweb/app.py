@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 from slimeweb._compiled import CompiledApp
 from slimeweb._compiler import Compiler
 from slimeweb._dev_checks import warn_no_routes
-from slimeweb._error_handling import ErrorHandlers, ErrorKey, ErrorResponder
+from slimeweb._error_handlers import ErrorHandlers, ErrorKey
+from slimeweb._error_handling import ErrorResponder
 from slimeweb._gil import describe_gil, gil_advice
 from slimeweb._installed.members import AppMembers, RouteHandler, RouteOptions, ServeOptions
 from slimeweb._known_plugins import hint
@@ -26,6 +27,7 @@ from slimeweb._main_module import check_one_module, name_main_module
 from slimeweb._members import request_members, response_members
 from slimeweb._middleware import EVERY_PATH, Registration, SlimeMiddleware, as_middleware
 from slimeweb._observers import ExceptionObservers, sent_observer
+from slimeweb._place import caller_place
 from slimeweb._plugin_manager import PluginManager
 from slimeweb._response_head import head_function
 from slimeweb._route_handler import check_signature
@@ -39,7 +41,8 @@ from slimeweb.errors import ConfigError
 from slimeweb.handlers import check_handler, check_parentheses
 from slimeweb.methods import parse_methods
 from slimeweb.options import RouteOption, ServeOption
-from slimeweb.routing import RouteSpec
+from slimeweb.router import Declarations, Include, Router, check_router
+from slimeweb.routing import RouterArguments, RouteSpec
 from slimeweb.spelling import suggestion
 from slimeweb.state import State
 
@@ -59,13 +62,13 @@ ErrorFunction = TypeVar(
 StartFunction = TypeVar("StartFunction", bound=Callable[[], Any])
 EndFunction = TypeVar("EndFunction", bound=Callable[[BaseException | None], Any])
 
-_DECLARED = ("_routes", "_registrations", "_errors", "_lifespan", "_mounts")
+_DECLARED = ("_routes", "_registrations", "_errors", "_lifespan", "_mounts", "_included")
 """The attributes that hold what has been declared."""
 
 _logger = logging.getLogger("slimeweb")
 
 
-class Slime(AppMembers):
+class Slime(Declarations, AppMembers):
     """A web application.
 
         app = Slime(__file__)
@@ -101,6 +104,7 @@ class Slime(AppMembers):
         self._served_routes: RouteTable | None = None
         self._registrations: tuple[Registration, ...] = ()
         self._errors = ErrorHandlers()
+        self._included: tuple[Router, ...] = ()
         self._lifespan = Lifespan()
         self._mounts = StaticMounts(self._file.parent)
         self._config: ServeConfig | None = None
@@ -113,7 +117,8 @@ class Slime(AppMembers):
         self._observers = ExceptionObservers(self, self._plugins)
         self._route_options = self._plugins.named("slime_route_options", RouteOption, _parameters(self.route))
         self._serve_options = self._plugins.named("slime_serve_options", ServeOption, setting_names())
-        self._members = self._plugins.table("slime_app_members", _taken_in(Slime), app=self)
+        self._app_members = self._plugins.table("slime_app_members", _taken_in(Slime), app=self)
+        self._members = {**self._app_members, **self._declaring_members(self)}
         name_main_module(self._file)
 
     @property
@@ -201,6 +206,7 @@ class Slime(AppMembers):
         path: str = "/",
         method: str | Iterable[str] = "GET",
         *,
+        name: str | None = None,
         body_size: int | None = None,
         plugin: SlimeMiddleware | Sequence[SlimeMiddleware] | None = None,
         blocking: bool | None = None,
@@ -210,15 +216,32 @@ class Slime(AppMembers):
         """Declares a route.
 
         `path` may hold parameters: `{id}`, `{id:int}` (also `float`, `uuid`, `path`) and, at its end, `{*rest}`.
-        `method` is one, a list, or `"*"` for any. `body_size` is in bytes, that of `serve()` unless given; a longer
-        body is a 400. `plugin` is middleware for this route alone. `blocking` says outright whether a
-        synchronous handler takes its time; the server finds out otherwise. With `stream_body` the handler starts
-        before the body has arrived and reads it by `req.chunks()`. Plugins bring further options.
+        `method` is one, a list, or `"*"` for any. `name` is what `url_for` knows it by, the handler's own unless given.
+        `body_size` is in bytes, that of `serve()` unless given; a longer body is a 400. `plugin` is middleware for this
+        route alone. `blocking` says outright whether a synchronous handler takes its time; the server finds out
+        otherwise. With `stream_body` the handler starts before the body has arrived and reads it by `req.chunks()`.
+        Plugins bring further options.
 
         `InvalidHandler`, `MethodException` and `MultipleRouteException` when the route cannot be; `TypeError` for an
         unknown option.
         """
         check_parentheses("app.route", path, 'app.route(path="/")')
+        arguments = {name: value for name, value in locals().items() if name not in ("self", "options")}
+        return self._route(**arguments, **options)
+
+    def _route(
+        self,
+        path: str,
+        method: str | Iterable[str],
+        *,
+        includes: tuple[Include, ...] = (),
+        name: str | None = None,
+        body_size: int | None = None,
+        plugin: Any = None,
+        blocking: bool | None = None,
+        stream_body: bool = False,
+        **options: Any,
+    ) -> Callable[[H], H]:
         values = self._option_values(options)
         middleware = as_middleware(plugin)
 
@@ -233,6 +256,8 @@ class Slime(AppMembers):
                 blocking=blocking,
                 middleware=middleware,
                 options=values,
+                name=name,
+                includes=includes,
             )
             check_signature(self, self._plugins, route)
             for each in middleware:
@@ -246,7 +271,8 @@ class Slime(AppMembers):
     def use(self, middleware: SlimeMiddleware, method: str | Iterable[str] = "*", path: str = EVERY_PATH) -> None:
         """Puts middleware around the routes of a path, or of every path, for some methods or all. After its routes.
 
-        Middleware for every path also surrounds routes that are declared later. `RouteHandlerNotFoundException` when
+        Middleware for every path also surrounds routes that are declared later. So does that of `path="/api/*"`: it is
+        for the routes whose pattern is `/api` or begins with `/api/`. `RouteHandlerNotFoundException` when
         there is no such route yet, `InvalidMiddlewareHandlerType` when it cannot serve one of them.
         """
         (target,) = as_middleware([middleware])
@@ -312,6 +338,44 @@ class Slime(AppMembers):
             return function
 
         return declare
+
+    def include(
+        self,
+        router: Router,
+        *,
+        prefix: str | None = None,
+        name: str | None = None,
+        **arguments: Unpack[RouterArguments],
+    ) -> None:
+        """Declares what a router has recorded. `prefix` and `name` take the place of the router's own; the other
+        arguments are as `Router` has them, and count over those.
+
+            app.include(users)
+            app.include(users, prefix="/v2/users", name="v2")
+
+        What a declaration of the router raises is raised here, with a note of where it is; nothing of the router has
+        been declared then.
+        """
+        self._include(router, prefix=prefix, name=name, arguments=arguments)
+
+    def _include(
+        self,
+        router: Router,
+        *,
+        prefix: str | None,
+        name: str | None,
+        arguments: Mapping[str, Any],
+        outer: Include | None = None,
+        place: str = "",
+    ) -> None:
+        check_router(router)
+        self._declaring("a router")
+        include = Include(
+            self, router, outer, prefix=prefix, name=name, arguments=arguments, place=place or caller_place()
+        )
+        with self._all_or_nothing():
+            include._declare_all()
+            self._included = (*self._included, router)
 
     def static_route(
         self,
@@ -472,13 +536,19 @@ class Slime(AppMembers):
         """Lets plugins declare what they have waited for, once. What one that fails has declared by then is dropped."""
         if self._is_ready:
             return
+        with self._all_or_nothing():
+            self._plugins.call("slime_ready", app=self)
+        self._is_ready = True
+
+    @contextmanager
+    def _all_or_nothing(self) -> Iterator[None]:
+        """Forgets what has been declared within, where that fails."""
         declared = {name: copy(getattr(self, name)) for name in _DECLARED}
         try:
-            self._plugins.call("slime_ready", app=self)
+            yield
         except BaseException:
             vars(self).update(declared)
             raise
-        self._is_ready = True
 
     def _compile(self, config: ServeConfig) -> CompiledApp:
         from slimeweb._core import SlimeRequest, SlimeResponse
@@ -532,8 +602,30 @@ class Slime(AppMembers):
 
     def _register(self, registration: Registration) -> None:
         self._declaring("middleware")
-        registration.check(self._routes)
+        if registration.include is None:
+            registration.check(self._routes)
         self._registrations = (*self._registrations, registration)
+
+    def _check_registrations(self, include: Include) -> None:
+        """Checks the middleware of a router, now that all of its routes are there."""
+        for each in self._registrations:
+            if each.include is include:
+                each.check(self._routes)
+
+    def _route_of(self, req: SlimeRequest) -> RouteSpec | None:
+        """The route that a request came to."""
+        routes = self._routes if self._served_routes is None else self._served_routes
+        return None if req.route is None else routes.find(req.route, req.method)
+
+    def _declaring_members(self, on: Declarations) -> Mapping[str, Callable[..., Any]]:
+        """What plugins bring for declarations on the application, or on one include."""
+
+        def taken(name: str) -> str | None:
+            if name in self._app_members:
+                return "the hook slime_app_members of a plugin"
+            return _taken_in(Slime)(name)
+
+        return self._plugins.table("slime_declarations", taken, callables=True, app=self, on=on)
 
     def _declaring(self, what: str) -> None:
         if self._config is not None and self._is_ready:

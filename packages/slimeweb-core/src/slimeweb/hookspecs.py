@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from slimeweb.commands import Commands, PluginManager
     from slimeweb.middleware import SlimeMiddleware
     from slimeweb.options import RouteOption, ServeOption
+    from slimeweb.router import Declarations
     from slimeweb.routing import HandlerWrapper, RouteKind, RouteSpec
 
 __all__ = ["PROJECT", "hookimpl", "hookspec"]
@@ -72,6 +73,26 @@ def slime_app_members(app: Slime) -> Mapping[str, Any]:  # type: ignore[empty-bo
         def slime_app_members(app):
             def page(path):
                 return app.route(path=path, method="GET")
+
+            return {"page": page}
+    """
+
+
+@hookspec
+def slime_declarations(app: Slime, on: Declarations) -> Mapping[str, Callable[..., Any]]:  # type: ignore[empty-body]
+    """Functions that declare something, to add to `app`, to routers, and to what one includes: `{"page": function}`
+    makes `app.page(…)` and `router.page(…)`. They declare by the methods of `on`, which is the application, or one
+    include of a router, with the router's prefix, arguments and middleware.
+
+    Called once with `on=app` when the application is made, and once for each router when it is included. `router.page`
+    records its call then, and what the decorator that comes of it is put above; the include calls it.
+
+    For example:
+
+        @hookimpl
+        def slime_declarations(app, on):
+            def page(path):
+                return on.route(path=path, method="GET")
 
             return {"page": page}
     """

@@ -16,24 +16,41 @@ from slimeweb.methods import parse_methods
 
 if TYPE_CHECKING:
     from slimeweb.middleware import SlimeMiddleware
+    from slimeweb.router import Include
 
-__all__ = ["BODY_SIZE", "HandlerWrapper", "RouteArguments", "RouteKind", "RouteResponse", "RouteSpec"]
+__all__ = [
+    "BODY_SIZE",
+    "HandlerWrapper",
+    "RouteArguments",
+    "RouteKind",
+    "RouteResponse",
+    "RouteSpec",
+    "RouterArguments",
+]
 
 
 BODY_SIZE = 10 * 1024 * 1024
 """The default limit of a request body, in bytes."""
 
 
-class RouteArguments(RouteOptions, total=False):
-    """The keyword arguments of `app.route` but `path` and `method`: `body_size`, `plugin`, `blocking`, `stream_body`,
-    and those that type checkers know of installed plugins. For the annotation `**arguments: Unpack[RouteArguments]` of
-    a decorator that hands them on.
+class RouterArguments(RouteOptions, total=False):
+    """The keyword arguments of a `Router` for its routes: `body_size`, `plugin`, `blocking`, `stream_body`, and
+    those that type checkers know of installed plugins.
     """
 
     body_size: int | None
     plugin: SlimeMiddleware | Sequence[SlimeMiddleware] | None
     blocking: bool | None
     stream_body: bool
+
+
+class RouteArguments(RouterArguments, total=False):
+    """The keyword arguments of `app.route` but `path` and `method`. For the annotation
+    `**arguments: Unpack[RouteArguments]` of a decorator that hands them on.
+    """
+
+    name: str | None
+    """What `url_for` knows the route by."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +62,8 @@ class RouteSpec:
     `HandlerWrapper` has claimed), `middleware` the route's own. `stream_body` and `blocking` are as in `app.route`.
     `body_size` is in bytes, `None` for what `serve()` says. A coroutine handler of a route with `one_loop` always runs
     on the loop of the first worker, where `slime_startup` coroutines run: for what belongs to one event loop. `options`
-    holds the plugins' route options by name, defaults included. `name` and `doc` are the handler's.
+    holds the plugins' route options by name, defaults included. `given_name` is the name that it was declared with, if
+    any. `includes` are the includes of routers that it comes from, the outermost first. `doc` is the handler's.
     """
 
     pattern: PathPattern
@@ -58,6 +76,8 @@ class RouteSpec:
     one_loop: bool = False
     middleware: tuple[SlimeMiddleware, ...] = ()
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    given_name: str | None = None
+    includes: tuple[Include, ...] = ()
 
     @classmethod
     def declare(
@@ -72,6 +92,8 @@ class RouteSpec:
         one_loop: bool = False,
         middleware: Iterable[SlimeMiddleware] = (),
         options: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        includes: tuple[Include, ...] = (),
     ) -> RouteSpec:
         """A route from what a user would type. `InvalidHandler`, `MethodException` or `ValueError` when that will not
         do. Whether the handler takes `(req, resp)`, or what a plugin's `HandlerWrapper` calls it with, is checked where
@@ -100,6 +122,8 @@ class RouteSpec:
             one_loop=one_loop,
             middleware=tuple(middleware),
             options=MappingProxyType(dict(options or {})),
+            given_name=check_name(f"the route {path}", name),
+            includes=includes,
         )
 
     @property
@@ -114,8 +138,13 @@ class RouteSpec:
 
     @property
     def name(self) -> str:
-        """The handler's name."""
-        return getattr(self.handler, "__name__", type(self.handler).__name__)
+        """The name that it was declared with, the handler's where there is none."""
+        return self.given_name or str(getattr(self.handler, "__name__", type(self.handler).__name__))
+
+    @property
+    def full_name(self) -> str:
+        """The name that `url_for` knows it by: `users.show` for the route `show` of a router `users`."""
+        return ".".join((*(each.name for each in self.includes if each.name), self.name))
 
     @property
     def doc(self) -> str:
@@ -138,7 +167,13 @@ class RouteSpec:
         return takes_request_and_response(self.handler, {param.name for param in self.params})
 
     def __str__(self) -> str:
-        return f"{','.join(self.methods)} {self.path} ({describe(self.handler)})"
+        return f"{','.join(self.methods)} {self.path} ({self.origin})"
+
+    @property
+    def origin(self) -> str:
+        """The handler and where it is, and where its routers were included, for messages."""
+        places = [f"included at {each.place}" for each in reversed(self.includes)]
+        return ", ".join((describe(self.handler), *places))
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,3 +217,10 @@ class HandlerWrapper:
     claims_signature: bool = False
     gives_way: bool = False
     check_route: Callable[[RouteSpec], object] | None = None
+
+
+def check_name(what: str, name: str | None) -> str | None:
+    """A name for `url_for`, as it was given. `ValueError` for one that will not do."""
+    if name is not None and (not isinstance(name, str) or not name or "." in name):
+        raise ValueError(f"{what}: name={name!r} has to be text without a dot, such as 'users'")
+    return name

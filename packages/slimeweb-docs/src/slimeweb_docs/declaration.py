@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 from slimeweb import RouteSpec, Slime
 from slimeweb.errors import ConfigError, InvalidHandler
 from slimeweb.handlers import check_parentheses
+from slimeweb.router import Declarations
 from slimeweb_docs.documentation import About, Documentation, Entry
 from slimeweb_docs.handler import without_partial
 from slimeweb_docs.response_type import SlimeResponseType
@@ -27,7 +29,8 @@ class Docs:
     def __init__(self, app: Slime) -> None:
         self._app = app
         self._about = About(app.name)
-        self._documented: tuple[tuple[Callable[..., Any], Documentation], ...] = ()
+        self._on: Declarations = app
+        self._documented: list[tuple[Callable[..., Any], Documentation, Declarations]] = []
 
     def __call__(
         self,
@@ -67,6 +70,12 @@ class Docs:
             return handler
 
         return document
+
+    def of_include(self, include: Declarations) -> Docs:
+        """The same documentation, for what one include of a router says: another include says it again."""
+        other = copy(self)
+        other._on = include
+        return other
 
     def about(self, *, title: str | None = None, version: str | None = None, description: str | None = None) -> None:
         """Names the application in its document: by the name of its file, version 0.1.0, where nothing is said."""
@@ -113,9 +122,11 @@ class Docs:
         paths = [route.path for route in self._app.routes if route.handler == handler]
         if not paths:
             raise InvalidHandler(f"docs() documents {handler!r}, which is no route's handler: put it above @app.route")
+        if (handler, said) in ((known, before) for known, before, place in self._documented if place is not self._on):
+            return
         if self._said(handler) is not None:
             raise ConfigError(f"the route {paths[0]} has two docs(): give it one, with all there is to say")
-        self._documented = (*self._documented, (handler, said))
+        self._documented.append((handler, said, self._on))
 
     def _said(self, handler: Callable[..., Any]) -> Documentation | None:
-        return next((said for known, said in self._documented if known == handler), None)
+        return next((said for known, said, _ in self._documented if known == handler), None)

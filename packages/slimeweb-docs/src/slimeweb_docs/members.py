@@ -6,11 +6,11 @@ from typing import TypedDict
 
 from slimeweb_docs.declaration import Docs
 
-__all__ = ["AppMembers", "ServeOptions"]
+__all__ = ["DeclaringMembers", "ServeOptions"]
 
 
-class AppMembers:
-    """Attributes of applications."""
+class DeclaringMembers:
+    """Attributes of applications and routers: `app.docs.document()` and its like are for applications alone."""
 
     docs: Docs
 

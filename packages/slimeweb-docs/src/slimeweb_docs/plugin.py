@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from slimeweb import RouteSpec, ServeOption, Slime, hookimpl
 from slimeweb.commands import Commands, PluginManager
+from slimeweb.router import Declarations
 from slimeweb_docs import hookspecs
 from slimeweb_docs.command import add_openapi
 from slimeweb_docs.declaration import Docs
@@ -30,10 +31,11 @@ class DocsPlugin:
         plugins.add_hookspecs(hookspecs)
 
     @hookimpl
-    def slime_app_members(self, app: Slime) -> Mapping[str, Any]:
-        """`@app.docs(…)`."""
-        self._docs = Docs(app)
-        return {"docs": self._docs}
+    def slime_declarations(self, app: Slime, on: Declarations) -> Mapping[str, Callable[..., Any]]:
+        """`@app.docs(…)`, on routers too."""
+        if self._docs is None or on is app:
+            self._docs = Docs(app)
+        return {"docs": self._docs if on is app else self._docs.of_include(on)}
 
     @hookimpl
     def slime_serve_options(self) -> Sequence[ServeOption]:

@@ -10,7 +10,7 @@ from slimeweb.routing import RouteArguments
 from slimeweb_stream.asynchronous import AsyncStreamResponse
 from slimeweb_stream.synchronous import StreamResponse
 
-__all__ = ["AppMembers", "Declare", "RouteOptions"]
+__all__ = ["Declare", "DeclaringMembers", "RouteOptions"]
 
 Plain = TypeVar("Plain", bound=Callable[[SlimeRequest, StreamResponse], None])
 Asynchronous = TypeVar("Asynchronous", bound=Callable[[SlimeRequest, AsyncStreamResponse], Coroutine[Any, Any, None]])
@@ -38,8 +38,8 @@ class Declare(Protocol):
         """Declares a route that streams its answer."""
 
 
-class AppMembers:
-    """Attributes of applications."""
+class DeclaringMembers:
+    """Attributes of applications and routers."""
 
     stream: Declare
 

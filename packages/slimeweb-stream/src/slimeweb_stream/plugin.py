@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from slimeweb import RouteKind, RouteOption, RouteSpec, Slime, hookimpl
 from slimeweb.handlers import check_parentheses
+from slimeweb.router import Declarations
 from slimeweb.spelling import closest
 from slimeweb_stream.keep_alive_timer import KeepAliveTimer
 from slimeweb_stream.open_streams import OpenStreams
@@ -30,8 +31,8 @@ class StreamPlugin:
         return [RouteOption("stream", default=None, validate=_content_type)]
 
     @hookimpl
-    def slime_app_members(self, app: Slime) -> Mapping[str, Any]:
-        """`@app.stream(path, method, content)`."""
+    def slime_declarations(self, on: Declarations) -> Mapping[str, Callable[..., Any]]:
+        """`@app.stream(path, method, content)`, on routers too."""
 
         def stream(
             path: str = "/", method: str | Iterable[str] = "GET", content: str = "text/plain", **options: Any
@@ -41,7 +42,7 @@ class StreamPlugin:
             for name in options:
                 if name in ("content_type", "stream", "media_type", "mimetype") or closest(name, ["content"]):
                     raise TypeError(f"app.stream() has no option {name!r}: did you mean 'content'?")
-            return app.route(path=path, method=method, **{**options, "stream": content})
+            return on.route(path=path, method=method, **{**options, "stream": content})
 
         return {"stream": stream}
 

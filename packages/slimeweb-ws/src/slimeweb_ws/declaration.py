@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import fields
 from typing import Any
 
-from slimeweb import Slime
 from slimeweb.errors import MethodException
 from slimeweb.handlers import check_parentheses
 from slimeweb.methods import covers, parse_methods
+from slimeweb.router import Declarations
 from slimeweb.spelling import closest
 from slimeweb_ws.members import Declare, H
 from slimeweb_ws.options import WebSocketOptions
@@ -19,8 +19,8 @@ __all__ = ["websocket"]
 _OPTIONS = frozenset(field.name for field in fields(WebSocketOptions) if field.init)
 
 
-def websocket(app: Slime) -> Declare:
-    """The declaring function of an application."""
+def websocket(on: Declarations) -> Declare:
+    """The declaring function of an application, or of one include of a router."""
 
     def declare(path: str = "/", method: str | Iterable[str] = "GET", **options: Any) -> Callable[[H], H]:
         """Declares a WebSocket route: `app.route` with `ws=WebSocketOptions(…)`.
@@ -40,6 +40,6 @@ def websocket(app: Slime) -> Declare:
             raise MethodException(
                 f"app.websocket(method={method!r}): WebSocket connections are opened by GET; leave it out"
             )
-        return app.route(path=path, method=method, **{**others, "ws": WebSocketOptions(**ours)})
+        return on.route(path=path, method=method, **{**others, "ws": WebSocketOptions(**ours)})
 
     return declare

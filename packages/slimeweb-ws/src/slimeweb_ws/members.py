@@ -11,7 +11,7 @@ from slimeweb_ws.options import WebSocketOptions
 from slimeweb_ws.response import WebSocketResponse
 from slimeweb_ws.rooms import Room
 
-__all__ = ["AppMembers", "Declare", "H", "RouteOptions", "WebSocketArguments"]
+__all__ = ["AppMembers", "Declare", "DeclaringMembers", "H", "RouteOptions", "WebSocketArguments"]
 
 H = TypeVar("H", bound=Callable[[SlimeRequest, WebSocketResponse], Any])
 
@@ -45,8 +45,13 @@ class Declare(Protocol):
 class AppMembers:
     """Attributes of applications."""
 
-    websocket: Declare
     room: Callable[[str], Room]
+
+
+class DeclaringMembers:
+    """Attributes of applications and routers."""
+
+    websocket: Declare
 
 
 class RouteOptions(TypedDict, total=False):

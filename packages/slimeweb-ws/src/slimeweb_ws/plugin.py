@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from slimeweb import RouteKind, RouteOption, RouteSpec, Slime, hookimpl
+from slimeweb.router import Declarations
 from slimeweb_ws.connections import Connections
 from slimeweb_ws.declaration import websocket
 from slimeweb_ws.options import validate_ws
@@ -27,9 +28,14 @@ class WebSocketPlugin:
         self._rooms = Rooms()
 
     @hookimpl
-    def slime_app_members(self, app: Slime) -> Mapping[str, Callable[..., Any]]:
-        """`@app.websocket(path, …)` and `app.room(name)`."""
-        return {"websocket": websocket(app), "room": self._rooms.named}
+    def slime_app_members(self) -> Mapping[str, Callable[..., Any]]:
+        """`app.room(name)`."""
+        return {"room": self._rooms.named}
+
+    @hookimpl
+    def slime_declarations(self, on: Declarations) -> Mapping[str, Callable[..., Any]]:
+        """`@app.websocket(path, …)`, on routers too."""
+        return {"websocket": websocket(on)}
 
     @hookimpl
     def slime_route_options(self) -> Sequence[RouteOption]:

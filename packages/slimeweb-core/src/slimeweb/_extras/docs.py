@@ -3,7 +3,7 @@
 from typing import TypedDict
 
 
-class AppMembers:
+class DeclaringMembers:
     """Nothing."""
 
 

@@ -7,5 +7,9 @@ class AppMembers:
     """Nothing."""
 
 
+class DeclaringMembers:
+    """Nothing."""
+
+
 class RouteOptions(TypedDict):
     """Nothing."""

@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypedDict
 
-__all__ = ["AppMembers", "RequestMembers", "ResponseMembers", "RouteHandler", "RouteOptions", "ServeOptions"]
+__all__ = [
+    "AppMembers",
+    "DeclaringMembers",
+    "RequestMembers",
+    "ResponseMembers",
+    "RouteHandler",
+    "RouteOptions",
+    "ServeOptions",
+]
 
 if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest
     from slimeweb._extras import asgi, compress, docs, stream, templates, typed, ws
 
-    class AppMembers(asgi.AppMembers, docs.AppMembers, stream.AppMembers, templates.AppMembers, ws.AppMembers):
+    class AppMembers(asgi.AppMembers, templates.AppMembers, ws.AppMembers):
         """Attributes of applications."""
+
+    class DeclaringMembers(docs.DeclaringMembers, stream.DeclaringMembers, ws.DeclaringMembers):
+        """Attributes of applications and routers."""
 
     class RequestMembers(templates.RequestMembers):
         """Attributes of requests."""
@@ -31,7 +42,7 @@ if TYPE_CHECKING:
 
 else:
     # No attributes are declared at run time: `Slime.__getattr__` and its like find them.
-    AppMembers = RequestMembers = ResponseMembers = object
+    AppMembers = DeclaringMembers = RequestMembers = ResponseMembers = object
     RouteHandler = Callable[..., Any]
 
     class RouteOptions(TypedDict, total=False):

@@ -1,4 +1,4 @@
 """The extra `docs`, where it is installed."""
 
-from slimeweb_docs.members import AppMembers as AppMembers
+from slimeweb_docs.members import DeclaringMembers as DeclaringMembers
 from slimeweb_docs.members import ServeOptions as ServeOptions
