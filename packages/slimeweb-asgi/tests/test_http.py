@@ -89,6 +89,25 @@ def test_a_client_on_a_unix_socket_has_no_address(tmp_path: Path) -> None:
     assert clients == [None]
 
 
+def test_a_path_may_have_octets_that_are_not_ascii() -> None:
+    scopes: list[dict[str, Any]] = []
+
+    async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        scopes.append(scope)
+        await send(start(204))
+        await send(body())
+
+    with (
+        TestClient(mounted(application)) as client,
+        socket.create_connection(("127.0.0.1", client.port), timeout=20) as connection,
+    ):
+        connection.sendall("GET /old/日é?é HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+        assert connection.recv(4096).startswith(b"HTTP/1.1 204 ")
+    (scope,) = scopes
+    assert (scope["path"], scope["raw_path"]) == ("/old/日é", "/old/日é".encode())
+    assert scope["query_string"] == b"%C3%A9"
+
+
 @pytest.mark.parametrize(
     ("asked", "path", "answered_by"),
     [

@@ -8,7 +8,7 @@ from __future__ import annotations
 import types
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
-from inspect import iscoroutine
+from types import CoroutineType
 from typing import Any
 
 from slimeweb import BodyChunks, BodyWriter, ClientDisconnected, SlimeRequest, SlimeResponse
@@ -53,8 +53,8 @@ def http_handler(application: Any, mount: Mount) -> Callable[..., Awaitable[None
             "method": req.method,
             "root_path": mount.path,
             "path": req.path,
-            "raw_path": req.raw_path.encode("latin-1"),
-            "query_string": req.query_string.encode("latin-1"),
+            "raw_path": req.raw_path.encode(),
+            "query_string": req.query_string.encode(),
             "headers": headers,
             "state": mount.state.copy(),
             "extensions": {},
@@ -66,7 +66,7 @@ def http_handler(application: Any, mount: Mount) -> Callable[..., Awaitable[None
         exchange = Exchange(req, resp)
         call = application(scope, exchange.receive, exchange.send)
         try:
-            await _run(call if iscoroutine(call) else _awaited(call), exchange)
+            await _run(call if type(call) is CoroutineType else _awaited(call), exchange)
         except BaseException:
             # An answer that is complete is the client's, whatever the application does after it: frameworks answer a
             # failure themselves, and raise it again for the server to report.
