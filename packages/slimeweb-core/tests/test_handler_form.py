@@ -62,10 +62,12 @@ def others() -> list[Callable[..., Any]]:
     def unresolved(req, db: Pool): ...  # type: ignore[no-untyped-def]
     def named_like_one(body: CreateRequest, db): ...  # type: ignore[no-untyped-def]
 
+    def exchanged(resp: SlimeResponse, req: SlimeRequest): ...  # type: ignore[no-untyped-def]
+
     class CreateRequest: ...
 
     return [
-        nothing, one, three, keyword, both_of_the_path, first_typed, second_typed, with_default, unresolved,
+        exchanged, nothing, one, three, keyword, both_of_the_path, first_typed, second_typed, with_default, unresolved,
         named_like_one,
     ]  # fmt: skip
 

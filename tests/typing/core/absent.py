@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import slimeweb
-from slimeweb import Slime
+from slimeweb import Slime, SlimeRequest, SlimeResponse
 
 app = Slime(__file__)
 app.websocket  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
@@ -18,3 +18,12 @@ app.route(path="/", stream="text/plain")  # type: ignore[call-arg]  # pyright: i
 app.route(path="/", comp_level=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 app.serve(docs=True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 slimeweb.Compress  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+slimeweb.Query  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@app.route(path="/wrong")  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+def one_argument(req: SlimeRequest) -> None: ...
+
+
+@app.route(path="/wrong")  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+def exchanged(resp: SlimeResponse, req: SlimeRequest) -> None: ...

@@ -117,14 +117,6 @@ async def key_error(req: SlimeRequest, resp: SlimeResponse) -> SlimeResponse:
     raise HttpError(409, "taken")
 
 
-@app.route(path="/wrong")  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
-def one_argument(req: SlimeRequest) -> None: ...
-
-
-@app.route(path="/wrong")  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
-def exchanged(resp: SlimeResponse, req: SlimeRequest) -> None: ...
-
-
 @app.middle_before(path="/")  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
 def before_one(req: SlimeRequest) -> None: ...
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from slimeweb._core import SlimeRequest, SlimeResponse
@@ -23,11 +23,15 @@ class RouteResponse:
     __slots__ = ()
 
 
+_CLASSES = ((SlimeRequest,), (SlimeResponse, RouteResponse))
+
+
 def takes_request_and_response(handler: Handler, params: Collection[str]) -> bool:
     """Whether a handler is one of `(req, resp)`; `params` are the parameters of its path.
 
     It is when it can be called with two positional arguments, and the first two parameters have no default, are not
-    both of the path, and have no annotation but classes of requests and responses, or are called `req` and `resp`.
+    both of the path, and have no annotation but the class of requests and one of responses, or are called `req` and
+    `resp`.
     """
     try:
         signature = signature_of(handler)
@@ -41,12 +45,16 @@ def takes_request_and_response(handler: Handler, params: Collection[str]) -> boo
     first = [each for each in signature.parameters.values() if each.kind in _NAMED][:2]
     if len(first) == 2 and all(each.name in params for each in first):
         return False
-    return all(each.default is each.empty and _may_be_either(each, handler) for each in first)
+    places = zip(first, _NAMES, _CLASSES, strict=False)
+    return all(
+        each.default is each.empty and (each.name == name or _may_be(each.annotation, classes, handler))
+        for each, name, classes in places
+    )
 
 
-def _may_be_either(parameter: inspect.Parameter, handler: Handler) -> bool:
-    annotation = parameter.annotation
-    if annotation is parameter.empty or parameter.name in _NAMES:
+def _may_be(annotation: Any, classes: tuple[type, ...], handler: Handler) -> bool:
+    """Whether a parameter of this annotation may be given an object of one of the classes."""
+    if annotation is inspect.Parameter.empty:
         return True
     if isinstance(annotation, str):
         function = inspect.unwrap(getattr(handler, "func", handler))
@@ -55,17 +63,15 @@ def _may_be_either(parameter: inspect.Parameter, handler: Handler) -> bool:
         except Exception:
             # It may be imported for type checkers alone.
             name = annotation.rpartition(".")[2]
-            return name in ("Any", "object") or any(name == each.__name__ for each in _classes())
+            return name in ("Any", "object") or any(name == each.__name__ for each in _derived(classes))
     if annotation is Any or annotation is object:
         return True
-    return isinstance(annotation, type) and issubclass(annotation, (SlimeRequest, SlimeResponse, RouteResponse))
+    return isinstance(annotation, type) and issubclass(annotation, classes)
 
 
-def _classes() -> Iterator[type]:
-    yield SlimeRequest
-    yield SlimeResponse
-    derived = [RouteResponse]
+def _derived(classes: Iterable[type]) -> Iterator[type]:
+    found = list(classes)
     # The list grows while it is gone through.
-    for each in derived:
+    for each in found:
         yield each
-        derived += each.__subclasses__()
+        found += each.__subclasses__()

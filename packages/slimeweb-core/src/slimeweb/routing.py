@@ -206,8 +206,8 @@ class HandlerWrapper:
 
     With `claims_signature` the handler need not take `(req, resp)`, and may be a generator: the wrapper calls it as its
     signature (`route.signature`) wants it. Such a wrapper is the innermost; two of them on one route are an error,
-    unless all but one `gives_way`. `check_route(route)` is called where a route is declared whose handler this wrapper is to
-    call: what it raises refuses the route there, and not when the application starts.
+    unless all but one `gives_way`. `check_route(route)` is called where a route is declared whose handler this wrapper
+    is to call: what it raises refuses the route there, and not when the application starts.
 
     `name` stands in error messages.
     """

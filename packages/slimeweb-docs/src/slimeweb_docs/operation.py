@@ -49,7 +49,7 @@ def operation(
     is_guess = said is None or not said.tags
     if entry.tags and not ("tags" in given and is_guess):
         found["tags"] = list(entry.tags)
-    parameters = [*_path_parameters(route, names), *_query_parameters(said, components)]
+    parameters = [*_path_parameters(route, names, given), *_query_parameters(said, components)]
     if parameters:
         found["parameters"] = parameters
     if method not in _BODILESS or all(each in _BODILESS for each in methods):
@@ -76,10 +76,14 @@ def _texts(route: RouteSpec, said: Documentation | None) -> tuple[str, str]:
     return title or first or f"{name[:1].upper()}{name[1:]}", description or rest
 
 
-def _path_parameters(route: RouteSpec, names: tuple[str, ...]) -> list[dict[str, Any]]:
+def _path_parameters(route: RouteSpec, names: tuple[str, ...], given: Mapping[str, Any]) -> list[dict[str, Any]]:
+    # Where the path does not say a kind, text is only a guess.
+    known = {each.get("name") for each in given.get("parameters", ()) if each.get("in") == "path" and "schema" in each}
     parameters: list[dict[str, Any]] = []
     for name, param in zip(names, route.params, strict=True):
-        parameter: dict[str, Any] = {"name": name, "in": "path", "required": True, "schema": dict(_PARAMS[param.kind])}
+        parameter: dict[str, Any] = {"name": name, "in": "path", "required": True}
+        if param.kind != "str" or name not in known:
+            parameter["schema"] = dict(_PARAMS[param.kind])
         if param.kind == "path":
             parameter["description"] = "All that is left of the path, slashes included"
         parameters.append(parameter)
