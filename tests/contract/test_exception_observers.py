@@ -7,7 +7,7 @@ import gc
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -300,6 +300,30 @@ def test_body_filters_are_seen_that_fail(
     assert seen == [("filter", f"Busy('{path}')", path) for path in paths]
     logged = [record for record in caplog.records if record.exc_info and isinstance(record.exc_info[1], Busy)]
     assert len(logged) == 2
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("prefix", BOTH)
+def test_a_filter_that_fails_at_a_stream_is_seen_once_and_its_answer_is_not_filtered(
+    prefix: str, is_async: bool, asking: Callable[..., Asking], arguments: dict[str, Any]
+) -> None:
+    class Filter:
+        def begin(self, request: SlimeRequest, response: SlimeResponse, length: int | None) -> Encoder:
+            if "begin" in request.path:
+                raise Busy(request.path)
+            return Encoder(request.path)
+
+    async def pieces() -> AsyncIterator[str]:
+        yield "one"
+
+    seen = Seen()
+    app = app_with(seen.plugin(), toy("Filters", slime_body_filter=lambda route: Filter()))
+    for path in ("/begin", "/end"):
+        declare(app, path, lambda req, resp: resp.stream(pieces() if is_async else iter(["one"])))
+    with TestClient(app, **arguments) as client:
+        ask = asking(client)
+        assert [ask(f"{prefix}/begin"), ask(f"{prefix}/end")] == [500, "cut"]
+    assert seen == [("filter", f"Busy('{path}')", path) for path in (f"{prefix}/begin", f"{prefix}/end")]
 
 
 @pytest.mark.parametrize("prefix", BOTH)

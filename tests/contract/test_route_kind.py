@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from slimeweb import RouteKind, RouteSpec, SlimeMiddleware, SlimeRequest, SlimeResponse
+from slimeweb import BodyWriter, HandlerWrapper, RouteKind, RouteSpec, SlimeMiddleware, SlimeRequest, SlimeResponse
 from slimeweb.errors import PluginError
 from slimeweb.testing import TestClient
 from support.toys import app_with, kind, toy
@@ -126,3 +126,47 @@ def test_a_kind_that_refuses_a_route_is_named_with_its_reason() -> None:
     with pytest.raises(PluginError, match=r"'Picky': its route kind 'picky' refuses .*GET only, please") as caught:
         start(plugin)
     assert isinstance(caught.value.__cause__, ValueError)
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_kind_that_takes_generators_gets_functions_that_return_them_and_the_writer_of_their_stream(
+    is_async: bool,
+) -> None:
+    """Also where another plugin's wrapper is around the generator."""
+
+    def pieces(req: SlimeRequest, resp: SlimeResponse) -> Any:
+        yield "one "
+
+    async def apieces(req: SlimeRequest, resp: SlimeResponse) -> Any:
+        yield "one "
+
+    def stream(resp: SlimeResponse, generator: Any) -> SlimeResponse:
+        def begin(writer: BodyWriter) -> None:
+            assert not writer.started
+            writer.start()
+            assert writer.try_write("zero ")
+
+        return resp.stream(generator, on_begin=begin)
+
+    def wrap(route: RouteSpec, handler: Any) -> Any:
+        async def run_async(req: SlimeRequest, resp: SlimeResponse) -> Any:
+            return stream(resp, await handler(req, resp))
+
+        return run_async if route.is_async else lambda req, resp: stream(resp, handler(req, resp))
+
+    def around(route: RouteSpec, handler: Any) -> Any:
+        async def call_async(req: SlimeRequest, resp: SlimeResponse) -> Any:
+            return await handler(req, resp)
+
+        return call_async if route.is_async else lambda req, resp: handler(req, resp)
+
+    app = app_with(
+        toy(
+            "Pieces",
+            slime_route_kind=lambda route: RouteKind("pieces", wrap, takes_generators=True),
+            slime_wrap_handler=lambda route: HandlerWrapper("around", around),
+        )
+    )
+    app.route(path="/")(apieces if is_async else pieces)
+    with TestClient(app) as client:
+        assert client.get("/").text == "zero one "

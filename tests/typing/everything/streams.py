@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, assert_type
 
-from slimeweb import Slime, SlimeRequest
+from slimeweb import Event, Slime, SlimeRequest
 from slimeweb_stream import AsyncStreamResponse, StreamResponse
 
 app = Slime(__file__)
@@ -40,6 +40,29 @@ def lines(req: SlimeRequest, resp: StreamResponse) -> None:
 @app.stream(path="/news", content="text/event-stream")
 async def news(req: SlimeRequest, resp: AsyncStreamResponse) -> None:
     await resp.send_event("news")
+
+
+@app.stream(path="/generator")
+def generator(req: SlimeRequest, resp: StreamResponse) -> Iterator[str | Event]:
+    yield "a line\n"
+    yield Event({"visits": 1}, event="visit", id="1", retry=1000)
+    yield Event("x", retry="soon")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@app.stream(path="/agenerator", content="text/event-stream")
+async def asynchronous_generator(req: SlimeRequest, resp: AsyncStreamResponse) -> AsyncIterator[Event]:
+    assert_type(resp.keep_alive, float)
+    yield Event("news")
+
+
+@app.stream(path="/returned")
+async def returned(req: SlimeRequest, resp: AsyncStreamResponse) -> AsyncIterator[Event]:
+    return asynchronous_generator(req, resp)
+
+
+@app.stream(path="/wrong")  # type: ignore[type-var]  # pyright: ignore[reportCallIssue, reportArgumentType]
+async def generator_of_plain(req: SlimeRequest, resp: StreamResponse) -> AsyncIterator[str]:
+    yield ""
 
 
 as_function: Callable[[SlimeRequest, StreamResponse], None] = lines

@@ -624,6 +624,8 @@ class SlimeResponse(ResponseMembers):
         iterable: Iterable[builtins.bytes | str] | AsyncIterable[builtins.bytes | str],
         status: int | None = None,
         content_type: str | None = None,
+        *,
+        on_begin: Callable[[BodyWriter], object] | None = None,
     ) -> SlimeResponse:
         """Answers with the pieces of an iterable, such as a generator, as fast as the client takes them: `bytes`, or
         `str` that is sent as UTF-8. A plain one is iterated over on a thread of the pool, an asynchronous one on the
@@ -633,6 +635,9 @@ class SlimeResponse(ResponseMembers):
         a piece at the end. What it raises before that is answered as an error of the handler; later the connection is
         cut. `close` or `aclose` of the iterable is always called. `TypeError` for what is no iterable, or is `str`,
         `bytes` or a `dict`.
+
+        For route kinds of plugins: `on_begin` is called with the writer as the iteration begins, on its thread or loop,
+        for what else there is to write (comments that keep a connection alive), or to end (`writer.stop()`).
 
         For example:
 

@@ -29,7 +29,7 @@ class Extra:
 
 KNOWN_PLUGINS: tuple[Extra, ...] = (
     Extra("ws", "slimeweb-ws", app_members=("websocket", "room"), route_options=("ws",)),
-    Extra("stream", "slimeweb-stream", app_members=("stream",), route_options=("stream",)),
+    Extra("stream", "slimeweb-stream", exports=("Event",), app_members=("stream",), route_options=("stream",)),
     Extra(
         "compress",
         "slimeweb-compress",

@@ -4,6 +4,8 @@ kind of the route outside.
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,7 @@ from slimeweb.handlers import Handler, check_handler, describe, is_coroutine_fun
 from slimeweb.routing import HandlerWrapper, RouteKind, RouteSpec
 
 if TYPE_CHECKING:
+    from slimeweb._core import SlimeRequest
     from slimeweb.app import Slime
 
 __all__ = ["RouteHandler", "check_signature", "route_handler"]
@@ -32,7 +35,9 @@ class RouteHandler:
 
 
 def check_signature(app: Slime, plugins: PluginManager, route: RouteSpec) -> None:
-    """`InvalidHandler` for a handler that does not take `(req, resp)`, unless a plugin's wrapper claims it."""
+    """`InvalidHandler` for a handler that does not take `(req, resp)`, unless a plugin's wrapper claims it, and for a
+    generator that the route's kind does not take.
+    """
     role = f"the route {route.path}"
     is_usual = route.takes_request_and_response
     try:
@@ -40,8 +45,12 @@ def check_signature(app: Slime, plugins: PluginManager, route: RouteSpec) -> Non
             check_handler(route.handler, role)
             return
     except InvalidHandler:
-        if not _claim(app, plugins, route):
+        if _claim(app, plugins, route):
+            return
+        kinds = plugins.each("slime_route_kind", RouteKind, app=app, route=route)
+        if not any(kind.takes_generators for _, kind in kinds):
             raise
+        check_handler(route.handler, role, generators=True)
     else:
         if not _claim(app, plugins, route):
             advice = hint("handlers", "typed", plugins.left_out, shown="one of other parameters")
@@ -66,7 +75,10 @@ def route_handler(app: Slime, plugins: PluginManager, route: RouteSpec, kinds: d
     """
     handler = route.handler
     made_by = []
-    for plugin, wrapper in reversed(_wrappers(app, plugins, route)):
+    wrappers = _wrappers(app, plugins, route)
+    if inspect.isasyncgenfunction(handler) and not any(wrapper.claims_signature for _, wrapper in wrappers):
+        handler = _returning(handler)
+    for plugin, wrapper in reversed(wrappers):
         handler = _wrapped(plugin, f"handler wrapper {wrapper.name!r}", wrapper, route, handler)
         made_by.append(f"the wrapper {wrapper.name!r} of {plugin}")
     found = _kind(app, plugins, route, kinds)
@@ -77,6 +89,15 @@ def route_handler(app: Slime, plugins: PluginManager, route: RouteSpec, kinds: d
     elif app.dev:
         handler = with_warnings(handler, route)
     return RouteHandler(handler, ", ".join(made_by))
+
+
+def _returning(handler: Handler) -> Handler:
+    """A coroutine function that returns the asynchronous generator: as such the route counts."""
+
+    async def call(req: SlimeRequest, resp: Any) -> Any:
+        return handler(req, resp)
+
+    return functools.wraps(handler)(call)
 
 
 def _wrappers(app: Slime, plugins: PluginManager, route: RouteSpec) -> list[tuple[Plugin, HandlerWrapper]]:

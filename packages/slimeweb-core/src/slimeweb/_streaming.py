@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Callable, Iterable
 from typing import Any
 
 from slimeweb._core import BodyWriter, SlimeResponse
@@ -15,13 +15,20 @@ from slimeweb._middleware_stack import is_own_cancellation
 __all__ = ["close", "is_stream", "send", "start"]
 
 
-def send(writer: BodyWriter, iterable: Iterable[bytes | str], has_no_content: bool) -> None:
+OnBegin = Callable[[BodyWriter], object]
+
+
+def send(
+    writer: BodyWriter, iterable: Iterable[bytes | str], has_no_content: bool, on_begin: OnBegin | None = None
+) -> None:
     """Writes the pieces, as fast as the client takes them. The head goes out with the first, or at the end where there
-    is none; without content, at once.
+    is none; without content, at once. `on_begin` is called ahead of the first.
     """
     iterator = None
     try:
         if not has_no_content:
+            if on_begin is not None:
+                on_begin(writer)
             iterator = iter(iterable)
             for piece in iterator:
                 if not writer.started:
@@ -47,11 +54,15 @@ def close(iterable: object) -> None:
 
 
 def start(
-    resp: SlimeResponse, writer: BodyWriter, iterable: AsyncIterable[bytes | str], has_no_content: bool
+    resp: SlimeResponse,
+    writer: BodyWriter,
+    iterable: AsyncIterable[bytes | str],
+    has_no_content: bool,
+    on_begin: OnBegin | None = None,
 ) -> asyncio.Task[None]:
     """Starts a task of the running loop that writes the pieces, and ends the response."""
     loop = asyncio.get_running_loop()
-    coroutine = _run(resp, writer, iterable, has_no_content)
+    coroutine = _run(resp, writer, iterable, has_no_content, on_begin)
     if sys.version_info >= (3, 12):
         return asyncio.Task(coroutine, loop=loop, eager_start=True)
     return loop.create_task(coroutine)
@@ -63,12 +74,16 @@ def is_stream(coroutine: object) -> bool:
 
 
 async def _run(
-    resp: SlimeResponse, writer: BodyWriter, iterable: AsyncIterable[bytes | str], has_no_content: bool
+    resp: SlimeResponse,
+    writer: BodyWriter,
+    iterable: AsyncIterable[bytes | str],
+    has_no_content: bool,
+    on_begin: OnBegin | None,
 ) -> None:
     pid = os.getpid()
     failure: BaseException | None = None
     try:
-        await _send(writer, iterable, has_no_content)
+        await _send(writer, iterable, has_no_content, on_begin)
     except BaseException as error:
         # SystemExit and the like as well: it is this response's, and must not end the loop.
         failure = error
@@ -83,11 +98,15 @@ async def _run(
         del failure
 
 
-async def _send(writer: BodyWriter, iterable: AsyncIterable[bytes | str], has_no_content: bool) -> None:
+async def _send(
+    writer: BodyWriter, iterable: AsyncIterable[bytes | str], has_no_content: bool, on_begin: OnBegin | None
+) -> None:
     """As `send`, on an event loop."""
     iterator: Any = None
     try:
         if not has_no_content:
+            if on_begin is not None:
+                on_begin(writer)
             iterator = aiter(iterable)
             async for piece in iterator:
                 if not writer.started:

@@ -31,6 +31,11 @@ def is_coroutine_function(function: Handler) -> bool:
     return not inspect.isclass(function) and inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
 
 
+def _is_generator_function(function: object) -> bool:
+    """Whether calling it gives a generator, plain or asynchronous: whether it has a `yield`."""
+    return inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+
+
 def signature_of(handler: Handler) -> inspect.Signature:
     """A handler's own signature, annotations as they are written: not that of a function that it is wrapped around
     (`functools.wraps`), which it may call with other arguments. `ValueError` for some built-in callables, which have
@@ -53,13 +58,17 @@ def check_callable(handler: object, role: str, arguments: tuple[str, ...] = ("re
         raise InvalidHandler(f"{wanted}, not the class {describe(handler)}: give one of its methods, or an instance")
 
 
-def check_handler(handler: object, role: str, arguments: tuple[str, ...] = ("req", "resp")) -> None:
-    """`InvalidHandler` unless `handler` can be called with these positional arguments, and returns its answer."""
+def check_handler(
+    handler: object, role: str, arguments: tuple[str, ...] = ("req", "resp"), *, generators: bool = False
+) -> None:
+    """`InvalidHandler` unless `handler` can be called with these positional arguments, and returns its answer: is no
+    generator, unless `generators` may be.
+    """
     check_callable(handler, role, arguments)
     assert callable(handler)
     wanted = _wanted(role, arguments)
     called = handler if inspect.isroutine(handler) else getattr(handler, "__call__")  # noqa: B004, B009
-    if any(inspect.isgeneratorfunction(each) or inspect.isasyncgenfunction(each) for each in (handler, called)):
+    if not generators and any(map(_is_generator_function, (handler, called))):
         raise InvalidHandler(
             f"{wanted} that returns its answer; {describe(handler)} is a generator: return resp.stream(…) of one"
         )

@@ -59,11 +59,12 @@ class RouteSpec:
 
     `pattern` is its path with the parameters found, `methods` its methods in capitals, `handler` the function as it was
     given, `is_async` whether that needs an event loop (a coroutine function, or an asynchronous generator that a
-    `HandlerWrapper` has claimed), `middleware` the route's own. `stream_body` and `blocking` are as in `app.route`.
-    `body_size` is in bytes, `None` for what `serve()` says. A coroutine handler of a route with `one_loop` always runs
-    on the loop of the first worker, where `slime_startup` coroutines run: for what belongs to one event loop. `options`
-    holds the plugins' route options by name, defaults included. `given_name` is the name that it was declared with, if
-    any. `includes` are the includes of routers that it comes from, the outermost first. `doc` is the handler's.
+    `RouteKind` or `HandlerWrapper` takes), `middleware` the route's own. `stream_body` and `blocking` are as in
+    `app.route`. `body_size` is in bytes, `None` for what `serve()` says. A coroutine handler of a route with `one_loop`
+    always runs on the loop of the first worker, where `slime_startup` coroutines run: for what belongs to one event
+    loop. `options` holds the plugins' route options by name, defaults included. `given_name` is the name that it was
+    declared with, if any. `includes` are the includes of routers that it comes from, the outermost first. `doc` is the
+    handler's.
     """
 
     pattern: PathPattern
@@ -189,10 +190,14 @@ class RouteKind:
     first byte of the answer goes out.
 
     `name` tells kinds apart in error messages and documentation; two plugins cannot use the same one.
+
+    With `takes_generators` handlers may be generators, plain or asynchronous: what `wrap` gets returns one when it is
+    called, and is a coroutine function where that is asynchronous.
     """
 
     name: str
     wrap: Callable[[RouteSpec, Callable[..., Any]], Callable[..., Any]]
+    takes_generators: bool = False
 
 
 @dataclass(frozen=True, slots=True)

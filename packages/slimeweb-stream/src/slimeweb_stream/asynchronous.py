@@ -8,7 +8,7 @@ from collections.abc import Generator
 from typing import Any
 
 from slimeweb import ClientDisconnected, SlimeRequest, SlimeResponse
-from slimeweb_stream.base import BaseStream, Surroundings, not_started
+from slimeweb_stream.base import REFUSING, BaseStream, Surroundings
 from slimeweb_stream.events import COMMENT, format_comment, format_event
 from slimeweb_stream.pieces import to_bytes
 
@@ -73,8 +73,8 @@ class AsyncStreamResponse(BaseStream):
 
     def close(self) -> Sending:
         """Ends the stream once everything is out; the client sees a complete answer. Awaiting it waits for that."""
-        if not self._writer.started:
-            not_started(b"")
+        if self._send_piece in REFUSING:
+            self._send_piece(b"")
         self._closing = True
         if self._flushing is None:
             self._writer.close()
@@ -95,8 +95,8 @@ class AsyncStreamResponse(BaseStream):
         if self._closing:
             raise RuntimeError("the stream has been closed: nothing can be sent after close()")
         if self._flushing is None:
-            if self._send_piece is not_started:
-                not_started(piece)
+            if self._send_piece in REFUSING:
+                self._send_piece(piece)
             if self._writer.try_write(piece):
                 if self._send_piece is None:
                     self._events.note(piece)

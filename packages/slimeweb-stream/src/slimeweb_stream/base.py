@@ -13,7 +13,7 @@ from slimeweb.routing import RouteResponse
 from slimeweb_stream.keep_alive_timer import KeepAliveTimer, Timer
 from slimeweb_stream.open_streams import OpenStreams
 
-__all__ = ["BaseStream", "ContentType", "Surroundings", "logger", "not_started"]
+__all__ = ["REFUSING", "BaseStream", "ContentType", "Events", "Surroundings", "logger", "not_started"]
 
 logger = logging.getLogger("slimeweb")
 
@@ -56,9 +56,10 @@ class BaseStream(RouteResponse):
     # change is the class's until it is set. A handler may still keep something of its own there.
     __slots__ = ("__dict__", "__weakref__", "_events", "_req", "_resp", "_send_piece", "_surroundings", "_writer")
 
-    keep_alive: float = KEEP_ALIVE
-    """Seconds of silence after which an event stream sends a comment; 0 for never."""
     _told = False
+    _keep_alive_seconds: float = KEEP_ALIVE
+    _on_keep_alive: Callable[[], object] | None = None
+    """What is told of another `keep_alive`, where the pieces are those of a generator."""
     _events: Events
     """What an event stream has besides. Set when it starts."""
 
@@ -70,6 +71,17 @@ class BaseStream(RouteResponse):
         # Once the stream has started the writer's own method, bound once; None where a piece needs more than that: in
         # streams of events.
         self._send_piece: Callable[[bytes | str], Any] | None = not_started
+
+    @property
+    def keep_alive(self) -> float:
+        """Seconds of silence after which an event stream sends a comment: 15; 0 for never."""
+        return self._keep_alive_seconds
+
+    @keep_alive.setter
+    def keep_alive(self, seconds: float) -> None:
+        self._keep_alive_seconds = seconds
+        if self._on_keep_alive is not None:
+            self._on_keep_alive()
 
     @property
     def content_type(self) -> str:
@@ -115,21 +127,20 @@ class BaseStream(RouteResponse):
 
         A handler that returns without it answers with the status that it has set, else 204, and without a body.
         """
-        resp = self._resp
-        content_type = resp.content_type
-        if content_type:
-            is_events = _is_events(content_type)
-        else:
-            default = self._surroundings.content_type
-            resp.set_header("Content-Type", default.header)
-            is_events = default.is_events
-        if is_events and "cache-control" not in resp.headers:
-            resp.set_header("Cache-Control", "no-cache")
+        if self._on_keep_alive is not None:
+            self._writer.start()
+            return
+        is_events = self._set_headers()
         # Before it has: a client that has left in between is what later calls are told.
         self._send_piece = self._writer.write
         self._writer.start()
         if is_events:
             self._begin_events()
+
+    def _give_up_sending(self) -> bool:
+        """The pieces are those that a generator yields: nothing is sent by hand. True for a stream of events."""
+        self._send_piece = not_yielded
+        return self._set_headers()
 
     def stop(self) -> None:
         """Ends an event stream since the server stops: its client sees a complete answer, its handler is told as if the
@@ -144,11 +155,25 @@ class BaseStream(RouteResponse):
             if self._events.timer is not None:
                 self._events.timer.cancel()
 
+    def _set_headers(self) -> bool:
+        """Sets the headers that the stream's type wants. True for a stream of events."""
+        resp = self._resp
+        content_type = resp.content_type
+        if content_type:
+            is_events = _is_events(content_type)
+        else:
+            default = self._surroundings.content_type
+            resp.set_header("Content-Type", default.header)
+            is_events = default.is_events
+        if is_events and "cache-control" not in resp.headers:
+            resp.set_header("Cache-Control", "no-cache")
+        return is_events
+
     def _begin_events(self) -> None:
         self._events = events = Events()
         self._send_piece = None
         if self.keep_alive > 0:
-            events.timer = self._surroundings.keep_alive_timer.add(self._on_silence, self.keep_alive)
+            events.timer = self._add_timer(self._keep_alive)
         self._surroundings.open_streams.add(self)
 
     def _tell_unsent(self, error: Exception) -> None:
@@ -162,14 +187,19 @@ class BaseStream(RouteResponse):
         # The path is the client's own: a line break in it would forge a line of the log.
         return ascii(self._req.path)[1:-1]
 
-    def _on_silence(self) -> bool:
-        """As `_keep_alive`, on the thread of all timers, which no stream may end: a body filter may raise anything."""
-        try:
-            return self._keep_alive()
-        except Exception as error:
-            logger.exception("the keep-alive of the stream %s failed", self._path)
-            self._req.app.report_exception(error, "stream", self._req)
-            return False
+    def _add_timer(self, keep_alive: Callable[[], bool]) -> Timer:
+        """Has `keep_alive` called after each silence, on the thread of all timers, until it says False."""
+
+        def act() -> bool:
+            try:
+                return keep_alive()
+            except Exception as error:
+                # No stream may end that thread, and a body filter may raise anything.
+                logger.exception("the keep-alive of the stream %s failed", self._path)
+                self._req.app.report_exception(error, "stream", self._req)
+                return False
+
+        return self._surroundings.keep_alive_timer.add(act, self.keep_alive)
 
     def _keep_alive(self) -> bool:
         """Sends a comment if nothing stands in its way. False when there is nothing to keep alive any more."""
@@ -209,6 +239,15 @@ class Events:
 def not_started(piece: object) -> None:
     """What sends a piece of a stream that has not been started: it raises."""
     raise RuntimeError("the stream has not been started: call resp.start_stream() before resp.send(…) and resp.close()")
+
+
+def not_yielded(piece: object) -> None:
+    """What sends a piece of a stream whose pieces are those that a generator yields: it raises."""
+    raise RuntimeError("this stream has the pieces that its generator yields: write 'yield …' instead of resp.send(…)")
+
+
+REFUSING = (not_started, not_yielded)
+"""What sends no piece."""
 
 
 def _is_events(content_type: str) -> bool:

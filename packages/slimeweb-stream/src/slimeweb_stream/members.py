@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from typing import Any, Protocol, TypedDict, TypeVar, Unpack, overload
 
 from slimeweb import SlimeRequest
@@ -12,12 +12,20 @@ from slimeweb_stream.synchronous import StreamResponse
 
 __all__ = ["Declare", "DeclaringMembers", "RouteOptions"]
 
-Plain = TypeVar("Plain", bound=Callable[[SlimeRequest, StreamResponse], None])
-Asynchronous = TypeVar("Asynchronous", bound=Callable[[SlimeRequest, AsyncStreamResponse], Coroutine[Any, Any, None]])
+Plain = TypeVar("Plain", bound=Callable[[SlimeRequest, StreamResponse], Iterator[Any] | None])
+Asynchronous = TypeVar(
+    "Asynchronous",
+    bound=Callable[
+        [SlimeRequest, AsyncStreamResponse],
+        Coroutine[Any, Any, Iterator[Any] | AsyncIterator[Any] | None] | AsyncIterator[Any],
+    ],
+)
 
 
 class Decorate(Protocol):
-    """Takes plain functions of a `StreamResponse`, and coroutine functions of an `AsyncStreamResponse`."""
+    """Takes plain functions of a `StreamResponse`, coroutine functions of an `AsyncStreamResponse`, and generators of
+    either kind.
+    """
 
     @overload
     def __call__(self, handler: Asynchronous, /) -> Asynchronous: ...

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from slimeweb.json import to_json
+from slimeweb_stream.events import Event
 
 __all__ = ["to_bytes"]
 
 
 def to_bytes(data: Any) -> bytes:
-    """Text as UTF-8, bytes as they are, anything else as JSON.
+    """Text as UTF-8, bytes and events as they are, anything else as JSON.
 
     `TypeError` or `ValueError` for what JSON cannot hold.
     """
@@ -18,4 +19,4 @@ def to_bytes(data: Any) -> bytes:
         return data.encode()
     if isinstance(data, bytes | bytearray | memoryview):
         return bytes(data)
-    return to_json(data)
+    return data.encoded if isinstance(data, Event) else to_json(data)

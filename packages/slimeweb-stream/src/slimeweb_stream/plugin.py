@@ -54,6 +54,7 @@ class StreamPlugin:
         return RouteKind(
             "stream",
             lambda route, handler: wrap(route, handler, self._keep_alive_timer, self._open_streams, dev=app.dev),
+            takes_generators=True,
         )
 
     @hookimpl(optionalhook=True)

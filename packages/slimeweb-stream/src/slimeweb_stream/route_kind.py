@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from http import HTTPStatus
 from typing import Any
 
 from slimeweb import RouteSpec, SlimeRequest, SlimeResponse
 from slimeweb_stream.asynchronous import AsyncStreamResponse
 from slimeweb_stream.base import BaseStream, ContentType, Surroundings, logger
+from slimeweb_stream.iteration import iterate
 from slimeweb_stream.keep_alive_timer import KeepAliveTimer
 from slimeweb_stream.open_streams import OpenStreams
 from slimeweb_stream.synchronous import StreamResponse
 
 __all__ = ["wrap"]
+
+GENERATOR = (Iterator, AsyncIterator)
+"""What a handler may return, or be: what it yields are the pieces."""
 
 
 def wrap(
@@ -34,7 +38,9 @@ def wrap(
         stream = StreamResponse(req, resp, surroundings)
         try:
             result = handler(req, stream)
-            if dev:
+            if isinstance(result, GENERATOR):
+                iterate(stream, result)
+            elif dev:
                 _check(route, stream, result)
         finally:
             stream.end()
@@ -43,6 +49,9 @@ def wrap(
         stream = AsyncStreamResponse(req, resp, surroundings)
         try:
             result = await handler(req, stream)
+            if isinstance(result, GENERATOR):
+                iterate(stream, result)
+                return
             if dev:
                 _check(route, stream, result)
             await stream.flush()

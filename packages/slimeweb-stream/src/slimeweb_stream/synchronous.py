@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from slimeweb import ClientDisconnected
-from slimeweb_stream.base import BaseStream, not_started
+from slimeweb_stream.base import REFUSING, BaseStream
 from slimeweb_stream.events import COMMENT, format_comment, format_event
 from slimeweb_stream.pieces import to_bytes
 
@@ -56,8 +56,8 @@ class StreamResponse(BaseStream):
 
     def close(self) -> None:
         """Ends the stream; the client sees a complete answer. A handler that returns without it ends it as well."""
-        if not self._writer.started:
-            not_started(b"")
+        if self._send_piece in REFUSING:
+            self._send_piece(b"")
         self._writer.close()
 
     def _write(self, piece: bytes | str) -> None:

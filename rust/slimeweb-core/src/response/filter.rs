@@ -25,6 +25,11 @@ impl SlimeResponse {
         Self::deliver(slf);
     }
 
+    /// What has failed is a filter. What is sent instead is not filtered: it may fail for the next body as well.
+    pub(super) fn note_filter_failure(&self) {
+        self.state.lock().has_failed_filter = true;
+    }
+
     /// Runs the body through the route's filters, in their order.
     pub(super) fn filter(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (this, py) = (slf.get(), slf.py());

@@ -298,7 +298,7 @@ impl SlimeResponse {
         visit.call(&self.request)?;
         match self.state.try_lock().as_deref() {
             Some(ResponseState { body: ResponseBody::Writer(writer), .. }) => visit.call(writer),
-            Some(ResponseState { body: ResponseBody::Stream(source), .. }) => visit.call(&source.iterable),
+            Some(ResponseState { body: ResponseBody::Stream(source), .. }) => source.visit(&visit),
             // A locked response is in use: it is no garbage.
             _ => Ok(()),
         }
@@ -576,19 +576,22 @@ impl SlimeResponse {
     }
 
     /// Answers with the pieces of an iterable, `str` or `bytes`, as fast as the client takes them.
-    #[pyo3(signature = (iterable, status=None, content_type=None))]
+    ///
+    /// `on_begin` is called with the writer as the iteration begins, on its thread.
+    #[pyo3(signature = (iterable, status=None, content_type=None, *, on_begin=None))]
     fn stream<'py>(
         slf: Bound<'py, Self>,
         iterable: &Bound<'py, PyAny>,
         status: Option<Status>,
         content_type: Option<&str>,
+        on_begin: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, Self>> {
         let this = slf.get();
         let kind = match content_type {
             Some(kind) => Some(header_value("Content-Type", kind)?),
             None => this.default_type("application/octet-stream"),
         };
-        let source = PieceSource::new(iterable, this.request.get().route.is_async)?;
+        let source = PieceSource::new(iterable, on_begin, this.request.get().route.is_async)?;
         this.set(ResponseBody::Stream(source), kind, status)?;
         Ok(slf)
     }

@@ -21,7 +21,7 @@ impl SlimeResponse {
     pub(crate) fn send(slf: &Bound<'_, Self>) {
         let this = slf.get();
         let route = &this.request.get().route;
-        if !route.filters.is_empty() {
+        if !route.filters.is_empty() && !this.state.lock().has_failed_filter {
             let length = match &this.state.lock().body {
                 ResponseBody::Bytes(bytes) => Some(bytes.len()),
                 // No body, but what a filter says in the headers belongs to this answer as well.

@@ -34,6 +34,8 @@ pub(super) struct ResponseState {
     pub(super) head: HeadState,
     /// A stream of this response has failed.
     pub(super) has_failed_stream: bool,
+    /// A filter has failed at the start or the end of a body that is written piece by piece.
+    pub(super) has_failed_filter: bool,
     /// The cookies that befores have set, which outlast what the handler raises.
     pub(super) befores_cookies: Vec<HeaderValue>,
 }
@@ -76,6 +78,7 @@ impl ResponseState {
             has_length: false,
             head: HeadState::Unprepared,
             has_failed_stream: false,
+            has_failed_filter: false,
             befores_cookies: Vec::new(),
         }
     }

@@ -2,12 +2,14 @@
 
 use http::Method;
 use pyo3::exceptions::PyTypeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyModule, PyString};
 use slimeweb_http::is_without_content;
 
 use super::SlimeResponse;
+use super::filter::FILTER;
 use super::state::ResponseBody;
 use super::writer::BodyWriter;
 use crate::argument::describe;
@@ -25,6 +27,8 @@ const HIGH_WATER: usize = 64 * 1024;
 /// An iterable that is to be the body.
 pub(crate) struct PieceSource {
     pub(super) iterable: Py<PyAny>,
+    /// What is called with the writer as the iteration begins.
+    pub(super) on_begin: Option<Py<PyAny>>,
     /// Whether it is iterated over by `async for`.
     is_async: bool,
 }
@@ -32,7 +36,11 @@ pub(crate) struct PieceSource {
 impl PieceSource {
     /// For a response of a route whose handler is a coroutine function, or not: what can be iterated over both ways is
     /// iterated over as the handler would.
-    pub(super) fn new(iterable: &Bound<'_, PyAny>, is_async_route: bool) -> PyResult<Self> {
+    pub(super) fn new(
+        iterable: &Bound<'_, PyAny>,
+        on_begin: Option<&Bound<'_, PyAny>>,
+        is_async_route: bool,
+    ) -> PyResult<Self> {
         let py = iterable.py();
         let kind = iterable.get_type();
         let is_whole = iterable.is_instance_of::<PyString>()
@@ -49,7 +57,13 @@ impl PieceSource {
             )));
         }
         let is_async = is_async_iterable && (is_async_route || !is_iterable);
-        Ok(Self { iterable: iterable.clone().unbind(), is_async })
+        let on_begin = on_begin.map(|callback| callback.clone().unbind());
+        Ok(Self { iterable: iterable.clone().unbind(), on_begin, is_async })
+    }
+
+    pub(super) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.iterable)?;
+        visit.call(&self.on_begin)
     }
 
     /// Closes an iterable that is not asked for any piece. One that is asynchronous has begun nothing.
@@ -96,7 +110,7 @@ impl SlimeResponse {
             Self::run_stream(slf, &writer, source, has_no_content);
             return Ok(());
         }
-        let unused = PieceSource { iterable: source.iterable.clone_ref(py), is_async };
+        let unused = PieceSource { iterable: source.iterable.clone_ref(py), on_begin: None, is_async };
         let context = contextvars::copy(py)?;
         let run = move |py: Python<'_>| {
             let response = response.bind(py);
@@ -123,9 +137,9 @@ impl SlimeResponse {
     /// Iterates on this thread.
     fn run_stream(slf: &Bound<'_, Self>, writer: &Py<BodyWriter>, source: PieceSource, has_no_content: bool) {
         let py = slf.py();
-        let outcome = module(py)
-            .and_then(|module| module.getattr(intern!(py, "send")))
-            .and_then(|send| guarded::apply(&send, &(writer, source.iterable, has_no_content).into_pyobject(py)?));
+        let outcome = module(py).and_then(|module| module.getattr(intern!(py, "send"))).and_then(|send| {
+            guarded::apply(&send, &(writer, source.iterable, has_no_content, source.on_begin).into_pyobject(py)?)
+        });
         if guarded::is_child() {
             guarded::end_child(py, outcome.err());
         }
@@ -141,7 +155,10 @@ impl SlimeResponse {
     ) -> PyResult<()> {
         let py = slf.py();
         let start = module(py)?.getattr(intern!(py, "start"))?;
-        let task = guarded::apply(&start, &(slf, writer, source.iterable, has_no_content).into_pyobject(py)?)?;
+        let task = guarded::apply(
+            &start,
+            &(slf, writer, source.iterable, has_no_content, source.on_begin).into_pyobject(py)?,
+        )?;
         if !task.call_method0(intern!(py, "done"))?.is_truthy()? {
             // asyncio itself only holds it weakly.
             *slf.get().task().lock() = Some(task.unbind());
@@ -155,12 +172,16 @@ impl SlimeResponse {
         let task = this.take_task();
         if let Err(error) = outcome {
             // An error handler may answer with a stream of its own, whose failure gets no third one.
-            let has_failed = std::mem::replace(&mut this.state.lock().has_failed_stream, true);
+            let (has_failed, place) = {
+                let mut state = this.state.lock();
+                let place = if state.has_failed_filter { FILTER } else { STREAM };
+                (std::mem::replace(&mut state.has_failed_stream, true), place)
+            };
             if has_failed && !this.started() {
                 error.write_unraisable(py, Some(slf));
                 this.set_plain_error();
             } else {
-                Self::fail(slf, error, STREAM);
+                Self::fail(slf, error, place);
             }
         }
         this.request.get().release(py);

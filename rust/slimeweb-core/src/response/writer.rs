@@ -120,6 +120,7 @@ impl BodyWriter {
                 // The client may have left: then the rest is dropped.
                 Ok(tail) => drop(self.sender.send_last(tail)),
                 Err(error) => {
+                    self.response.get().note_filter_failure();
                     // Without its end the body is incomplete.
                     self.sender.abort();
                     return Err(error);
@@ -223,7 +224,7 @@ impl BodyWriter {
             return Err(PyRuntimeError::new_err("the body has been started already"));
         }
         let response = this.response.bind(py);
-        let encoders = SlimeResponse::begin_filters(response)?;
+        let encoders = SlimeResponse::begin_filters(response).inspect_err(|_| response.get().note_filter_failure())?;
         SlimeResponse::prepare_head(response, None)?;
         let Some(body) = this.body.lock().take() else {
             return Err(PyRuntimeError::new_err("the body has been started already"));

@@ -1,0 +1,1 @@
+"""What the extra `stream` exports, where it is not installed: nothing."""
