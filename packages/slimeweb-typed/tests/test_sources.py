@@ -9,7 +9,6 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import msgspec
 import pytest
 from pydantic import BaseModel, Field
 
@@ -30,10 +29,6 @@ class User(BaseModel):
 class Point:
     x: int
     y: int
-
-
-class Struct(msgspec.Struct):
-    name: str
 
 
 UUID = uuid.UUID(int=7)
