@@ -331,8 +331,8 @@ def generating(self: object, req: SlimeRequest, resp: SlimeResponse) -> Iterator
 @pytest.mark.parametrize(
     ("middleware", "message"),
     [
-        (SlimeMiddleware(), "SlimeMiddleware has neither middle_before nor middle_after"),
-        (Nothing(), "Nothing has neither middle_before nor middle_after and would do nothing"),
+        (SlimeMiddleware(), "SlimeMiddleware has neither middle_before nor middle_after nor middle_around"),
+        (Nothing(), "Nothing has neither middle_before nor middle_after nor middle_around and would do nothing"),
         (guard_with("before"), "Guard.before would never run: name it middle_before"),
         (guard_with("after"), "Guard.after would never run: name it middle_after"),
         (guard_with("middle_befor"), "Guard.middle_befor would never run: name it middle_before"),

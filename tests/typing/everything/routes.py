@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -49,6 +49,19 @@ app.route(path="/", plugin=Timing)  # type: ignore[arg-type]  # pyright: ignore[
 app.use(Timing())
 app.use(ReqLog(), method="*", path="*")
 app.use("timing")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+class Around(SlimeMiddleware):
+    def middle_around(self, req: SlimeRequest, resp: SlimeResponse) -> Iterator[None]:
+        yield
+
+    async def middle_around_async(self, req: SlimeRequest, resp: SlimeResponse) -> AsyncIterator[None]:
+        yield
+
+
+@app.middle_around(path="/users/{id:int}")
+def around(req: SlimeRequest, resp: SlimeResponse) -> Iterator[None]:
+    yield
 
 
 @app.middle_before(path="/users/{id:int}")

@@ -186,7 +186,7 @@ class Compiler:
         """The plan for a request whose client waits with the body until it is asked for it; `None` where nothing runs
         before the handler, or the handler takes the body piece by piece.
         """
-        if compiled.stream_body or not any(layer.on_way_in(is_async=compiled.is_async) for layer in layers):
+        if compiled.stream_body or not any(layer.is_on_way_in(is_async=compiled.is_async) for layer in layers):
             return None
         if compiled.is_async:
             endpoint = _entered_async(self._stack(layers, _with_body_async(handler), is_async=True))

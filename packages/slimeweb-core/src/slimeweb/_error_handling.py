@@ -6,9 +6,9 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from slimeweb._cancellation import is_own_cancellation
 from slimeweb._debug_page import debug_page
 from slimeweb._error_handlers import ErrorHandler, ErrorHandlers
-from slimeweb._middleware_stack import is_own_cancellation
 from slimeweb._observers import ExceptionObservers
 from slimeweb._plugin_manager import PluginManager
 from slimeweb._worker_loop import STOPPING

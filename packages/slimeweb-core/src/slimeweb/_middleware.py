@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from slimeweb._middleware_stack import Layer
+from slimeweb._middleware_stack import Layer, needs_loop
 from slimeweb._pattern import PathPattern, PathPrefix
 from slimeweb._route_table import RouteTable
 from slimeweb.errors import InvalidHandler, InvalidMiddlewareHandlerType, RouteHandlerNotFoundException
-from slimeweb.handlers import Handler, check_handler, describe, is_coroutine_function
+from slimeweb.handlers import Handler, check_generator, check_handler, describe
 from slimeweb.methods import ANY, covers, overlap
 from slimeweb.routing import RouteSpec
 from slimeweb.spelling import closest
@@ -41,26 +41,30 @@ _BELOW = "/*"
 
 Position = Literal["around", "before", "after"]
 
-_PLAIN = ("middle_before", "middle_after")
+_AROUND = "middle_around"
+_PLAIN = ("middle_before", "middle_after", _AROUND)
 _METHODS = (*_PLAIN, *(f"{name}_async" for name in _PLAIN))
 _SHORT = {name: method for method in _PLAIN for name in (method[7:], f"on_{method[7:]}", f"{method[7:]}_request")} | {
     "after_response": "middle_after"
 }
 """What the methods are called elsewhere."""
-_REORDERED = [sorted(pair) for each in ("before", "after") for pair in ((each, "middle"), (each, "middleware"))]
+_REORDERED = [
+    sorted(pair) for each in ("before", "after", "around") for pair in ((each, "middle"), (each, "middleware"))
+]
 """The words of a method's name, in whatever order they were put."""
 
 
 class SlimeMiddleware:
-    """The base of middleware classes: override what is to run before the handler, after it, or both.
+    """The base of middleware classes: override what is to run before the handler, after it, or around it.
 
     Plain methods serve every route; on a coroutine handler's they run on its event loop, and must not wait. There
-    `middle_before_async` and `middle_after_async` run in their place, where the class has them: with both halves it
-    serves every route and may wait in each. A class that has only asynchronous methods serves coroutine handlers alone.
+    `middle_before_async`, `middle_after_async` and `middle_around_async` run in their place, where the class has them:
+    with both halves it serves every route and may wait in each. A class that has only asynchronous methods serves
+    coroutine handlers alone.
 
     A before ends the request when it fills the response's body or returns something other than `None`, which then is
     the answer. An after runs for every response that its before let pass or gave, errors' included; it does not run
-    when its own before raised.
+    when its own before raised. An around is both in one generator, and has exceptions raised at its `yield`.
 
     One instance serves many requests at once, on any thread: what belongs to a request goes on the request
     (`req.started = …`).
@@ -90,19 +94,36 @@ class SlimeMiddleware:
     def middle_after(self, req: SlimeRequest, resp: SlimeResponse) -> Any:
         """Runs after the handler."""
 
+    def middle_around(self, req: SlimeRequest, resp: SlimeResponse) -> Any:
+        """Runs before the handler up to its `yield`, and after it from there.
+
+        It yields once: nothing, or an answer in place of the handler's, as a before returns one. What is raised inside
+        of it is raised at the `yield`: by the handler, by middleware further in, and as a cancellation of its task. An
+        exception that it does not let through is gone: the response as it stands is the answer, a 500 where there is
+        none. The first after that an exception comes to sees the answer that it became, and arounds outside of that
+        have both.
+        """
+        yield
+
     async def middle_before_async(self, req: SlimeRequest, resp: SlimeResponse) -> Any:
         """Runs before a coroutine handler, in place of `middle_before`."""
 
     async def middle_after_async(self, req: SlimeRequest, resp: SlimeResponse) -> Any:
         """Runs after a coroutine handler, in place of `middle_after`."""
 
+    async def middle_around_async(self, req: SlimeRequest, resp: SlimeResponse) -> Any:
+        """Runs around a coroutine handler, in place of `middle_around`: an asynchronous generator, in the handler's
+        task.
+        """
+        yield
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Registration:
-    """One `use`, `middle_before` or `middle_after`: `target` is what is to run, a function or middleware, `position` is
-    `around` for middleware, `before` or `after` for a function, `path` the pattern it is for, one with `/*` at its end
-    or `*`, `methods` the methods. `include` is that of the router it was declared on, whose routes it is for, `None`
-    for the application.
+    """One `use`, `middle_before`, `middle_after` or `middle_around`: `target` is what is to run, a function or
+    middleware, `position` is `around` for middleware, `before`, `after` or `around` for a function, `path` the pattern
+    it is for, one with `/*` at its end or `*`, `methods` the methods. `include` is that of the router it was declared
+    on, whose routes it is for, `None` for the application.
     """
 
     target: SlimeMiddleware | Handler
@@ -185,10 +206,9 @@ class Registration:
         """`InvalidMiddlewareHandlerType` when this is async and the route is not, or a function that is not async where
         the route is.
         """
-        if self.position == "around":
-            assert isinstance(self.target, SlimeMiddleware)
-            check_sync_or_async(self.target, route)
-        elif is_coroutine_function(self._function()) is not route.is_async:
+        if self.middleware is not None:
+            check_sync_or_async(self.middleware, route)
+        elif needs_loop(self._function()) is not route.is_async:
             wanted, given = ("async def", "a plain def") if route.is_async else ("a plain def", "async def")
             raise InvalidMiddlewareHandlerType(
                 f"{self} is {given}, but the route {route} needs {wanted} like its handler"
@@ -196,11 +216,12 @@ class Registration:
 
     def layer(self) -> Layer:
         """It, as a layer around a handler."""
-        if self.position == "around":
-            assert isinstance(self.target, SlimeMiddleware)
-            return layer_of(self.target)
+        if self.middleware is not None:
+            return layer_of(self.middleware)
         function = self._function()
-        return Layer(before=function) if self.position == "before" else Layer(after=function)
+        if self.position == "before":
+            return Layer(before=function)
+        return Layer(after=function) if self.position == "after" else Layer(around=function)
 
     @property
     def middleware(self) -> SlimeMiddleware | None:
@@ -220,7 +241,7 @@ class Registration:
 
     def __str__(self) -> str:
         of = "" if self.include is None else f" of {self.include}"
-        if self.position == "around":
+        if self.middleware is not None:
             return f"use({type(self.target).__name__}(), path={self.path!r}){of}"
         return f"middle_{self.position} {describe(self.target)} for {self.path!r}{of}"
 
@@ -242,7 +263,7 @@ def as_middleware(plugin: object) -> tuple[SlimeMiddleware, ...]:
 
 
 def check_methods(middleware: SlimeMiddleware) -> None:
-    """`InvalidMiddlewareHandlerType` for middleware with neither method, or one whose name is mistyped: it would do
+    """`InvalidMiddlewareHandlerType` for middleware with no method, or one whose name is mistyped: it would do
     nothing.
     """
     kind = type(middleware)
@@ -250,14 +271,15 @@ def check_methods(middleware: SlimeMiddleware) -> None:
     for name in _METHODS:
         if name not in missing:
             try:
-                check_handler(getattr(middleware, name), f"{kind.__qualname__}.{name}")
+                check = check_generator if name.startswith(_AROUND) else check_handler
+                check(getattr(middleware, name), f"{kind.__qualname__}.{name}")
             except InvalidHandler as error:
                 raise InvalidMiddlewareHandlerType(str(error)) from error
     for name in _PLAIN:
         sync, later = _own(middleware, name), _own(middleware, f"{name}_async")
-        if later is not None and not is_coroutine_function(later):
+        if later is not None and not needs_loop(later):
             raise InvalidMiddlewareHandlerType(f"{kind.__qualname__}.{name}_async is a plain def: make it async def")
-        if later is not None and sync is not None and is_coroutine_function(sync):
+        if later is not None and sync is not None and needs_loop(sync):
             raise InvalidMiddlewareHandlerType(
                 f"{kind.__qualname__}.{name} is async def beside {name}_async: make it a plain def, for plain handlers"
             )
@@ -270,8 +292,8 @@ def check_methods(middleware: SlimeMiddleware) -> None:
         half = "_async" if "async" in plain else ""
         bare = plain.replace("async", "").replace("__", "_").strip("_")
         meant = _SHORT.get(bare) if has_none else None
-        if meant is None and sorted(re.findall("after|before|middle(?:ware)?|mw", bare)) in _REORDERED:
-            meant = f"middle_{'before' if 'before' in bare else 'after'}"
+        if meant is None and sorted(re.findall("after|around|before|middle(?:ware)?|mw", bare)) in _REORDERED:
+            meant = next(each for each in _PLAIN if each[7:] in bare)
         if meant is not None:
             meant += half
         if meant not in missing:
@@ -279,12 +301,12 @@ def check_methods(middleware: SlimeMiddleware) -> None:
         if meant is not None and callable(getattr(kind, name)):
             raise InvalidMiddlewareHandlerType(
                 f"{kind.__qualname__}.{name} would never run: name it {meant} (the methods of middleware are "
-                "middle_before and middle_after, and the same with _async)"
+                "middle_before, middle_after and middle_around, and the same with _async)"
             )
     if has_none:
         raise InvalidMiddlewareHandlerType(
-            f"{kind.__qualname__} has neither middle_before nor middle_after and would do nothing: define one of them "
-            "in the class"
+            f"{kind.__qualname__} has neither middle_before nor middle_after nor middle_around and would do nothing: "
+            "define one of them in the class"
         )
 
 
@@ -299,7 +321,7 @@ def check_sync_or_async(middleware: SlimeMiddleware, route: RouteSpec) -> None:
                 f"{type(middleware).__name__} has {name}_async alone and cannot serve the plain def {route}: "
                 f"give it a plain {name} as well, or make the handler async def"
             )
-        if sync is not None and is_coroutine_function(sync):
+        if sync is not None and needs_loop(sync):
             raise InvalidMiddlewareHandlerType(
                 f"{type(middleware).__name__}.{name} is async def and cannot serve the plain def {route}: make the "
                 f"handler async def, or the method a plain def, which serves both; or name it {name}_async and add a "
@@ -309,8 +331,8 @@ def check_sync_or_async(middleware: SlimeMiddleware, route: RouteSpec) -> None:
 
 def layer_of(middleware: SlimeMiddleware, owner: str = "") -> Layer:
     """The methods that a middleware overrides, as a layer. `owner` is the plugin that has brought it."""
-    before, after, before_async, after_async = (_own(middleware, name) for name in _METHODS)
-    return Layer(before, after, before_async, after_async, owner)
+    before, after, around, before_async, after_async, around_async = (_own(middleware, name) for name in _METHODS)
+    return Layer(before, after, around, before_async, after_async, around_async, owner)
 
 
 def _overrides(middleware: SlimeMiddleware, name: str) -> bool:
@@ -340,10 +362,11 @@ def targets_of(registrations: Sequence[Registration]) -> tuple[tuple[SlimeMiddle
     """Layers, outermost first, for registrations of one scope in the order of their declaration, each with the
     middleware it is of, `None` for a function.
 
-    `SlimeMiddleware` comes outside of functions. Functions run in the order they were declared in, before and after
-    alike, and an after runs whatever the befores of its scope did.
+    `SlimeMiddleware` comes outside of functions, and functions around outside of the others. Functions run in the order
+    they were declared in, before and after alike, and an after runs whatever the befores of its scope did.
     """
-    around = [each for each in registrations if each.position == "around"]
+    middleware = [each for each in registrations if each.middleware is not None]
+    around = [each for each in registrations if each.position == "around" and each.middleware is None]
     afters = [each for each in reversed(registrations) if each.position == "after"]
     befores = [each for each in registrations if each.position == "before"]
-    return tuple((each.middleware, each.layer()) for each in (*around, *afters, *befores))
+    return tuple((each.middleware, each.layer()) for each in (*middleware, *around, *afters, *befores))

@@ -9,18 +9,19 @@ of the way out then sees.
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from slimeweb.handlers import Handler, describe, is_coroutine_function
+from slimeweb._around_stack import AroundStep, around_stack
+from slimeweb._cancellation import is_of_child, is_own_cancellation
+from slimeweb.handlers import Handler, describe, is_async_generator_function, is_coroutine_function
 
 if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest, SlimeResponse
 
-__all__ = ["Layer", "OnError", "build_middleware_stack", "is_own_cancellation"]
+__all__ = ["Layer", "OnError", "build_middleware_stack", "needs_loop"]
 
 OnError = Callable[["SlimeRequest", "SlimeResponse", BaseException], None]
 Ways = tuple[Handler | None, ...]
@@ -29,23 +30,34 @@ Names = Mapping[int, str]
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """What one middleware does before and after what is inside of it. Around a coroutine function `before_async` and
-    `after_async` run in the place of the others, where they are there. `owner` is the plugin that it comes from.
+    """What one middleware does before and after what is inside of it, or `around` that: a generator, outside of the
+    other two. Around a coroutine function those with `_async` run in the place of the others, where they are there.
+    `owner` is the plugin that it comes from.
     """
 
     before: Handler | None = None
     after: Handler | None = None
+    around: Handler | None = None
     before_async: Handler | None = None
     after_async: Handler | None = None
+    around_async: Handler | None = None
     owner: str = ""
 
     @property
     def is_async(self) -> bool:
         """Whether it needs an event loop."""
         return any(
-            later is not None if plain is None else is_coroutine_function(plain)
-            for plain, later in ((self.before, self.before_async), (self.after, self.after_async))
+            later is not None if plain is None else needs_loop(plain)
+            for plain, later in (
+                (self.before, self.before_async),
+                (self.after, self.after_async),
+                (self.around, self.around_async),
+            )
         )
+
+    def is_on_way_in(self, *, is_async: bool) -> bool:
+        """Whether anything runs before a handler that is a coroutine function, or is none."""
+        return self.on_way_in(is_async=is_async) is not None or self.generator(is_async=is_async) is not None
 
     def on_way_in(self, *, is_async: bool) -> Handler | None:
         """What runs before a handler that is a coroutine function, or is none."""
@@ -55,6 +67,10 @@ class Layer:
         """What runs after a handler that is a coroutine function, or is none."""
         return (is_async and self.after_async) or self.after
 
+    def generator(self, *, is_async: bool) -> Handler | None:
+        """What makes a generator around a handler that is a coroutine function, or is none."""
+        return (is_async and self.around_async) or self.around
+
 
 def build_middleware_stack(
     layers: Sequence[Layer], handler: Handler, on_error: OnError, on_after_error: OnError, *, is_async: bool
@@ -63,6 +79,9 @@ def build_middleware_stack(
 
     Without layers it is the handler itself, so that a route without middleware costs nothing more.
     """
+    if any(layer.generator(is_async=is_async) is not None for layer in layers):
+        steps = [step for layer in layers for step in _around_steps(layer, is_async=is_async)]
+        return around_stack(steps, handler, on_error, on_after_error, is_async=is_async)
     ways = [(layer, layer.on_way_in(is_async=is_async), layer.on_way_out(is_async=is_async)) for layer in layers]
     useful = [(layer, before, after) for layer, before, after in ways if before is not None or after is not None]
     if not useful:
@@ -74,7 +93,19 @@ def build_middleware_stack(
     return (_async_stack if is_async else _sync_stack)(ways_in, ways_out, names, handler, on_error, on_after_error)
 
 
-def _name(layer: Layer, function: Handler) -> str:
+def _around_steps(layer: Layer, *, is_async: bool) -> Iterator[AroundStep]:
+    around = layer.generator(is_async=is_async)
+    if around is not None:
+        awaits, name = is_async_generator_function(around), _name(layer, around)
+        yield AroundStep(around, None, None, awaits, awaits, name, name)
+    before, after = layer.on_way_in(is_async=is_async), layer.on_way_out(is_async=is_async)
+    if before is not None or after is not None:
+        yield AroundStep(
+            None, before, after, needs_loop(before), needs_loop(after), _name(layer, before), _name(layer, after)
+        )
+
+
+def _name(layer: Layer, function: Handler | None) -> str:
     """What one of its functions is called where what it returns is no answer."""
     return f"{layer.owner}: {describe(function)}" if layer.owner else describe(function)
 
@@ -100,7 +131,7 @@ def _sync_stack(
                 if result is not None:
                     resp.accept(result)
         except BaseException as error:
-            if _is_of_child(error, pid):
+            if is_of_child(error, pid):
                 raise
             on_error(req, resp, error)
         for after in reversed(ways_out[:entered]):
@@ -111,7 +142,7 @@ def _sync_stack(
                 if answer is not None:
                     resp.accept(answer, names[id(after)])
             except BaseException as error:
-                if _is_of_child(error, pid):
+                if is_of_child(error, pid):
                     raise
                 on_after_error(req, resp, error)
 
@@ -122,8 +153,8 @@ def _async_stack(
     ways_in: Ways, ways_out: Ways, names: Names, handler: Handler, on_error: OnError, on_after_error: OnError
 ) -> Handler:
     # Which calls are to be awaited is known here, so that no call is looked at when it runs.
-    awaited_in = tuple((before, _awaits(before)) for before in ways_in)
-    awaited_out = tuple((after, _awaits(after)) for after in ways_out)
+    awaited_in = tuple((before, needs_loop(before)) for before in ways_in)
+    awaited_out = tuple((after, needs_loop(after)) for after in ways_out)
     pid = os.getpid()
 
     async def endpoint(req: SlimeRequest, resp: SlimeResponse) -> None:
@@ -145,7 +176,7 @@ def _async_stack(
                 if result is not None:
                     resp.accept(result)
         except BaseException as error:
-            if _is_of_child(error, pid):
+            if is_of_child(error, pid):
                 raise
             if is_own_cancellation(error):
                 cancelled = error
@@ -161,7 +192,7 @@ def _async_stack(
                 if answer is not None:
                     resp.accept(answer, names[id(after)])
             except BaseException as error:
-                if _is_of_child(error, pid):
+                if is_of_child(error, pid):
                     raise
                 if is_own_cancellation(error):
                     cancelled = error
@@ -173,25 +204,6 @@ def _async_stack(
     return endpoint
 
 
-def is_own_cancellation(error: BaseException) -> bool:
-    """Whether the running task itself has been cancelled: by the server, when the client leaves or it stops. Otherwise
-    a `CancelledError` is of something that the task has awaited.
-    """
-    if not isinstance(error, asyncio.CancelledError):
-        return False
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:
-        return False
-    return task is not None and task.cancelling() > 0
-
-
-def _is_of_child(error: BaseException, pid: int) -> bool:
-    """Whether the exception, such as SystemExit, is to end a process that the handler forked from `pid`, the
-    server's.
-    """
-    return not isinstance(error, Exception) and os.getpid() != pid
-
-
-def _awaits(function: Handler | None) -> bool:
-    return function is not None and is_coroutine_function(function)
+def needs_loop(function: Handler | None) -> bool:
+    """Whether it is a coroutine function, or an asynchronous generator function, and needs an event loop."""
+    return function is not None and (is_coroutine_function(function) or is_async_generator_function(function))

@@ -8,9 +8,9 @@ import sys
 from collections.abc import AsyncIterable, Callable, Iterable
 from typing import Any
 
+from slimeweb._cancellation import is_own_cancellation
 from slimeweb._core import BodyWriter, SlimeResponse
 from slimeweb._forking import end_child
-from slimeweb._middleware_stack import is_own_cancellation
 
 __all__ = ["close", "is_stream", "send", "start"]
 

@@ -38,7 +38,7 @@ from slimeweb._settings import ServeConfig, mistyped, resolve, setting_names
 from slimeweb._signals import run_in_foreground
 from slimeweb._static import StaticMounts
 from slimeweb.errors import ConfigError
-from slimeweb.handlers import check_handler, check_parentheses
+from slimeweb.handlers import check_generator, check_handler, check_parentheses
 from slimeweb.methods import parse_methods
 from slimeweb.options import RouteOption, ServeOption
 from slimeweb.router import Declarations, Include, Router, check_router
@@ -181,7 +181,7 @@ class Slime(Declarations, AppMembers):
 
     @property
     def registrations(self) -> tuple[Registration, ...]:
-        """The middleware declared so far with `use`, `middle_before` and `middle_after`, in order."""
+        """The middleware declared so far with `use` and `middle_before`, `middle_after`, `middle_around`, in order."""
         return self._registrations
 
     @property
@@ -291,6 +291,12 @@ class Slime(Declarations, AppMembers):
         they are, and declared after them.
         """
         return self._middle("after", path, method)
+
+    def middle_around(self, path: str = "/", method: str | Iterable[str] = "GET") -> Callable[[M], M]:
+        """Declares a generator function that runs around the handlers of a path (`"*"` for every one), as
+        `SlimeMiddleware.middle_around` does: `async def` exactly where they are, and declared after them.
+        """
+        return self._middle("around", path, method)
 
     def error(self, key: ErrorKey) -> Callable[[ErrorFunction], ErrorFunction]:
         """Declares what answers an error status (400 to 599) or an exception class: `handler(req, resp, exc)` or
@@ -594,7 +600,8 @@ class Slime(Declarations, AppMembers):
         methods = parse_methods(method)
 
         def declare(function: M) -> M:
-            check_handler(function, f"middle_{position}")
+            check = check_generator if position == "around" else check_handler
+            check(function, f"middle_{position}")
             self._register(Registration(function, position, path, methods))
             return function
 

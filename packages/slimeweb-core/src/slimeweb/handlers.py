@@ -36,6 +36,23 @@ def _is_generator_function(function: object) -> bool:
     return inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
 
 
+def is_generator_function(function: Handler) -> bool:
+    """Whether calling it gives a generator, as far as it can be told: a plain `def` with a `yield`, a partial of one,
+    an object whose `__call__` is one, or what a decorator has made of one with `functools.wraps`.
+    """
+    return any(map(inspect.isgeneratorfunction, _forms(function)))
+
+
+def is_async_generator_function(function: Handler) -> bool:
+    """As `is_generator_function`, for an `async def` with a `yield`."""
+    return any(map(inspect.isasyncgenfunction, _forms(function)))
+
+
+def _forms(function: Handler) -> tuple[Any, ...]:
+    call = None if inspect.isclass(function) else getattr(function, "__call__", None)  # noqa: B004
+    return function, inspect.unwrap(function), call
+
+
 def signature_of(handler: Handler) -> inspect.Signature:
     """A handler's own signature, annotations as they are written: not that of a function that it is wrapped around
     (`functools.wraps`), which it may call with other arguments. `ValueError` for some built-in callables, which have
@@ -81,6 +98,17 @@ def check_handler(
         signature.bind(*arguments)
     except TypeError as error:
         raise InvalidHandler(f"{wanted}; {describe(handler)} takes {signature}") from error
+
+
+def check_generator(function: object, role: str) -> None:
+    """`InvalidHandler` unless `function` can be called with `(req, resp)`, and has a `yield`."""
+    check_handler(function, role, generators=True)
+    assert callable(function)
+    if not (is_generator_function(function) or is_async_generator_function(function)):
+        raise InvalidHandler(
+            f"{role} needs a generator function; {describe(function)} has no yield: write yield once, between what "
+            "runs before the handler and what runs after it"
+        )
 
 
 def check_parentheses(decorator: str, given: object, example: str) -> None:

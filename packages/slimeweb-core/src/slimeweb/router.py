@@ -12,7 +12,7 @@ from slimeweb._middleware import EVERY_PATH, Position, Registration, SlimeMiddle
 from slimeweb._pattern import PathPattern
 from slimeweb._place import caller_place
 from slimeweb.errors import ConfigError, InvalidHandler
-from slimeweb.handlers import Handler, check_handler, check_parentheses
+from slimeweb.handlers import Handler, check_generator, check_handler, check_parentheses
 from slimeweb.methods import parse_methods
 from slimeweb.routing import RouteArguments, RouterArguments, check_name
 
@@ -36,7 +36,7 @@ EndFunction = TypeVar("EndFunction", bound=Callable[[BaseException | None], Any]
 _ADDED_UP = ("plugin", "resources")
 """The arguments of routes that add up: those of the router come before those of the route."""
 
-_DECORATORS = ("route", "middle_before", "middle_after", "error", "start", "end")
+_DECORATORS = ("route", "middle_before", "middle_after", "middle_around", "error", "start", "end")
 
 _ONCE = ("start", "end", "resource", "every")
 """What belongs to the whole application, however often the router is included."""
@@ -84,6 +84,12 @@ class Declarations(DeclaringMembers):
     def middle_after(self, path: str = EVERY_PATH, method: str | Iterable[str] = "*") -> Callable[[M], M]:
         """Declares a function that runs after the handlers of a path, of every route of the router unless given."""
         return self._declare("middle_after", path, method)
+
+    def middle_around(self, path: str = EVERY_PATH, method: str | Iterable[str] = "*") -> Callable[[M], M]:
+        """Declares a generator function that runs around the handlers of a path, of every route of the router unless
+        given.
+        """
+        return self._declare("middle_around", path, method)
 
     def error(self, key: ErrorKey) -> Callable[[ErrorFunction], ErrorFunction]:
         """Declares what answers an error status or an exception class."""
@@ -288,6 +294,10 @@ class Include(Declarations):
         """As `Router.middle_after`."""
         return self._middle("after", path, method)
 
+    def middle_around(self, path: str = EVERY_PATH, method: str | Iterable[str] = "*") -> Callable[[M], M]:
+        """As `Router.middle_around`."""
+        return self._middle("around", path, method)
+
     def error(self, key: ErrorKey) -> Callable[[ErrorFunction], ErrorFunction]:
         """Declares what answers an error in one of its routes."""
 
@@ -337,7 +347,8 @@ class Include(Declarations):
 
     def _middle(self, position: Position, path: str, method: str | Iterable[str]) -> Callable[[M], M]:
         def declare(function: M) -> M:
-            check_handler(function, f"middle_{position}")
+            check = check_generator if position == "around" else check_handler
+            check(function, f"middle_{position}")
             self._register(function, position, path, method)
             return function
 
@@ -347,7 +358,9 @@ class Include(Declarations):
         self, target: SlimeMiddleware | Handler, position: Position, path: str, method: str | Iterable[str]
     ) -> None:
         where = (
-            path if path == EVERY_PATH else self._below("use" if position == "around" else f"middle_{position}", path)
+            path
+            if path == EVERY_PATH
+            else self._below("use" if isinstance(target, SlimeMiddleware) else f"middle_{position}", path)
         )
         self.app._register(Registration(target, position, where, parse_methods(method), self))
 
