@@ -17,7 +17,7 @@ use crate::worker;
 pub(crate) type App = CompiledApp<RequestContext>;
 /// The workers that run their handlers.
 pub(crate) type Workers = worker::Workers<RequestContext>;
-pub(crate) type Worker = worker::event_loop::Worker<RequestContext>;
+pub(crate) type Worker = worker::thread::Worker<RequestContext>;
 
 /// One request with everything that a handler needs, ready to be sent to another thread. Always boxed, so that handing
 /// it on, to Python as well, moves a pointer.

@@ -18,7 +18,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 
 use super::Workers;
-use super::event_loop::Worker;
+use super::thread::Worker;
 use super::waiting::StartBackup;
 use super::work::Work;
 

@@ -8,9 +8,12 @@ pub(crate) mod contextvars;
 mod cpu_time;
 pub(crate) mod event_loop;
 mod files;
+mod handoff;
 pub(crate) mod inline_policy;
 pub(crate) mod pool;
 pub(crate) mod socket;
+mod sync_work;
+pub(crate) mod thread;
 pub(crate) mod waiting;
 mod watchdog;
 pub(crate) mod work;
@@ -21,8 +24,9 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 
-use event_loop::{EventLoop, Worker};
+use event_loop::EventLoop;
 use pool::Pool;
+use thread::Worker;
 use watchdog::Watchdog;
 use work::{CallInLoop, CallInPool, NativeCall, Policies, PoolWork, SyncCall, Work, WorkItem};
 
