@@ -1,17 +1,14 @@
-//! The filters of a route: what they make of a body that is whole, and of one that is written piece by piece.
+//! The filters of a route: which of them change an answer, and what they make of a body that is whole.
 
 use bytes::Bytes;
 use http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use parking_lot::{Condvar, Mutex};
-use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 
 use super::SlimeResponse;
+use super::encoders::{Last, encoded};
 use super::state::ResponseBody;
-use crate::worker::waiting::Waiting;
 
 /// The place of what a filter raises, to those who observe exceptions.
 pub(super) const FILTER: &str = "filter";
@@ -48,14 +45,7 @@ impl SlimeResponse {
                 continue;
             }
             this.mark_filtered();
-            let mut encoded = Vec::with_capacity(body.len() / 2);
-            let pieces = [
-                encoder.call_method1(intern!(py, "push"), (PyBytes::new(py, &body),))?,
-                encoder.call_method0(intern!(py, "finish"))?,
-            ];
-            for piece in pieces {
-                encoded.extend_from_slice(piece.extract::<&[u8]>()?);
-            }
+            let encoded = encoded(&encoder, &body, Last::Finish)?;
             this.set(ResponseBody::Bytes(encoded.into()), None, None)?;
         }
         Ok(())
@@ -121,83 +111,4 @@ fn has_no_transform(headers: &HeaderMap) -> bool {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .any(|directive| directive.trim_matches([' ', '\t']).eq_ignore_ascii_case("no-transform"))
-}
-
-/// The encoders of a route's filters, in their order, for one thread at a time: what they make has to leave in that
-/// order.
-pub(super) struct Filters {
-    encoders: Box<[Py<PyAny>]>,
-    /// No lock is held while they run, since that is Python.
-    busy: Mutex<bool>,
-    free: Condvar,
-}
-
-/// The lock on the encoders: for using them, and for sending what they make.
-pub(super) struct FilterGuard<'a>(&'a Filters);
-
-impl Filters {
-    pub(super) fn new(encoders: Vec<Py<PyAny>>) -> Self {
-        Self { encoders: encoders.into(), busy: Mutex::new(false), free: Condvar::new() }
-    }
-
-    /// Shows the encoders to the garbage collector.
-    pub(super) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.encoders.iter().try_for_each(|encoder| visit.call(encoder))
-    }
-
-    /// Waits until no other thread holds the lock.
-    pub(super) fn lock(&self, py: Python<'_>) -> FilterGuard<'_> {
-        self.try_lock().unwrap_or_else(|| {
-            py.detach(|| {
-                // The thread that holds it may be waiting for the client.
-                let _waiting = Waiting::begin();
-                let mut busy = self.busy.lock();
-                self.free.wait_while(&mut busy, |busy| *busy);
-                *busy = true;
-            });
-            FilterGuard(self)
-        })
-    }
-
-    pub(super) fn try_lock(&self) -> Option<FilterGuard<'_>> {
-        let was_busy = std::mem::replace(&mut *self.busy.lock(), true);
-        // Not `then_some`: a guard that is made unlocks when it is dropped.
-        (!was_busy).then(|| FilterGuard(self))
-    }
-}
-
-impl FilterGuard<'_> {
-    /// The data as the filters have it.
-    pub(super) fn encode(&self, py: Python<'_>, data: &[u8], last: Last) -> PyResult<Bytes> {
-        let mut data = Bytes::copy_from_slice(data);
-        for encoder in &self.0.encoders {
-            let encoder = encoder.bind(py);
-            let mut out = Vec::new();
-            if !data.is_empty() {
-                let pushed = encoder.call_method1(intern!(py, "push"), (PyBytes::new(py, &data),))?;
-                out.extend_from_slice(pushed.extract::<&[u8]>()?);
-            }
-            let rest = match last {
-                Last::Flush => encoder.call_method0(intern!(py, "flush"))?,
-                Last::Finish => encoder.call_method0(intern!(py, "finish"))?,
-            };
-            out.extend_from_slice(rest.extract::<&[u8]>()?);
-            data = out.into();
-        }
-        Ok(data)
-    }
-}
-
-impl Drop for FilterGuard<'_> {
-    fn drop(&mut self) {
-        *self.0.busy.lock() = false;
-        self.0.free.notify_one();
-    }
-}
-
-/// What follows a piece.
-#[derive(Clone, Copy)]
-pub(super) enum Last {
-    Flush,
-    Finish,
 }

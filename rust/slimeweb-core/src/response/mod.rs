@@ -1,6 +1,7 @@
 //! `SlimeResponse`: the answer to one request, until it is sent.
 
 mod disconnect;
+mod encoders;
 mod filter;
 mod head;
 mod result;

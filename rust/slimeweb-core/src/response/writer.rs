@@ -14,7 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 use slimeweb_http::{Body, BodySender};
 
-use super::filter::{FilterGuard, Filters, Last};
+use super::encoders::{EncoderGuard, Encoders, Last};
 use crate::asyncio::new_future;
 use crate::error::disconnected;
 use crate::reply::Reply;
@@ -38,8 +38,8 @@ pub(crate) struct BodyWriter {
     stopped: AtomicBool,
     /// Whether the task that writes is cancelled when the client leaves.
     cancels: bool,
-    /// What `start` makes of the route's filters, where one has something to do.
-    filters: OnceLock<Filters>,
+    /// Those of the route's filters, from `start` on, where one has something to do.
+    encoders: OnceLock<Encoders>,
     /// Who waits for room on the event loop.
     waiting: Arc<Drainers>,
 }
@@ -100,7 +100,7 @@ impl BodyWriter {
             closed: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
             cancels,
-            filters: OnceLock::new(),
+            encoders: OnceLock::new(),
             waiting: Arc::default(),
         }
     }
@@ -114,8 +114,8 @@ impl BodyWriter {
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        if let Some(filters) = self.filters.get() {
-            let guard = filters.lock(py);
+        if let Some(encoders) = self.encoders.get() {
+            let guard = encoders.lock(py);
             match guard.encode(py, &[], Last::Finish) {
                 // The client may have left: then the rest is dropped.
                 Ok(tail) => drop(self.sender.send_last(tail)),
@@ -174,7 +174,7 @@ impl BodyWriter {
     }
 
     /// Sends `data` if there is room for it now: false, and nothing sent, when there is not.
-    fn send_now(&self, py: Python<'_>, data: &[u8], guard: Option<&FilterGuard<'_>>) -> PyResult<bool> {
+    fn send_now(&self, py: Python<'_>, data: &[u8], guard: Option<&EncoderGuard<'_>>) -> PyResult<bool> {
         let sent = match guard {
             None => self.sender.try_send(data),
             // Before they are encoded, since encoders do not forget what they have been given.
@@ -185,7 +185,7 @@ impl BodyWriter {
     }
 
     /// Sends `data`, waiting until there is room for it.
-    fn send(&self, py: Python<'_>, data: &[u8], guard: Option<&FilterGuard<'_>>) -> PyResult<()> {
+    fn send(&self, py: Python<'_>, data: &[u8], guard: Option<&EncoderGuard<'_>>) -> PyResult<()> {
         if self.send_now(py, data, guard)? {
             return Ok(());
         }
@@ -214,7 +214,7 @@ impl BodyWriter {
     /// A cycle ends where the response, or an encoder, is cleared.
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.response)?;
-        self.filters.get().map_or(Ok(()), |filters| filters.visit(&visit))
+        self.encoders.get().map_or(Ok(()), |encoders| encoders.visit(&visit))
     }
 
     /// Sends status and headers. `RuntimeError` when that has been done.
@@ -232,7 +232,7 @@ impl BodyWriter {
         let is_filtered = !encoders.is_empty();
         if is_filtered {
             // The body was there to be taken: this is the first time.
-            let _ = this.filters.set(Filters::new(encoders));
+            let _ = this.encoders.set(Encoders::new(encoders));
         }
         let (status, mut headers) = response.get().take_head(slf)?;
         this.started.store(true, Ordering::Release);
@@ -270,7 +270,7 @@ impl BodyWriter {
     /// Sends `data`, waiting until there is room for it. Not for an event loop's thread: it would stop there.
     fn write(&self, data: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = data.py();
-        let guard = self.filters.get().map(|filters| filters.lock(py));
+        let guard = self.encoders.get().map(|encoders| encoders.lock(py));
         // After locking, since the thread that held the lock may have ended the body.
         self.open()?;
         self.send(py, octets(data)?, guard.as_ref())
@@ -279,7 +279,7 @@ impl BodyWriter {
     /// Sends `data` if there is room: `False`, and nothing sent, when there is not, or another thread is writing. Await
     /// `drain()` then.
     fn try_write(&self, data: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let guard = match self.filters.get().map(Filters::try_lock) {
+        let guard = match self.encoders.get().map(Encoders::try_lock) {
             Some(None) => return Ok(false),
             guard => guard.flatten(),
         };
@@ -326,8 +326,8 @@ impl BodyWriter {
         }
         // First, since writers look at it once the body is closed.
         self.stopped.store(true, Ordering::Release);
-        // The thread that holds the filters may be waiting for the client: its next write ends it.
-        let is_free = self.filters.get().is_none_or(|filters| filters.try_lock().is_some());
+        // The thread that holds the encoders may be waiting for the client: its next write ends it.
+        let is_free = self.encoders.get().is_none_or(|encoders| encoders.try_lock().is_some());
         let ended = if is_free { self.finish(py) } else { Ok(()) };
         if self.cancels {
             self.cancellation(py)();
