@@ -63,7 +63,8 @@ class Client:
         while b"\r\n\r\n" not in self._unread:
             self._fill()
         head, self._unread = self._unread.split(b"\r\n\r\n", 1)
-        first, *rest = head.decode().split("\r\n")
+        self.head = head.decode()
+        first, *rest = self.head.split("\r\n")
         self.status = int(first.split()[1])
         self.headers = {name.lower(): value.strip() for name, value in (line.split(":", 1) for line in rest)}
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, assert_type
 
 from slimeweb import Slime, SlimeRequest, SlimeResponse
-from slimeweb_ws import Room, WebSocketOptions, WebSocketResponse
+from slimeweb_ws import ConnectionClosed, Room, WebSocketOptions, WebSocketResponse
 
 app = Slime(__file__)
 
@@ -44,6 +44,18 @@ async def talk(resp: WebSocketResponse, room: Room) -> None:
 @app.websocket(path="/talk", method="GET", subprotocols=["chat"], ping_interval=None, body_size=1024, blocking=True)
 async def listen(req: SlimeRequest, resp: WebSocketResponse) -> None:
     await talk(resp, app.room("all"))
+
+
+@app.websocket(path="/loop")
+async def loop(req: SlimeRequest, resp: WebSocketResponse) -> None:
+    await resp.accept()
+    async for message in resp:
+        assert_type(message, str | bytes)
+    try:
+        assert_type(await resp.receive(), str | bytes)
+    except ConnectionClosed as closed:
+        assert_type((closed.code, closed.reason), tuple[int, str])
+    resp.accept("text")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
 as_coroutine_function: Callable[[SlimeRequest, WebSocketResponse], Coroutine[Any, Any, None]] = listen

@@ -667,7 +667,8 @@ class SlimeResponse(ResponseMembers):
         closed when the handler returns. `ClientDisconnected` where the client has left before; what `connection_made`
         raises. `RuntimeError` in a plain handler, and where something else has become the answer.
 
-        `headers` are those of the 101, `Upgrade` among them; `Connection` is added. A protocol that does not get the
+        `headers` are those of the 101, `Upgrade` among them, in place of what has been set of their names (cookies are
+        added); `Connection` is added. A protocol that does not get the
         connection after all gets `connection_lost`, and nothing else. `HttpError` 426 for a request that cannot switch:
         one over HTTP/2, or without `Upgrade`.
 

@@ -38,6 +38,11 @@ class Callbacks:
         self.error: Callback | None = None
         self.close: Callback | None = None
 
+    @property
+    def has_any(self) -> bool:
+        """Whether one has been registered."""
+        return any((self.open, self.message, self.error, self.close))
+
 
 class Checks:
     """A cache of checks: the callbacks that one route's handler registers.

@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
-from slimeweb import SlimeError
+from slimeweb import ClientDisconnected, SlimeError
 
-__all__ = ["ProtocolError", "SendQueueFull"]
+__all__ = ["ConnectionClosed", "ProtocolError", "SendQueueFull"]
+
+
+class ConnectionClosed(ClientDisconnected):
+    """The connection is closed, and no message is left: what `resp.receive()` raises.
+
+    `code` and `reason` are those of `resp.close_code` and `resp.close_reason` (RFC 6455, section 7.4.1). A handler that
+    does not catch it has ended as if it had returned.
+    """
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(code, reason)
+        self.code = code
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"the connection is closed: {self.code}{f', {self.reason}' if self.reason else ''}"
 
 
 class ProtocolError(SlimeError):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any, TypeVar
 
 from slimeweb import ClientDisconnected, SlimeResponse
 from slimeweb.json import to_json
 from slimeweb.routing import RouteResponse
-from slimeweb_ws.callbacks import Checks
-from slimeweb_ws.errors import SendQueueFull
+from slimeweb_ws.callbacks import Callbacks, Checks
+from slimeweb_ws.errors import ConnectionClosed, SendQueueFull
 from slimeweb_ws.event_loop import is_on_event_loop, wait_for_room
 from slimeweb_ws.listener import MESSAGE
+from slimeweb_ws.receiver import Receiver
 from slimeweb_ws.session import Session
 
 __all__ = ["Sent", "WebSocketResponse", "as_message"]
@@ -32,8 +33,14 @@ class Sent:
 
 
 class WebSocketResponse(RouteResponse):
-    """One connection. Its handler registers callbacks; they run after the handler has returned and the connection is
-    open. What is sent before that goes out then.
+    """One connection. A coroutine handler may await `accept()`, and take the messages itself:
+
+        await resp.accept()
+        async for message in resp:
+            await resp.send(message)
+
+    Any other registers callbacks; they run after the handler has returned and the connection is open. What is sent
+    before that goes out then.
 
     Callbacks are plain or coroutine functions, and no two of one connection overlap. Every method may be called from
     any thread. Until the handler returns, the methods of an ordinary response are there too: headers and cookies go
@@ -41,15 +48,23 @@ class WebSocketResponse(RouteResponse):
     """
 
     def __init__(
-        self, identity: str, session: Session, subprotocol: str | None, http: SlimeResponse, checks: Checks
+        self,
+        identity: str,
+        session: Session,
+        subprotocol: str | None,
+        http: SlimeResponse,
+        checks: Checks,
+        switch: Callable[[], Awaitable[object]] | None,
     ) -> None:
         self._checks = checks
+        self._switch = switch
         self._id = identity
         self._session = session
         self._connection = session.connection
         self._subprotocol = subprotocol
         self._http: SlimeResponse | None = http
         self._sent = Sent(self)
+        self._receiver: Receiver | None = None
 
     @property
     def id(self) -> str:
@@ -82,26 +97,67 @@ class WebSocketResponse(RouteResponse):
         """Whether nothing can be sent any more."""
         return self._connection.is_closed
 
+    def accept(self) -> Awaitable[None]:
+        """Opens the connection: for coroutine handlers, which await it. Messages are received by `async for`, or by
+        `receive()`, from then on; the connection is closed when the handler ends, with 1000, or 1011 where it raises.
+
+        `ClientDisconnected` where the client has left before. `RuntimeError` in a plain handler, a second time, and
+        where callbacks have been registered.
+        """
+        if self._switch is None:
+            raise RuntimeError(
+                "resp.accept() is awaited, which a plain handler cannot do: make it 'async def', or register callbacks "
+                "by resp.on_message(…)"
+            )
+        if self._http is None or self._receiver is not None:
+            raise RuntimeError("the connection has been accepted already")
+        self._receiver = self._session.receive()
+        return self._accept(self._switch)
+
+    async def _accept(self, switch: Callable[[], Awaitable[object]]) -> None:
+        await switch()
+        self._handler_returned()
+
+    async def receive(self) -> str | bytes:
+        """The next message, of a connection that the handler has accepted: `str` for text, `bytes` for binary.
+        Messages that nobody receives stop the client.
+
+        `ConnectionClosed`, with code and reason, once it is closed and all messages have been received. `RuntimeError`
+        before `accept()`, and while another task receives.
+        """
+        if self._receiver is None or self._http is not None:
+            raise RuntimeError("the connection is not open: call 'await resp.accept()' first")
+        return await self._receiver.receive()
+
+    def __aiter__(self) -> WebSocketResponse:
+        return self
+
+    async def __anext__(self) -> str | bytes:
+        try:
+            return await self.receive()
+        except ConnectionClosed:
+            raise StopAsyncIteration from None
+
     def on_open(self, handler: F) -> F:
         """Calls `handler()` once the connection is open. `InvalidHandler` for one that cannot be called so."""
-        self._session.callbacks.open = self._checks.check("on_open", handler)
+        self._callbacks().open = self._checks.check("on_open", handler)
         return handler
 
     def on_message(self, handler: F) -> F:
         """Calls `handler(message)` for each message: `str` for text, `bytes` for binary. `InvalidHandler` as above."""
-        self._session.callbacks.message = self._checks.check("on_message", handler, "message")
+        self._callbacks().message = self._checks.check("on_message", handler, "message")
         return handler
 
     def on_close(self, handler: F) -> F:
         """Calls `handler()` once, last, however the connection ends. `InvalidHandler` as above."""
-        self._session.callbacks.close = self._checks.check("on_close", handler)
+        self._callbacks().close = self._checks.check("on_close", handler)
         return handler
 
     def on_error(self, handler: F) -> F:
         """Calls `handler(error)` with what a callback raised, or with a `ProtocolError` when the client broke the
         protocol. Without it the former is logged and closes the connection with 1011. `InvalidHandler` as above.
         """
-        self._session.callbacks.error = self._checks.check("on_error", handler, "error")
+        self._callbacks().error = self._checks.check("on_error", handler, "error")
         return handler
 
     def send(self, data: Any) -> Sent:
@@ -159,6 +215,17 @@ class WebSocketResponse(RouteResponse):
                 )
             connection.wait_writable()
         return self._sent
+
+    def _callbacks(self) -> Callbacks:
+        if self._receiver is not None:
+            raise RuntimeError(
+                "the handler has accepted the connection, and so takes the messages itself: no callbacks are called"
+            )
+        return self._session.callbacks
+
+    @property
+    def _is_accepted(self) -> bool:
+        return self._receiver is not None and (self._http is None or self._session.is_open)
 
     def _handler_returned(self) -> None:
         """The handler has returned: the methods of the ordinary response are gone from here on."""

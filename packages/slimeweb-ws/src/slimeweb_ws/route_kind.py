@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from slimeweb import RouteSpec, Slime, SlimeRequest, SlimeResponse
+from slimeweb import ClientDisconnected, RouteSpec, Slime, SlimeRequest, SlimeResponse
 from slimeweb.routing import BODY_SIZE
 from slimeweb_ws.callbacks import Checks
 from slimeweb_ws.connections import Connections
@@ -40,18 +41,35 @@ def wrap(app: Slime, route: RouteSpec, handler: Handler, connections: Connection
         handshake, session, response = opening.begin(req, resp)
         try:
             result = await handler(req, response)
-        except BaseException:
-            session.connection.discard()
+        except BaseException as error:
+            if response._is_accepted:
+                await _end(session, error)
+            else:
+                session.connection.discard()
             raise
+        if response._is_accepted:
+            await session.finish(1000, "")
+            return None
         return opening.finish(resp, handshake, response, session, result)
 
     return run_async if route.is_async else run
 
 
+async def _end(session: Session, error: BaseException) -> None:
+    """Closes the connection of a handler that has accepted it and has raised."""
+    if isinstance(error, asyncio.CancelledError):
+        session.give_up()
+    elif isinstance(error, ClientDisconnected) and session.connection.is_closed:
+        await session.finish(1000, "")
+    else:
+        session.report(error)
+        await session.finish(1011, "internal error")
+
+
 class _Opening:
     """The opening handshakes of one route."""
 
-    __slots__ = ("_checks", "_connections", "_max_message_size", "_options", "_report", "_where")
+    __slots__ = ("_checks", "_connections", "_is_async", "_max_message_size", "_options", "_report", "_where")
 
     def __init__(self, app: Slime, route: RouteSpec, connections: Connections) -> None:
         options: WebSocketOptions = route.options["ws"]
@@ -61,6 +79,7 @@ class _Opening:
         self._checks = Checks()
         self._connections = connections
         self._where = str(route)
+        self._is_async = route.is_async
         # None where nobody wants to know, so that no connection keeps its request for that.
         self._report = app.report_exception if app.plugins.implements("slime_exception") else None
 
@@ -72,7 +91,13 @@ class _Opening:
             self._where, self._options, self._max_message_size, handshake.offers, self._connections, report
         )
         identity = secrets.token_hex(8)
-        return handshake, session, WebSocketResponse(identity, session, handshake.subprotocol, resp, self._checks)
+        switch = partial(self._switch, resp, handshake, session) if self._is_async else None
+        response = WebSocketResponse(identity, session, handshake.subprotocol, resp, self._checks, switch)
+        return handshake, session, response
+
+    def _switch(self, resp: SlimeResponse, handshake: Handshake, session: Session) -> Awaitable[object]:
+        connection = session.connection
+        return resp.switch_protocol(connection, handshake.headers(connection.extension))
 
     def finish(
         self, resp: SlimeResponse, handshake: Handshake, response: WebSocketResponse, session: Session, result: object
@@ -84,6 +109,5 @@ class _Opening:
         if resp.is_set or resp.status >= 300:
             session.connection.discard()
             return resp if resp.is_set else resp.empty(resp.status)
-        connection = session.connection
-        resp.switch_protocol(connection, handshake.headers(connection.extension))
+        self._switch(resp, handshake, session)
         return None

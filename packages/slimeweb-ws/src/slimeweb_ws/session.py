@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import logging
 from collections.abc import Callable, Sequence
@@ -12,11 +13,12 @@ from slimeweb import ClientDisconnected
 from slimeweb_ws._native import BATCH, CloseEvent, Connection, ErrorEvent, OpenEvent
 from slimeweb_ws.callbacks import Callback, Callbacks
 from slimeweb_ws.connections import Connections
-from slimeweb_ws.errors import ProtocolError
+from slimeweb_ws.errors import ConnectionClosed, ProtocolError
 from slimeweb_ws.handshake import Offer
 from slimeweb_ws.keepalive import KeepAlive
 from slimeweb_ws.listener import MESSAGE, Event, Transport
 from slimeweb_ws.options import WebSocketOptions
+from slimeweb_ws.receiver import Receiver
 
 __all__ = ["Session"]
 
@@ -50,6 +52,7 @@ class Session:
         "_where",
         "callbacks",
         "connection",
+        "receiver",
     )
 
     def __init__(
@@ -86,6 +89,45 @@ class Session:
         self._end: asyncio.TimerHandle | None = None
         self._deferred_close: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
+        self.receiver: Receiver | None = None
+        """Takes the events, where the handler has accepted the connection: none go to callbacks."""
+
+    def receive(self) -> Receiver:
+        """From here on the handler takes the events. `RuntimeError` where it has registered callbacks."""
+        if self.callbacks.has_any:
+            raise RuntimeError(
+                "resp.accept() and callbacks do not go together: receive by 'async for message in resp', or leave "
+                "out accept() and have resp.on_message and the like called"
+            )
+        self.receiver = Receiver(self.connection, self._drop)
+        return self.receiver
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the 101 is out, and not all events have been taken."""
+        return self._transport is not None
+
+    def give_up(self) -> None:
+        """The handler that has accepted the connection has been cancelled: closes it, and waits for nothing."""
+        self._task = asyncio.get_running_loop().create_task(self.finish(1001, ""))
+
+    async def finish(self, code: int, reason: str) -> None:
+        """The handler that has accepted the connection is done: closes it, and waits until it is closed. What still
+        comes is passed over.
+        """
+        self.connection.close(code, reason)
+        if self.receiver is not None and self.is_open:
+            # A task of the handler's may still be receiving.
+            self.receiver.stop()
+            self.receiver = Receiver(self.connection, self._drop)
+            with contextlib.suppress(ConnectionClosed):
+                while True:
+                    await self.receiver.receive()
+
+    def report(self, error: BaseException) -> None:
+        """Shows what the application has raised to those who want to know."""
+        if self._report is not None:
+            self._report(error)
 
     # What the connection calls, in the loop's thread.
 
@@ -102,6 +144,9 @@ class Session:
 
     def ready(self) -> None:
         """There is something to take, and the connection has not found a thread by itself."""
+        if self.receiver is not None:
+            self.receiver.ready()
+            return
         message = self.callbacks.message
         if message is not None and message.is_async:
             self._in_loop(None)
@@ -255,8 +300,7 @@ class Session:
             self._release()
         if failure is None or (isinstance(failure, ClientDisconnected) and self.connection.is_closed):
             return None
-        if self._report is not None:
-            self._report(failure)
+        self.report(failure)
         if callback is not self.callbacks.error and self.callbacks.error is not None:
             return failure
         _logger.error("%s: a callback failed", self._where, exc_info=failure)

@@ -643,6 +643,10 @@ impl SlimeResponse {
         }
         this.set(ResponseBody::Switched(candidate), None, None)?;
         this.change_headers(|map| {
+            // What the protocol says of the switch counts, and is said once.
+            for (name, _) in fields.iter().filter(|(name, _)| name != SET_COOKIE) {
+                map.remove(name);
+            }
             for (name, value) in fields {
                 map.append(name, value);
             }
