@@ -6,6 +6,7 @@ import shutil
 import sys
 import sysconfig
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -46,12 +47,30 @@ def environment(request: pytest.FixtureRequest, wheel: Path, wheels: Path) -> En
     return environment
 
 
+@pytest.fixture(scope="module")
+def shared_server(
+    request: pytest.FixtureRequest, environment: Environment, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServerProcess]:
+    """The server of a module whose tests leave nothing behind in it, as `SHARES_SERVER` says there."""
+    with served(request.module.PLUGIN, environment, tmp_path_factory.mktemp("served")) as server:
+        yield server
+
+
 @pytest.fixture
 def server(request: pytest.FixtureRequest, environment: Environment, tmp_path: Path) -> Iterator[ServerProcess]:
     """The plugin's `example.py`, served in its environment by two workers. It has to end with exit code 0."""
-    script = tmp_path / "example.py"
-    shutil.copy(HERE / request.module.PLUGIN / "example.py", script)
-    with ServerProcess(script, python=environment.interpreter, cwd=tmp_path) as server:
+    if getattr(request.module, "SHARES_SERVER", False):
+        yield request.getfixturevalue("shared_server")
+        return
+    with served(request.module.PLUGIN, environment, tmp_path) as server:
+        yield server
+
+
+@contextmanager
+def served(plugin: str, environment: Environment, folder: Path) -> Iterator[ServerProcess]:
+    script = folder / "example.py"
+    shutil.copy(HERE / plugin / "example.py", script)
+    with ServerProcess(script, python=environment.interpreter, cwd=folder) as server:
         yield server.wait_until_serving()
         assert server.stop() == 0, server.output
 

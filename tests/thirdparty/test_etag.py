@@ -14,6 +14,7 @@ from support.process import ServerProcess
 from support.wire import Answer
 
 PLUGIN = "slimeweb-etag"
+SHARES_SERVER = True
 ALSO = ("slimeweb-compress", "slimeweb-stream")
 
 HERE = Path(__file__).parent

@@ -15,6 +15,7 @@ from support.process import ServerProcess
 HERE = Path(__file__).parent
 
 PLUGIN = "slimeweb-inject"
+SHARES_SERVER = True
 ALSO = ("slimeweb-stream", "slimeweb-ws")
 
 

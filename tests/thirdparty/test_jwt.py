@@ -15,6 +15,7 @@ from support.process import ServerProcess
 from support.websocket import client_frame, open_websocket, server_frame
 
 PLUGIN = "slimeweb-jwt"
+SHARES_SERVER = True
 ALSO = ("slimeweb-docs", "slimeweb-stream", "slimeweb-ws")
 
 

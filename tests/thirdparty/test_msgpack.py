@@ -7,6 +7,7 @@ import pytest
 from support.process import ServerProcess
 
 PLUGIN = "slimeweb-msgpack"
+SHARES_SERVER = True
 NO_FREE_THREADED = "msgpack has no wheel for a free-threaded 3.13"
 MSGPACK = "application/msgpack"
 

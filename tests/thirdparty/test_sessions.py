@@ -8,6 +8,7 @@ from support.process import ServerProcess
 from support.wire import Answer
 
 PLUGIN = "slimeweb-sessions"
+SHARES_SERVER = True
 
 
 def cookie(answer: Answer) -> str | None:

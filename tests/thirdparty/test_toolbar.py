@@ -13,6 +13,7 @@ from support.environments import Environment
 from support.process import ServerProcess
 
 PLUGIN = "slimeweb-toolbar"
+SHARES_SERVER = True
 ALSO = ("slimeweb-compress", "slimeweb-stream")
 
 HERE = Path(__file__).parent
