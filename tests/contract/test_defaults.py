@@ -116,6 +116,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "secret_key": ("hunter2", None),
     "static_path": ("assets", None),
     "trusted_proxies": ("10.0.0.0/8,unix", ("10.0.0.0/8", "unix")),
+    "root_path": ("/app", "/app"),
     "access_log": ("yes", True),
     "upload_dir": ("/var/tmp", None),
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from slimeweb import HttpError, Slime
+from slimeweb import HttpError, Router, Slime
 from slimeweb.testing import TestClient
 from slimeweb_templates.plugin import TemplatesPlugin
 
@@ -22,6 +22,25 @@ def app(tmp_path: Path) -> Slime:
     (templates / "broken.html").write_text("line one\n{% if %}\n")
     (templates / "failing.html").write_text("\n\n{{ 1 // zero }}")
     return Slime(tmp_path / "main.py")
+
+
+def test_templates_have_url_for(app: Slime) -> None:
+    (app.root / "templates" / "macro.html").write_text("{% macro home() %}{{ url_for('home') }}{% endmacro %}")
+    (app.root / "templates" / "links.html").write_text(
+        "{% import 'macro.html' as links %}{{ url_for('.user', id=7) }} {{ links.home() }}"
+    )
+    users = Router("/users", name="users")
+
+    @users.get("/{id:int}", name="user")
+    def user(req: Any, resp: Any) -> Any:
+        return req.render("links.html") if req.params["id"] else req.render("own.html", url_for=1)
+
+    (app.root / "templates" / "own.html").write_text("{{ url_for }}")
+    app.include(users)
+    app.get("/", name="home")(lambda req, resp: app.templates.render("macro.html"))
+    with TestClient(app, root_path="/app") as client:
+        assert client.get("/users/7").text == "/app/users/7 /app/"
+        assert client.get("/users/0").text == "1"
 
 
 def test_slimeweb_finds_the_plugin() -> None:

@@ -46,6 +46,8 @@ pub(crate) struct CompiledApp<W: Work> {
     pub(crate) missing: Py<PyAny>,
     pub(crate) workers: Arc<Workers<W>>,
     pub(crate) proxies: TrustedProxies,
+    /// What a proxy has put before the paths of this application; empty for nothing.
+    pub(crate) root_path: Box<str>,
     pub(crate) uploads: Arc<UploadDir>,
     /// What a multipart form may use up; its body's size is the route's.
     pub(crate) form_limits: FormLimits,

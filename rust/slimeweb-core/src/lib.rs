@@ -23,6 +23,7 @@ mod reply;
 mod reporter;
 mod request;
 mod response;
+mod root_path;
 mod route;
 mod sent;
 mod server;

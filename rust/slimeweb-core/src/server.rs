@@ -206,6 +206,7 @@ impl Server {
                 missing: member("slimeweb._members", "missing_attribute")?,
                 workers: Arc::clone(&self.workers),
                 proxies: self.proxies.clone(),
+                root_path: settings.root_path.as_str().into(),
                 uploads: Arc::clone(&uploads),
                 form_limits: settings.form_limits(&uploads),
                 form_fields: settings.form_fields,

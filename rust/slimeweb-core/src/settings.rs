@@ -20,6 +20,7 @@ pub(crate) struct Settings {
     pub(crate) tls_cert: Option<PathBuf>,
     pub(crate) tls_key: Option<PathBuf>,
     pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) root_path: String,
     head_size: usize,
     header_count: usize,
     head_timeout: f64,

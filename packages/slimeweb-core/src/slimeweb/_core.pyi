@@ -143,6 +143,26 @@ class SlimeRequest(RequestMembers):
         """
 
     @property
+    def host(self) -> str:
+        """The host that the client asked for, with its port where one was named: `example.com:8080`. It is what the
+        client says (Host, `:authority` over HTTP/2): trust it where the proxy checks it. Where a client of HTTP/1.0
+        says nothing, the address that the server listens on.
+
+        For example:
+
+            if req.host != "www.example.com": ...
+        """
+
+    @property
+    def url(self) -> str:
+        """The whole URL of the request, percent-encoded: `scheme`, `host`, `root_path` of `serve()`, path and query.
+
+        For example:
+
+            canonical = req.url.partition("?")[0]
+        """
+
+    @property
     def http_version(self) -> str:
         """`1.0`, `1.1` or `2`.
 
@@ -351,6 +371,18 @@ class SlimeRequest(RequestMembers):
         For example:
 
             token = hmac.new(req.secret_key.encode(), message, "sha256")
+        """
+
+    def url_for(
+        self, name: str, /, *, query: Mapping[str, Any] | None = None, absolute: bool = False, **params: Any
+    ) -> str:
+        """The path of a route by its name, as `app.url_for` has it: `users.show`, or `.show` for the route of that name
+        in the router which the request's own route is of. With `absolute` scheme and host of the request stand before
+        it. `UrlError` for what will not do.
+
+        For example:
+
+            return resp.redirect(req.url_for(".show", id=7))
         """
 
     def get_cookies(self) -> dict[str, str]:

@@ -52,9 +52,23 @@ def request_members(app: Slime, plugins: PluginManager, core: type) -> Members:
         """Sets the application state's value for `key`."""
         app.state[key] = value
 
-    own = {
-        function.__name__: function for function in (get_cookies, get_signed_cookie, get_state, update_state, validate)
-    }
+    def url_for(
+        req: SlimeRequest,
+        name: str,
+        /,
+        *,
+        query: Mapping[str, Any] | None = None,
+        absolute: bool = False,
+        **params: Any,
+    ) -> str:
+        """The path of the route of that name, as `app.url_for` has it; `.show` is that of the router which the
+        request's own route is of. With `absolute` scheme and host of the request stand before it.
+        """
+        path = app._url_for(name, query, params, app._route_of(req))
+        return f"{req.scheme}://{req.host}{path}" if absolute else path
+
+    functions = (get_cookies, get_signed_cookie, get_state, update_state, url_for, validate)
+    own = {function.__name__: function for function in functions}
     return _joined(own, plugins, "slime_request_members", core, app)
 
 

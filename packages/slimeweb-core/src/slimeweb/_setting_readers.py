@@ -11,8 +11,23 @@ from typing import Any
 
 from slimeweb.tls import SlimeTls
 
-__all__ = ["Invalid", "Reader", "flag", "grace", "keys", "mapping", "mode", "peers", "seconds", "text", "tls", "whole"]
+__all__ = [
+    "Invalid",
+    "Reader",
+    "flag",
+    "grace",
+    "keys",
+    "mapping",
+    "mode",
+    "peers",
+    "prefix",
+    "seconds",
+    "text",
+    "tls",
+    "whole",
+]
 
+_PREFIX = re.compile(r"(?:/(?:[A-Za-z0-9\-._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})+)+")
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off", "")
 _MOST = 2**63 - 1
@@ -33,6 +48,13 @@ def text(value: Any) -> str:
     if not isinstance(value, str | os.PathLike) or not os.fspath(value):
         raise Invalid("text that is not empty")
     return os.fspath(value)
+
+
+def prefix(value: Any) -> str:
+    """The beginning of paths, such as `/app`; empty for none."""
+    if not isinstance(value, str) or (value and not _PREFIX.fullmatch(value)):
+        raise Invalid("a path that starts with a slash and ends without one, percent-encoded, such as '/app'")
+    return value
 
 
 def flag(value: Any) -> bool:

@@ -25,6 +25,7 @@ from slimeweb._setting_readers import (
     mapping,
     mode,
     peers,
+    prefix,
     seconds,
     text,
     tls,
@@ -103,6 +104,12 @@ class Settings:
         peers,
         "addresses, networks, `unix` or `*` whose `X-Forwarded-For` and `X-Forwarded-Proto` count; as a variable with "
         "commas between",
+    )
+    root_path: str = _setting(
+        "",
+        prefix,
+        "where a proxy has the application, such as `/app`: stands before the paths of `url_for`, and is taken off the "
+        "paths of requests that begin with it",
     )
     body_timeout: float = _setting(30.0, seconds, "seconds to wait for more of a request body (408)")
     body_rate: int = _setting(

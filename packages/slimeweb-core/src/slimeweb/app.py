@@ -37,6 +37,7 @@ from slimeweb._server import Serving
 from slimeweb._settings import ServeConfig, mistyped, resolve, setting_names
 from slimeweb._signals import run_in_foreground
 from slimeweb._static import StaticMounts
+from slimeweb._urls import UrlTable
 from slimeweb.errors import ConfigError
 from slimeweb.handlers import check_generator, check_handler, check_parentheses
 from slimeweb.methods import parse_methods
@@ -102,6 +103,7 @@ class Slime(Declarations, AppMembers):
         self._secrets = SecretKeys()
         self._routes = RouteTable()
         self._served_routes: RouteTable | None = None
+        self._urls: UrlTable | None = None
         self._registrations: tuple[Registration, ...] = ()
         self._errors = ErrorHandlers()
         self._included: tuple[Router, ...] = ()
@@ -161,6 +163,17 @@ class Slime(Declarations, AppMembers):
         """Where it answers while it is served, start functions included: `http://127.0.0.1:3000`, `unix:/path`."""
         serving = self._serving
         return () if serving is None else tuple(serving.urls)
+
+    @property
+    def root_path(self) -> str:
+        """What stands before its paths where a proxy has it, `serve(root_path="/app")`; empty before it starts."""
+        return "" if self._config is None else self._config.server.root_path
+
+    @property
+    def _own_host(self) -> str:
+        """The host of requests that do not say which they want."""
+        hosts = [url.partition("://")[2] for url in self.urls]
+        return next((host for host in hosts if host), "localhost")
 
     @property
     def was_served(self) -> bool:
@@ -345,6 +358,26 @@ class Slime(Declarations, AppMembers):
 
         return declare
 
+    def url_for(self, name: str, /, *, query: Mapping[str, Any] | None = None, **params: Any) -> str:
+        """The path of a route by its name: that given by `route(name=…)`, else the handler's, behind the names of its
+        routers.
+
+            app.url_for("users.show", id=7, query={"tab": "posts"})  # /users/7?tab=posts
+
+        Parameters are values as `req.params` has them, and are percent-encoded. A list in `query` gives its name
+        several times, `None` leaves it out. `root_path` of `serve()` stands before it while the application is served.
+        Of a router that is included twice under one name it is the first include's.
+
+        `UrlError` for a name, a parameter or a query that will not do.
+        """
+        return self._url_for(name, query, params, None)
+
+    def _url_for(
+        self, name: str, query: Mapping[str, Any] | None, params: Mapping[str, Any], near: RouteSpec | None
+    ) -> str:
+        urls = UrlTable(self._routes) if self._urls is None else self._urls
+        return self.root_path + urls.path(name, query, params, near)
+
     def include(
         self,
         router: Router,
@@ -415,6 +448,7 @@ class Slime(Declarations, AppMembers):
         trusted_proxies: Sequence[str] | None = None,
         access_log: bool | None = None,
         body_size: int | None = None,
+        root_path: str | None = None,
         head_size: int | None = None,
         header_count: int | None = None,
         head_timeout: float | None = None,
@@ -576,6 +610,7 @@ class Slime(Declarations, AppMembers):
             warn_no_routes(self._file)
         routes = compiler.all_routes()
         self._served_routes = routes
+        self._urls = UrlTable(routes)
         return CompiledApp(
             routes=compiler.compiled_routes(routes),
             mounts=mounts,
@@ -593,6 +628,7 @@ class Slime(Declarations, AppMembers):
         with self._lock:
             self._config = None
             self._served_routes = None
+            self._urls = None
             self._serving = None
 
     def _middle(self, position: Any, path: str, method: str | Iterable[str]) -> Callable[[M], M]:

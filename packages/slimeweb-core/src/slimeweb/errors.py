@@ -25,6 +25,7 @@ __all__ = [
     "PluginError",
     "RouteHandlerNotFoundException",
     "SlimeError",
+    "UrlError",
     "phrase",
 ]
 
@@ -67,6 +68,10 @@ class PluginError(SlimeError):
 
 class ConfigError(SlimeError):
     """A setting that cannot be used, or an application that is being changed after it has started."""
+
+
+class UrlError(SlimeError):
+    """A name, parameter or query that `url_for` has no URL for. The message says what to type instead."""
 
 
 class ClientDisconnected(SlimeError):

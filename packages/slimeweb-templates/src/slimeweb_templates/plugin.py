@@ -21,6 +21,7 @@ class TemplatesPlugin:
     def slime_app_members(self, app: Slime) -> Mapping[str, Any]:
         """`app.templates`."""
         self._templates = Templates(app.root / "templates")
+        self._templates.globals["url_for"] = app.url_for
         return {"templates": self._templates}
 
     @hookimpl
@@ -29,10 +30,13 @@ class TemplatesPlugin:
         templates = self._templates
 
         def render(req: SlimeRequest, name: str, context: Mapping[str, Any] | None = None, /, **names: Any) -> str:
-            """A template's text with these names filled in. `req` is among them, unless something else is called so."""
+            """A template's text with these names filled in. `req` and its `url_for` are among them, unless something
+            else is called so.
+            """
+            own = {"req": req, "url_for": req.url_for}
             # `render` checks the context.
-            values = {"req": req, **context} if isinstance(context, Mapping) else context
-            return templates.render(name, {"req": req} if values is None else values, **names)
+            values = {**own, **context} if isinstance(context, Mapping) else context
+            return templates.render(name, own if values is None else values, **names)
 
         # What Python calls it where arguments are missing.
         render.__qualname__ = "req.render"

@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, UPGRADE};
+use http::header::{CONNECTION, CONTENT_TYPE, HOST, UPGRADE};
+use http::uri::PathAndQuery;
 use http::{StatusCode, Version};
 use pyo3::exceptions::{PyAttributeError, PyRuntimeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -271,6 +272,22 @@ impl SlimeRequest {
     #[getter]
     fn scheme(&self) -> &'static str {
         self.app.proxies.scheme(&self.connection, &self.head.headers)
+    }
+
+    /// The host that the client asked for, with a port where it named one.
+    #[getter]
+    fn host(&self, py: Python<'_>) -> PyResult<String> {
+        match self.head.headers.get(HOST) {
+            Some(host) if !host.is_empty() => header::value_text(py, host).extract(),
+            _ => self.app.slime.bind(py).getattr(intern!(py, "_own_host"))?.extract(),
+        }
+    }
+
+    /// The whole URL of the request.
+    #[getter]
+    fn url(&self, py: Python<'_>) -> PyResult<String> {
+        let target = self.head.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        Ok(format!("{}://{}{}{target}", self.scheme(), self.host(py)?, self.app.root_path))
     }
 
     /// `1.0`, `1.1` or `2`.

@@ -20,6 +20,7 @@ use crate::request::body::read;
 use crate::request::context::{App, RequestContext};
 use crate::request::expected::Deferral;
 use crate::request::payload::Refused;
+use crate::root_path::take_off;
 use crate::route::CompiledRoute;
 use crate::sent::{Asked, Entry, Switched};
 use crate::{error, upgrade};
@@ -101,6 +102,9 @@ impl PythonService {
             return self.without_path(head, body, connection);
         }
         name_host(&mut head);
+        if !self.app.root_path.is_empty() {
+            take_off(&self.app.root_path, &mut head.uri);
+        }
         let found = match asked_by_preflight(&head) {
             None => self.app.router.find(&head.method, head.uri.path()),
             Some(asked) => self.app.router.find_preflight(&asked, head.uri.path()),
