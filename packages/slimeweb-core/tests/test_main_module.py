@@ -104,6 +104,27 @@ def test_two_applications_that_lose_no_route_are_a_line_in_the_log(tmp_path: Pat
     assert "was run a second time, by an import of 'main'" in line
 
 
+def test_a_module_that_makes_its_application_under_two_names_is_told_so(tmp_path: Path) -> None:
+    files = {
+        "main.py": f"import sys\nsys.path.append('shop')\nfrom shop.web import app\nimport shop.views\n{SERVE}",
+        "shop/web.py": HEAD + HOME,
+        "shop/views.py": VIEWS.format("web"),
+    }
+    done = run(tmp_path, files, ["main.py"])
+    assert done.returncode == 1, done.stdout
+    error = done.stderr.splitlines()[-1]
+    assert f"ConfigError: {tmp_path / 'shop/web.py'} was run a second time, by an import of 'web'" in error
+    assert "GET /view (shop.views.view (" in error
+    assert "import it by one name everywhere, not by 'shop.web' and 'web'" in error
+
+
+def test_two_applications_of_one_module_are_no_second_run(tmp_path: Path) -> None:
+    files = {"main.py": f"{HEAD}{HOME}other = Slime(__file__)\nother.route('/other')(home)\n{SERVE}"}
+    done = run(tmp_path, files, ["main.py"])
+    assert (done.returncode, done.stdout) == (0, "routes ['/']\n"), done.stderr
+    assert "second time" not in done.stderr
+
+
 @pytest.mark.parametrize("name", ["json", "my-app"])
 def test_a_file_whose_name_is_taken_or_none_is_left_alone(tmp_path: Path, name: str) -> None:
     (tmp_path / "elsewhere").mkdir()

@@ -24,6 +24,7 @@ SAMPLES: dict[str, tuple[Any, str, Any]] = {
     "workers": (3, "4", 4),
     "dev": (True, "yes", True),
     "trusted_proxies": (["10.0.0.1"], "10.0.0.2, 10.1.0.0/16", ("10.0.0.2", "10.1.0.0/16")),
+    "root_path": ("/app", "/x", "/x"),
     "head_size": (4096, "8192", 8192),
     "header_count": (10, "20", 20),
     "head_timeout": (1, "2.5", 2.5),

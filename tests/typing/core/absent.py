@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import slimeweb
-from slimeweb import Slime, SlimeRequest, SlimeResponse
+from slimeweb import Router, Slime, SlimeRequest, SlimeResponse
 
 app = Slime(__file__)
 app.websocket  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
@@ -12,6 +12,7 @@ app.stream  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAcces
 app.docs  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
 app.templates  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
 app.mount  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+Router().stream  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
 app.nonsense  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
 app.route(path="/", ws=True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 app.route(path="/", stream="text/plain")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]

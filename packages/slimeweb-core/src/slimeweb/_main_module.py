@@ -47,32 +47,45 @@ def name_main_module(file: Path) -> None:
 
 
 def check_one_module(app: Slime) -> None:
-    """Looks whether the running module has been imported again under another name, which made another application.
+    """Looks whether the module that made the application has been run a second time under another name, as `__main__`
+    or by another way to it on `sys.path`, which made another application.
 
     `ConfigError` where that one has routes which this one lacks: nobody would serve them. A line in the log otherwise.
     """
-    main = sys.modules.get("__main__")
-    file = _file(main) if main is not None else None
-    if main is None or file is None:
+    twins = list(_modules_of(app.file))
+    if len(twins) < 2:
         return
+    others = {
+        id(value): (name, value)
+        for name, module in twins
+        if all(value is not app for value in vars(module).values())
+        for value in list(vars(module).values())
+        if isinstance(value, type(app)) and value.file == app.file
+    }
     served = {(route.path, method) for route in app.routes for method in route.methods}
-    for name, module in _twins(main, file):
-        others = [value for value in list(vars(module).values()) if isinstance(value, type(app)) and value is not app]
-        what = f"{file} was run a second time, by an import of {name!r}, and so there are two applications"
-        advice = f"run it by `python -m {name}`, or make" if "." in name else "make"
-        advice = f"{advice} the application above the imports of the modules that use it, or in a module of its own"
-        for route in (route for other in others for route in other.routes):
+    for name, other in others.values():
+        what = f"{app.file} was run a second time, by an import of {name!r}, and so there are two applications"
+        advice = "make the application above the imports of the modules that use it, or in a module of its own"
+        if all(each != "__main__" for each, _ in twins):
+            names = " and ".join(repr(each) for each, _ in twins)
+            advice = f"import it by one name everywhere, not by {names}"
+        elif "." in name:
+            advice = f"run it by `python -m {name}`, or {advice}"
+        for route in other.routes:
             if not served.issuperset((route.path, method) for method in route.methods):
                 raise ConfigError(f"{what}: {route} is declared on the one that is not served: {advice}")
-        if others:
-            _logger.warning("%s, of which one is served: %s", what, advice)
+        _logger.warning("%s, of which one is served: %s", what, advice)
 
 
-def _twins(main: ModuleType, file: Path) -> Iterator[tuple[str, ModuleType]]:
-    for name, module in list(sys.modules.items()):
+def _modules_of(file: Path) -> Iterator[tuple[str, ModuleType]]:
+    """Every module of that file once, `__main__` first."""
+    seen: set[int] = set()
+    modules = sorted(sys.modules.items(), key=lambda item: item[0] != "__main__")
+    for name, module in modules:
         # Compared as text first: resolving asks the file system, and there may be thousands.
         text = getattr(module, "__file__", None)
-        if module is not main and isinstance(text, str) and text.endswith(file.name) and _file(module) == file:
+        if isinstance(text, str) and text.endswith(file.name) and id(module) not in seen and _file(module) == file:
+            seen.add(id(module))
             yield name, module
 
 
