@@ -214,6 +214,11 @@ def test_functions_of_a_router_hold_for_its_routes() -> None:
     def after(req: Any, resp: Any) -> None:
         resp.set_header("X-After", "1")
 
+    @users.middle_around()
+    def around(req: Any, resp: Any) -> Any:
+        yield
+        resp.set_header("X-Around", "1")
+
     users.get("/a")(params)
     users.get("/b")(params)
     app = application(users)
@@ -221,6 +226,7 @@ def test_functions_of_a_router_hold_for_its_routes() -> None:
     with TestClient(app) as client:
         found = {path: client.get(path).headers for path in ("/users/a", "/users/b", "/c")}
     assert ["x-before" in headers for headers in found.values()] == [True, True, False]
+    assert ["x-around" in headers for headers in found.values()] == [True, True, False]
     assert ["x-after" in headers for headers in found.values()] == [False, True, False]
 
 

@@ -25,7 +25,7 @@ from slimeweb._lifespan import Lifespan
 from slimeweb._logging import configure_logging
 from slimeweb._main_module import check_one_module, name_main_module
 from slimeweb._members import request_members, response_members
-from slimeweb._middleware import EVERY_PATH, Registration, SlimeMiddleware, as_middleware
+from slimeweb._middleware import EVERY_PATH, Position, Registration, SlimeMiddleware, as_middleware
 from slimeweb._observers import ExceptionObservers, sent_observer
 from slimeweb._place import caller_place
 from slimeweb._plugin_manager import PluginManager
@@ -631,14 +631,16 @@ class Slime(Declarations, AppMembers):
             self._urls = None
             self._serving = None
 
-    def _middle(self, position: Any, path: str, method: str | Iterable[str]) -> Callable[[M], M]:
+    def _middle(
+        self, position: Position, path: str, method: str | Iterable[str], include: Include | None = None
+    ) -> Callable[[M], M]:
         check_parentheses(f"app.middle_{position}", path, f'app.middle_{position}(path="/")')
         methods = parse_methods(method)
 
         def declare(function: M) -> M:
             check = check_generator if position == "around" else check_handler
             check(function, f"middle_{position}")
-            self._register(Registration(function, position, path, methods))
+            self._register(Registration(function, position, path, methods, include))
             return function
 
         return declare

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from slimeweb._error_handlers import ErrorHandlers, ErrorKey
 from slimeweb._installed.members import DeclaringMembers, RouteHandler
-from slimeweb._middleware import EVERY_PATH, Position, Registration, SlimeMiddleware, as_middleware
+from slimeweb._middleware import EVERY_PATH, Registration, SlimeMiddleware, as_middleware
 from slimeweb._pattern import PathPattern
 from slimeweb._place import caller_place
 from slimeweb.errors import ConfigError, InvalidHandler
-from slimeweb.handlers import Handler, check_generator, check_handler, check_parentheses
+from slimeweb.handlers import check_parentheses
 from slimeweb.methods import parse_methods
 from slimeweb.routing import RouteArguments, RouterArguments, check_name
 
@@ -36,7 +36,7 @@ EndFunction = TypeVar("EndFunction", bound=Callable[[BaseException | None], Any]
 _ADDED_UP = ("plugin", "resources")
 """The arguments of routes that add up: those of the router come before those of the route."""
 
-_DECORATORS = ("route", "middle_before", "middle_after", "middle_around", "error", "start", "end")
+_DECORATORS = ("route", "middle_before", "middle_after", "middle_around", "middle_around", "error", "start", "end")
 
 _ONCE = ("start", "end", "resource", "every")
 """What belongs to the whole application, however often the router is included."""
@@ -168,10 +168,10 @@ class Router(Declarations):
 
     `prefix` stands before the path of every route and may hold parameters; a path `""` is the prefix itself. `name`
     stands before the names of its routes for `url_for`, with a dot between. All else are arguments of its routes: a
-    route's own count over them, but `plugin` adds up, the router's outside. `use`, `middle_before`, `middle_after` and
-    `error` hold for its routes and those of routers that it includes, whatever the order of declaration; not for 404s
-    and 405s. `start` and `end` become the application's, once. So do members that plugins bring, such as
-    `@users.stream(…)`: whether an application has them is known when it includes the router.
+    route's own count over them, but `plugin` adds up, the router's outside. `use`, `middle_before`, `middle_after`,
+    `middle_around` and `error` hold for its routes and those of routers that it includes, whatever the order of
+    declaration; not for 404s and 405s. `start` and `end` become the application's, once. So do members that plugins
+    bring, such as `@users.stream(…)`: whether an application has them is known when it includes the router.
 
     `InvalidHandler` for a prefix that will not do, `ConfigError` for a declaration that comes too late.
     """
@@ -284,19 +284,19 @@ class Include(Declarations):
     def use(self, middleware: SlimeMiddleware, method: str | Iterable[str] = "*", path: str = EVERY_PATH) -> None:
         """Puts middleware around the routes of this include, of those below its prefix that have that path."""
         (target,) = as_middleware([middleware])
-        self._register(target, "around", path, method)
+        self.app._register(Registration(target, "around", self._scope("use", path), parse_methods(method), self))
 
     def middle_before(self, path: str = EVERY_PATH, method: str | Iterable[str] = "*") -> Callable[[M], M]:
         """As `Router.middle_before`."""
-        return self._middle("before", path, method)
+        return self.app._middle("before", self._scope("middle_before", path), method, self)
 
     def middle_after(self, path: str = EVERY_PATH, method: str | Iterable[str] = "*") -> Callable[[M], M]:
         """As `Router.middle_after`."""
-        return self._middle("after", path, method)
+        return self.app._middle("after", self._scope("middle_after", path), method, self)
 
     def middle_around(self, path: str = EVERY_PATH, method: str | Iterable[str] = "*") -> Callable[[M], M]:
         """As `Router.middle_around`."""
-        return self._middle("around", path, method)
+        return self.app._middle("around", self._scope("middle_around", path), method, self)
 
     def error(self, key: ErrorKey) -> Callable[[ErrorFunction], ErrorFunction]:
         """Declares what answers an error in one of its routes."""
@@ -345,24 +345,8 @@ class Include(Declarations):
             )
         return self.prefix + path
 
-    def _middle(self, position: Position, path: str, method: str | Iterable[str]) -> Callable[[M], M]:
-        def declare(function: M) -> M:
-            check = check_generator if position == "around" else check_handler
-            check(function, f"middle_{position}")
-            self._register(function, position, path, method)
-            return function
-
-        return declare
-
-    def _register(
-        self, target: SlimeMiddleware | Handler, position: Position, path: str, method: str | Iterable[str]
-    ) -> None:
-        where = (
-            path
-            if path == EVERY_PATH
-            else self._below("use" if isinstance(target, SlimeMiddleware) else f"middle_{position}", path)
-        )
-        self.app._register(Registration(target, position, where, parse_methods(method), self))
+    def _scope(self, what: str, path: str) -> str:
+        return path if path == EVERY_PATH else self._below(what, path)
 
     if not TYPE_CHECKING:
 
