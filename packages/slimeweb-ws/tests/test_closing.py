@@ -550,3 +550,29 @@ def test_a_close_behind_more_messages_than_are_decoded_ahead_waits_for_all_answe
         assert client.message() == "0"
         client.close()
         assert ended_once(ends) == (1006, "")
+
+
+@pytest.mark.parametrize(("close_timeout", "grace"), [(0.5, 60), (60, 0.5)])
+@pytest.mark.parametrize("loops", [False, True])
+def test_clients_that_ignore_the_1001_hold_up_a_stop_no_longer_than_close_timeout_and_grace(
+    app, connect_to, close_timeout, grace, loops
+):
+    def callbacks(req, resp):
+        resp.on_message(resp.send)
+
+    async def loop(req, resp):
+        await resp.accept()
+        async for message in resp:
+            await resp.send(message)
+
+    app.websocket(path="/", close_timeout=close_timeout)(loop if loops else callbacks)
+    with TestClient(app, shutdown_grace=grace) as client:
+        clients = [connect_to(client.port) for _ in range(150)]
+        for each in clients:
+            each.send("here")
+            assert each.message() == "here"
+        began = time.monotonic()
+    assert time.monotonic() - began < 20
+    for each in clients:
+        assert each.read().close_code == 1001
+        each.at_end()

@@ -13,7 +13,7 @@ from typing import Any
 
 from slimeweb import BodyChunks, BodyWriter, ClientDisconnected, SlimeRequest, SlimeResponse
 from slimeweb.errors import IncompleteBody
-from slimeweb_asgi.open_sessions import OpenSessions
+from slimeweb.stopping import StopCallbacks
 from slimeweb_asgi.websocket import Session, is_websocket
 
 __all__ = ["Mount", "http_handler"]
@@ -31,7 +31,7 @@ class Mount:
 
     path: str
     state: dict[str, Any]
-    sessions: OpenSessions
+    stop_callbacks: StopCallbacks
     server: tuple[str, int | None] | None = None
 
 
@@ -61,7 +61,7 @@ def http_handler(application: Any, mount: Mount) -> Callable[..., Awaitable[None
         }
         # Quicker than `req.header`, for a field that hardly any request has.
         if b"upgrade" in dict(headers) and is_websocket(req):
-            await _run_websocket(application, scope, Session(req, resp, mount.sessions))
+            await _run_websocket(application, scope, Session(req, resp, mount.stop_callbacks))
             return
         exchange = Exchange(req, resp)
         call = application(scope, exchange.receive, exchange.send)

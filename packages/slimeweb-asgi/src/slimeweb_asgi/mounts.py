@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from slimeweb import RouteSpec, Slime
+from slimeweb.stopping import StopCallbacks
 from slimeweb_asgi.http import Mount, http_handler
 from slimeweb_asgi.lifespan import Lifespan
-from slimeweb_asgi.open_sessions import OpenSessions
 from slimeweb_asgi.wsgi import wsgi_handler
 
 __all__ = ["Mounts", "is_asgi"]
@@ -24,7 +24,7 @@ class Mounts:
         self._app = app
         self._routes: dict[str, list[RouteSpec]] = {}
         self._lifespans: list[Lifespan] = []
-        self.sessions = OpenSessions()
+        self.stop_callbacks = StopCallbacks()
 
     def add(self, path: str, *, asgi: Any = None, wsgi: Any = None, body_size: int | None = None) -> None:
         """Has an application answer at `path` and below it, wherever no route of this application does.
@@ -63,7 +63,7 @@ class Mounts:
             routes = _declared(path, wsgi_handler(wsgi, path), body_size)
         else:
             lifespan = Lifespan(asgi, path, self._fail)
-            mount = Mount(path, lifespan.state, self.sessions)
+            mount = Mount(path, lifespan.state, self.stop_callbacks)
 
             async def start() -> None:
                 mount.server = _server_of(self._app.urls)

@@ -39,13 +39,13 @@ class MountPlugin:
     def slime_startup(self) -> None:
         """Lets WebSockets last, also where the application has been stopped before."""
         if self._mounts is not None:
-            self._mounts.sessions.started()
+            self._mounts.stop_callbacks.start()
 
     @hookimpl
-    def slime_stopping(self) -> None:
+    def slime_stopping(self, app: Slime) -> None:
         """Closes the WebSockets, which would not end by themselves."""
         if self._mounts is not None:
-            self._mounts.sessions.stop()
+            self._mounts.stop_callbacks.stop(app)
 
     @hookimpl
     async def slime_shutdown(self) -> None:

@@ -20,9 +20,9 @@ from websockets.server import ServerProtocol
 
 from slimeweb import ClientDisconnected, HttpError, SlimeRequest, SlimeResponse
 from slimeweb.header import split_list
+from slimeweb.stopping import StopCallbacks
 from slimeweb.upgrade import Transport
 from slimeweb_asgi.frames import LARGEST, FrameBoundaries, frame_of, message_of
-from slimeweb_asgi.open_sessions import OpenSessions
 
 __all__ = ["Session", "is_websocket"]
 
@@ -47,9 +47,9 @@ def is_websocket(req: SlimeRequest) -> bool:
 class Session(asyncio.Protocol):
     """A WebSocket in ASGI's messages. On the event loop of its application, in its callbacks as well."""
 
-    def __init__(self, req: SlimeRequest, resp: SlimeResponse, sessions: OpenSessions) -> None:
+    def __init__(self, req: SlimeRequest, resp: SlimeResponse, stop_callbacks: StopCallbacks) -> None:
         self._resp = resp
-        self._sessions = sessions
+        self._stop_callbacks = stop_callbacks
         self._loop = asyncio.get_running_loop()
         handshake = ServerProtocol(extensions=[ServerPerMessageDeflateFactory()])
         try:
@@ -176,7 +176,7 @@ class Session(asyncio.Protocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """The 101 is out."""
         self._transport = transport
-        self._sessions.add(self)
+        self._stop_callbacks.add(self.go_away)
         self._after(KEEP_ALIVE, self._ping)
 
     def data_received(self, data: bytes) -> None:
@@ -213,7 +213,7 @@ class Session(asyncio.Protocol):
         self._end()
         if self._timer is not None:
             self._timer.cancel()
-        self._sessions.discard(self)
+        self._stop_callbacks.discard(self.go_away)
         if not self._closed.done():
             self._closed.set_result(None)
         self.resume_writing()

@@ -10,8 +10,8 @@ from typing import Any
 
 from slimeweb import SlimeRequest, SlimeResponse
 from slimeweb.routing import RouteResponse
+from slimeweb.stopping import StopCallbacks
 from slimeweb_stream.keep_alive_timer import KeepAliveTimer, Timer
-from slimeweb_stream.open_streams import OpenStreams
 
 __all__ = ["REFUSING", "BaseStream", "ContentType", "Events", "Surroundings", "logger", "not_started"]
 
@@ -43,7 +43,7 @@ class Surroundings:
 
     content_type: ContentType
     keep_alive_timer: KeepAliveTimer
-    open_streams: OpenStreams
+    stop_callbacks: StopCallbacks
 
 
 class BaseStream(RouteResponse):
@@ -120,7 +120,7 @@ class BaseStream(RouteResponse):
 
     def is_stopping(self) -> bool:
         """Whether the server is about to stop. Event streams have been ended then, others have the grace time."""
-        return self._surroundings.open_streams.stopping
+        return self._surroundings.stop_callbacks.is_stopping
 
     def start_stream(self) -> None:
         """Sends status and headers. `RuntimeError` when that has been done.
@@ -151,7 +151,7 @@ class BaseStream(RouteResponse):
     def end(self) -> None:
         """Stops the keep-alive. What ends the body is the server, which knows whether the handler failed."""
         if self._send_piece is None:
-            self._surroundings.open_streams.discard(self)
+            self._surroundings.stop_callbacks.discard(self.stop)
             if self._events.timer is not None:
                 self._events.timer.cancel()
 
@@ -174,7 +174,7 @@ class BaseStream(RouteResponse):
         self._send_piece = None
         if self.keep_alive > 0:
             events.timer = self._add_timer(self._keep_alive)
-        self._surroundings.open_streams.add(self)
+        self._surroundings.stop_callbacks.add(self.stop)
 
     def _tell_unsent(self, error: Exception) -> None:
         """Logs the first piece that was not sent; a handler that goes on sending would repeat it without end."""

@@ -40,7 +40,7 @@ class _Pieces:
         stream._on_keep_alive = self._set_timer
         if self._events is not None:
             self._set_timer()
-            stream._surroundings.open_streams.add(self)
+            stream._surroundings.stop_callbacks.add(self.stop)
 
     def stop(self) -> None:
         """Ends an event stream since the server stops. Usable from any thread."""
@@ -89,7 +89,7 @@ class _Pieces:
         # It leads back here: the two would stay until the collector runs.
         self._stream._on_keep_alive = None
         if self._events is not None:
-            self._stream._surroundings.open_streams.discard(self)
+            self._stream._surroundings.stop_callbacks.discard(self.stop)
             if self._events.timer is not None:
                 self._events.timer.cancel()
 

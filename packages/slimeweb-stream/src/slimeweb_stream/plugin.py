@@ -9,8 +9,8 @@ from slimeweb import RouteKind, RouteOption, RouteSpec, Slime, hookimpl
 from slimeweb.handlers import check_parentheses
 from slimeweb.router import Declarations
 from slimeweb.spelling import closest
+from slimeweb.stopping import StopCallbacks
 from slimeweb_stream.keep_alive_timer import KeepAliveTimer
-from slimeweb_stream.open_streams import OpenStreams
 from slimeweb_stream.route_kind import wrap
 
 __all__ = ["StreamPlugin"]
@@ -23,7 +23,7 @@ class StreamPlugin:
 
     def __init__(self) -> None:
         self._keep_alive_timer = KeepAliveTimer()
-        self._open_streams = OpenStreams()
+        self._stop_callbacks = StopCallbacks()
 
     @hookimpl
     def slime_route_options(self) -> Sequence[RouteOption]:
@@ -53,7 +53,7 @@ class StreamPlugin:
             return None
         return RouteKind(
             "stream",
-            lambda route, handler: wrap(route, handler, self._keep_alive_timer, self._open_streams, dev=app.dev),
+            lambda route, handler: wrap(route, handler, self._keep_alive_timer, self._stop_callbacks, dev=app.dev),
             takes_generators=True,
         )
 
@@ -70,12 +70,12 @@ class StreamPlugin:
     @hookimpl
     def slime_startup(self) -> None:
         """Lets event streams last, also where the application has been stopped before."""
-        self._open_streams.started()
+        self._stop_callbacks.start()
 
     @hookimpl
     def slime_stopping(self, app: Slime) -> None:
         """Ends the event streams, which would not end by themselves."""
-        self._open_streams.stop(app.report_exception)
+        self._stop_callbacks.stop(app, "stream")
 
     @hookimpl
     def slime_shutdown(self) -> None:

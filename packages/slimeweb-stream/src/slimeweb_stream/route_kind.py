@@ -7,11 +7,11 @@ from http import HTTPStatus
 from typing import Any
 
 from slimeweb import RouteSpec, SlimeRequest, SlimeResponse
+from slimeweb.stopping import StopCallbacks
 from slimeweb_stream.asynchronous import AsyncStreamResponse
 from slimeweb_stream.base import BaseStream, ContentType, Surroundings, logger
 from slimeweb_stream.iteration import iterate
 from slimeweb_stream.keep_alive_timer import KeepAliveTimer
-from slimeweb_stream.open_streams import OpenStreams
 from slimeweb_stream.synchronous import StreamResponse
 
 __all__ = ["wrap"]
@@ -24,7 +24,7 @@ def wrap(
     route: RouteSpec,
     handler: Callable[..., Any],
     keep_alive_timer: KeepAliveTimer,
-    open_streams: OpenStreams,
+    stop_callbacks: StopCallbacks,
     *,
     dev: bool = False,
 ) -> Callable[..., Any]:
@@ -32,7 +32,7 @@ def wrap(
 
     With `dev` it says when a value was returned, which goes nowhere, and when there was no stream.
     """
-    surroundings = Surroundings(ContentType.of(route.options["stream"]), keep_alive_timer, open_streams)
+    surroundings = Surroundings(ContentType.of(route.options["stream"]), keep_alive_timer, stop_callbacks)
 
     def run(req: SlimeRequest, resp: SlimeResponse) -> None:
         stream = StreamResponse(req, resp, surroundings)

@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
-from slimeweb_ws import _native
+from slimeweb import Slime
+from slimeweb.stopping import StopCallbacks
 
 __all__ = ["Connections"]
 
-_GOING_AWAY = 1001
-
 
 class Connections:
-    """Knows every open connection, to end them all when the server stops."""
+    """Has every open connection closed when the server stops, and counts them."""
 
-    __slots__ = ("_changed", "_count", "_open", "_stopping")
+    __slots__ = ("_changed", "_count", "_stop_callbacks")
 
     def __init__(self) -> None:
-        self._open = _native.Room()
+        self._stop_callbacks = StopCallbacks()
         self._changed = threading.Condition()
         self._count = 0
-        self._stopping = False
 
-    def opened(self, connection: _native.Connection) -> None:
-        """A connection has opened."""
+    def opened(self, go_away: Callable[[], object]) -> None:
+        """A connection has opened; `go_away` closes it."""
         with self._changed:
             self._count += 1
-        self._open.join(connection)
-        # Looked at after joining: whoever stops sets this first, then closes those that have joined.
-        if self._stopping:
-            connection.close(_GOING_AWAY)
+        self._stop_callbacks.add(go_away)
 
-    def ended(self) -> None:
+    def ended(self, go_away: Callable[[], object]) -> None:
         """The last callback of a connection that had opened has returned."""
+        self._stop_callbacks.discard(go_away)
         with self._changed:
             self._count -= 1
             if self._count == 0:
@@ -40,12 +37,11 @@ class Connections:
 
     def started(self) -> None:
         """The application starts, for the first time or again."""
-        self._stopping = False
+        self._stop_callbacks.start()
 
-    def stop(self) -> None:
-        """Closes every connection, and every one that still opens, with 1001."""
-        self._stopping = True
-        self._open.close_all(_GOING_AWAY)
+    def stop(self, app: Slime) -> None:
+        """Closes every connection, and every one that still opens."""
+        self._stop_callbacks.stop(app)
 
     def wait(self, timeout: float) -> bool:
         """Waits at most `timeout` seconds until the last callbacks of all connections have returned: true when they

@@ -69,9 +69,9 @@ class WebSocketPlugin:
         self._connections.started()
 
     @hookimpl
-    def slime_stopping(self) -> None:
+    def slime_stopping(self, app: Slime) -> None:
         """Closes every connection with 1001."""
-        self._connections.stop()
+        self._connections.stop(app)
 
     @hookimpl
     def slime_shutdown(self) -> None:

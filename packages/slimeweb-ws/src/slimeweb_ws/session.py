@@ -24,6 +24,7 @@ __all__ = ["Session"]
 
 _logger = logging.getLogger("slimeweb.ws")
 
+_GOING_AWAY = 1001
 _LAST_REPLIES = 1.0
 """How many seconds a callback has to answer what came before the client's close."""
 _RETRY = 0.02
@@ -109,7 +110,7 @@ class Session:
 
     def give_up(self) -> None:
         """The handler that has accepted the connection has been cancelled: closes it, and waits for nothing."""
-        self._task = asyncio.get_running_loop().create_task(self.finish(1001, ""))
+        self._task = asyncio.get_running_loop().create_task(self.finish(_GOING_AWAY, ""))
 
     async def finish(self, code: int, reason: str) -> None:
         """The handler that has accepted the connection is done: closes it, and waits until it is closed. What still
@@ -138,9 +139,13 @@ class Session:
         self._keep_alive = KeepAlive(self._loop, self.connection, self._options)
         if self.callbacks.open is not None:
             self.connection.notify_open()
-        self._connections.opened(self.connection)
+        self._connections.opened(self.go_away)
         if self.connection.is_closed:
             self.closing()
+
+    def go_away(self) -> None:
+        """The server is about to stop. From any thread."""
+        self.connection.close(_GOING_AWAY)
 
     def ready(self) -> None:
         """There is something to take, and the connection has not found a thread by itself."""
@@ -321,4 +326,4 @@ class Session:
         opened, self._transport = self._transport is not None, None
         self._keep_alive = self._end = self._deferred_close = None
         if opened:
-            self._connections.ended()
+            self._connections.ended(self.go_away)
