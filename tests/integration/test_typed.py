@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
 import pytest
@@ -172,3 +173,20 @@ def test_a_typed_handler_of_a_router_has_the_parameters_of_its_prefix(app: Slime
         expected = {"id": 7, "name": "x", "n": 3, "page": 2}
         for prefix in ("/users/7", "/v2/7"):
             assert client.post(f"{prefix}/things/x?page=2", json={"n": 3}).json() == expected
+
+
+def test_typed_generators_are_streams(app: Slime) -> None:
+    @app.stream("/plain/{to:int}")
+    def plain(to: int, text: str = "x") -> Iterator[str]:
+        for number in range(to):
+            yield f"{text}{number}"
+
+    @app.stream("/asynchronous/{to:int}")
+    async def asynchronous(to: int, text: str = "x") -> AsyncIterator[str]:
+        for number in range(to):
+            yield f"{text}{number}"
+
+    with TestClient(app) as client:
+        for kind in ("plain", "asynchronous"):
+            assert client.get(f"/{kind}/3?text=y").text == "y0y1y2"
+            assert client.get(f"/{kind}/x").status_code == 404
