@@ -15,7 +15,7 @@ def page(req, resp):
 
 
 @app.websocket(path="/rooms/{name}", body_size=16 * 1024)
-def enter(req, resp):
+async def enter(req, resp):
     room = app.room(req.params["name"])
     # Whatever a browser sends is text to show, never trusted to be short.
     nick = req.query.get("nick", "").strip()[:20] or f"guest {resp.id[:4]}"
@@ -23,20 +23,14 @@ def enter(req, resp):
     def tell(kind, **fields):
         room.broadcast({"kind": kind, "nick": nick, "here": len(room), **fields})
 
-    @resp.on_open
-    def arrived():
-        room.join(resp)
-        tell("arrived")
-
-    @resp.on_message
-    def said(message):
+    await resp.accept()
+    room.join(resp)
+    tell("arrived")
+    async for message in resp:
         if isinstance(message, str) and message.strip():
             tell("said", text=message)
-
-    @resp.on_close
-    def left():
-        # The connection has left the room by itself.
-        tell("left")
+    # The connection has left the room by itself.
+    tell("left")
 
 
 if __name__ == "__main__":
