@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 
+from slimeweb._background import PeriodicFunction
 from slimeweb._worker_loop import WorkerThread
-from slimeweb.errors import InvalidHandler
 from slimeweb.handlers import Handler, check_handler, describe, is_coroutine_function
 
 __all__ = ["Lifespan"]
@@ -17,11 +18,21 @@ _logger = logging.getLogger("slimeweb")
 class Lifespan:
     """Functions that run once before the first request, and once after the last."""
 
-    __slots__ = ("_ends", "_starts")
+    __slots__ = ("_ends", "_periodic", "_starts")
 
     def __init__(self) -> None:
         self._starts: tuple[Handler, ...] = ()
         self._ends: tuple[Callable[[BaseException | None], object], ...] = ()
+        self._periodic: tuple[PeriodicFunction, ...] = ()
+
+    @property
+    def periodic(self) -> tuple[PeriodicFunction, ...]:
+        """What is to run again and again while the application is served."""
+        return self._periodic
+
+    def on_every(self, periodic: PeriodicFunction) -> None:
+        """Declares a function that runs again and again."""
+        self._periodic = (*self._periodic, periodic)
 
     def on_start(self, function: Handler) -> None:
         """Declares a start function of no arguments, plain or asynchronous. `InvalidHandler` for another."""
@@ -29,11 +40,7 @@ class Lifespan:
         self._starts = (*self._starts, function)
 
     def on_end(self, function: Handler) -> None:
-        """Declares a plain end function of one argument. `InvalidHandler` for another."""
-        if is_coroutine_function(function):
-            raise InvalidHandler(
-                f"app.end: {describe(function)} is async def: no event loop is left by then, make it a plain def"
-            )
+        """Declares an end function of one argument, plain or asynchronous. `InvalidHandler` for another."""
         check_handler(function, "app.end", ("error",))
         self._ends = (*self._ends, function)
 
@@ -47,14 +54,27 @@ class Lifespan:
             else:
                 function()
 
-    def end(self, error: BaseException | None, report: Callable[[BaseException, str], None]) -> None:
-        """Runs every end function with `error`. One that raises is logged and reported, and does not keep the others
-        from running; `SystemExit` and its like are raised after the last.
+    def end(
+        self,
+        error: BaseException | None,
+        report: Callable[[BaseException, str], None],
+        loop: WorkerThread | None,
+        timeout: float,
+    ) -> None:
+        """Runs every end function with `error`: plain ones here, asynchronous ones on `loop`, for at most `timeout`
+        seconds each. One that raises is logged and reported, and does not keep the others from running; `SystemExit`
+        and its like are raised after the last.
         """
         ending: BaseException | None = None
         for function in self._ends:
             try:
-                function(error)
+                if not is_coroutine_function(function):
+                    function(error)
+                elif loop is None:
+                    # The server has ended before it had one.
+                    asyncio.run(_within(timeout, function, error))
+                else:
+                    loop.run(_within(timeout, function, error))
             except Exception as failure:
                 _logger.exception("app.end: %s failed", describe(function))
                 report(failure, "end")
@@ -62,3 +82,8 @@ class Lifespan:
                 ending = ending or raised
         if ending is not None:
             raise ending
+
+
+async def _within(timeout: float, function: Handler, error: BaseException | None) -> None:
+    async with asyncio.timeout(timeout):
+        await function(error)

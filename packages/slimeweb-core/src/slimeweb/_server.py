@@ -6,9 +6,10 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any
 
+from slimeweb._background import BackgroundTasks
 from slimeweb._compiled import CompiledApp
 from slimeweb._forking import close_sockets, in_children
 from slimeweb._lifespan import Lifespan
@@ -16,6 +17,7 @@ from slimeweb._plugin_lifespan import PluginLifespan
 from slimeweb._plugin_manager import PluginManager
 from slimeweb._settings import ServeConfig
 from slimeweb._worker_loop import WorkerThreads
+from slimeweb.errors import ConfigError
 
 if TYPE_CHECKING:
     from slimeweb._core import Server
@@ -68,6 +70,7 @@ class Serving:
         self._is_finishing = False
         self._error: BaseException | None = None
         self._worker_threads: WorkerThreads | None = None
+        self._background: BackgroundTasks | None = None
         self._server: Server = Server(app, config.server)
         self._is_over = False
         in_children(self._forget)
@@ -78,6 +81,13 @@ class Serving:
         scheme = "https" if self._config.server.tls_cert else "http"
         addresses = self._server.addresses
         return [address if address.startswith("unix:") else f"{scheme}://{address}" for address in addresses]
+
+    def spawn(self, coroutine: Coroutine[Any, Any, object]) -> None:
+        """Runs a coroutine beside the requests. `ConfigError` before the event loops are there, and after their end."""
+        if self._background is None:
+            coroutine.close()
+            raise ConfigError("app.spawn: the application has no event loop yet: call it from its start functions on")
+        self._background.spawn(coroutine)
 
     @property
     def port(self) -> int:
@@ -95,6 +105,7 @@ class Serving:
         """The first half of `start`: all but to serve."""
         report = self._app.report_exception
         self._worker_threads = WorkerThreads(self._server.workers(), report)
+        self._background = BackgroundTasks(self._worker_threads, report)
         try:
             self._plugins.start(self._worker_threads.first)
             self._lifespan.start(self._worker_threads.first)
@@ -123,6 +134,9 @@ class Serving:
                 compiled.response_members,
             )
             self._serving = True
+        if self._background is not None:
+            for periodic in self._lifespan.periodic:
+                self._background.repeat(periodic)
 
     @property
     def error(self) -> BaseException | None:
@@ -200,6 +214,9 @@ class Serving:
         self._is_finishing = True
         grace = self._config.server.shutdown_grace
         late = self._is_cut or (self._stopping and time.monotonic() >= self._stopped_at + grace)
+        # Before the pool ends, on which what runs again and again has its plain functions.
+        if self._background is not None:
+            self._background.stop(_CUT_TASKS if self._is_cut else _TASKS)
         ended = self._server.stop(_LATE_HANDLERS if late else _HANDLERS)
         routes = {} if ended else self._server.pending()[3]
         if routes:
@@ -207,10 +224,12 @@ class Serving:
         try:
             left = self._stopped_at + grace - time.monotonic()
             self._plugins.wait_for_stop(_LATE_HANDLERS if late else max(_HANDLERS, left))
+            timeout = _CUT_TASKS if self._is_cut else max(_TASKS, grace)
             try:
-                self._lifespan.end(error, self._app.report_exception)
+                first = None if self._worker_threads is None else self._worker_threads.first
+                self._lifespan.end(error, self._app.report_exception, first, timeout)
             finally:
-                self._plugins.shutdown(error, _CUT_TASKS if self._is_cut else max(_TASKS, grace))
+                self._plugins.shutdown(error, timeout)
         finally:
             if self._worker_threads is not None:
                 self._worker_threads.stop(_CUT_TASKS if self._is_cut else _TASKS)

@@ -281,6 +281,14 @@ class WorkerThread:
         """Begins to run a coroutine on the loop. From any thread."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
+    def call(self, function: Callable[[], object]) -> None:
+        """Calls a function on the loop, soon. From any thread. `RuntimeError` when the loop has ended."""
+        self._loop.call_soon_threadsafe(function)
+
+    def is_current(self) -> bool:
+        """Whether the calling code runs on the loop."""
+        return asyncio._get_running_loop() is self._loop
+
     def wait_for(self, future: Future[T]) -> T:
         """Waits for what a coroutine returns or raises, and cancels it where the waiting is interrupted. Not to be
         called from the loop's own thread.
@@ -373,6 +381,15 @@ class WorkerThreads:
     def first(self) -> WorkerThread:
         """The first worker's loop, on which asynchronous start functions run."""
         return self._threads[0]
+
+    @property
+    def all(self) -> Sequence[WorkerThread]:
+        """One for each worker."""
+        return self._threads
+
+    def running(self) -> WorkerThread | None:
+        """The one whose loop runs the calling code."""
+        return next((thread for thread in self._threads if thread.is_current()), None)
 
     def have_handlers(self) -> bool:
         """Whether a coroutine handler is at work, also one whose answer is out or whose client has left."""

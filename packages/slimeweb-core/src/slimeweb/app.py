@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
+from slimeweb._background import PeriodicFunction
 from slimeweb._compiled import CompiledApp
 from slimeweb._compiler import Compiler
 from slimeweb._dev_checks import warn_no_routes
@@ -344,8 +346,8 @@ class Slime(Declarations, AppMembers):
         return declare
 
     def end(self, *misplaced: object) -> Callable[[EndFunction], EndFunction]:
-        """Declares a plain function of one argument that runs once when serving ends: with `None`, or the exception
-        that ended it.
+        """Declares a function of one argument, plain or `async def`, that runs once when serving ends: with `None`, or
+        the exception that ended it.
         """
         for each in misplaced:
             check_parentheses("app.end", each, "app.end()")
@@ -377,6 +379,39 @@ class Slime(Declarations, AppMembers):
     ) -> str:
         urls = UrlTable(self._routes) if self._urls is None else self._urls
         return self.root_path + urls.path(name, query, params, near)
+
+    def every(self, seconds: float) -> Callable[[StartFunction], StartFunction]:
+        """Declares a function of no arguments, plain or `async def`, that runs again and again while the application is
+        served: first after `seconds`, on one worker.
+
+        It never runs twice at once: runs that would begin while one goes on are left out. Plain functions run on the
+        pool, asynchronous ones on the worker's event loop. What one raises is logged and shown to `slime_exception`,
+        and does not end the series. `ConfigError` for what is no number above 0.
+        """
+        check_parentheses("app.every", seconds, "app.every(60)")
+        PeriodicFunction.check_seconds(seconds)
+
+        def declare(function: StartFunction) -> StartFunction:
+            self._declaring("a periodic function")
+            self._lifespan.on_every(PeriodicFunction.declare(seconds, function))
+            return function
+
+        return declare
+
+    def spawn(self, coroutine: Coroutine[Any, Any, object]) -> None:
+        """Runs a coroutine beside the requests, as a task: of the event loop that calls this, which is that of a
+        coroutine handler's worker; of the first worker's from plain functions and other threads.
+
+        What it raises is logged and shown to `slime_exception`. It is cancelled when the server ends, after the grace
+        time of the requests. `TypeError` for what is no coroutine, `ConfigError` while the application is not served.
+        """
+        if not inspect.iscoroutine(coroutine):
+            raise TypeError(f"app.spawn needs a coroutine, not {coroutine!r}: call an async def, app.spawn(work())")
+        serving = self._serving
+        if serving is None:
+            coroutine.close()
+            raise ConfigError("app.spawn: the application is not being served: call it from its start functions on")
+        serving.spawn(coroutine)
 
     def include(
         self,

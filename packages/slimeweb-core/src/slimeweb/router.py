@@ -36,7 +36,7 @@ EndFunction = TypeVar("EndFunction", bound=Callable[[BaseException | None], Any]
 _ADDED_UP = ("plugin", "resources")
 """The arguments of routes that add up: those of the router come before those of the route."""
 
-_DECORATORS = ("route", "middle_before", "middle_after", "middle_around", "middle_around", "error", "start", "end")
+_DECORATORS = ("route", "middle_before", "middle_after", "middle_around", "error", "start", "end", "every")
 
 _ONCE = ("start", "end", "resource", "every")
 """What belongs to the whole application, however often the router is included."""
@@ -102,6 +102,10 @@ class Declarations(DeclaringMembers):
     def end(self, *misplaced: object) -> Callable[[EndFunction], EndFunction]:
         """Declares a function that runs once when serving ends."""
         return self._declare("end", *misplaced)
+
+    def every(self, seconds: float) -> Callable[[StartFunction], StartFunction]:
+        """Declares a function that runs again and again while the application is served."""
+        return self._declare("every", seconds)
 
     def include(
         self,
@@ -314,6 +318,10 @@ class Include(Declarations):
     def end(self, *misplaced: object) -> Callable[[EndFunction], EndFunction]:
         """As `Slime.end`, once for a router that is included several times."""
         return self.app.end(*misplaced) if self._is_first else _unchanged
+
+    def every(self, seconds: float) -> Callable[[StartFunction], StartFunction]:
+        """As `Slime.every`, once for a router that is included several times."""
+        return self.app.every(seconds) if self._is_first else _unchanged
 
     def include(
         self,
