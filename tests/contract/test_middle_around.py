@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
+import logging
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -46,9 +49,7 @@ def as_async(around: Around) -> Callable[[SlimeRequest, SlimeResponse], AsyncIte
                 await asyncio.sleep(0)
                 try:
                     value = next(inner)
-                except StopIteration as end:
-                    if end.value is not None:
-                        resp.accept(end.value)
+                except StopIteration:
                     return
 
     return generator
@@ -505,3 +506,43 @@ def test_other_stacks_are_what_they_were() -> None:
     inside = build_middleware_stack([Layer(around=around)], nothing, nothing, nothing, is_async=False)
     assert without.__module__ == "slimeweb._middleware_stack"
     assert inside.__module__ == "slimeweb._around_stack"
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_what_has_been_raised_is_released_without_the_collector(
+    kind: str, replaced: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Failure(Exception):
+        pass
+
+    raised: list[weakref.ref[Failure]] = []
+
+    def failure() -> Failure:
+        made = Failure()
+        raised.append(weakref.ref(made))
+        return made
+
+    def look(req: SlimeRequest, resp: SlimeResponse) -> Iterator[None]:
+        try:
+            yield
+        except Failure as error:
+            if replaced:
+                raise failure() from error
+            raise
+
+    def fail(req: SlimeRequest, resp: SlimeResponse) -> None:
+        raise failure()
+
+    # Records keep the exceptions they are about.
+    caplog.set_level(logging.CRITICAL + 1, "slimeweb")
+    app = Slime(__file__)
+    app.route("/", plugin=middleware(look, kind))(handler_of(fail, kind))
+    gc.collect()
+    gc.disable()
+    try:
+        with TestClient(app) as client:
+            assert client.get("/").status_code == 500
+            assert eventually(lambda: not any(each() for each in raised))
+    finally:
+        gc.enable()
+    assert len(raised) == 1 + replaced

@@ -26,6 +26,9 @@ __all__ = ["AroundStep", "around_stack"]
 
 OnError = Callable[["SlimeRequest", "SlimeResponse", BaseException], None]
 
+WayIn = tuple[Handler | None, Handler | None, bool, str]
+WayOut = tuple[bool, Handler | None, bool, str]
+
 _END: Any = object()
 
 
@@ -47,7 +50,10 @@ def around_stack(
     steps: Sequence[AroundStep], handler: Handler, on_error: OnError, on_after_error: OnError, *, is_async: bool
 ) -> Handler:
     """One endpoint that runs `handler` inside of `steps`, the first of which is the outermost."""
-    return (_async_stack if is_async else _sync_stack)(tuple(steps), handler, on_error, on_after_error)
+    # What is needed on either way alone: a loop over less is quicker.
+    ways_in = tuple((each.around, each.before, each.awaits_in, each.name_in) for each in steps)
+    ways_out = tuple((each.around is not None, each.after, each.awaits_out, each.name_out) for each in steps)
+    return (_async_stack if is_async else _sync_stack)(ways_in, ways_out, handler, on_error, on_after_error)
 
 
 @dataclass(slots=True)
@@ -91,7 +97,13 @@ class _Failure:
         self.replace(outcome, on_after_error)
 
 
-def _sync_stack(steps: tuple[AroundStep, ...], handler: Handler, on_error: OnError, on_after_error: OnError) -> Handler:
+def _sync_stack(
+    ways_in: tuple[WayIn, ...],
+    ways_out: tuple[WayOut, ...],
+    handler: Handler,
+    on_error: OnError,
+    on_after_error: OnError,
+) -> Handler:
     pid = os.getpid()
 
     def endpoint(req: SlimeRequest, resp: SlimeResponse) -> None:
@@ -99,7 +111,7 @@ def _sync_stack(steps: tuple[AroundStep, ...], handler: Handler, on_error: OnErr
         entered = 0
         failure: _Failure | None = None
         try:
-            for around, before, _, _, _, name, _ in steps:
+            for around, before, _, name in ways_in:
                 if around is not None:
                     generator = around(req, resp)
                     answer = next(generator, _END)
@@ -123,26 +135,22 @@ def _sync_stack(steps: tuple[AroundStep, ...], handler: Handler, on_error: OnErr
                 raise
             failure = _Failure(req, resp, None, None)
             failure.replace(error, on_error)
-        for around, _, after, _, _, _, name in reversed(steps[:entered]):
+        for is_around, after, _, name in reversed(ways_out[:entered]):
             try:
-                if around is not None:
+                if is_around:
                     generator = generators.pop()
                     if failure is not None and failure.error is not None:
-                        failure.passed(_raise_in(generator, failure.error, resp, name), name, on_after_error)
+                        failure.passed(_raise_in(generator, failure.error, name), name, on_after_error)
                         continue
-                    try:
-                        next(generator)
-                    except StopIteration as end:
-                        answer = end.value
-                    else:
+                    if next(generator, _END) is not _END:
                         generator.close()
                         raise RuntimeError(_with_two(name))
-                elif after is not None:
-                    if failure is not None:
-                        failure.answer()
-                    answer = after(req, resp)
-                else:
                     continue
+                if after is None:
+                    continue
+                if failure is not None:
+                    failure.answer()
+                answer = after(req, resp)
                 if answer is not None:
                     resp.accept(answer, name)
             except BaseException as error:
@@ -159,7 +167,11 @@ def _sync_stack(steps: tuple[AroundStep, ...], handler: Handler, on_error: OnErr
 
 
 def _async_stack(
-    steps: tuple[AroundStep, ...], handler: Handler, on_error: OnError, on_after_error: OnError
+    ways_in: tuple[WayIn, ...],
+    ways_out: tuple[WayOut, ...],
+    handler: Handler,
+    on_error: OnError,
+    on_after_error: OnError,
 ) -> Handler:
     pid = os.getpid()
 
@@ -169,7 +181,7 @@ def _async_stack(
         failure: _Failure | None = None
         cancelled: BaseException | None = None
         try:
-            for around, before, _, awaits, _, name, _ in steps:
+            for around, before, awaits, name in ways_in:
                 answer: Any = None
                 if around is not None:
                     generator = around(req, resp)
@@ -196,38 +208,31 @@ def _async_stack(
             failure.replace(error, on_error)
             if is_own_cancellation(error):
                 cancelled = error
-        for around, _, after, _, awaits, _, name in reversed(steps[:entered]):
+        for is_around, after, awaits, name in reversed(ways_out[:entered]):
             try:
-                if around is not None:
+                if is_around:
                     generator = generators.pop()
                     if failure is not None and failure.error is not None:
                         failure.passed(
                             await _raise_in_async(generator, failure.error, name)
                             if awaits
-                            else _raise_in(generator, failure.error, resp, name),
+                            else _raise_in(generator, failure.error, name),
                             name,
                             on_after_error,
                         )
                         continue
-                    if awaits:
-                        answer = None
-                        if await anext(generator, _END) is not _END:
+                    if (await anext(generator, _END) if awaits else next(generator, _END)) is not _END:
+                        if awaits:
                             await generator.aclose()
-                            raise RuntimeError(_with_two(name))
-                    else:
-                        try:
-                            next(generator)
-                        except StopIteration as end:
-                            answer = end.value
                         else:
                             generator.close()
-                            raise RuntimeError(_with_two(name))
-                elif after is not None:
-                    if failure is not None:
-                        failure.answer()
-                    answer = await after(req, resp) if awaits else after(req, resp)
-                else:
+                        raise RuntimeError(_with_two(name))
                     continue
+                if after is None:
+                    continue
+                if failure is not None:
+                    failure.answer()
+                answer = await after(req, resp) if awaits else after(req, resp)
                 if answer is not None:
                     resp.accept(answer, name)
             except BaseException as error:
@@ -250,15 +255,13 @@ def _async_stack(
     return endpoint
 
 
-def _raise_in(
-    generator: Generator[Any, None, Any], error: BaseException, resp: SlimeResponse, name: str
-) -> BaseException | None:
+def _raise_in(generator: Generator[Any, None, Any], error: BaseException, name: str) -> BaseException | None:
     """Raises an exception at a generator's `yield`. Returns what it raises then: `None` where it has swallowed it."""
     traceback = error.__traceback__
     try:
         generator.throw(error)
-    except StopIteration as end:
-        return _accepted(resp, end.value, name)
+    except StopIteration:
+        return None
     except BaseException as raised:
         return _raised(raised, error, traceback)
     generator.close()
@@ -277,15 +280,6 @@ async def _raise_in_async(
         return _raised(raised, error, traceback)
     await generator.aclose()
     return RuntimeError(_with_two(name))
-
-
-def _accepted(resp: SlimeResponse, answer: object, name: str) -> BaseException | None:
-    try:
-        if answer is not None:
-            resp.accept(answer, name)
-    except BaseException as error:
-        return error
-    return None
 
 
 def _raised(raised: BaseException, error: BaseException, traceback: Any) -> BaseException:
