@@ -391,6 +391,22 @@ def test_declaring_members_of_plugins_are_recorded_and_have_prefix_and_middlewar
     assert [document["paths"][path]["get"]["summary"] for path in sorted(document["paths"])] == ["The feed"] * 2
 
 
+def test_a_document_lists_routes_under_the_name_of_their_router() -> None:
+    users, outer = Router("/users", name="users"), Router("/outer", name="outer")
+    users.get("/a")(params)
+    users.docs(tags=["own"])(users.get("/b")(params_async))
+    outer.include(users, name="members")
+    outer.get("/c")(params)
+    paths = application(users, outer).docs.document()["paths"]
+    assert {path: methods["get"]["tags"] for path, methods in paths.items()} == {
+        "/users/a": ["users"],
+        "/users/b": ["own"],
+        "/outer/users/a": ["members"],
+        "/outer/users/b": ["own"],
+        "/outer/c": ["outer"],
+    }
+
+
 def test_a_member_that_no_plugin_has_is_an_error_of_the_include() -> None:
     users: Any = Router("/users")
     users.pots("/x")(params)

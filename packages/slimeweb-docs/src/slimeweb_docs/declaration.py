@@ -47,9 +47,9 @@ class Docs:
 
         `title` is its short name, the first line of the handler's docstring by default; `description`, which may hold
         CommonMark, the rest of it. `response_type` is what it answers with, JSON unless the route itself tells more;
-        `schema` what it takes. `tags` are groups to list it under: its module by default, where that is not the
-        application's own. `hidden` leaves it out of the document. What is said about a handler holds for all its
-        routes.
+        `schema` what it takes. `tags` are groups to list it under: by default the name of its router, else its module,
+        where that is not the application's own. `hidden` leaves it out of the document. What is said about a handler
+        holds for all its routes.
 
         `InvalidHandler` for a function that is no route's handler, `ConfigError` for a second `@app.docs` on one
         route, `TypeError` for an argument of the wrong kind.
@@ -111,6 +111,9 @@ class Docs:
         declared, route = route, replace(route, handler=without_partial(route.handler))
         if said is not None and said.tags:
             return Entry(declared, route, said, said.tags)
+        router = next((each.name for each in reversed(route.includes) if each.name), None)
+        if router is not None:
+            return Entry(declared, route, said, (router,))
         # Handlers in a module of their own belong together; those beside the application are not a group.
         module = sys.modules.get(getattr(route.handler, "__module__", None) or "")
         file = getattr(module, "__file__", None)
