@@ -86,7 +86,8 @@ def test_request(
     seen = probe.ask(client, lambda req, resp: read(req), **request_options)
     assert probe.response.status_code < 300, probe.response.text
     assert seen == expected
-    assert type(seen) is type(expected)
+    # Those that miss a field with a 400 are dicts of a class of their own.
+    assert isinstance(seen, type(expected))
 
 
 def test_request_state(probe: Probe, client: TestClient) -> None:

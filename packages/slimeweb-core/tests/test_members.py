@@ -15,11 +15,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from slimeweb import Slime, SlimeRequest, SlimeResponse
 from slimeweb._signing import sign
-from slimeweb.errors import ConfigError
 from slimeweb.json import default, to_json
 from slimeweb.testing import TestClient
 
@@ -159,7 +158,9 @@ def test_validation() -> None:
         good, bad = {"name": "Ada", "age": 3}, {"name": "Ada", "age": "secret"}
         assert client.post("/strict", json=good).text == client.post("/lenient", json=good).text == "valid"
         refused = client.post("/strict", json=bad)
-        assert (refused.status_code, refused.text) == (500, "Internal Server Error")
+        assert (refused.status_code, refused.headers["content-type"]) == (422, "application/problem+json")
+        assert [error["pointer"] for error in refused.json()["errors"]] == ["#/age"]
+        assert "secret" not in refused.text
         errors = client.post("/lenient", json=bad).json()["errors"]
         assert [(error["loc"], error["type"]) for error in errors] == [("age", "int_parsing")]
         assert set(errors[0]) == {"loc", "msg", "type"}
@@ -222,12 +223,33 @@ def test_a_strict_model_takes_what_json_has_for_its_types(variant: str) -> None:
         assert client.post(f"/{variant}", content=json.dumps(order)).json()["errors"], "not sent as JSON"
 
 
-def test_validation_without_pydantic_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    from slimeweb._validation import validate
+def test_an_error_handler_of_pydantics_own_exception_gets_it_from_validate() -> None:
+    app = Slime(__file__)
 
-    monkeypatch.setitem(__import__("sys").modules, "pydantic", None)
-    with pytest.raises(ConfigError, match="pip install pydantic"):
-        validate(None, Student)  # type: ignore[arg-type]
+    @app.route("/", method="POST")
+    def check(req: SlimeRequest, resp: SlimeResponse) -> str:
+        req.validate(Student)
+        return "valid"
+
+    @app.error(ValidationError)
+    def tell(req: SlimeRequest, resp: SlimeResponse, exc: ValidationError) -> SlimeResponse:
+        return resp.json({"count": exc.error_count()}, status=400)
+
+    with TestClient(app) as client:
+        answer = client.post("/", json={})
+        assert (answer.status_code, answer.json()) == (400, {"count": 2})
+
+
+def test_a_model_that_the_handler_itself_fails_to_make_is_a_500() -> None:
+    app = Slime(__file__)
+
+    @app.route("/", method="POST")
+    def make(req: SlimeRequest, resp: SlimeResponse) -> Student:
+        assert req.validate(Student) is None
+        return Student(name="Ada", age=-1)
+
+    with TestClient(app) as client:
+        assert client.post("/", json={"name": "Ada", "age": 1}).status_code == 500
 
 
 @dataclass

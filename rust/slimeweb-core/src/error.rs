@@ -19,6 +19,7 @@ import_exception!(slimeweb.errors, FormError);
 import_exception!(slimeweb.errors, HttpError);
 import_exception!(slimeweb.errors, IncompleteBody);
 import_exception!(slimeweb.errors, JsonError);
+import_exception!(slimeweb.errors, MissingField);
 
 /// What a write to a client that is gone raises.
 pub(crate) fn disconnected() -> PyErr {

@@ -4,13 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use http::header::{
-    ACCEPT_RANGES, ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, ETAG, LAST_MODIFIED, RETRY_AFTER,
+    ACCEPT, ACCEPT_RANGES, ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, ETAG, LAST_MODIFIED, RETRY_AFTER, VARY,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use slimeweb_http::Body;
+use slimeweb_http::header::accept;
 use tokio::sync::oneshot;
 
 use crate::error::OVERLOADED;
+use crate::json;
 use crate::route::CompiledRoute;
 use crate::switch::Candidate;
 use crate::worker::work::NativeCall;
@@ -97,17 +99,17 @@ impl InitialResponse {
         Self { status: head.status, headers: head.headers, file: Some(body) }
     }
 
-    /// The answer as it is, with the status's name for a body. For what needs no Python.
-    pub(crate) fn into_response(self) -> Response<Body> {
-        let mut response = text(self.status, self.status.canonical_reason().unwrap_or_default());
+    /// The answer as it is, to a request with these fields. For what needs no Python.
+    pub(crate) fn into_response(self, asked: &HeaderMap) -> Response<Body> {
+        let mut response = refusal(asked, self.status, "");
         response.headers_mut().extend(self.headers);
         response
     }
 }
 
 /// The answer when there is no thread to be had.
-pub(crate) fn overloaded() -> Response<Body> {
-    let mut response = text(StatusCode::SERVICE_UNAVAILABLE, OVERLOADED);
+pub(crate) fn overloaded(asked: &HeaderMap) -> Response<Body> {
+    let mut response = refusal(asked, StatusCode::SERVICE_UNAVAILABLE, OVERLOADED);
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
@@ -124,6 +126,35 @@ pub(crate) fn options(allow: HeaderValue) -> Response<Body> {
 pub(crate) fn closing(mut response: Response<Body>) -> Response<Body> {
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
+}
+
+/// What answers a request with these fields where neither middleware nor an error handler has a part in it: a short text,
+/// or a problem (RFC 9457) for who asks for JSON. `slimeweb._problem` does the same for all others.
+pub(crate) fn refusal(asked: &HeaderMap, status: StatusCode, detail: &str) -> Response<Body> {
+    let title = status.canonical_reason().unwrap_or("Error");
+    let mut response = if names_json(asked) {
+        let mut problem = Vec::from(br#"{"type":"about:blank","title":"#);
+        json::write_string(&mut problem, title);
+        problem.extend_from_slice(br#","status":"#);
+        problem.extend_from_slice(status.as_str().as_bytes());
+        if !detail.is_empty() {
+            problem.extend_from_slice(br#","detail":"#);
+            json::write_string(&mut problem, detail);
+        }
+        problem.push(b'}');
+        let mut response = text(status, problem);
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response
+    } else {
+        text(status, if detail.is_empty() { title.to_owned() } else { detail.to_owned() })
+    };
+    response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
+    response
+}
+
+/// Whether a request with these fields asks for JSON by name.
+pub(crate) fn names_json(asked: &HeaderMap) -> bool {
+    accept::names_json(asked.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok()))
 }
 
 /// A short plain answer.

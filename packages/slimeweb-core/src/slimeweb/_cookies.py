@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
 
+from slimeweb._fields import CookieFields
 from slimeweb.tokens import TOKEN
 
 __all__ = [
@@ -273,7 +274,7 @@ def parse_cookies(header: str) -> dict[str, str]:
     as browsers have it (RFC 6265bis, section 5.7). What is beyond ASCII is UTF-8, as scripts in a browser write it, or
     Latin-1, which header fields are read in, where it cannot be UTF-8.
     """
-    cookies: dict[str, str] = {}
+    cookies = CookieFields()
     for pair in header.split(";"):
         if not pair.isascii():
             with contextlib.suppress(UnicodeError):

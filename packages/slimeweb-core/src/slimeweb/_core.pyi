@@ -18,7 +18,8 @@ from datetime import date, datetime, timedelta
 from os import PathLike
 from pathlib import Path
 from socket import socket
-from typing import Any, Protocol, final
+from types import UnionType
+from typing import Any, Protocol, TypeVar, final, overload
 
 from _typeshed import ReadableBuffer, WriteableBuffer
 
@@ -59,6 +60,8 @@ __all__ = [
 
 __version__: str
 """The version of slimeweb-core, `0.3.0`."""
+
+T = TypeVar("T")
 
 class _Markup(Protocol):
     def __html__(self) -> str: ...
@@ -328,6 +331,11 @@ class SlimeRequest(RequestMembers):
         """
 
     @property
+    def _body_kind(self) -> str: ...
+    def _form_pairs(self) -> list[tuple[str, str]]: ...
+    @property
+    def _names_json(self) -> bool: ...
+    @property
     def _refusal(self) -> str | None: ...
     @property
     def _is_body_first(self) -> bool: ...
@@ -421,12 +429,33 @@ class SlimeRequest(RequestMembers):
             req.update_state("motto", "carpe diem")
         """
 
-    def validate(self, obj: type[Any], raise_err: bool = True) -> dict[str, list[dict[str, str]]] | None:
-        """Checks the JSON body against a pydantic model, or any type that pydantic can check: `None` when it fits.
+    @overload
+    def parse(self, model: UnionType) -> Any: ...
+    @overload
+    def parse(self, model: type[T]) -> T:
+        """The body as a value of a type: a pydantic model, a msgspec Struct, a dataclass, a TypedDict, `list[Student]`
+        and so on. msgspec checks its own types, pydantic all others.
 
-        Else pydantic's `ValidationError`; with `raise_err=False` what is wrong, as `{"errors": [{"loc": "age", "msg":
-        "…", "type": "int_parsing"}]}`. `JsonError`, a 400, for a body that is not JSON, `ConfigError` when pydantic is
-        not installed.
+        JSON is read by them, so that a strict model takes dates, UUIDs and the like. Fields of a form are text, which
+        becomes what the type has, also where it is strict; fields that are lists, sets or tuples take all values of
+        their name; those of the type `SlimeFile` take uploaded files.
+
+        `ValidationFailed`, a 422, for what does not fit; `JsonError` and `FormError`, 400s, for what is not JSON or no
+        form; `HttpError` 415 for another Content-Type; else as `body`. `ConfigError` for what is no type that can be
+        checked, and when pydantic is not installed.
+
+        For example:
+
+            student = req.parse(Student)
+        """
+
+    def validate(self, obj: type[Any], raise_err: bool = True) -> dict[str, list[dict[str, str]]] | None:
+        """Checks the JSON body against a type, as `parse` does: `None` when it fits.
+
+        Else pydantic's `ValidationError` (or msgspec's), which becomes a 422 as `ValidationFailed` does, unless the
+        handler catches it or there is an `@app.error` for it; with `raise_err=False` what is wrong, as `{"errors":
+        [{"loc": "age", "msg": "…", "type": "int_parsing"}]}`. `JsonError`, a 400, for a body that is not JSON;
+        `ConfigError` as for `parse`.
 
         For example:
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from slimeweb._cancellation import is_own_cancellation
 from slimeweb._debug_page import debug_page
-from slimeweb._error_handlers import ErrorHandler, ErrorHandlers
+from slimeweb._error_handlers import ErrorHandler, ErrorHandlers, ErrorKey
 from slimeweb._observers import ExceptionObservers
 from slimeweb._plugin_manager import PluginManager
+from slimeweb._problem import answer_problem
 from slimeweb._worker_loop import STOPPING
-from slimeweb.errors import ClientDisconnected, FileMissing, HttpError, IncompleteBody, phrase
+from slimeweb.errors import ClientDisconnected, FileMissing, HttpError, IncompleteBody, answer_of, phrase
 
 if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest, SlimeResponse
@@ -80,6 +81,7 @@ class ErrorResponder:
                 _remove_headers(resp)
                 self._answer_known(req, resp, HttpError(503))
             else:
+                exc = self._as_http_error(req, exc)
                 if not isinstance(exc, IncompleteBody):
                     self._observers.show(exc, where or "handler", req)
                 _remove_headers(resp)
@@ -171,6 +173,11 @@ class ErrorResponder:
             return by_class, failure.status
         return self._handlers_for(req).for_status(500) or by_class, 500
 
+    def _as_http_error(self, req: SlimeRequest, exc: BaseException) -> BaseException:
+        """What an exception becomes, unless there is an `@app.error` for its class."""
+        found = self._handlers_for(req).find(exc)
+        return (_is_general(found) and answer_of(exc)) or exc
+
     def _answer(self, req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> None:
         if self._asks_plugins and not self._handlers_for(req).has_class(exc):
             _begin(resp, exc, _status_of(exc))
@@ -183,8 +190,8 @@ class ErrorResponder:
     def _answer_known(self, req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> None:
         status = _status_of(exc)
         found = self._handlers_for(req).find(exc)
-        if not isinstance(exc, HttpError) and (found is None or found[0] in (500, Exception, BaseException)):
-            # Only a general handler was found, so the exception is unexpected and is logged.
+        if not isinstance(exc, HttpError) and _is_general(found):
+            # The exception is unexpected.
             _log("unhandled error", req, exc)
         self._call(None if found is None else found[1], req, resp, exc, status)
 
@@ -202,11 +209,7 @@ class ErrorResponder:
         elif self._dev and not isinstance(exc, HttpError):
             self._answer_debug_page(req, resp, exc)
             return
-        detail = exc.detail if isinstance(exc, HttpError) and exc.status == status else ""
-        if isinstance(detail, str):
-            resp.plain(detail or phrase(status))
-        else:
-            resp.json(detail)
+        answer_problem(req, resp, exc, status)
 
     def _answer_debug_page(self, req: SlimeRequest, resp: SlimeResponse, exc: BaseException) -> None:
         text, html = debug_page(req, exc)
@@ -214,6 +217,11 @@ class ErrorResponder:
             resp.html(html)
         else:
             resp.plain(text)
+
+
+def _is_general(found: tuple[ErrorKey, ErrorHandler] | None) -> bool:
+    """Whether no handler was found that is about the exception."""
+    return found is None or found[0] in (500, Exception, BaseException)
 
 
 def _status_of(exc: BaseException) -> int:

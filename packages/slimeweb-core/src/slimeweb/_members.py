@@ -10,7 +10,7 @@ from slimeweb._cookies import cookie_identity, format_cookie, format_deletion, p
 from slimeweb._known_plugins import hint
 from slimeweb._plugin_manager import PluginManager
 from slimeweb._signing import sign, unsign
-from slimeweb._validation import validate
+from slimeweb._validation import validating_members
 from slimeweb.spelling import suggestion
 
 if TYPE_CHECKING:
@@ -67,9 +67,9 @@ def request_members(app: Slime, plugins: PluginManager, core: type) -> Members:
         path = app._url_for(name, query, params, app._route_of(req))
         return f"{req.scheme}://{req.host}{path}" if absolute else path
 
-    functions = (get_cookies, get_signed_cookie, get_state, update_state, url_for, validate)
+    functions = (get_cookies, get_signed_cookie, get_state, update_state, url_for)
     own = {function.__name__: function for function in functions}
-    return _joined(own, plugins, "slime_request_members", core, app)
+    return _joined({**own, **validating_members()}, plugins, "slime_request_members", core, app)
 
 
 def response_members(app: Slime, plugins: PluginManager, core: type) -> Members:

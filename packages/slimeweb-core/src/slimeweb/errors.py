@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict
+from urllib.parse import quote
 
 from slimeweb.tokens import FIELD_VALUE, TOKEN
 
 __all__ = [
     "ClientDisconnected",
     "ConfigError",
+    "FieldError",
     "FileMissing",
     "FormError",
     "HttpError",
@@ -21,11 +24,15 @@ __all__ = [
     "InvalidMiddlewareHandlerType",
     "JsonError",
     "MethodException",
+    "MissingField",
     "MultipleRouteException",
+    "Place",
     "PluginError",
     "RouteHandlerNotFoundException",
     "SlimeError",
     "UrlError",
+    "ValidationFailed",
+    "field_error",
     "phrase",
 ]
 
@@ -156,6 +163,92 @@ class FormError(HttpError):
 
     def __init__(self, detail: str) -> None:
         super().__init__(400, detail)
+
+
+Place = Literal["body", "query", "path", "header", "cookie"]
+"""The part of a request that a value is in: OpenAPI's words, and `body`."""
+
+FieldError = TypedDict(
+    "FieldError",
+    {"in": Place, "loc": list[str | int], "pointer": NotRequired[str], "detail": str, "type": str},
+)
+"""One value of a request that does not fit, as a client is told: where (`loc` is the way to it; `pointer`, in a body,
+the same as a JSON pointer in a URL's fragment, RFC 6901), what is wrong, and a name for that. Never the value itself.
+"""
+
+
+def field_error(
+    place: Place, loc: Sequence[str | int], detail: str, kind: str, *, pointer: Sequence[str | int] | None = None
+) -> FieldError:
+    """A `FieldError`. `pointer` is the way to the value in a body, where it is not `loc`.
+
+    field_error("query", ["page"], "Input should be greater than 0", "greater_than")
+    """
+    error: FieldError = {"in": place, "loc": list(loc), "detail": detail, "type": kind}
+    if place == "body":
+        steps = (str(step).replace("~", "~0").replace("/", "~1") for step in (loc if pointer is None else pointer))
+        error["pointer"] = "#" + "".join(f"/{quote(step, safe='~')}" for step in steps)
+    return error
+
+
+class ValidationFailed(HttpError):
+    """Values of the request do not fit: a 422, whose body is a problem (RFC 9457) that lists them as `errors`.
+
+    `errors` has the first hundred of them; `count` says how many there are, where that are more. What pydantic or
+    msgspec raised is its `__cause__`.
+
+        raise ValidationFailed([field_error("query", ["to"], "is before from", "order")])
+    """
+
+    def __init__(self, errors: Iterable[FieldError], count: int = 0) -> None:
+        # As many as a client can make use of: the answer to a large body must not be larger yet.
+        self.errors = tuple(islice(errors, 100))
+        self.count = count = max(count, len(self.errors))
+        listed = f"; the first {len(self.errors)} are listed" if count > len(self.errors) else ""
+        super().__init__(422, "1 value is not valid" if count == 1 else f"{count} values are not valid{listed}")
+
+
+_ANSWER = "_slimeweb_answer"
+
+
+def becomes(failure: Exception, make: Callable[[Exception], HttpError]) -> None:
+    """Makes `make(failure)` the answer to an exception of a library's, where no `@app.error` has one for it."""
+    vars(failure)[_ANSWER] = make
+
+
+def answer_of(failure: BaseException) -> HttpError | None:
+    """What an exception becomes, once: `None` where `becomes` was not called for it."""
+    make = vars(failure).pop(_ANSWER, None)
+    if make is None:
+        return None
+    answer: HttpError = make(failure)
+    answer.__cause__ = failure
+    return answer
+
+
+_FIELDS: dict[Place, str] = {
+    "query": "query parameter",
+    "body": "form field",
+    "header": "header",
+    "cookie": "cookie",
+    "path": "path parameter",
+}
+
+
+class MissingField(KeyError, HttpError):
+    """`req.query["page"]` and the like, where the request has none: a 400 that names it. `name` is its name, `place`
+    the part of the request; `errors` says the same as in `ValidationFailed`.
+    """
+
+    def __init__(self, name: str, place: Place) -> None:
+        detail = f'missing {_FIELDS[place]} "{name}"'
+        HttpError.__init__(self, 400, detail)
+        self.args = (name, place)
+        self.name = name
+        self.place = place
+        self.errors = (field_error(place, [name], detail, "missing"),)
+
+    __str__ = HttpError.__str__
 
 
 def phrase(status: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
@@ -27,14 +28,17 @@ def default(value: Any) -> Any:
     """The stand-in for a value that is not a JSON type, for `json_dumps(value, default)`. `TypeError` when there is
     none.
 
-    Dataclasses become objects by their fields, pydantic models by `model_dump(mode="json")`, dates and times ISO 8601
-    text, UUID, Decimal and paths text, sets lists, and an enum its value.
+    Dataclasses become objects by their fields, pydantic models by `model_dump(mode="json")`, msgspec's Structs by
+    `to_builtins`, dates and times ISO 8601 text, UUID, Decimal and paths text, sets lists, and an enum its value.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     dump = getattr(value, "model_dump", None)
     if dump is not None and not isinstance(value, type):
         return dump(mode="json")
+    msgspec = sys.modules.get("msgspec")
+    if msgspec is not None and isinstance(value, msgspec.Struct):
+        return msgspec.to_builtins(value)
     match value:
         case datetime() | date() | time():
             return value.isoformat()

@@ -68,7 +68,7 @@ fn refuse(mut context: Box<RequestContext>) {
     }
     // Without a receiver the client has gone.
     if let Some(reply) = context.reply {
-        let _ = reply.send(Reply::Response(overloaded()));
+        let _ = reply.send(Reply::Response(overloaded(&context.head.headers)));
     }
 }
 

@@ -6,7 +6,7 @@ const HIGH_BITS: u64 = u64::from_ne_bytes([0x80; LANES]);
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// Appends `text` in double quotes, with only the escapes that are required.
-pub(super) fn write_string(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn write_string(out: &mut Vec<u8>, text: &str) {
     let mut rest = text.as_bytes();
     out.reserve(rest.len() + 2);
     out.push(b'"');

@@ -8,3 +8,4 @@ mod keys;
 
 pub(crate) use decode::{DecodeError, loads};
 pub(crate) use encode::dumps;
+pub(crate) use escape::write_string;

@@ -20,7 +20,7 @@ pub(crate) async fn read(
     kind: Option<&HeaderValue>,
     body: RequestBody,
 ) -> Result<RequestPayload, Refusal> {
-    match kind.filter(|kind| is_multipart(kind)) {
+    match kind.filter(|kind| is_multipart(kind.as_bytes())) {
         Some(kind) => {
             let form = multipart::read(body, kind, route.body_size, &app.form_limits).await;
             let Form { fields, files } = form.map_err(Refusal::Form)?;
@@ -71,6 +71,6 @@ impl Refusal {
     }
 }
 
-fn is_multipart(kind: &HeaderValue) -> bool {
-    params::essence(kind.as_bytes()).eq_ignore_ascii_case(b"multipart/form-data")
+pub(crate) fn is_multipart(kind: &[u8]) -> bool {
+    params::essence(kind).eq_ignore_ascii_case(b"multipart/form-data")
 }

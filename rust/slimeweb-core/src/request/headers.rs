@@ -1,12 +1,12 @@
 //! `req.header`: a view of the request's fields, not a copy.
 
 use http::header::{HeaderMap, HeaderName};
-use pyo3::exceptions::PyKeyError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyIterator, PyList, PyString};
 
 use crate::argument::text_of;
+use crate::error::MissingField;
 use crate::header::{joined, to_dict};
 use crate::request::SlimeRequest;
 
@@ -40,7 +40,7 @@ impl Headers {
 
     fn __getitem__<'py>(&self, py: Python<'py>, name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
         let name = text_of("req.header[…]", "name", name)?.to_str()?;
-        joined(py, self.map(), name).ok_or_else(|| PyKeyError::new_err(name.to_owned()))
+        joined(py, self.map(), name).ok_or_else(|| MissingField::new_err((name.to_owned(), "header")))
     }
 
     fn __contains__(&self, name: &Bound<'_, PyAny>) -> bool {

@@ -25,7 +25,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 use pyo3::{intern, types::PyFloat};
 use slimeweb_http::header::urlencoded::Pairs;
-use slimeweb_http::header::{charset, params, urlencoded};
+use slimeweb_http::header::{accept, charset, params, urlencoded};
 use slimeweb_http::router::ParamKind;
 
 use crate::app::Member;
@@ -35,6 +35,7 @@ use crate::attributes::Attributes;
 use crate::error::{self, FormError, http_error};
 use crate::header;
 use crate::lazy::Lazy;
+use crate::request::body::is_multipart;
 use crate::request::chunks::BodyChunks;
 use crate::request::context::RequestContext;
 use crate::request::headers::Headers;
@@ -42,7 +43,7 @@ use crate::request::large_body::concatenated;
 use crate::request::payload::RequestPayload;
 use crate::request::upload::SlimeFile;
 use crate::sent::RequestNumber;
-use crate::{fields, json};
+use crate::{fields, json, reply};
 
 /// One request, as its handler sees it. Everything is parsed when first asked for, once.
 #[pyclass(frozen, weakref, module = "slimeweb")]
@@ -147,8 +148,8 @@ impl SlimeRequest {
             RequestPayload::Refused(refused) => return Err(refused.error()),
             _ => {}
         }
-        self.parsed.form_pairs.get_or_try_init(py, || match self.content_type().map(media_type) {
-            Some(kind) if kind.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") => {
+        self.parsed.form_pairs.get_or_try_init(py, || match self.content_type() {
+            Some(kind) if is_urlencoded(kind) => {
                 urlencoded::form(self.bytes_of_body(py)?, self.content_type(), self.app.form_fields)
                     .map_err(|error| FormError::new_err(error.to_string()))
             }
@@ -195,10 +196,11 @@ fn media_type(content_type: &str) -> &[u8] {
 }
 
 fn is_json(content_type: &str) -> bool {
-    let kind = media_type(content_type);
-    let suffix = kind.len().checked_sub(b"+json".len()).filter(|start| *start > 0);
-    kind.eq_ignore_ascii_case(b"application/json")
-        || suffix.and_then(|start| kind.get(start..)).is_some_and(|suffix| suffix.eq_ignore_ascii_case(b"+json"))
+    accept::is_json(media_type(content_type))
+}
+
+fn is_urlencoded(content_type: &str) -> bool {
+    media_type(content_type).eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
 }
 
 #[pymethods]
@@ -339,7 +341,9 @@ impl SlimeRequest {
     /// Query parameters; of several with one name the last.
     #[getter]
     fn query<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyDict>> {
-        self.parsed.query.get_or_make(py, || fields::to_dict(py, urlencoded::query(self.query_string())))
+        self.parsed
+            .query
+            .get_or_make(py, || fields::to_dict(fields::query_class(py)?, urlencoded::query(self.query_string())))
     }
 
     /// Every value of one query parameter.
@@ -400,7 +404,9 @@ impl SlimeRequest {
     /// Form fields; of several with one name the last. `FormError` (400) when the form is malformed.
     #[getter]
     fn form<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyDict>> {
-        self.parsed.form.get_or_make(py, || fields::to_dict(py, urlencoded::borrowed(self.form_pairs(py)?)))
+        self.parsed
+            .form
+            .get_or_make(py, || fields::to_dict(fields::form_class(py)?, urlencoded::borrowed(self.form_pairs(py)?)))
     }
 
     /// Every value of one form field.
@@ -413,6 +419,31 @@ impl SlimeRequest {
     #[getter]
     fn file<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyList>> {
         self.files(py).map(|files| files.bind(py))
+    }
+
+    /// What the body is by its Content-Type: `json`, `form`, or neither.
+    #[getter]
+    fn _body_kind(&self) -> &'static str {
+        match self.content_type() {
+            Some(kind) if is_json(kind) => "json",
+            Some(kind) if is_urlencoded(kind) || is_multipart(kind.as_bytes()) => "form",
+            _ => "",
+        }
+    }
+
+    /// Names and values of a form's text fields, in the order they came. As `form`; on a route with `stream_body=True` as
+    /// `body`.
+    fn _form_pairs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        if matches!(self.payload(py)?, RequestPayload::Stream(_)) {
+            self.bytes_of_body(py)?;
+        }
+        PyList::new(py, urlencoded::borrowed(self.form_pairs(py)?).collect::<Vec<_>>())
+    }
+
+    /// Whether the client asks for JSON by name.
+    #[getter]
+    fn _names_json(&self) -> bool {
+        reply::names_json(&self.head.headers)
     }
 
     /// Why the server refuses the request before a handler sees it, where it says more than the status.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyFileNotFoundError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyDict, PyType};
 use slimeweb_http::multipart::{Content, Upload, UploadDir};
 use tempfile::{NamedTempFile, TempPath};
 
@@ -218,6 +218,29 @@ impl SlimeFile {
     /// Removes the temporary file now instead of with the request. A saved file stays.
     fn clean(&self, py: Python<'_>) {
         py.detach(|| self.discard());
+    }
+
+    /// How pydantic checks a field of this type: the value is a file.
+    #[classmethod]
+    fn __get_pydantic_core_schema__<'py>(
+        cls: &Bound<'py, PyType>,
+        _source: &Bound<'py, PyAny>,
+        _handler: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        cls.py().import("pydantic_core.core_schema")?.call_method1("is_instance_schema", (cls,))
+    }
+
+    /// What `OpenAPI` says of such a field.
+    #[classmethod]
+    fn __get_pydantic_json_schema__<'py>(
+        cls: &Bound<'py, PyType>,
+        _schema: &Bound<'py, PyAny>,
+        _handler: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let schema = PyDict::new(cls.py());
+        schema.set_item("type", "string")?;
+        schema.set_item("format", "binary")?;
+        Ok(schema)
     }
 
     fn __repr__(&self) -> String {

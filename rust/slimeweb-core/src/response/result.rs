@@ -139,11 +139,13 @@ fn markup<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyString
     })
 }
 
-/// A dataclass or a pydantic model: known by what they carry, so that neither has to be imported.
+/// A dataclass, a pydantic model or a msgspec Struct: known by what they carry, so that neither has to be imported.
 fn is_model(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     let py = value.py();
     let kind = value.get_type();
-    Ok(kind.hasattr(intern!(py, "__dataclass_fields__"))? || kind.hasattr(intern!(py, "model_dump"))?)
+    Ok(kind.hasattr(intern!(py, "__dataclass_fields__"))?
+        || kind.hasattr(intern!(py, "model_dump"))?
+        || kind.hasattr(intern!(py, "__struct_fields__"))?)
 }
 
 /// Why what `who` has returned is no answer, and what to do instead.

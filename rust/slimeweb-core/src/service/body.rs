@@ -8,7 +8,7 @@ use slimeweb_http::{Body, BodyError, RequestBody};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{PythonService, ResponseFuture};
-use crate::reply::{InitialResponse, closing, text};
+use crate::reply::{self, InitialResponse, closing};
 use crate::request::body::{Refusal, log_unstored};
 use crate::request::context::RequestContext;
 use crate::request::expected::Fate;
@@ -55,7 +55,7 @@ impl PythonService {
                 self.run(context).await
             }
             _ => {
-                let mut response = text(refused.status, refused.detail);
+                let mut response = reply::refusal(&context.head.headers, refused.status, &refused.detail);
                 if !is_client_there {
                     response.extensions_mut().insert(ClientLeft);
                 }

@@ -7,7 +7,7 @@ use slimeweb_http::{Body, ConnectionInfo, RequestBody};
 
 use super::file::log_unread;
 use super::{PythonService, ResponseFuture};
-use crate::reply::{InitialResponse, closing, options, text};
+use crate::reply::{InitialResponse, closing, options, refusal};
 use crate::request::context::RequestContext;
 use crate::request::payload::Refused;
 use crate::route::CompiledRoute;
@@ -40,7 +40,7 @@ impl PythonService {
                 context.initial_response = Some(Box::new(state));
                 self.run(context)
             }
-            None => ResponseFuture::ready(state.into_response()),
+            None => ResponseFuture::ready(state.into_response(&head.headers)),
         }
     }
 
@@ -52,7 +52,7 @@ impl PythonService {
         connection: Arc<ConnectionInfo>,
     ) -> ResponseFuture {
         let Some(route) = &self.app.fallback else {
-            return ResponseFuture::ready(text(refused.status, refused.detail));
+            return ResponseFuture::ready(refusal(&head.headers, refused.status, &refused.detail));
         };
         let mut context = RequestContext::new(&self.app, Arc::clone(route), self.worker_id, head, connection);
         context.refused_by(Arc::clone(route), InitialResponse::refusal(refused.status, None), refused);

@@ -16,14 +16,15 @@ pub(super) async fn send_file(file: FileReply) -> Response<Body> {
         Ok(response) => return response,
         Err(state) => state,
     };
+    let asked = file.handled.head().headers.clone();
     let (sender, receiver) = oneshot::channel();
     file.handled.refuse(state, sender);
     match receiver.await {
         Ok(Reply::Response(response)) => response,
         // Once: an error page that cannot be sent either has no further one.
-        Ok(Reply::File(page)) => part(&page).await.unwrap_or_else(InitialResponse::into_response),
+        Ok(Reply::File(page)) => part(&page).await.unwrap_or_else(|state| state.into_response(&asked)),
         // What is refused switches no protocol.
-        Ok(Reply::Switch(_)) | Err(_) => overloaded(),
+        Ok(Reply::Switch(_)) | Err(_) => overloaded(&asked),
     }
 }
 

@@ -60,7 +60,8 @@ impl<'a> AcceptEncoding<'a> {
     }
 }
 
-fn weight(params: params::Params<'_>) -> u16 {
+/// The weight among parameters, in thousandths; 0 for one that cannot be understood.
+pub(super) fn weight(params: params::Params<'_>) -> u16 {
     for param in params {
         match param {
             Ok(param) if param.is("q") => {

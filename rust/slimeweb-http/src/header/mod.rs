@@ -1,5 +1,6 @@
 //! Values of header fields that are more than text.
 
+pub mod accept;
 pub mod accept_encoding;
 pub mod charset;
 pub mod content_disposition;
