@@ -59,3 +59,19 @@ def test_a_misfit_is_a_500() -> None:
     errors: list[BaseException] = []
     assert answer(Struct, {"name": 3}, errors).status_code == 500
     assert "returned what is no Struct: Expected `str`, got `int`" in str(errors[0])
+
+
+@pytest.mark.parametrize(
+    ("annotation", "body"), [(Struct, {"name": "ada"}), (list[Struct], [{"name": "ada"}])], ids=str
+)
+def test_a_struct_or_a_list_of_them_is_the_body(annotation: Any, body: Any) -> None:
+    app = Slime(__file__)
+
+    def show(data: Any) -> str:
+        return repr(data)
+
+    show.__annotations__["data"] = annotation
+    app.route("/", method="POST")(show)
+    with TestClient(app) as client:
+        assert "Struct(name='ada')" in client.post("/", json=body).text
+        assert client.post("/", json=3).json()["errors"][0]["in"] == "body"

@@ -68,8 +68,9 @@ def test_a_422_lists_every_error_and_the_handler_is_not_called(app: Slime) -> No
             json={"ages": [1, "z"]},
             headers={**ME, "X-Size": "huge-secret", "Cookie": "theme=dark"},
         )
-        assert answer.status_code == 422
+        assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
         errors = answer.json()["errors"]
+        assert [each["pointer"] for each in errors if each["in"] == "body"] == ["#/name", "#/ages/1"]
         assert [(each["in"], each["loc"], each["type"]) for each in errors] == [
             ("path", ["id"], "int_parsing"),
             ("query", ["page"], "greater_than_equal"),

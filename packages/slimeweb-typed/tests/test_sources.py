@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 
 from slimeweb import Slime, SlimeFile, SlimeRequest, SlimeResponse
 from slimeweb.testing import TestClient
-from slimeweb_typed import ApiKey, Bearer, Cookie, File, Form, Header, Query
+from slimeweb_typed import ApiKey, Bearer, Body, Cookie, File, Form, Header, Query
 
 if TYPE_CHECKING:
     from types import ModuleType as OnlyForCheckers
@@ -145,6 +145,40 @@ def test_fields_and_files_of_a_form(app: Slime) -> None:
         assert answer.json() == ["t", [1, 2], "p.png", ["a.png", "b.png"], None]
         wrong = client.post("/", data={"tags": "x"})
         assert [each["loc"] for each in wrong.json()["errors"]] == [["title"], ["tags", 0], ["picture"], ["other"]]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "body", "shown"),
+    [
+        (User, {"name": "ada"}, "User(name='ada', age=1)"),
+        (Point, {"x": 1, "y": 2}, "Point(x=1, y=2)"),
+        (dict, {"a": 1}, "{'a': 1}"),
+        (dict[str, int], {"a": "1"}, "{'a': 1}"),
+        (list[User], [{"name": "ada"}], "[User(name='ada', age=1)]"),
+        (list[dict[str, int]], [{"a": 1}], "[{'a': 1}]"),
+        (User | Point, {"x": 1, "y": 2}, "Point(x=1, y=2)"),
+        (Annotated[int, Body()], 3, "3"),
+        (Annotated[list[int], Body()], [3], "[3]"),
+    ],
+    ids=str,
+)
+def test_a_model_a_dict_or_a_list_of_models_is_the_body(app: Slime, annotation: Any, body: Any, shown: str) -> None:
+    def show(data: Any) -> str:
+        return repr(data)
+
+    show.__annotations__["data"] = annotation
+    app.route("/", method="POST")(show)
+    with TestClient(app) as client:
+        assert client.post("/", json=body).text == shown
+
+
+def test_a_form_is_read_as_a_model(app: Slime) -> None:
+    @app.route("/", method="POST")
+    def show(user: Annotated[User, Form()]) -> str:
+        return repr(user)
+
+    with TestClient(app) as client:
+        assert client.post("/", data={"name": "ada", "age": "3"}).text == "User(name='ada', age=3)"
 
 
 def test_a_body_that_may_be_absent(app: Slime) -> None:

@@ -13,7 +13,7 @@ from slimeweb import RouteSpec
 from slimeweb_typed import shapes
 from slimeweb_typed.checks import check_of
 from slimeweb_typed.markers import ApiKey, Bearer, Body, Cookie, File, Form, Header, Query
-from slimeweb_typed.parameters import Parameter, Path, Request, Response
+from slimeweb_typed.parameters import Parameter, Path, Request, Response, nowhere
 from slimeweb_typed.readers import api_key_of, bearer_of, body_of, files_of
 from slimeweb_typed.refusals import CAUGHT, Absent, Reading, refusal_of
 from slimeweb_typed.returns import Answer
@@ -49,10 +49,17 @@ def compile_call(
     """A function of `(req, resp)` that reads and checks what the parameters say, and calls the handler with it: a
     coroutine function where the route is asynchronous.
 
-    `TypeError` for a type that no value of a request can be made of.
+    `ParameterError` for a type that no value of a request can be made of.
     """
     names: dict[str, Any] = {"Absent": Absent, "answer": answer, "failures": CAUGHT, "handler": handler}
-    steps = [step for each in parameters if (step := _step(each, names)) is not None]
+    steps: list[_Step] = []
+    for each in parameters:
+        try:
+            step = _step(each, names)
+        except TypeError as error:
+            raise nowhere(each, route, str(error)) from error
+        if step is not None:
+            steps.append(step)
     steps.sort(key=lambda each: each.order)
     names["refusal"] = refusal_of([_reading(each, names) for each in steps])
     call = f"handler({', '.join(map(_argument, parameters))})"
@@ -107,7 +114,9 @@ def _step(parameter: Parameter, names: dict[str, Any]) -> _Step | None:
 def _checked(parameter: Parameter, names: dict[str, Any], *, may_be_absent: bool = True) -> list[str]:
     """The lines that make a value of what the request has; that is `None` for what is absent."""
     variable, check = f"p_{parameter.name}", check_of(parameter)
-    names[f"c_{parameter.name}"], names[f"d_{parameter.name}"] = check, parameter.default
+    names[f"d_{parameter.name}"] = parameter.default
+    if check is not None:
+        names[f"c_{parameter.name}"] = check.convert
     made = variable if check is None else f"c_{parameter.name}({variable})"
     if not may_be_absent:
         return [] if check is None else [f"{variable} = {made}"]
@@ -142,7 +151,7 @@ def _with_views(steps: Sequence[_Step]) -> list[str]:
 
 def _reading(step: _Step, names: dict[str, Any]) -> Reading:
     """One step alone, to find out whether it was the one that failed."""
-    return Reading(step.parameter, _function("read", _with_views([step]), names))
+    return Reading(step.parameter, _function("read", _with_views([step]), names), check_of(step.parameter))
 
 
 def _indented(lines: Sequence[str]) -> list[str]:

@@ -5,19 +5,17 @@ from __future__ import annotations
 import enum
 import typing
 import uuid
-from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, TypeAdapter
-from pydantic.errors import PydanticUserError
+from pydantic import BeforeValidator, Field
 
+from slimeweb.errors import ConfigError
+from slimeweb.validation import Validator, validator_of
 from slimeweb_typed import shapes
 from slimeweb_typed.markers import ApiKey, BaseValue, Bearer
 from slimeweb_typed.parameters import MISSING, Parameter, Path
 
 __all__ = ["check_of", "described_type"]
-
-Check = Callable[[Any], Any]
 
 _CONSTRAINTS = ("gt", "ge", "lt", "le", "min_length", "max_length", "pattern")
 _KINDS: dict[str, type] = {"int": int, "float": float, "uuid": uuid.UUID, "str": str, "path": str}
@@ -32,9 +30,9 @@ def described_type(parameter: Parameter) -> Any:
     return Annotated[annotation, Field(**limits)] if limits else annotation
 
 
-def check_of(parameter: Parameter) -> Check | None:
+def check_of(parameter: Parameter) -> Validator[Any] | None:
     """What makes a parameter's value of the text, or of the list of texts, that a request has; `None` where it is one
-    already. It raises pydantic's `ValidationError`. `TypeError` for a type that no value can be made of.
+    already. `TypeError` for a type that no value can be made of.
     """
     if not isinstance(parameter.source, Path | BaseValue | Bearer | ApiKey):
         return None
@@ -45,12 +43,9 @@ def check_of(parameter: Parameter) -> Check | None:
     if described == list[str] or (described is list and given is str):
         return None
     try:
-        adapter: TypeAdapter[Any] = TypeAdapter(_of_text(described))
-    except PydanticUserError as error:
+        return validator_of(_of_text(described))
+    except ConfigError as error:
         raise TypeError(f"text does not become {_shown(parameter.annotation)}") from error
-    if given is str and not shapes.is_list(described):
-        return adapter.validator.validate_strings
-    return adapter.validator.validate_python
 
 
 def _shown(annotation: Any) -> str:

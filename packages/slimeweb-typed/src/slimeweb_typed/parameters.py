@@ -198,7 +198,7 @@ def _is_form_model(parameter: Parameter) -> bool:
     return isinstance(parameter.source, Form) and shapes.is_body(parameter.annotation)
 
 
-def nowhere(parameter: Parameter, route: RouteSpec, resources: Collection[str], reason: str) -> ParameterError:
+def nowhere(parameter: Parameter, route: RouteSpec, reason: str, resources: Collection[str] = ()) -> ParameterError:
     """The error for a parameter that nothing gives a value to."""
     params = [param.name for param in route.params]
     meant = closest(parameter.name, [*params, *resources])

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from slimeweb import HandlerWrapper, RouteSpec, Slime, hookimpl
+from slimeweb_typed.errors import ParameterError
 from slimeweb_typed.openapi import operation, security_schemes
-from slimeweb_typed.typed_handlers import TypedHandlers
+from slimeweb_typed.typed_handlers import Signature, TypedHandlers
 
 __all__ = ["TypedPlugin"]
 
@@ -34,12 +35,19 @@ class TypedPlugin:
         """A document has the parameters, the body, the answers and the security of typed handlers."""
         if route.takes_request_and_response:
             return None
-        signature = self._handlers.signature(route)
-        return operation(signature.parameters, signature.returns)
+        signature = self._known(route)
+        return None if signature is None else operation(signature.parameters, signature.returns)
 
     @hookimpl(optionalhook=True)
     def slime_docs_document(self, app: Slime) -> Mapping[str, Any]:
         """A document has the security schemes that typed handlers use."""
-        typed = [route for route in app.routes if not route.takes_request_and_response]
-        parameters = [each for route in typed for each in self._handlers.signature(route).parameters]
-        return {"components": {"securitySchemes": security_schemes(parameters)}} if parameters else {}
+        typed = [self._known(route) for route in app.routes if not route.takes_request_and_response]
+        schemes = security_schemes([each for known in typed if known is not None for each in known.parameters])
+        return {"components": {"securitySchemes": schemes}} if schemes else {}
+
+    def _known(self, route: RouteSpec) -> Signature | None:
+        """`None` for a handler that cannot be called as it is typed: another plugin calls it."""
+        try:
+            return self._handlers.signature(route)
+        except ParameterError:
+            return None

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from slimeweb import HttpError, SlimeRequest
+from slimeweb.errors import ConfigError
+from slimeweb.validation import validator_of
 from slimeweb_typed import shapes
 from slimeweb_typed.markers import ApiKey
 from slimeweb_typed.parameters import Parameter
-from slimeweb_typed.pending import parser_of
 
 __all__ = ["api_key_of", "bearer_of", "body_of", "files_of"]
 
@@ -67,10 +68,19 @@ def files_of(parameter: Parameter) -> Reader:
 
 
 def body_of(parameter: Parameter) -> Reader:
-    """Reads the whole body as the parameter's type."""
-    parse, default, is_required = parser_of(parameter.annotation), parameter.default, parameter.is_required
+    """Reads the whole body as the parameter's type, by `req.parse`. `TypeError` for a type that it cannot be."""
+    kind, default, is_required = parameter.annotation, parameter.default, parameter.is_required
+    try:
+        validator_of(kind)
+    except ConfigError as error:
+        raise TypeError(str(error)) from error
 
     def read(req: SlimeRequest) -> Any:
-        return default if not is_required and not req.body and not req.form else parse(req)
+        return req.parse(kind)
 
-    return parse if is_required else read
+    def read_if_there(req: SlimeRequest) -> Any:
+        if not req.body and not req.header.get("content-type", "").startswith("multipart/"):
+            return default
+        return req.parse(kind)
+
+    return read if is_required else read_if_there

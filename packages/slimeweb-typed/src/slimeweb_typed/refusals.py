@@ -9,9 +9,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from slimeweb import SlimeRequest
-from slimeweb_typed.markers import Cookie, File, Form, Header, Query
+from slimeweb.errors import FieldError, Place, ValidationFailed, field_error
+from slimeweb.validation import Validator
+from slimeweb_typed.markers import Cookie, File, Form, Query
 from slimeweb_typed.parameters import Parameter, Path
-from slimeweb_typed.pending import ValidationFailed
 
 __all__ = ["CAUGHT", "Absent", "Reading", "refusal_of"]
 
@@ -30,6 +31,7 @@ class Reading:
 
     parameter: Parameter
     read: Callable[[SlimeRequest, None], Any]
+    validator: Validator[Any] | None
 
 
 def refusal_of(readings: Sequence[Reading]) -> Callable[[SlimeRequest, Exception], Exception]:
@@ -44,28 +46,27 @@ def refusal_of(readings: Sequence[Reading]) -> Callable[[SlimeRequest, Exception
     return refusal
 
 
-def _errors(reading: Reading, req: SlimeRequest) -> Iterator[dict[str, Any]]:
+def _errors(reading: Reading, req: SlimeRequest) -> Iterator[FieldError]:
     parameter = reading.parameter
-    place = _place(parameter)
+    place, loc = _place(parameter), [parameter.key]
     try:
         reading.read(req, None)
     except Absent:
-        yield {"in": place, "loc": [parameter.key], "detail": "Field required", "type": "missing"}
+        yield field_error(place, loc, "Field required", "missing")
     except ValidationFailed as failed:
         yield from failed.errors
     except ValidationError as error:
-        for each in error.errors(include_url=False, include_context=False, include_input=False):
-            yield {"in": place, "loc": [parameter.key, *each["loc"]], "detail": each["msg"], "type": each["type"]}
+        if reading.validator is None:
+            raise
+        yield from reading.validator.errors(error, place, loc)
 
 
-def _place(parameter: Parameter) -> str:
+def _place(parameter: Parameter) -> Place:
     match parameter.source:
         case Path():
             return "path"
         case Query():
             return "query"
-        case Header():
-            return "header"
         case Cookie():
             return "cookie"
         case Form() | File():

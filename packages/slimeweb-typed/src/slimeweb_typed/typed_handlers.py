@@ -10,8 +10,8 @@ from slimeweb import RouteSpec
 from slimeweb.handlers import describe
 from slimeweb_typed.annotations import Annotations, Unresolved
 from slimeweb_typed.calls import compile_call
-from slimeweb_typed.checks import check_of
 from slimeweb_typed.errors import ParameterError
+from slimeweb_typed.markers import Depends
 from slimeweb_typed.parameters import Parameter, Unknown, nowhere, parameters_of
 from slimeweb_typed.returns import answer_of
 
@@ -54,8 +54,9 @@ class TypedHandlers:
         self.remember(route).forget_frame()
         for each in signature.parameters:
             if isinstance(each.source, Unknown):
-                raise nowhere(each, route, (), each.source.reason)
-            _check_type(each, route)
+                raise nowhere(each, route, each.source.reason)
+            if isinstance(each.source, Depends):
+                raise nowhere(each, route, "request resources are not there yet")
         where = describe(route.handler)
         if isinstance(signature.returns, Unresolved):
             raise ParameterError(
@@ -66,10 +67,3 @@ class TypedHandlers:
         except TypeError as error:
             raise ParameterError(f"{where}: its return type has no JSON: {error}") from error
         return compile_call(route, handler, signature.parameters, answer)
-
-
-def _check_type(parameter: Parameter, route: RouteSpec) -> None:
-    try:
-        check_of(parameter)
-    except TypeError as error:
-        raise nowhere(parameter, route, (), str(error)) from error
