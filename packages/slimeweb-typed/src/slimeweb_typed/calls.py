@@ -14,7 +14,7 @@ from slimeweb_typed import shapes
 from slimeweb_typed.checks import check_of
 from slimeweb_typed.markers import ApiKey, Bearer, Body, Cookie, File, Form, Header, Query
 from slimeweb_typed.parameters import Parameter, Path, Request, Response, nowhere
-from slimeweb_typed.readers import api_key_of, bearer_of, body_of, files_of
+from slimeweb_typed.readers import api_key_of, bearer_of, body_type, files_of, has_body
 from slimeweb_typed.refusals import CAUGHT, Absent, Reading, refusal_of
 from slimeweb_typed.returns import Answer
 
@@ -101,8 +101,12 @@ def _step(parameter: Parameter, names: dict[str, Any]) -> _Step | None:
             names[f"r_{parameter.name}"] = files_of(parameter)
             return _Step(parameter, [f"{variable} = r_{parameter.name}(req)", *_checked(parameter, names)], order=_BODY)
         case Body() | Form():
-            names[f"r_{parameter.name}"] = body_of(parameter)
-            return _Step(parameter, [f"{variable} = r_{parameter.name}(req)"], order=_BODY)
+            names[f"t_{parameter.name}"] = body_type(parameter)
+            line = f"{variable} = req.parse(t_{parameter.name})"
+            if not parameter.is_required:
+                names |= {"has_body": has_body, f"d_{parameter.name}": parameter.default}
+                line = f"{line} if has_body(req) else d_{parameter.name}"
+            return _Step(parameter, [line], order=_BODY)
         case Bearer() | ApiKey() as credentials:
             reader = bearer_of if isinstance(credentials, Bearer) else api_key_of
             names[f"r_{parameter.name}"] = reader(parameter)

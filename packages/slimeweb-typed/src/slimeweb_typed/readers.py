@@ -12,7 +12,7 @@ from slimeweb_typed import shapes
 from slimeweb_typed.markers import ApiKey
 from slimeweb_typed.parameters import Parameter
 
-__all__ = ["api_key_of", "bearer_of", "body_of", "files_of"]
+__all__ = ["api_key_of", "bearer_of", "body_type", "files_of", "has_body"]
 
 Reader = Callable[[SlimeRequest], Any]
 
@@ -67,20 +67,15 @@ def files_of(parameter: Parameter) -> Reader:
     return read_all if shapes.is_list(parameter.annotation) else read_first
 
 
-def body_of(parameter: Parameter) -> Reader:
-    """Reads the whole body as the parameter's type, by `req.parse`. `TypeError` for a type that it cannot be."""
-    kind, default, is_required = parameter.annotation, parameter.default, parameter.is_required
+def body_type(parameter: Parameter) -> Any:
+    """The type that `req.parse` reads the whole body as. `TypeError` where it cannot."""
     try:
-        validator_of(kind)
+        validator_of(parameter.annotation)
     except ConfigError as error:
         raise TypeError(str(error)) from error
+    return parameter.annotation
 
-    def read(req: SlimeRequest) -> Any:
-        return req.parse(kind)
 
-    def read_if_there(req: SlimeRequest) -> Any:
-        if not req.body and not req.header.get("content-type", "").startswith("multipart/"):
-            return default
-        return req.parse(kind)
-
-    return read if is_required else read_if_there
+def has_body(req: SlimeRequest) -> bool:
+    """Whether there is a body; that of a multipart form is elsewhere."""
+    return bool(req.body) or req.header.get("content-type", "").startswith("multipart/")
