@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
 import pytest
-from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import BaseModel
 from websockets.sync.client import connect
 
@@ -108,7 +108,10 @@ def document(app: Slime) -> dict[str, Any]:
         return "usual"
 
     document: dict[str, Any] = app.docs.document()
-    OpenAPIV31SpecValidator(document).validate()
+    if importlib.util.find_spec("openapi_spec_validator"):
+        from openapi_spec_validator import OpenAPIV31SpecValidator
+
+        OpenAPIV31SpecValidator(document).validate()
     return document
 
 
