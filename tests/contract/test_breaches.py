@@ -54,6 +54,7 @@ STARTING = [
     "slime_route_options",
     "slime_serve_options",
     "slime_route_added",
+    "slime_resources",
     "slime_routes",
     "slime_route_kind",
     "slime_wrap_handler",

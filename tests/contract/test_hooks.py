@@ -14,6 +14,7 @@ import pytest
 
 from slimeweb import (
     HandlerWrapper,
+    Resource,
     RouteKind,
     RouteOption,
     Router,
@@ -26,10 +27,11 @@ from slimeweb import (
     hookimpl,
     hookspec,
     hookspecs,
+    resource,
 )
 from slimeweb._core import Transport
 from slimeweb.commands import Commands, PluginManager
-from slimeweb.errors import InvalidHandler, PluginError
+from slimeweb.errors import ConfigError, InvalidHandler, PluginError
 from slimeweb.router import Declarations
 from slimeweb.testing import TestClient
 
@@ -170,6 +172,33 @@ def test_slime_request_members() -> None:
     with TestClient(app) as client:
         assert client.get("/").text == "en"
         assert client.get("/", headers={"Accept-Language": "de-CH"}).text == "de"
+
+
+def test_slime_resources() -> None:
+    class Mail:
+        @hookimpl
+        def slime_resources(self, app: Slime) -> list[Resource]:
+            def mailer(app: Slime) -> Iterator[str]:
+                yield f"the mailer of {app.name}"
+
+            return [resource(mailer)]
+
+    app = make(Mail())
+    app.route("/")(lambda req, resp: req.resources.mailer)
+    with TestClient(app) as client:
+        assert client.get("/").text == "the mailer of test_hooks"
+
+
+def test_slime_resources_names_both_owners_of_a_name() -> None:
+    class Mail:
+        @hookimpl
+        def slime_resources(self) -> list[Resource]:
+            return [resource(lambda: None, name="mailer")]
+
+    app = make(Mail())
+    app.resource(name="mailer")(lambda: None)
+    with pytest.raises(ConfigError, match=r"two resources are named 'mailer': .* of plugin 'Mail'"), TestClient(app):
+        pass
 
 
 def test_slime_response_members() -> None:

@@ -23,10 +23,13 @@ BACK_FOR_TYPES = {
     "slimeweb": {
         ("slimeweb._compiler", "slimeweb.app"),
         ("slimeweb._error_handling", "slimeweb.app"),
+        ("slimeweb._lifespan", "slimeweb.app"),
         ("slimeweb._main_module", "slimeweb.app"),
         ("slimeweb._middleware", "slimeweb.router"),
         ("slimeweb._members", "slimeweb.app"),
         ("slimeweb._plugin_lifespan", "slimeweb.app"),
+        ("slimeweb._resource_life", "slimeweb.app"),
+        ("slimeweb._resource_steps", "slimeweb.app"),
         ("slimeweb._response_head", "slimeweb.app"),
         ("slimeweb._route_handler", "slimeweb.app"),
         ("slimeweb._server", "slimeweb.app"),

@@ -60,4 +60,11 @@ def test_every_plugin_of_ours_that_adds_names_declares_them() -> None:
 
 def test_the_arguments_of_the_decorator_for_websockets_are_the_fields_of_its_options() -> None:
     own = {field.name for field in fields(WebSocketOptions) if field.init}
-    assert own == set(WebSocketArguments.__annotations__) - {"name", "body_size", "plugin", "blocking", "stream_body"}
+    assert own == set(WebSocketArguments.__annotations__) - {
+        "name",
+        "body_size",
+        "plugin",
+        "resources",
+        "blocking",
+        "stream_body",
+    }

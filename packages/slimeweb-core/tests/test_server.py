@@ -212,8 +212,6 @@ def test_end_functions_take_the_error() -> None:
     app = Slime(__file__)
     with pytest.raises(InvalidHandler, match="one argument"):
         app.end()(lambda: None)
-    with pytest.raises(InvalidHandler, match="no arguments"):
-        app.start()(lambda app: None)
 
 
 def test_serve_outside_of_the_main_thread_is_ended_by_shutdown(caplog: pytest.LogCaptureFixture) -> None:

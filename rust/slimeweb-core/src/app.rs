@@ -42,6 +42,8 @@ pub(crate) struct CompiledApp<W: Work> {
     pub(crate) method: Py<PyAny>,
     pub(crate) request_members: Py<PyDict>,
     pub(crate) response_members: Py<PyDict>,
+    /// `slimeweb.resources.Resources` of each worker.
+    pub(crate) resources: Vec<Py<PyAny>>,
     /// `slimeweb._members.missing_attribute`: the error for a name that nothing brings.
     pub(crate) missing: Py<PyAny>,
     pub(crate) workers: Arc<Workers<W>>,

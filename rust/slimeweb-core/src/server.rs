@@ -177,6 +177,7 @@ impl Server {
         on_sent: Option<Py<PyAny>>,
         request_members: &Bound<'_, PyMapping>,
         response_members: &Bound<'_, PyMapping>,
+        resources: Vec<Py<PyAny>>,
     ) -> PyResult<()> {
         let settings = &self.settings;
         // What they answer has no route.
@@ -203,6 +204,7 @@ impl Server {
                 method: member("types", "MethodType")?,
                 request_members: frozen(request_members)?,
                 response_members: frozen(response_members)?,
+                resources: resources.iter().map(|each| each.clone_ref(py)).collect(),
                 missing: member("slimeweb._members", "missing_attribute")?,
                 workers: Arc::clone(&self.workers),
                 proxies: self.proxies.clone(),

@@ -129,7 +129,7 @@ def after_three(req: SlimeRequest, resp: SlimeResponse, exc: Exception) -> None:
 def error_of_one(req: SlimeRequest) -> None: ...
 
 
-@app.start()  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+@app.start()
 def start_of_one(app: Slime) -> None: ...
 
 

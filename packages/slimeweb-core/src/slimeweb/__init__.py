@@ -32,6 +32,9 @@ from slimeweb.hookspecs import hookspec as hookspec
 from slimeweb.middleware import SlimeMiddleware as SlimeMiddleware
 from slimeweb.options import RouteOption as RouteOption
 from slimeweb.options import ServeOption as ServeOption
+from slimeweb.resources import Resource as Resource
+from slimeweb.resources import Resources as Resources
+from slimeweb.resources import resource as resource
 from slimeweb.router import Router as Router
 from slimeweb.routing import HandlerWrapper as HandlerWrapper
 from slimeweb.routing import RouteKind as RouteKind
@@ -49,6 +52,8 @@ else:
         "ClientDisconnected",
         "HandlerWrapper",
         "HttpError",
+        "Resource",
+        "Resources",
         "RouteKind",
         "RouteOption",
         "RouteSpec",
@@ -65,6 +70,7 @@ else:
         "__version__",
         "hookimpl",
         "hookspec",
+        "resource",
         "run_in_threadpool",
         "waiting_for_client",
     ]

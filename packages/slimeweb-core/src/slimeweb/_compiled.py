@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest, SlimeResponse
     from slimeweb._observers import SentResponse
+    from slimeweb._resource_graph import ResourceGraph
     from slimeweb.body_filter import BodyFilter
 
 __all__ = ["FILTER_LIMIT", "CompiledApp", "CompiledRoute", "StaticMount"]
@@ -73,3 +74,4 @@ class CompiledApp:
     on_sent: Callable[[Sequence[SentResponse], int], None] | None
     request_members: Mapping[str, Callable[..., Any]]
     response_members: Mapping[str, Callable[..., Any]]
+    resources: ResourceGraph

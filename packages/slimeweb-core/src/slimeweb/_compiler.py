@@ -21,15 +21,25 @@ from slimeweb._middleware import (
     layer_of,
     targets_of,
 )
-from slimeweb._middleware_stack import Layer, build_middleware_stack
+from slimeweb._middleware_stack import Layer, OnError, build_middleware_stack
 from slimeweb._plugin_manager import Plugin, PluginManager
+from slimeweb._request_resources import ending, finish, finish_async, making, nothing, nothing_async, recording
+from slimeweb._resource_graph import ResourceGraph
+from slimeweb._resource_steps import Step, step_of
 from slimeweb._response_head import OnHead, head_function
 from slimeweb._route_handler import check_signature, route_handler
 from slimeweb._route_table import RouteTable
 from slimeweb.body_filter import BodyFilter
-from slimeweb.errors import MultipleRouteException, PluginError, RouteHandlerNotFoundException, SlimeError
-from slimeweb.handlers import Handler
+from slimeweb.errors import (
+    ConfigError,
+    MultipleRouteException,
+    PluginError,
+    RouteHandlerNotFoundException,
+    SlimeError,
+)
+from slimeweb.handlers import Handler, describe
 from slimeweb.methods import ANY, covers, overlap
+from slimeweb.resources import ResourceKey
 from slimeweb.routing import RouteSpec
 
 if TYPE_CHECKING:
@@ -55,6 +65,7 @@ class Compiler:
     around: tuple[tuple[Plugin, SlimeMiddleware], ...]
     option_values: Callable[[Mapping[str, Any]], Mapping[str, Any]]
     errors: ErrorResponder
+    resources: ResourceGraph
     body_size: int
     on_unrouted_head: OnHead | None
 
@@ -132,7 +143,11 @@ class Compiler:
         # Plugins see the size that applies, not `None`.
         route = replace(route, body_size=body_size)
         made = route_handler(self.app, self.plugins, route, kinds)
+        steps = self._steps(made.resources, f"the route {route}")
         handler = made.function
+        if steps or made.checks:
+            handler = making(handler, steps, made.checks, is_async=route.is_async)
+        self._waits(steps, route.is_async)
         _check_fit("slime_app_middleware", self.around, route)
         brought = self.plugins.items("slime_middleware", SlimeMiddleware, app=self.app, route=route)
         _check_fit("slime_middleware", brought, route)
@@ -145,7 +160,7 @@ class Compiler:
             compiled = CompiledRoute(
                 pattern=route.path,
                 methods=methods,
-                endpoint=self._stack(layers, handler, is_async=route.is_async),
+                endpoint=self._stack(layers, handler, is_async=route.is_async, ends=bool(steps)),
                 is_async=route.is_async,
                 body_size=body_size,
                 one_loop=route.one_loop,
@@ -160,7 +175,7 @@ class Compiler:
                 on_head=on_head,
                 made_by=made.made_by,
             )
-            yield replace(compiled, expecting=self._expecting(compiled, layers, handler))
+            yield replace(compiled, expecting=self._expecting(compiled, layers, handler, ends=bool(steps)))
 
     def _refusal(
         self, route: RouteSpec, methods: tuple[str, ...], layers: Sequence[Layer], on_head: OnHead | None
@@ -182,17 +197,20 @@ class Compiler:
             on_head=on_head,
         )
 
-    def _expecting(self, compiled: CompiledRoute, layers: Sequence[Layer], handler: Handler) -> CompiledRoute | None:
+    def _expecting(
+        self, compiled: CompiledRoute, layers: Sequence[Layer], handler: Handler, *, ends: bool
+    ) -> CompiledRoute | None:
         """The plan for a request whose client waits with the body until it is asked for it; `None` where nothing runs
         before the handler, or the handler takes the body piece by piece.
         """
         if compiled.stream_body or not any(layer.is_on_way_in(is_async=compiled.is_async) for layer in layers):
             return None
         if compiled.is_async:
-            endpoint = _entered_async(self._stack(layers, _with_body_async(handler), is_async=True))
+            endpoint = _entered_async(self._stack(layers, _with_body_async(handler), is_async=True, ends=ends))
             return replace(compiled, endpoint=endpoint)
         # Its thread waits for the client.
-        return replace(compiled, endpoint=self._stack(layers, _with_body(handler), is_async=False), blocking=True)
+        endpoint = self._stack(layers, _with_body(handler), is_async=False, ends=ends)
+        return replace(compiled, endpoint=endpoint, blocking=True)
 
     def _refuse(self, is_async: bool) -> Handler:
         refuse = self.errors.refuse
@@ -231,14 +249,24 @@ class Compiler:
         """
         outermost = self.around if outermost is None else outermost
         wide = [each for each in registrations if not each.is_of_one_path]
-        scopes = sorted({each.scope for each in wide})
+        scopes = sorted({each.scope for each in wide} - {0})
         return innermost(
             (
                 *((each, layer_of(each, str(plugin))) for plugin, each in outermost),
-                *(target for scope in scopes for target in targets_of([each for each in wide if each.scope == scope])),
-                *((each, layer_of(each, str(plugin))) for plugin, each in brought),
-                *((each, layer_of(each)) for each in own),
-                *targets_of([each for each in registrations if each.is_of_one_path]),
+                *targets_of([each for each in wide if each.scope == 0]),
+                *(
+                    (middleware, replace(layer, is_of_route=True))
+                    for middleware, layer in (
+                        *(
+                            target
+                            for scope in scopes
+                            for target in targets_of([each for each in wide if each.scope == scope])
+                        ),
+                        *((each, layer_of(each, str(plugin))) for plugin, each in brought),
+                        *((each, layer_of(each)) for each in own),
+                        *targets_of([each for each in registrations if each.is_of_one_path]),
+                    )
+                ),
             )
         )
 
@@ -349,10 +377,46 @@ class Compiler:
             on_head=self.on_unrouted_head,
         )
 
-    def _stack(self, layers: Sequence[Layer], handler: Handler, *, is_async: bool) -> Handler:
+    def _stack(self, layers: Sequence[Layer], handler: Handler, *, is_async: bool, ends: bool = False) -> Handler:
+        """The handler inside of its middleware; `ends` is whether it makes resources, which are to be ended."""
+        on_error: OnError = self.errors.on_error
+        on_after_error: OnError = self.errors.on_after_error
+        if not (ends or any(layer.resources for layer in layers)):
+            return build_middleware_stack(layers, handler, on_error, on_after_error, is_async=is_async)
+        recording_error, recording_after_error = recording(on_error), recording(on_after_error)
+        outer: list[Layer] = []
+        inner: list[Layer] = []
+        for layer in layers:
+            kind = inner if layer.is_of_route else outer
+            if layer.resources:
+                kind.append(self._making_layer(layer, is_async=is_async))
+            kind.append(layer)
+        inside = build_middleware_stack(inner, handler, recording_error, recording_after_error, is_async=is_async)
+        if any(layer.resources for layer in outer):
+            on_error, on_after_error = recording_error, recording_after_error
         return build_middleware_stack(
-            layers, handler, self.errors.on_error, self.errors.on_after_error, is_async=is_async
+            outer, ending(inside, is_async=is_async), on_error, on_after_error, is_async=is_async
         )
+
+    def _making_layer(self, layer: Layer, *, is_async: bool) -> Layer:
+        """What goes around middleware that asks for resources. They end here where the handler is not reached."""
+        first = next(filter(None, (layer.before, layer.after, layer.before_async, layer.after_async)), None)
+        steps = self._steps(layer.resources, f"the middleware {describe(first)}")
+        self._waits(steps, is_async)
+        before = making(nothing_async if is_async else nothing, steps, (), is_async=is_async)
+        return Layer(before, None if layer.is_of_route else (finish_async if is_async else finish))
+
+    def _steps(self, keys: Sequence[ResourceKey], asker: str) -> tuple[Step, ...]:
+        return tuple(step_of(each, self.app) for each in self.resources.requests(keys, asker))
+
+    def _waits(self, steps: Sequence[Step], is_async: bool) -> None:
+        """`ConfigError` for asynchronous resources of a plain handler."""
+        for step in steps:
+            if step.is_async and not is_async:
+                raise ConfigError(
+                    f"the resource {step.resource} is asynchronous, and a plain handler cannot wait for it: "
+                    "make the handler async def"
+                )
 
 
 def _stage(body_filter: object) -> object:

@@ -28,6 +28,7 @@ from slimeweb._installed.members import RequestMembers, ResponseMembers
 from slimeweb._observers import SentResponse
 from slimeweb._settings import Settings
 from slimeweb.app import Slime
+from slimeweb.resources import Resources
 from slimeweb.state import State
 from slimeweb.upgrade import UpgradeProtocol
 
@@ -330,6 +331,18 @@ class SlimeRequest(RequestMembers):
                 file.save(file.original_filename, directory="uploads")
         """
 
+    @property
+    def resources(self) -> Resources:
+        """What has been declared with `app.resource`: `req.resources.db`, or with its type `req.resources[db]`.
+
+        Those of the application and of the worker, and those of the request that the route or its middleware lists.
+
+        For example:
+
+            rows = await req.resources.db.fetch("select 1")
+        """
+
+    def _set_resources(self, resources: Resources) -> None: ...
     @property
     def _body_kind(self) -> str: ...
     def _form_pairs(self) -> list[tuple[str, str]]: ...
@@ -1143,6 +1156,7 @@ class Server:
         on_sent: Callable[[Sequence[SentResponse], int], None] | None,
         request_members: Mapping[str, Callable[..., Any]],
         response_members: Mapping[str, Callable[..., Any]],
+        resources: Sequence[Resources],
     ) -> None:
         """Begins to serve these routes; returns at once. `RuntimeError` when it has begun already."""
 

@@ -5,10 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
 
 from slimeweb._background import PeriodicFunction
+from slimeweb._resource_graph import ResourceGraph
 from slimeweb._worker_loop import WorkerThread
 from slimeweb.handlers import Handler, check_handler, describe, is_coroutine_function
+from slimeweb.resources import Resources, asked_by
+
+if TYPE_CHECKING:
+    from slimeweb.app import Slime
 
 __all__ = ["Lifespan"]
 
@@ -35,8 +42,10 @@ class Lifespan:
         self._periodic = (*self._periodic, periodic)
 
     def on_start(self, function: Handler) -> None:
-        """Declares a start function of no arguments, plain or asynchronous. `InvalidHandler` for another."""
-        check_handler(function, "app.start", ())
+        """Declares a start function, plain or asynchronous, whose arguments are resources. `InvalidHandler` for what is
+        none.
+        """
+        check_handler(function, "app.start", asked_by(function, "app.start"))
         self._starts = (*self._starts, function)
 
     def on_end(self, function: Handler) -> None:
@@ -44,15 +53,22 @@ class Lifespan:
         check_handler(function, "app.end", ("error",))
         self._ends = (*self._ends, function)
 
-    def start(self, loop: WorkerThread) -> None:
-        """Runs the start functions in order: plain ones here, asynchronous ones on `loop`. The first that raises ends
-        it.
+    def check(self, graph: ResourceGraph) -> None:
+        """`ConfigError` for a start function that takes what is no resource of the application or of a worker."""
+        for function in self._starts:
+            graph.check_function(function, "the start function")
+
+    def start(self, app: Slime, loop: WorkerThread, resources: Resources) -> None:
+        """Runs the start functions in order: plain ones here, asynchronous ones on `loop`, whose resources they take.
+        The first that raises ends it.
         """
         for function in self._starts:
+            names = asked_by(function, "app.start")
+            call = partial(function, **{name: app if name == "app" else resources[name] for name in names})
             if is_coroutine_function(function):
-                loop.run(function())
+                loop.run(call())
             else:
-                function()
+                call()
 
     def end(
         self,

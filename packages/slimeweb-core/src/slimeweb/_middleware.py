@@ -13,6 +13,7 @@ from slimeweb._route_table import RouteTable
 from slimeweb.errors import InvalidHandler, InvalidMiddlewareHandlerType, RouteHandlerNotFoundException
 from slimeweb.handlers import Handler, check_generator, check_handler, describe
 from slimeweb.methods import ANY, covers, overlap
+from slimeweb.resources import ResourceKey, as_keys
 from slimeweb.routing import RouteSpec
 from slimeweb.spelling import closest
 
@@ -84,6 +85,9 @@ class SlimeMiddleware:
     """Whether it also runs for static files, where it is used for every path. `middle_before` sees the status and the
     headers that the file is to be sent with, and its answer takes the file's place.
     """
+
+    resources: Sequence[ResourceKey] = ()
+    """The resources of the scope `request` that are made before it: their names, or their functions."""
 
     only_declares: bool = False
     """Whether it has no methods on purpose: a plugin looks for it among `app.registrations` and `route.middleware`."""
@@ -332,7 +336,8 @@ def check_sync_or_async(middleware: SlimeMiddleware, route: RouteSpec) -> None:
 def layer_of(middleware: SlimeMiddleware, owner: str = "") -> Layer:
     """The methods that a middleware overrides, as a layer. `owner` is the plugin that has brought it."""
     before, after, around, before_async, after_async, around_async = (_own(middleware, name) for name in _METHODS)
-    return Layer(before, after, around, before_async, after_async, around_async, owner)
+    resources = as_keys(middleware.resources, f"the middleware {type(middleware).__name__}")
+    return Layer(before, after, around, before_async, after_async, around_async, owner, resources)
 
 
 def _overrides(middleware: SlimeMiddleware, name: str) -> bool:

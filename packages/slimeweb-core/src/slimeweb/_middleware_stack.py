@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from slimeweb._around_stack import AroundStep, around_stack
 from slimeweb._cancellation import is_of_child, is_own_cancellation
 from slimeweb.handlers import Handler, describe, is_async_generator_function, is_coroutine_function
+from slimeweb.resources import ResourceKey
 
 if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest, SlimeResponse
@@ -32,7 +33,8 @@ Names = Mapping[int, str]
 class Layer:
     """What one middleware does before and after what is inside of it, or `around` that: a generator, outside of the
     other two. Around a coroutine function those with `_async` run in the place of the others, where they are there.
-    `owner` is the plugin that it comes from.
+    `owner` is the plugin that it comes from, `resources` are made before it, `is_of_route` is whether it is around
+    some routes and not the application.
     """
 
     before: Handler | None = None
@@ -42,6 +44,8 @@ class Layer:
     after_async: Handler | None = None
     around_async: Handler | None = None
     owner: str = ""
+    resources: tuple[ResourceKey, ...] = ()
+    is_of_route: bool = False
 
     @property
     def is_async(self) -> bool:

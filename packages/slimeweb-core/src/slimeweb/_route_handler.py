@@ -15,6 +15,7 @@ from slimeweb._known_plugins import hint
 from slimeweb._plugin_manager import Plugin, PluginManager
 from slimeweb.errors import InvalidHandler, PluginError
 from slimeweb.handlers import Handler, check_handler, describe, is_coroutine_function, misfit
+from slimeweb.resources import ResourceKey
 from slimeweb.routing import HandlerWrapper, RouteKind, RouteSpec
 
 if TYPE_CHECKING:
@@ -27,11 +28,13 @@ __all__ = ["RouteHandler", "check_signature", "route_handler"]
 @dataclass(frozen=True, slots=True)
 class RouteHandler:
     """What takes the place of a route's handler: `made_by` names the plugins that had a part in it, empty where none
-    had.
+    had. `resources` are what it needs, `checks` run before they are made.
     """
 
     function: Handler
     made_by: str
+    resources: tuple[ResourceKey, ...]
+    checks: tuple[Callable[[Any, Any], object], ...]
 
 
 def check_signature(app: Slime, plugins: PluginManager, route: RouteSpec) -> None:
@@ -88,7 +91,9 @@ def route_handler(app: Slime, plugins: PluginManager, route: RouteSpec, kinds: d
         made_by.append(f"the route kind {kind.name!r} of {plugin}")
     elif app.dev:
         handler = with_warnings(handler, route)
-    return RouteHandler(handler, ", ".join(made_by))
+    resources = tuple(key for _, wrapper in wrappers for key in wrapper.resources)
+    checks = tuple(wrapper.check for _, wrapper in wrappers if wrapper.check is not None)
+    return RouteHandler(handler, ", ".join(made_by), (*route.resources, *resources), checks)
 
 
 def _returning(handler: Handler) -> Handler:

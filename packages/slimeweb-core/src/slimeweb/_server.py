@@ -15,9 +15,10 @@ from slimeweb._forking import close_sockets, in_children
 from slimeweb._lifespan import Lifespan
 from slimeweb._plugin_lifespan import PluginLifespan
 from slimeweb._plugin_manager import PluginManager
+from slimeweb._resource_life import ResourceLifespan
 from slimeweb._settings import ServeConfig
 from slimeweb._worker_loop import WorkerThreads
-from slimeweb.errors import ConfigError
+from slimeweb.errors import ConfigError, ResourceError
 
 if TYPE_CHECKING:
     from slimeweb._core import Server
@@ -60,6 +61,7 @@ class Serving:
         self._config = config
         self._lifespan = lifespan
         self._plugins = PluginLifespan(app, plugins)
+        self._resources = ResourceLifespan(app, compiled.resources, self._fail)
         self._on_finished = on_finished
         self._lock = threading.Lock()
         self._serving = False
@@ -90,6 +92,11 @@ class Serving:
         self._background.spawn(coroutine)
 
     @property
+    def resources(self) -> ResourceLifespan:
+        """The resources of the application and of its workers."""
+        return self._resources
+
+    @property
     def port(self) -> int:
         """The TCP port, 0 for a Unix socket."""
         return self._server.port
@@ -108,7 +115,8 @@ class Serving:
         self._background = BackgroundTasks(self._worker_threads, report)
         try:
             self._plugins.start(self._worker_threads.first)
-            self._lifespan.start(self._worker_threads.first)
+            self._resources.start(self._worker_threads.all)
+            self._lifespan.start(self._app, self._worker_threads.first, self._resources.workers[0])
         except Exception as error:
             report(error, "start")
             raise
@@ -132,6 +140,7 @@ class Serving:
                 compiled.on_sent,
                 compiled.request_members,
                 compiled.response_members,
+                self._resources.workers,
             )
             self._serving = True
         if self._background is not None:
@@ -210,7 +219,9 @@ class Serving:
         return self._server.is_busy() or (self._worker_threads is not None and self._worker_threads.have_handlers())
 
     def finish(self, error: BaseException | None = None) -> None:
-        """Ends what is left, runs the end functions with `error`, then the plugins', and closes the event loops."""
+        """Ends what is left, runs the end functions with `error`, ends resources, runs the plugins' end, and closes the
+        event loops.
+        """
         self._is_finishing = True
         grace = self._config.server.shutdown_grace
         late = self._is_cut or (self._stopping and time.monotonic() >= self._stopped_at + grace)
@@ -229,12 +240,21 @@ class Serving:
                 first = None if self._worker_threads is None else self._worker_threads.first
                 self._lifespan.end(error, self._app.report_exception, first, timeout)
             finally:
-                self._plugins.shutdown(error, timeout)
+                try:
+                    self._resources.end(timeout)
+                finally:
+                    self._plugins.shutdown(error, timeout)
         finally:
             if self._worker_threads is not None:
                 self._worker_threads.stop(_CUT_TASKS if self._is_cut else _TASKS)
             self._is_over = True
             self._on_finished()
+
+    def _fail(self, failure: ResourceError) -> None:
+        """A resource has failed while it was used: what is in flight may finish, as at any end."""
+        _logger.critical("%s: the server ends", failure, exc_info=failure)
+        self._app.report_exception(failure, "resource")
+        self.shutdown(failure)
 
     def _forget(self) -> None:
         # In a forked child. No lock: its owner may be a thread of the parent.

@@ -271,6 +271,11 @@ class WorkerThread:
         self._thread.start()
         self._started.wait()
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Its event loop."""
+        return self._loop
+
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine on the loop and waits for what it returns or raises. Not to be called from the loop's own
         thread.

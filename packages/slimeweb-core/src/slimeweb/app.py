@@ -31,6 +31,7 @@ from slimeweb._middleware import EVERY_PATH, Position, Registration, SlimeMiddle
 from slimeweb._observers import ExceptionObservers, sent_observer
 from slimeweb._place import caller_place
 from slimeweb._plugin_manager import PluginManager
+from slimeweb._resource_graph import ResourceGraph
 from slimeweb._response_head import head_function
 from slimeweb._route_handler import check_signature
 from slimeweb._route_table import RouteTable
@@ -44,6 +45,7 @@ from slimeweb.errors import ConfigError
 from slimeweb.handlers import check_generator, check_handler, check_parentheses
 from slimeweb.methods import parse_methods
 from slimeweb.options import RouteOption, ServeOption
+from slimeweb.resources import Resource, ResourceKey, Scope, resource
 from slimeweb.router import Declarations, Include, Router, check_router
 from slimeweb.routing import RouterArguments, RouteSpec
 from slimeweb.spelling import suggestion
@@ -62,10 +64,11 @@ ErrorFunction = TypeVar(
     "ErrorFunction",
     bound="Callable[[SlimeRequest, SlimeResponse, Any], Any] | Callable[[SlimeRequest, SlimeResponse], Any]",
 )
-StartFunction = TypeVar("StartFunction", bound=Callable[[], Any])
+StartFunction = TypeVar("StartFunction", bound=Callable[..., Any])
+ResourceFunction = TypeVar("ResourceFunction", bound=Callable[..., Any])
 EndFunction = TypeVar("EndFunction", bound=Callable[[BaseException | None], Any])
 
-_DECLARED = ("_routes", "_registrations", "_errors", "_lifespan", "_mounts", "_included")
+_DECLARED = ("_routes", "_registrations", "_errors", "_lifespan", "_mounts", "_included", "_resources")
 """The attributes that hold what has been declared."""
 
 _logger = logging.getLogger("slimeweb")
@@ -110,6 +113,7 @@ class Slime(Declarations, AppMembers):
         self._errors = ErrorHandlers()
         self._included: tuple[Router, ...] = ()
         self._lifespan = Lifespan()
+        self._resources: dict[str, Resource] = {}
         self._mounts = StaticMounts(self._file.parent)
         self._config: ServeConfig | None = None
         self._serving: Serving | None = None
@@ -224,6 +228,7 @@ class Slime(Declarations, AppMembers):
         name: str | None = None,
         body_size: int | None = None,
         plugin: SlimeMiddleware | Sequence[SlimeMiddleware] | None = None,
+        resources: Sequence[ResourceKey] = (),
         blocking: bool | None = None,
         stream_body: bool = False,
         **options: Unpack[RouteOptions],
@@ -233,8 +238,9 @@ class Slime(Declarations, AppMembers):
         `path` may hold parameters: `{id}`, `{id:int}` (also `float`, `uuid`, `path`) and, at its end, `{*rest}`.
         `method` is one, a list, or `"*"` for any. `name` is what `url_for` knows it by, the handler's own unless given.
         `body_size` is in bytes, that of `serve()` unless given; a longer body is a 400. `plugin` is middleware for this
-        route alone. `blocking` says outright whether a synchronous handler takes its time; the server finds out
-        otherwise. With `stream_body` the handler starts before the body has arrived and reads it by `req.chunks()`.
+        route alone. `resources` are those of the scope `request` that its handler uses: names, or functions that
+        `resource` has declared. `blocking` says outright whether a synchronous handler takes its time; the server finds
+        out otherwise. With `stream_body` the handler starts before the body has arrived and reads it by `req.chunks()`.
         Plugins bring further options.
 
         `InvalidHandler`, `MethodException` and `MultipleRouteException` when the route cannot be; `TypeError` for an
@@ -253,6 +259,7 @@ class Slime(Declarations, AppMembers):
         name: str | None = None,
         body_size: int | None = None,
         plugin: Any = None,
+        resources: Any = (),
         blocking: bool | None = None,
         stream_body: bool = False,
         **options: Any,
@@ -273,6 +280,7 @@ class Slime(Declarations, AppMembers):
                 options=values,
                 name=name,
                 includes=includes,
+                resources=resources,
             )
             check_signature(self, self._plugins, route)
             for each in middleware:
@@ -330,9 +338,41 @@ class Slime(Declarations, AppMembers):
 
         return declare
 
+    def resource(
+        self, *misplaced: object, scope: Scope = "worker", name: str | None = None
+    ) -> Callable[[ResourceFunction], ResourceFunction]:
+        """Declares what lives as long as the process (`scope="app"`), a worker (`"worker"`: one for each event loop) or
+        a request (`"request"`), and is reached by `req.resources`.
+
+        The function makes it. It is plain, a generator that yields it once and ends it behind the `yield`, or `async
+        def`, with or without `yield`. It takes other resources by the names of its parameters, and `app`; those of a
+        request also take `req` and `resp`. `name` is the function's own unless given.
+
+        `ConfigError` for a name or scope that cannot be, or a name that is taken.
+        """
+        for each in misplaced:
+            check_parentheses("app.resource", each, "app.resource()")
+            raise TypeError(f"app.resource() takes no positional arguments, not {each!r}: write scope={each!r}")
+
+        def declare(function: ResourceFunction) -> ResourceFunction:
+            self._declaring("a resource")
+            declared = resource(function, scope=scope, name=name)
+            other = self._resources.get(declared.name, declared)
+            if other != declared:
+                raise ConfigError(f"two resources are named {declared.name!r}: {other} and {declared}")
+            self._resources = {**self._resources, declared.name: declared}
+            return function
+
+        return declare
+
+    @property
+    def resources(self) -> Mapping[str, Resource]:
+        """The resources declared so far, by name."""
+        return MappingProxyType(self._resources)
+
     def start(self, *misplaced: object) -> Callable[[StartFunction], StartFunction]:
-        """Declares a function of no arguments, plain or `async def`, that runs once before the first request is
-        served.
+        """Declares a function, plain or `async def`, that runs once before the first request is served. Its arguments
+        are resources of the application and of the first worker, by their names.
         """
         for each in misplaced:
             check_parentheses("app.start", each, "app.start()")
@@ -629,6 +669,11 @@ class Slime(Declarations, AppMembers):
         from slimeweb._core import SlimeRequest, SlimeResponse
 
         errors = ErrorResponder(self, self._errors, self._plugins, self._observers, dev=config.server.dev)
+        brought = self._plugins.items("slime_resources", Resource, app=self)
+        graph = ResourceGraph(
+            (*(("", each) for each in self._resources.values()), *((str(plugin), each) for plugin, each in brought))
+        )
+        self._lifespan.check(graph)
         compiler = Compiler(
             app=self,
             plugins=self._plugins,
@@ -637,6 +682,7 @@ class Slime(Declarations, AppMembers):
             around=tuple(self._plugins.items("slime_app_middleware", SlimeMiddleware, app=self)),
             option_values=self._option_values,
             errors=errors,
+            resources=graph,
             body_size=config.body_size,
             on_unrouted_head=head_function(self, self._plugins, None),
         )
@@ -657,6 +703,7 @@ class Slime(Declarations, AppMembers):
             on_sent=sent_observer(self, self._plugins, access_log=config.access_log),
             request_members=request_members(self, self._plugins, SlimeRequest),
             response_members=response_members(self, self._plugins, SlimeResponse),
+            resources=graph,
         )
 
     def _finished(self) -> None:

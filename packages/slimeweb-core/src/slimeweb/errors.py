@@ -28,6 +28,7 @@ __all__ = [
     "MultipleRouteException",
     "Place",
     "PluginError",
+    "ResourceError",
     "RouteHandlerNotFoundException",
     "SlimeError",
     "UrlError",
@@ -79,6 +80,19 @@ class ConfigError(SlimeError):
 
 class UrlError(SlimeError):
     """A name, parameter or query that `url_for` has no URL for. The message says what to type instead."""
+
+
+class ResourceError(SlimeError):
+    """A resource of the application or of a worker has failed, at the start or while it was used: names both. Its
+    `__cause__` is what was raised.
+
+    For example:
+
+        try:
+            app.serve()
+        except ResourceError as error:
+            logger.critical("%s", error)
+    """
 
 
 class ClientDisconnected(SlimeError):

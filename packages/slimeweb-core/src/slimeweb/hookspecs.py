@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from slimeweb.commands import Commands, PluginManager
     from slimeweb.middleware import SlimeMiddleware
     from slimeweb.options import RouteOption, ServeOption
+    from slimeweb.resources import Resource
     from slimeweb.router import Declarations
     from slimeweb.routing import HandlerWrapper, RouteKind, RouteSpec
 
@@ -200,6 +201,25 @@ def slime_routes(app: Slime) -> Sequence[RouteSpec]:  # type: ignore[empty-body]
                 return resp.plain("ok")
 
             return [RouteSpec.declare("/health", health)]
+    """
+
+
+@hookspec
+def slime_resources(app: Slime) -> Sequence[Resource]:  # type: ignore[empty-body]
+    """Resources of the plugin's own, made by `slimeweb.resource(function, scope=…)`. A name that the application or
+    another plugin has is an error naming both.
+
+    Called once, when the application starts; `app.serve_options` is known.
+
+    For example:
+
+        @hookimpl
+        def slime_resources(app):
+            def mailer(app):
+                with connect(app.serve_options["mail_server"]) as connection:
+                    yield connection
+
+            return [resource(mailer)]
     """
 
 

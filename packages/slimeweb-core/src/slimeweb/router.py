@@ -14,6 +14,7 @@ from slimeweb._place import caller_place
 from slimeweb.errors import ConfigError, InvalidHandler
 from slimeweb.handlers import check_parentheses
 from slimeweb.methods import parse_methods
+from slimeweb.resources import Scope
 from slimeweb.routing import RouteArguments, RouterArguments, check_name
 
 if TYPE_CHECKING:
@@ -30,13 +31,14 @@ ErrorFunction = TypeVar(
     "ErrorFunction",
     bound="Callable[[SlimeRequest, SlimeResponse, Any], Any] | Callable[[SlimeRequest, SlimeResponse], Any]",
 )
-StartFunction = TypeVar("StartFunction", bound=Callable[[], Any])
+StartFunction = TypeVar("StartFunction", bound=Callable[..., Any])
+ResourceFunction = TypeVar("ResourceFunction", bound=Callable[..., Any])
 EndFunction = TypeVar("EndFunction", bound=Callable[[BaseException | None], Any])
 
 _ADDED_UP = ("plugin", "resources")
 """The arguments of routes that add up: those of the router come before those of the route."""
 
-_DECORATORS = ("route", "middle_before", "middle_after", "middle_around", "error", "start", "end", "every")
+_DECORATORS = ("route", "middle_before", "middle_after", "middle_around", "error", "start", "end", "resource", "every")
 
 _ONCE = ("start", "end", "resource", "every")
 """What belongs to the whole application, however often the router is included."""
@@ -106,6 +108,12 @@ class Declarations(DeclaringMembers):
     def every(self, seconds: float) -> Callable[[StartFunction], StartFunction]:
         """Declares a function that runs again and again while the application is served."""
         return self._declare("every", seconds)
+
+    def resource(
+        self, *misplaced: object, scope: Scope = "worker", name: str | None = None
+    ) -> Callable[[ResourceFunction], ResourceFunction]:
+        """Declares what lives as long as the process, a worker or a request."""
+        return self._declare("resource", *misplaced, scope=scope, name=name)
 
     def include(
         self,
@@ -322,6 +330,12 @@ class Include(Declarations):
     def every(self, seconds: float) -> Callable[[StartFunction], StartFunction]:
         """As `Slime.every`, once for a router that is included several times."""
         return self.app.every(seconds) if self._is_first else _unchanged
+
+    def resource(
+        self, *misplaced: object, scope: Scope = "worker", name: str | None = None
+    ) -> Callable[[ResourceFunction], ResourceFunction]:
+        """As `Slime.resource`, once for a router that is included several times."""
+        return self.app.resource(*misplaced, scope=scope, name=name) if self._is_first else _unchanged
 
     def include(
         self,

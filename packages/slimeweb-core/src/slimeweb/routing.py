@@ -13,9 +13,11 @@ from slimeweb._installed.members import RouteOptions
 from slimeweb._pattern import PathParam, PathPattern
 from slimeweb.handlers import Handler, check_callable, describe, is_coroutine_function, signature_of
 from slimeweb.methods import parse_methods
+from slimeweb.resources import as_keys
 
 if TYPE_CHECKING:
     from slimeweb.middleware import SlimeMiddleware
+    from slimeweb.resources import ResourceKey
     from slimeweb.router import Include
 
 __all__ = [
@@ -34,12 +36,13 @@ BODY_SIZE = 10 * 1024 * 1024
 
 
 class RouterArguments(RouteOptions, total=False):
-    """The keyword arguments of a `Router` for its routes: `body_size`, `plugin`, `blocking`, `stream_body`, and
-    those that type checkers know of installed plugins.
+    """The keyword arguments of a `Router` for its routes: `body_size`, `plugin`, `resources`, `blocking`,
+    `stream_body`, and those that type checkers know of installed plugins.
     """
 
     body_size: int | None
     plugin: SlimeMiddleware | Sequence[SlimeMiddleware] | None
+    resources: Sequence[ResourceKey]
     blocking: bool | None
     stream_body: bool
 
@@ -63,7 +66,8 @@ class RouteSpec:
     `app.route`. `body_size` is in bytes, `None` for what `serve()` says. A coroutine handler of a route with `one_loop`
     always runs on the loop of the first worker, where `slime_startup` coroutines run: for what belongs to one event
     loop. `options` holds the plugins' route options by name, defaults included. `given_name` is the name that it was
-    declared with, if any. `includes` are the includes of routers that it comes from, the outermost first. `doc` is the
+    declared with, if any. `includes` are the includes of routers that it comes from, the outermost first. `resources`
+    are those that are made for its requests: names, functions, or resources that have not been declared. `doc` is the
     handler's.
     """
 
@@ -79,6 +83,7 @@ class RouteSpec:
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     given_name: str | None = None
     includes: tuple[Include, ...] = ()
+    resources: tuple[ResourceKey, ...] = ()
 
     @classmethod
     def declare(
@@ -95,6 +100,7 @@ class RouteSpec:
         options: Mapping[str, Any] | None = None,
         name: str | None = None,
         includes: tuple[Include, ...] = (),
+        resources: Iterable[ResourceKey] = (),
     ) -> RouteSpec:
         """A route from what a user would type. `InvalidHandler`, `MethodException` or `ValueError` when that will not
         do. Whether the handler takes `(req, resp)`, or what a plugin's `HandlerWrapper` calls it with, is checked where
@@ -125,6 +131,7 @@ class RouteSpec:
             options=MappingProxyType(dict(options or {})),
             given_name=check_name(f"the route {path}", name),
             includes=includes,
+            resources=as_keys(resources, f"the route {path}"),
         )
 
     @property
@@ -214,6 +221,9 @@ class HandlerWrapper:
     unless all but one `gives_way`. `check_route(route)` is called where a route is declared whose handler this wrapper
     is to call: what it raises refuses the route there, and not when the application starts.
 
+    `resources` are made for the route's requests, besides those that it lists itself. `check(req, resp)`, a plain
+    function, is called before they are: what it raises is raised as by the handler, and no resource is made then.
+
     `name` stands in error messages.
     """
 
@@ -222,6 +232,8 @@ class HandlerWrapper:
     claims_signature: bool = False
     gives_way: bool = False
     check_route: Callable[[RouteSpec], object] | None = None
+    resources: tuple[ResourceKey, ...] = ()
+    check: Callable[[Any, Any], object] | None = None
 
 
 def check_name(what: str, name: str | None) -> str | None:

@@ -60,6 +60,8 @@ impl Deref for SlimeRequest {
 /// What has been asked for so far, and what has been set.
 pub(crate) struct Parsed {
     attributes: Attributes,
+    /// With resources of the request itself.
+    resources: Lazy<PyAny>,
     id: Lazy<PyString>,
     query: Lazy<PyDict>,
     params: Lazy<PyDict>,
@@ -76,6 +78,7 @@ impl Parsed {
     pub(crate) fn new() -> Self {
         Self {
             attributes: Attributes::new(),
+            resources: Lazy::new(),
             id: Lazy::new(),
             query: Lazy::new(),
             params: Lazy::new(),
@@ -210,6 +213,7 @@ impl SlimeRequest {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         let parsed = &self.parsed;
         parsed.attributes.visit(&visit)?;
+        parsed.resources.visit(&visit)?;
         parsed.query.visit(&visit)?;
         parsed.params.visit(&visit)?;
         parsed.json.visit(&visit)?;
@@ -239,6 +243,21 @@ impl SlimeRequest {
     #[getter]
     fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.app.slime.bind(py).getattr(intern!(py, "state"))
+    }
+
+    /// The resources of the request, where it has any; else those of its worker.
+    #[getter]
+    fn resources<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyAny>> {
+        self.parsed
+            .resources
+            .get(py)
+            .or_else(|| self.app.resources.get(self.worker_id).map(|resources| resources.bind(py)))
+            .ok_or_else(|| PyRuntimeError::new_err("this request has no worker"))
+    }
+
+    /// Sets what `resources` is, once.
+    fn _set_resources<'py>(&self, py: Python<'py>, resources: Bound<'py, PyAny>) -> PyResult<()> {
+        self.parsed.resources.get_or_make(py, || Ok(resources)).map(drop)
     }
 
     /// The key that cookies are signed with.
