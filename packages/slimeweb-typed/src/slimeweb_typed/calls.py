@@ -5,7 +5,7 @@ parameters takes longer than checking them.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from slimeweb_typed.readers import api_key_of, bearer_of, body_type, files_of, h
 from slimeweb_typed.refusals import CAUGHT, Absent, Reading, refusal_of
 from slimeweb_typed.returns import Answer
 
-__all__ = ["compile_call"]
+__all__ = ["Call", "compile_call"]
 
 _VIEWS = {
     "params": "req.params",
@@ -28,6 +28,8 @@ _VIEWS = {
     "cookies": "req.get_cookies()",
 }
 """What several parameters are read from. It is asked for once."""
+_VALUES = "slimeweb_typed_values"
+"""The attribute of a request that has the values of its parameters, between their check and the call."""
 _FIRST, _HEAD, _BODY = range(3)
 
 
@@ -43,11 +45,27 @@ class _Step:
     order: int = _HEAD
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """How a typed handler is called: `run(req, resp)`, after `check(req, resp)` where there is one."""
+
+    run: Callable[..., Any]
+    check: Callable[..., Any] | None = None
+
+
 def compile_call(
-    route: RouteSpec, handler: Callable[..., Any], parameters: Sequence[Parameter], answer: Answer | None
-) -> Callable[..., Any]:
+    route: RouteSpec,
+    handler: Callable[..., Any],
+    parameters: Sequence[Parameter],
+    answer: Answer | None,
+    resources: Mapping[str, str],
+    *,
+    checks_first: bool = False,
+) -> Call:
     """A function of `(req, resp)` that reads and checks what the parameters say, and calls the handler with it: a
-    coroutine function where the route is asynchronous.
+    coroutine function where the route is asynchronous. `resources` are the names of resources by parameter. With
+    `checks_first` reading and checking is a function of its own, which is called before the resources of the request
+    are made.
 
     `ParameterError` for a type that no value of a request can be made of.
     """
@@ -62,19 +80,26 @@ def compile_call(
             steps.append(step)
     steps.sort(key=lambda each: each.order)
     names["refusal"] = refusal_of([_reading(each, names) for each in steps])
-    call = f"handler({', '.join(map(_argument, parameters))})"
+    call = f"handler({', '.join(_argument(each, resources) for each in parameters)})"
     if route.is_async and not inspect.isasyncgenfunction(handler):
         call = f"await {call}"
     lines = [f"return {call}" if answer is None else f"return answer(resp, {call})"]
+    if resources:
+        lines.insert(0, "resources = req.resources")
+    reading: list[str] = []
     if steps:
-        lines = [
+        reading = [
             "try:",
             *_indented(_with_views(steps)),
             "except failures as error:",
             "    raise refusal(req, error) from None",
-            *lines,
         ]
-    return _function("call", lines, names, prefix="async " if route.is_async else "")
+    check = None
+    if checks_first and steps:
+        values = "".join(f"p_{each.parameter.name}, " for each in steps)
+        check = _function("check", [*reading, f"req.{_VALUES} = ({values})"], names)
+        reading = [f"{values}= req.{_VALUES}"]
+    return Call(_function("run", [*reading, *lines], names, prefix="async " if route.is_async else ""), check)
 
 
 def _step(parameter: Parameter, names: dict[str, Any]) -> _Step | None:
@@ -131,8 +156,10 @@ def _checked(parameter: Parameter, names: dict[str, Any], *, may_be_absent: bool
     return [f"{variable} = d_{parameter.name} if {variable} is None else {made}"]
 
 
-def _argument(parameter: Parameter) -> str:
+def _argument(parameter: Parameter, resources: Mapping[str, str]) -> str:
     match parameter.source:
+        case _ if parameter.name in resources:
+            value = f"resources.{resources[parameter.name]}"
         case Request():
             value = "req"
         case Response():
