@@ -18,6 +18,11 @@ from slimeweb.errors import ConfigError
 from slimeweb.testing import TestClient, TooManyRedirects
 
 
+def _kept(client: TestClient) -> Any:
+    assert client._connections is not None
+    return client._connections._kept
+
+
 @pytest.fixture(scope="module")
 def client() -> Iterator[TestClient]:
     app = Slime(__file__)
@@ -276,13 +281,13 @@ def test_cookies_that_browsers_drop_are_not_kept() -> None:
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_process_that_a_test_forks_has_connections_of_its_own(client: TestClient) -> None:
     client.get("/echo")
-    ours = {connection.sock.getsockname() for connection in client._connections.values()}
+    ours = {connection.sock.getsockname() for connection in _kept(client).values()}
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             status = client.get("/echo").status_code
-            theirs = {connection.sock.getsockname() for connection in client._connections.values()}
+            theirs = {connection.sock.getsockname() for connection in _kept(client).values()}
             os.write(writing, b"%d %d" % (status, len(theirs - ours)))
         finally:
             os._exit(0)
@@ -436,17 +441,17 @@ def test_a_request_that_changes_something_is_sent_once(method: str) -> None:
         seen.append(req.method)
         if len(seen) > 1:
             # The client finds its connection at an end, though the request has arrived.
-            (connection,) = client._connections.values()
+            (connection,) = _kept(asking).values()
             connection.sock.shutdown(socket.SHUT_RDWR)
         return "hello"
 
-    with TestClient(app) as client:
-        assert client.get("/").text == "hello"
+    with TestClient(app) as asking:
+        assert asking.get("/").text == "hello"
         with pytest.raises(ConnectionResetError):
-            client.request(method, "/")
+            asking.request(method, "/")
         assert len(seen) == 2
         with pytest.raises(ConnectionResetError):
-            client.get("/")
+            asking.get("/")
     assert seen == ["GET", method, "GET"]
 
 
@@ -462,7 +467,7 @@ def test_a_kept_connection_that_the_server_has_closed_is_replaced(method: str) -
 
     with TestClient(app, idle_timeout=0.2) as client:
         client.get("/")
-        (connection,) = client._connections.values()
+        (connection,) = _kept(client).values()
         assert select.select([connection.sock], [], [], 20)[0], "the server has closed it"
         assert client.request(method, "/", content="again").text == "again"
     assert seen == ["GET", method]
@@ -477,8 +482,8 @@ def test_the_connection_of_a_thread_that_has_ended_is_closed() -> None:
             thread.start()
             thread.join()
         client.get("/")
-        assert [thread for _, thread in client._connections] == [threading.current_thread()]
-    assert not client._connections
+        assert [thread for _, thread in _kept(client)] == [threading.current_thread()]
+    assert client._connections is None
 
 
 def test_static_files(client: TestClient) -> None:

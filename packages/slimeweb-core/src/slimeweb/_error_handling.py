@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from slimeweb._cancellation import is_own_cancellation
@@ -20,9 +21,12 @@ if TYPE_CHECKING:
     from slimeweb.app import Slime
     from slimeweb.routing import RouteSpec
 
-__all__ = ["ErrorResponder"]
+__all__ = ["ErrorResponder", "Unhandled"]
 
 _logger = logging.getLogger("slimeweb")
+
+Unhandled = Callable[["SlimeRequest", BaseException], None]
+"""Is told of what the application has not answered itself, on the thread that has met it. Must not raise."""
 
 
 class ErrorResponder:
@@ -30,7 +34,7 @@ class ErrorResponder:
     plain 500.
     """
 
-    __slots__ = ("_app", "_asks_plugins", "_dev", "_handlers", "_has_scopes", "_observers", "_plugins")
+    __slots__ = ("_app", "_asks_plugins", "_dev", "_handlers", "_has_scopes", "_observers", "_on_unhandled", "_plugins")
 
     def __init__(
         self,
@@ -40,6 +44,7 @@ class ErrorResponder:
         observers: ExceptionObservers,
         *,
         dev: bool,
+        on_unhandled: Unhandled | None = None,
     ) -> None:
         self._app = app
         self._handlers = handlers
@@ -48,6 +53,7 @@ class ErrorResponder:
         self._has_scopes = any(each.errors for route in app.routes for each in route.includes)
         self._asks_plugins = plugins.implements("slime_handle_exception")
         self._dev = dev
+        self._on_unhandled = on_unhandled
 
     def is_customised_for(self, route: RouteSpec) -> bool:
         """Whether the application, or a router that the route is of, handles any errors itself."""
@@ -70,11 +76,11 @@ class ErrorResponder:
         """
         try:
             if resp.started:
+                if not (isinstance(exc, ClientDisconnected) or is_own_cancellation(exc)):
+                    self._log("unhandled error after the response had started", req, exc)
+                    self._observers.show(exc, where or "stream", req)
                 # The status is out: the client learns of the error by the connection's abort.
                 resp.abort()
-                if not (isinstance(exc, ClientDisconnected) or is_own_cancellation(exc)):
-                    _log("unhandled error after the response had started", req, exc)
-                    self._observers.show(exc, where or "stream", req)
             elif _is_stopping(exc):
                 # Not an error of the handler. A `ClientDisconnected` before the start belongs to another connection.
                 _logger.debug("%s %s ended early: %r (request %s)", req.method, _printable(req.path), exc, req.id)
@@ -134,7 +140,7 @@ class ErrorResponder:
         # A page that is missing is the handler's own failure, not that of what the client asked for.
         is_answer = isinstance(failure, HttpError) and not (isinstance(failure, FileMissing) or resp.started)
         if not is_answer:
-            _log("the handler of an error failed", req, failure)
+            self._log("the handler of an error failed", req, failure)
         self._show_failed_handler(req, resp, failure)
         found = self._handlers_for(req).find(exc)
         tried = None if found is None else found[1]
@@ -149,7 +155,7 @@ class ErrorResponder:
                 self._call(None if handler is tried else handler, req, resp, failure, status)
                 return
         except BaseException as second:
-            _log("the second handler of an error failed", req, second)
+            self._log("the second handler of an error failed", req, second)
             self._show_failed_handler(req, resp, second)
         try:
             if resp.started:
@@ -192,7 +198,7 @@ class ErrorResponder:
         found = self._handlers_for(req).find(exc)
         if not isinstance(exc, HttpError) and _is_general(found):
             # The exception is unexpected.
-            _log("unhandled error", req, exc)
+            self._log("unhandled error", req, exc)
         self._call(None if found is None else found[1], req, resp, exc, status)
 
     def _call(
@@ -218,6 +224,12 @@ class ErrorResponder:
         else:
             resp.plain(text)
 
+    def _log(self, what: str, req: SlimeRequest, exc: BaseException) -> None:
+        """Logs what the application has not answered itself."""
+        if self._on_unhandled is not None:
+            self._on_unhandled(req, exc)
+        _logger.error("%s in %s %s (request %s)", what, req.method, _printable(req.path), req.id, exc_info=exc)
+
 
 def _is_general(found: tuple[ErrorKey, ErrorHandler] | None) -> bool:
     """Whether no handler was found that is about the exception."""
@@ -238,10 +250,6 @@ def _begin(resp: SlimeResponse, exc: BaseException, status: int) -> bool:
         for name, value in exc.headers.items():
             resp.set_header(name, value)
     return begun
-
-
-def _log(what: str, req: SlimeRequest, exc: BaseException) -> None:
-    _logger.error("%s in %s %s (request %s)", what, req.method, _printable(req.path), req.id, exc_info=exc)
 
 
 def _is_stopping(exc: BaseException) -> bool:

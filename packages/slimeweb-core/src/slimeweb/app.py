@@ -19,7 +19,7 @@ from slimeweb._compiled import CompiledApp
 from slimeweb._compiler import Compiler
 from slimeweb._dev_checks import warn_no_routes
 from slimeweb._error_handlers import ErrorHandlers, ErrorKey
-from slimeweb._error_handling import ErrorResponder
+from slimeweb._error_handling import ErrorResponder, Unhandled
 from slimeweb._gil import describe_gil, gil_advice
 from slimeweb._installed.members import AppMembers, RouteHandler, RouteOptions, ServeOptions
 from slimeweb._known_plugins import hint
@@ -579,14 +579,15 @@ class Slime(Declarations, AppMembers):
         given = {name: value for name, value in arguments.items() if name not in own}
         return resolve(arguments, environ, self._serve_options, given)
 
-    def prepare(self, config: ServeConfig) -> Serving:
-        """A server for this application, bound and not yet serving: what `serve` and `TestClient` drive.
+    def prepare(self, config: ServeConfig, on_unhandled: Unhandled | None = None) -> Serving:
+        """A server for this application, bound and not yet serving: what `serve` and `TestClient` drive. `on_unhandled`
+        is called with what the application has not answered itself, and its request, before that is answered.
 
         Nothing can be declared from now on until it has finished. `OSError` when the address cannot be had,
         `ConfigError` when the application is being served already, and what `Compiler` raises for routes.
         """
         self._was_served = True
-        compiled = self._start(config)
+        compiled = self._start(config, on_unhandled)
         try:
             serving = Serving(self, compiled, config, self._lifespan, self._plugins, self._finished)
         except BaseException:
@@ -629,7 +630,7 @@ class Slime(Declarations, AppMembers):
         """
         self._observers.show(exc, where, req)
 
-    def _start(self, config: ServeConfig) -> CompiledApp:
+    def _start(self, config: ServeConfig, on_unhandled: Unhandled | None = None) -> CompiledApp:
         """All that is decided before the server is there. `_finished` has to follow."""
         with self._lock:
             if self._config is not None:
@@ -642,7 +643,7 @@ class Slime(Declarations, AppMembers):
             elif config.server.dev:
                 self._secrets = SecretKeys(quiet=True)
             self._get_ready()
-            return self._compile(config)
+            return self._compile(config, on_unhandled)
         except BaseException:
             self._finished()
             raise
@@ -665,10 +666,12 @@ class Slime(Declarations, AppMembers):
             vars(self).update(declared)
             raise
 
-    def _compile(self, config: ServeConfig) -> CompiledApp:
+    def _compile(self, config: ServeConfig, on_unhandled: Unhandled | None) -> CompiledApp:
         from slimeweb._core import SlimeRequest, SlimeResponse
 
-        errors = ErrorResponder(self, self._errors, self._plugins, self._observers, dev=config.server.dev)
+        errors = ErrorResponder(
+            self, self._errors, self._plugins, self._observers, dev=config.server.dev, on_unhandled=on_unhandled
+        )
         brought = self._plugins.items("slime_resources", Resource, app=self)
         graph = ResourceGraph(
             (*(("", each) for each in self._resources.values()), *((str(plugin), each) for plugin, each in brought))
