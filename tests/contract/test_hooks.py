@@ -201,6 +201,43 @@ def test_slime_resources_names_both_owners_of_a_name() -> None:
         pass
 
 
+def test_slime_client_members() -> None:
+    class Brewing:
+        @hookimpl
+        def slime_client_members(self, app: Slime) -> dict[str, Callable[..., Any]]:
+            return {"brew": lambda client, path: client.request("BREW", path).text + app.name}
+
+    class Taken:
+        @hookimpl
+        def slime_client_members(self) -> dict[str, Callable[..., Any]]:
+            return {"get": lambda client: None}
+
+    app = make(Brewing())
+    app.route("/", method="BREW")(lambda req, resp: resp.plain("tea of "))
+    with TestClient(app) as client:
+        brew: Any = getattr(client, "brew")  # noqa: B009
+        assert brew("/") == f"tea of {app.name}"
+        with pytest.raises(AttributeError, match="has no attribute 'boil'"):
+            getattr(client, "boil")  # noqa: B009
+    with pytest.raises(PluginError, match="get"):
+        TestClient(make(Taken()))
+
+
+def test_slime_client_members_are_those_of_each_client() -> None:
+    made: list[str] = []
+
+    class Named:
+        @hookimpl
+        def slime_client_members(self, app: Slime) -> dict[str, Callable[..., Any]]:
+            made.append(app.name)
+            return {"name": lambda client: app.name}
+
+    app = make(Named())
+    for _ in range(2):
+        TestClient(app)
+    assert made == [app.name, app.name]
+
+
 def test_slime_response_members() -> None:
     class Csv:
         @hookimpl

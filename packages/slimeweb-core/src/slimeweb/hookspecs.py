@@ -148,6 +148,24 @@ def slime_response_members(app: Slime) -> Mapping[str, Callable[..., Any]]:  # t
 
 
 @hookspec
+def slime_client_members(app: Slime) -> Mapping[str, Callable[..., Any]]:  # type: ignore[empty-body]
+    """Methods to add to the application's test clients: `{"brew": function}` makes `client.brew(…)`, which calls
+    `function(client, …)`. For clients of protocols and formats that a plugin brings.
+
+    Called once for each `TestClient` that is made.
+
+    For example:
+
+        @hookimpl
+        def slime_client_members(app):
+            def brew(client, path):
+                return client.request("BREW", path)
+
+            return {"brew": brew}
+    """
+
+
+@hookspec
 def slime_route_options() -> Sequence[RouteOption]:  # type: ignore[empty-body]
     """Keyword arguments to add to `app.route()`. Called once, when the application is made.
 

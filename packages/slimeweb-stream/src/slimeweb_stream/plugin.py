@@ -31,6 +31,14 @@ class StreamPlugin:
         return [RouteOption("stream", default=None, validate=_content_type)]
 
     @hookimpl
+    def slime_client_members(self) -> Mapping[str, Callable[..., Any]]:
+        """`client.events(path)`."""
+        # Only where there is a test.
+        from slimeweb_stream.testing import events
+
+        return {"events": events}
+
+    @hookimpl
     def slime_declarations(self, on: Declarations) -> Mapping[str, Callable[..., Any]]:
         """`@app.stream(path, method, content)`, on routers too."""
 

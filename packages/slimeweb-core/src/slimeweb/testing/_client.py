@@ -55,6 +55,11 @@ class TooManyRedirects(RuntimeError):
     """One redirect led to the next, more than 20 times."""
 
 
+def _taken(name: str) -> str | None:
+    """Who has a name of a client already."""
+    return "slimeweb itself" if hasattr(TestClient, name) else None
+
+
 @dataclass(frozen=True, slots=True)
 class _Request:
     """What is sent. `cookies` go beside the client's own, unless the fields have cookies: then beside those."""
@@ -120,6 +125,7 @@ class TestClient:
         self._lock = threading.Lock()
         self._cookies = CookieJar((cookies or {}).items())
         self._numbers = count()
+        self._members = app.plugins.table("slime_client_members", _taken, callables=True, app=app)
         self._errors: dict[str, BaseException] = {}
 
     def __enter__(self) -> Self:
@@ -295,6 +301,15 @@ class TestClient:
         sent = self._request("GET", path, params, headers, cookies, auth, (b"", None))
         fields = {**sent.fields, "connection": [b"Upgrade"], "upgrade": [field_value("upgrade", protocol)]}
         return TestUpgrade(self._begin(replace(sent, fields=fields), switches=True))
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """What plugins add (`slime_client_members`)."""
+            member = None if name.startswith("_") else self._members.get(name)
+            if member is None:
+                raise AttributeError(f"TestClient has no attribute {name!r}", name=name)
+            return partial(member, self)
 
     def _request(
         self,
