@@ -28,6 +28,8 @@ class ResourceGraph:
                 raise ConfigError(
                     f"two resources are named {each.name!r}: {other}, and {each}{owner and f' of {owner}'}"
                 )
+        self._replaced: dict[str, Resource] = {}
+        """What others have taken the place of, by name."""
         self._names: dict[Callable[..., Any], str] = {}
         for each in self._resources.values():
             self._names.setdefault(each.function, each.name)
@@ -64,28 +66,52 @@ class ResourceGraph:
         return takes
 
     def replaced(self, others: Mapping[ResourceKey, object]) -> ResourceGraph:
-        """The same with other values for some: a `Resource` stands for what its function makes."""
-        named = {self._find(key, "TestClient(resources=…)").name: value for key, value in others.items()}
+        """The same with other values for some: a `Resource` stands for what its function makes. Each lives as long as
+        the one whose place it takes. `ConfigError` for one that there is not.
+        """
+        if not others:
+            return self
+        asker = "TestClient(resources=…)"
+        named: dict[str, object] = {}
+        for key, value in others.items():
+            name = self._known(key, asker).name
+            if name in named:
+                raise ConfigError(f"{asker} gives the resource {name!r} twice: by its name and by its function")
+            named[name] = value
 
         def other(each: Resource) -> Resource:
             if each.name not in named:
                 return each
             value = named[each.name]
-            made_by = value.function if isinstance(value, Resource) else lambda: value
-            return replace(each, function=made_by)
+            if not isinstance(value, Resource):
+                return replace(each, function=lambda: value)
+            # `resource` makes it one of a worker where nothing is said.
+            if value.scope not in ("worker", each.scope):
+                raise ConfigError(
+                    f"{asker}: {value} of scope={value.scope!r} cannot take the place of the {each.scope} resource "
+                    f"{each}: leave out scope="
+                )
+            return replace(each, function=value.function)
 
         graph = ResourceGraph(("", other(each)) for each in self._resources.values())
         # The functions that have been replaced are the keys still.
         graph._names = {**graph._names, **self._names}
+        graph._replaced = {name: self._resources[name] for name in named}
         return graph
 
     def _find(self, key: ResourceKey, asker: str) -> Resource:
         if isinstance(key, Resource):
             found = self._resources.setdefault(key.name, key)
-            if found != key:
+            if found != key and self._replaced.get(key.name) != key:
                 raise ConfigError(f"{asker} lists {key}, and another resource has that name: {found}")
             self._names.setdefault(key.function, key.name)
-            return key
+            return found
+        return self._known(key, asker)
+
+    def _known(self, key: ResourceKey, asker: str) -> Resource:
+        """What has been declared. `ConfigError` naming the `asker` for what has not."""
+        if isinstance(key, Resource):
+            key = key.name
         name = key if isinstance(key, str) else self._names.get(key)
         if name is None or name not in self._resources:
             what = describe(key) if name is None else f"the resource {name!r}"

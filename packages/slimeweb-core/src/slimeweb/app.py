@@ -579,15 +579,21 @@ class Slime(Declarations, AppMembers):
         given = {name: value for name, value in arguments.items() if name not in own}
         return resolve(arguments, environ, self._serve_options, given)
 
-    def prepare(self, config: ServeConfig, on_unhandled: Unhandled | None = None) -> Serving:
+    def prepare(
+        self,
+        config: ServeConfig,
+        on_unhandled: Unhandled | None = None,
+        resources: Mapping[ResourceKey, object] = MappingProxyType({}),
+    ) -> Serving:
         """A server for this application, bound and not yet serving: what `serve` and `TestClient` drive. `on_unhandled`
         is called with what the application has not answered itself, and its request, before that is answered.
+        `resources` are values in the place of declared ones.
 
         Nothing can be declared from now on until it has finished. `OSError` when the address cannot be had,
         `ConfigError` when the application is being served already, and what `Compiler` raises for routes.
         """
         self._was_served = True
-        compiled = self._start(config, on_unhandled)
+        compiled = self._start(config, on_unhandled, resources)
         try:
             serving = Serving(self, compiled, config, self._lifespan, self._plugins, self._finished)
         except BaseException:
@@ -630,7 +636,12 @@ class Slime(Declarations, AppMembers):
         """
         self._observers.show(exc, where, req)
 
-    def _start(self, config: ServeConfig, on_unhandled: Unhandled | None = None) -> CompiledApp:
+    def _start(
+        self,
+        config: ServeConfig,
+        on_unhandled: Unhandled | None = None,
+        resources: Mapping[ResourceKey, object] = MappingProxyType({}),
+    ) -> CompiledApp:
         """All that is decided before the server is there. `_finished` has to follow."""
         with self._lock:
             if self._config is not None:
@@ -643,7 +654,7 @@ class Slime(Declarations, AppMembers):
             elif config.server.dev:
                 self._secrets = SecretKeys(quiet=True)
             self._get_ready()
-            return self._compile(config, on_unhandled)
+            return self._compile(config, on_unhandled, self._resource_graph().replaced(resources))
         except BaseException:
             self._finished()
             raise
@@ -666,15 +677,18 @@ class Slime(Declarations, AppMembers):
             vars(self).update(declared)
             raise
 
-    def _compile(self, config: ServeConfig, on_unhandled: Unhandled | None) -> CompiledApp:
+    def _resource_graph(self) -> ResourceGraph:
+        """The resources of the application and of its plugins."""
+        brought = self._plugins.items("slime_resources", Resource, app=self)
+        return ResourceGraph(
+            (*(("", each) for each in self._resources.values()), *((str(plugin), each) for plugin, each in brought))
+        )
+
+    def _compile(self, config: ServeConfig, on_unhandled: Unhandled | None, graph: ResourceGraph) -> CompiledApp:
         from slimeweb._core import SlimeRequest, SlimeResponse
 
         errors = ErrorResponder(
             self, self._errors, self._plugins, self._observers, dev=config.server.dev, on_unhandled=on_unhandled
-        )
-        brought = self._plugins.items("slime_resources", Resource, app=self)
-        graph = ResourceGraph(
-            (*(("", each) for each in self._resources.values()), *((str(plugin), each) for plugin, each in brought))
         )
         self._lifespan.check(graph)
         compiler = Compiler(

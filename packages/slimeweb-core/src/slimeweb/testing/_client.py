@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urljoin, urlsplit
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from slimeweb._core import SlimeRequest
     from slimeweb._server import Serving
     from slimeweb.app import Slime
+    from slimeweb.resources import ResourceKey
 
 __all__ = ["TestClient", "TooManyRedirects"]
 
@@ -85,6 +86,10 @@ class TestClient:
     is put in front of every path. With `raise_errors` an exception that the application has not answered itself, and
     that becomes a 500 or cuts a stream, is raised by the request; the request has a header `X-Test-Request` then.
 
+    `resources` are values in the place of the application's, by name or by the function that has been declared: as they
+    are, or `slimeweb.resource(f)` for what a function makes, which lives as long as the one whose place it takes.
+    `ConfigError` when the client is entered for one that there is not.
+
     `cookies` are those that answers have set, and may be changed. They go with the requests that a browser would send
     them with: of the same host (127.0.0.1, or what a `Host` header says) and path, until they end. As in browsers,
     those with `Secure` do without TLS on this machine's own addresses.
@@ -103,6 +108,7 @@ class TestClient:
         base_path: str = "",
         follow_redirects: bool = False,
         raise_errors: bool = False,
+        resources: Mapping[ResourceKey, object] = MappingProxyType({}),
         **arguments: Any,
     ) -> None:
         if not callable(getattr(app, "serve_config", None)):
@@ -111,6 +117,8 @@ class TestClient:
             raise ValueError(f"TestClient(timeout={timeout!r}): give a number of seconds above 0")
         if base_path:
             target_of(base_path)
+        if not isinstance(resources, Mapping):
+            raise TypeError(f"TestClient(resources={resources!r}): give a mapping, resources={{'db': fake}}")
         self._app = app
         self._config = app.serve_config({"port": 0, "workers": 1, **arguments}, {})
         self._timeout = timeout
@@ -120,6 +128,7 @@ class TestClient:
         self._base_path = base_path.removesuffix("/")
         self._follow_redirects = follow_redirects
         self._raise_errors = raise_errors
+        self._resources = dict(resources)
         self._serving: Serving | None = None
         self._connections: Connections | None = None
         self._lock = threading.Lock()
@@ -129,7 +138,7 @@ class TestClient:
         self._errors: dict[str, BaseException] = {}
 
     def __enter__(self) -> Self:
-        serving = self._app.prepare(self._config, self._note_error if self._raise_errors else None)
+        serving = self._app.prepare(self._config, self._note_error if self._raise_errors else None, self._resources)
         try:
             serving.start()
         except BaseException as error:
