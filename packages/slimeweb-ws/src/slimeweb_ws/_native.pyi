@@ -1,4 +1,4 @@
-"""WebSocket connections as protocol objects, and rooms of them."""
+"""WebSocket connections as protocol objects, rooms of them, and the frames of a client."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, final
@@ -6,11 +6,46 @@ from typing import TYPE_CHECKING, Any, Final, final
 if TYPE_CHECKING:
     from slimeweb_ws.listener import Event, Listener
 
-__all__ = ["BATCH", "CloseEvent", "Connection", "ErrorEvent", "OpenEvent", "Owed", "Room", "__version__"]
+__all__ = [
+    "BATCH",
+    "ClientFrames",
+    "CloseEvent",
+    "Connection",
+    "ErrorEvent",
+    "OpenEvent",
+    "Owed",
+    "Room",
+    "__version__",
+]
 
 __version__: str
 BATCH: Final[int]
 """How many callbacks run in a row before their thread, or loop, is released to others."""
+
+@final
+class ClientFrames:
+    """The frames that a client reads and writes, without compression. Usable from any thread; what is decoded has one
+    order only where one thread at a time decodes. A `mask` is 4 bytes that nobody can foresee.
+    """
+
+    def __new__(cls, max_message_size: int) -> ClientFrames: ...
+    def decode(self, data: bytes) -> list[tuple[str, Any]]:
+        """What has come with these bytes, in order: `("message", str or bytes)`, `("ping", bytes)`, `("pong", bytes)`,
+        `("close", (code, reason))`, where the code 1005 stands for none. `ValueError` where the server has broken the
+        protocol.
+        """
+
+    @staticmethod
+    def message(data: str | bytes, mask: bytes) -> bytes:
+        """A message as one frame. `TypeError` for another type."""
+
+    @staticmethod
+    def pong(payload: bytes, mask: bytes) -> bytes:
+        """A pong."""
+
+    @staticmethod
+    def close(code: int, reason: str, mask: bytes) -> bytes:
+        """A close frame. `ValueError` for a code that must not be sent, or a reason of more than 123 bytes."""
 
 @final
 class OpenEvent:

@@ -38,6 +38,14 @@ class WebSocketPlugin:
         return {"websocket": websocket(on)}
 
     @hookimpl
+    def slime_client_members(self) -> Mapping[str, Callable[..., Any]]:
+        """`client.websocket(path, …)`."""
+        # Only where there is a test.
+        from slimeweb_ws.testing import websocket
+
+        return {"websocket": websocket}
+
+    @hookimpl
     def slime_route_options(self) -> Sequence[RouteOption]:
         """`route(ws=True)`, or `route(ws=WebSocketOptions(…))`."""
         return [RouteOption("ws", default=None, validate=validate_ws)]

@@ -11,6 +11,7 @@ mod compression;
 mod connection;
 mod dispatch;
 mod events;
+mod frames;
 mod inbox;
 mod listener;
 mod members;
@@ -19,13 +20,15 @@ mod room;
 
 use pyo3::prelude::*;
 
-/// WebSocket connections as protocol objects, and rooms of them.
+/// WebSocket connections as protocol objects, rooms of them, and the frames of a client.
 #[pymodule(gil_used = false)]
 mod _native {
     #[pymodule_export]
     use super::connection::Connection;
     #[pymodule_export]
     use super::events::{CloseEvent, ErrorEvent, OpenEvent};
+    #[pymodule_export]
+    use super::frames::ClientFrames;
     #[pymodule_export]
     use super::room::{Owed, Room};
 
