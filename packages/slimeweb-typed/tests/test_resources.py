@@ -137,6 +137,19 @@ def test_depends_is_a_request_resource_without_a_name(app: Slime) -> None:
         assert app.state["database"].closed == ["end", "end"]
 
 
+def test_a_resource_may_be_named_by_its_function_as_well(app: Slime) -> None:
+    @app.resource(scope="request")
+    def number() -> int:
+        return 3
+
+    @app.route("/")
+    def home(number: Annotated[int, number]) -> int:
+        return number
+
+    with TestClient(app) as client:
+        assert client.get("/").json() == 3
+
+
 def test_a_name_of_a_resource_and_of_the_path_comes_from_two_places(app: Slime) -> None:
     with pytest.raises(ParameterError, match="from the path and from the resource 'db'"):
         app.route("/{db}")(lambda db: db)

@@ -10,6 +10,7 @@ from typing import Any
 
 from slimeweb import RouteSpec
 from slimeweb.handlers import describe
+from slimeweb.resources import Resource as Declared
 from slimeweb.spelling import closest
 from slimeweb_typed import shapes
 from slimeweb_typed.annotations import Unresolved
@@ -98,10 +99,10 @@ class Parameter:
 def parameters_of(
     route: RouteSpec,
     annotations: Mapping[str, Any],
-    resources: Collection[str],
+    resources: Mapping[str, Declared],
     is_resource: Callable[[object], bool],
 ) -> list[Parameter]:
-    """The parameters of a route's handler. `resources` are the names of the application's, `is_resource` tells the
+    """The parameters of a route's handler. `resources` are the application's, by name; `is_resource` tells the
     functions that make them.
 
     `ParameterError` for what can never be right; what may become so is `Unknown`.
@@ -116,7 +117,7 @@ def parameters_of(
 class _Reader:
     route: RouteSpec
     annotations: Mapping[str, Any]
-    resources: Collection[str]
+    resources: Mapping[str, Declared]
     is_resource: Callable[[object], bool]
 
     def read(self, parameter: inspect.Parameter) -> Parameter:
@@ -182,7 +183,8 @@ class _Reader:
             yield "the request itself", Request()
         if name == "resp":
             yield "the response itself", Response()
-        if name in self.resources:
+        named = self.resources.get(name)
+        if named is not None:
             yield f"the resource {name!r}", Resource(name)
         if typing.get_origin(annotation) is typing.Annotated:
             for each in annotation.__metadata__:
@@ -190,6 +192,9 @@ class _Reader:
                     yield f"{type(each).__name__}()", typing.cast(Source, each)
                 elif isinstance(each, type) and issubclass(each, _MARKERS):
                     raise self.error(name, f"{each.__name__} is a class: write {each.__name__}()")
+                elif named is not None and each in (named, named.function):
+                    # It is said twice, and is one place.
+                    continue
                 elif self.is_resource(each):
                     yield f"the resource {getattr(each, '__name__', each)}", Resource(each)
 
