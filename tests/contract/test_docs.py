@@ -20,7 +20,7 @@ from slimeweb import hookspecs
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PLUGINS = DOCS / "plugins.md"
-OF_PLUGINS = ("streams.md", "typed.md", "websockets.md")
+OF_PLUGINS = ("streams.md", "typed.md", "websockets.md", "testing.md", "tutorial.md")
 PAGES = sorted(DOCS.rglob("*.md"))
 HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("slime_"))
 

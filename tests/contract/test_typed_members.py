@@ -55,7 +55,8 @@ def test_what_a_plugin_declares_is_what_it_adds(point: EntryPoint) -> None:
 def test_every_plugin_of_ours_that_adds_names_declares_them() -> None:
     adding = {point.name for point in entry_points(group="slimeweb") if added(point.name)}
     assert adding
-    assert adding == {point.name for point in POINTS}
+    # slimeweb-typed adds no names: with it handlers may have any shape.
+    assert adding == {point.name for point in POINTS if declared(point)}
 
 
 def test_the_arguments_of_the_decorator_for_websockets_are_the_fields_of_its_options() -> None:

@@ -62,7 +62,7 @@ __all__ = [
 __version__: str
 """The version of slimeweb-core, `0.3.0`."""
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 class _Markup(Protocol):
     def __html__(self) -> str: ...
@@ -445,7 +445,7 @@ class SlimeRequest(RequestMembers):
     @overload
     def parse(self, model: UnionType) -> Any: ...
     @overload
-    def parse(self, model: type[T]) -> T:
+    def parse(self, model: type[_T]) -> _T:
         """The body as a value of a type: a pydantic model, a msgspec Struct, a dataclass, a TypedDict, `list[Student]`
         and so on. msgspec checks its own types, pydantic all others.
 

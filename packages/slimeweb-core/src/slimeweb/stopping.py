@@ -1,4 +1,4 @@
-"""What has no end of its own, such as an event stream or a WebSocket, and gets one from the server's stop."""
+"""What has no end of its own, such as an event stream or a switched connection, and gets one from the server's stop."""
 
 from __future__ import annotations
 

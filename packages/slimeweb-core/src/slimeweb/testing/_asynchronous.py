@@ -133,11 +133,10 @@ class AsyncTestClient:
             async with client.stream("GET", "/numbers") as stream:
                 async for line in stream.lines(): ...
 
-    Methods are awaited, what they give is used by `async with` and `async for`, and so is what plugins add
-    (`async with client.websocket("/chat") as ws: await ws.send("hello")`). Attributes such as `url`, `port`, `headers`
-    and `cookies` are those of `client`, the `TestClient` that does the work on threads. A call of a stream or the like
-    that is cancelled goes on, and the next one of the same method with the same arguments gets its result: nothing that
-    has come is lost. For `asyncio`, also by anyio.
+    Methods are awaited, what they give is used by `async with` and `async for`, and so is what plugins add. Attributes
+    such as `url`, `port`, `headers` and `cookies` are those of `client`, the `TestClient` that does the work on
+    threads. A call of a stream or the like that is cancelled goes on, and the next one of the same method with the same
+    arguments gets its result: nothing that has come is lost. For `asyncio`, also by anyio.
     """
 
     __test__ = False
