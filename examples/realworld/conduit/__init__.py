@@ -1,0 +1,1 @@
+"""The API of Conduit, the blogging application of the RealWorld specification."""
