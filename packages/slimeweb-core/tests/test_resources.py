@@ -132,7 +132,8 @@ def test_every_kind_of_function_makes_a_resource(app: Slime, is_async: bool) -> 
         ended.append("asynchronous")
 
     app.route("/")(handler(is_async, lambda req, resp: req.resources.asynchronous + " " + req.resources[plain]))
-    with TestClient(app) as client:
+    # One worker: its resources are made and ended once.
+    with TestClient(app, workers=1) as client:
         assert client.get("/").text == "test_resources generator coroutine asynchronous test_resources"
         assert ended == []
     assert ended == ["asynchronous", "generator"]

@@ -78,8 +78,8 @@ class TestClient:
         with TestClient(app) as client:
             assert client.get("/").text == "Hello World from slime"
 
-    `arguments` are those of `app.serve()`, `https` and `unix_socket` too; variables are not read, the port is free, one
-    worker serves. Start and end functions run. Each thread has a connection of its own, kept alive. What the
+    `arguments` are those of `app.serve()`, `https` and `unix_socket` too; variables are not read, the port is free, two
+    workers serve unless `workers` says otherwise. Start and end functions run. Each thread has a connection of its own, kept alive. What the
     application was shut down with (`app.shutdown(error)`) is raised at the end of the `with` statement.
 
     `headers`, `cookies`, `auth` and `follow_redirects` hold for every request that says nothing else, and `base_path`
@@ -120,7 +120,7 @@ class TestClient:
         if not isinstance(resources, Mapping):
             raise TypeError(f"TestClient(resources={resources!r}): give a mapping, resources={{'db': fake}}")
         self._app = app
-        self._config = app.serve_config({"port": 0, "workers": 1, **arguments}, {})
+        self._config = app.serve_config({"port": 0, "workers": 2, **arguments}, {})
         self._timeout = timeout
         self._headers = fields_of(headers)
         if auth is not None:

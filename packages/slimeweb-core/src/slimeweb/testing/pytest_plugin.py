@@ -17,7 +17,7 @@ __all__ = ["slime_client", "slime_server"]
 
 @pytest.fixture
 def slime_client(app: Slime) -> Iterator[TestClient]:
-    """A client of `app`, which one worker serves until the test is over."""
+    """A client of `app`, which is served until the test is over."""
     with TestClient(app) as client:
         yield client
 
