@@ -35,19 +35,19 @@ Check = Callable[["SlimeRequest", "SlimeResponse"], object]
 class RequestResources(Resources):
     """Those of a plain handler's request, beside those of its worker."""
 
-    __slots__ = ("begun", "error")
+    __slots__ = ("_begun", "_error")
 
     def __init__(self, outer: Resources) -> None:
         self.__dict__.update(outer.__dict__)
         self._names = outer._names
         self._loop = outer._loop
-        self.begun: list[Begun] = []
-        self.error: BaseException | None = None
+        self._begun: list[Begun] = []
+        self._error: BaseException | None = None
         """What the handler or middleware has raised, where that is answered by now."""
 
     def end(self) -> Any:
         """As of any: it has happened when this returns."""
-        error, _ = end(self.begun, None)
+        error, _ = end(self._begun, None)
         if error is not None:
             raise error
 
@@ -59,7 +59,7 @@ class AsyncRequestResources(RequestResources):
 
     async def end(self) -> None:
         """As of any, to be awaited."""
-        error, _ = await end_async(self.begun, None)
+        error, _ = await end_async(self._begun, None)
         if error is not None:
             raise error
 
@@ -86,7 +86,7 @@ def making(handler: Handler, steps: Sequence[Step], checks: Sequence[Check], *, 
             values = resources.__dict__
             for step in steps:
                 if step.name not in values:
-                    step.make(values, resources.begun, req, resp)
+                    step.make(values, resources._begun, req, resp)
             return handler(req, resp)
 
         return made
@@ -98,7 +98,7 @@ def making(handler: Handler, steps: Sequence[Step], checks: Sequence[Check], *, 
         values = resources.__dict__
         for step in steps:
             if step.name not in values:
-                await step.make_async(values, resources.begun, req, resp)
+                await step.make_async(values, resources._begun, req, resp)
         return await handler(req, resp)
 
     return made_async
@@ -124,7 +124,7 @@ def recording(on_error: OnError) -> OnError:
     def record(req: SlimeRequest, resp: SlimeResponse, error: BaseException) -> None:
         resources = req.resources
         if isinstance(resources, RequestResources):
-            resources.error = error
+            resources._error = error
         on_error(req, resp, error)
 
     return record
@@ -165,8 +165,8 @@ def ending(inner: Handler, *, is_async: bool) -> Handler:
             if not is_of_child(error, pid):
                 resources = req.resources
                 if isinstance(resources, RequestResources):
-                    resources.error = None
-                    after, _ = await end_async(resources.begun, error)
+                    resources._error = None
+                    after, _ = await end_async(resources._begun, error)
                     raise_other(after, error)
             raise
         await finish_async(req, resp)
@@ -178,8 +178,8 @@ def _end(req: SlimeRequest, error: BaseException) -> tuple[BaseException | None,
     resources = req.resources
     if not isinstance(resources, RequestResources):
         return None, None
-    resources.error = None
-    return end(resources.begun, error)
+    resources._error = None
+    return end(resources._begun, error)
 
 
 def nothing(req: SlimeRequest, resp: SlimeResponse) -> None:
@@ -200,9 +200,9 @@ def finish(req: SlimeRequest, resp: SlimeResponse) -> None:
     """Ends what has begun for a request that has its answer. Raises what that raises."""
     resources = req.resources
     if isinstance(resources, RequestResources):
-        error, resources.error = resources.error, None
+        error, resources._error = resources._error, None
         try:
-            after, _ = end(resources.begun, error)
+            after, _ = end(resources._begun, error)
             raise_other(after, error)
         finally:
             del error
@@ -212,9 +212,9 @@ async def finish_async(req: SlimeRequest, resp: SlimeResponse) -> None:
     """As `finish`, in the running task."""
     resources = req.resources
     if isinstance(resources, RequestResources):
-        error, resources.error = resources.error, None
+        error, resources._error = resources._error, None
         try:
-            after, _ = await end_async(resources.begun, error)
+            after, _ = await end_async(resources._begun, error)
             raise_other(after, error)
         finally:
             del error
