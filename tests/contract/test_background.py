@@ -258,8 +258,9 @@ def test_what_every_refuses() -> None:
     app = Slime(__file__)
     with pytest.raises(InvalidHandler, match=r"write @app.every\(60\)"):
         app.every(lambda: None)  # type: ignore[arg-type]
-    with pytest.raises(InvalidHandler, match=r"app.every needs a function of no arguments"):
-        app.every(1)(lambda req: None)  # type: ignore[type-var]
+    app.every(1)(lambda req: None)
+    with pytest.raises(ConfigError, match=r"the function of app.every .* asks for the resource 'req'"):
+        TestClient(app).__enter__()
 
 
 def test_an_end_function_may_be_a_coroutine_function(caplog: pytest.LogCaptureFixture) -> None:

@@ -254,6 +254,37 @@ def test_a_start_function_takes_no_resource_of_a_request(app: Slime) -> None:
     assert "takes 'session'" in refusal(app)
 
 
+@ASYNC
+def test_functions_that_run_again_and_again_take_resources_by_name(app: Slime, is_async: bool) -> None:
+    app.resource(scope="app", name="process")(lambda: "process")
+    seen: list[tuple[Slime, str, object]] = []
+    called = threading.Event()
+
+    @app.resource()
+    def db() -> object:
+        return object()
+
+    def note(app: Slime, process: str, db: object) -> None:
+        seen.append((app, process, db))
+        called.set()
+
+    async def note_async(app: Slime, process: str, db: object) -> None:
+        note(app, process, db)
+
+    app.every(0.01)(note_async if is_async else note)
+    starts: list[object] = []
+    app.start()(lambda db: starts.append(db))
+    with TestClient(app):
+        assert called.wait(10)
+        assert seen[0] == (app, "process", starts[0])
+
+
+def test_a_function_that_runs_again_and_again_takes_no_resource_of_a_request(app: Slime) -> None:
+    app.resource(scope="request", name="session")(lambda: 1)
+    app.every(1)(lambda session: None)
+    assert "takes 'session'" in refusal(app)
+
+
 def test_a_failure_while_it_serves_ends_the_server(app: Slime, caplog: pytest.LogCaptureFixture) -> None:
     fail = threading.Event()
 
@@ -641,6 +672,15 @@ def test_a_router_declares_resources_once_and_its_list_adds_up_with_that_of_a_ro
     app.include(router, prefix="/people", name="people")
     with TestClient(app) as client:
         assert client.get("/users/").text == client.get("/people/").text == "first second first"
+
+
+@ASYNC
+@pytest.mark.parametrize("name", ["error", "begun"])
+def test_names_that_slimeweb_uses_itself_within_are_free(app: Slime, is_async: bool, name: str) -> None:
+    app.resource(scope="request", name=name)(lambda: "its value")
+    app.route("/", resources=[name])(handler(is_async, lambda req, resp: getattr(req.resources, name)))
+    with TestClient(app) as client:
+        assert client.get("/").text == "its value"
 
 
 @ASYNC

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import wait
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +15,7 @@ from slimeweb._worker_loop import WorkerThread, WorkerThreads
 from slimeweb.concurrency import run_in_threadpool
 from slimeweb.errors import ConfigError
 from slimeweb.handlers import Handler, check_handler, describe, is_coroutine_function
+from slimeweb.resources import asked_by
 
 __all__ = ["BackgroundTasks", "PeriodicFunction"]
 
@@ -25,15 +26,15 @@ Report = Callable[[BaseException, str], None]
 
 @dataclass(frozen=True, slots=True)
 class PeriodicFunction:
-    """What `@app.every` declares: a function of no arguments, and the seconds between its beginnings."""
+    """What `@app.every` declares: a function whose arguments are resources, and the seconds between its beginnings."""
 
     seconds: float
     function: Handler
 
     @staticmethod
     def declare(seconds: float, function: Handler) -> PeriodicFunction:
-        """`InvalidHandler` for a function that takes arguments."""
-        check_handler(function, "app.every", ())
+        """`InvalidHandler` for what is no function."""
+        check_handler(function, "app.every", asked_by(function, "app.every"))
         return PeriodicFunction(seconds, function)
 
     @staticmethod
@@ -62,10 +63,10 @@ class BackgroundTasks:
         name = f"app.spawn: {describe_coroutine(coroutine)}"
         self._begin(thread, coroutine, name, "background")
 
-    def repeat(self, periodic: PeriodicFunction) -> None:
-        """Begins to run a function again and again, on the first worker."""
+    def repeat(self, periodic: PeriodicFunction, arguments: Mapping[str, Any]) -> None:
+        """Begins to run a function again and again, on the first worker, with these arguments."""
         name = f"app.every({periodic.seconds:g}): {describe(periodic.function)}"
-        self._begin(self._threads.first, self._repeat(periodic, name), name, "every")
+        self._begin(self._threads.first, self._repeat(periodic, arguments, name), name, "every")
 
     def stop(self, timeout: float) -> None:
         """Cancels all tasks, and waits at most `timeout` seconds for their ends."""
@@ -102,16 +103,16 @@ class BackgroundTasks:
                 raise
             self._failed(error, name, where)
 
-    async def _repeat(self, periodic: PeriodicFunction, name: str) -> None:
+    async def _repeat(self, periodic: PeriodicFunction, arguments: Mapping[str, Any], name: str) -> None:
         loop = asyncio.get_running_loop()
         due = loop.time() + periodic.seconds
         while True:
             await asyncio.sleep(due - loop.time())
             try:
                 if is_coroutine_function(periodic.function):
-                    await periodic.function()
+                    await periodic.function(**arguments)
                 else:
-                    await run_in_threadpool(periodic.function)
+                    await run_in_threadpool(periodic.function, **arguments)
             except BaseException as error:
                 if is_own_cancellation(error):
                     raise

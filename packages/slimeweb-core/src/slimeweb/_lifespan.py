@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slimeweb._background import PeriodicFunction
 from slimeweb._resource_graph import ResourceGraph
@@ -17,7 +17,7 @@ from slimeweb.resources import Resources, asked_by
 if TYPE_CHECKING:
     from slimeweb.app import Slime
 
-__all__ = ["Lifespan"]
+__all__ = ["Lifespan", "arguments_of"]
 
 _logger = logging.getLogger("slimeweb")
 
@@ -54,17 +54,18 @@ class Lifespan:
         self._ends = (*self._ends, function)
 
     def check(self, graph: ResourceGraph) -> None:
-        """`ConfigError` for a start function that takes what is no resource of the application or of a worker."""
+        """`ConfigError` for a function that takes what is no resource of the application or of a worker."""
         for function in self._starts:
             graph.check_function(function, "the start function")
+        for periodic in self._periodic:
+            graph.check_function(periodic.function, "the function of app.every")
 
     def start(self, app: Slime, loop: WorkerThread, resources: Resources) -> None:
         """Runs the start functions in order: plain ones here, asynchronous ones on `loop`, whose resources they take.
         The first that raises ends it.
         """
         for function in self._starts:
-            names = asked_by(function, "app.start")
-            call = partial(function, **{name: app if name == "app" else resources[name] for name in names})
+            call = partial(function, **arguments_of(function, app, resources))
             if is_coroutine_function(function):
                 loop.run(call())
             else:
@@ -98,6 +99,11 @@ class Lifespan:
                 ending = ending or raised
         if ending is not None:
             raise ending
+
+
+def arguments_of(function: Callable[..., object], app: Slime, resources: Resources) -> dict[str, Any]:
+    """What a function that has been checked is called with: the resources that it takes, and the application."""
+    return {name: app if name == "app" else resources[name] for name in asked_by(function, "it")}
 
 
 async def _within(timeout: float, function: Handler, error: BaseException | None) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from slimeweb._background import BackgroundTasks
 from slimeweb._compiled import CompiledApp
 from slimeweb._forking import close_sockets, in_children
-from slimeweb._lifespan import Lifespan
+from slimeweb._lifespan import Lifespan, arguments_of
 from slimeweb._plugin_lifespan import PluginLifespan
 from slimeweb._plugin_manager import PluginManager
 from slimeweb._resource_life import ResourceLifespan
@@ -145,7 +145,8 @@ class Serving:
             self._serving = True
         if self._background is not None:
             for periodic in self._lifespan.periodic:
-                self._background.repeat(periodic)
+                arguments = arguments_of(periodic.function, self._app, self._resources.workers[0])
+                self._background.repeat(periodic, arguments)
 
     @property
     def error(self) -> BaseException | None:

@@ -421,8 +421,9 @@ class Slime(Declarations, AppMembers):
         return self.root_path + urls.path(name, query, params, near)
 
     def every(self, seconds: float) -> Callable[[StartFunction], StartFunction]:
-        """Declares a function of no arguments, plain or `async def`, that runs again and again while the application is
-        served: first after `seconds`, on one worker.
+        """Declares a function, plain or `async def`, that runs again and again while the application is served: first
+        after `seconds`, on one worker. Its arguments are resources of the application and of that worker, by their
+        names.
 
         It never runs twice at once: runs that would begin while one goes on are left out. Plain functions run on the
         pool, asynchronous ones on the worker's event loop. What one raises is logged and shown to `slime_exception`,
