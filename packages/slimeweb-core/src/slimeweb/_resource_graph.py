@@ -54,6 +54,10 @@ class ResourceGraph:
         listed = [self._find(key, asker) for key in keys]
         return tuple(each for each in self._sorted({each.name: each for each in listed}) if each.scope == "request")
 
+    def needed(self, name: str) -> tuple[Resource, ...]:
+        """A resource and all that it takes, of every scope, in the order in which they are made."""
+        return self._sorted({name: self._resources[name]})
+
     def check_function(self, function: Callable[..., Any], asker: str) -> tuple[str, ...]:
         """The names of the resources that a function takes which no request calls. `ConfigError` for others."""
         takes = asked_by(function, asker)
@@ -74,7 +78,7 @@ class ResourceGraph:
         asker = "TestClient(resources=…)"
         named: dict[str, object] = {}
         for key, value in others.items():
-            name = self._known(key, asker).name
+            name = self.known(key, asker).name
             if name in named:
                 raise ConfigError(f"{asker} gives the resource {name!r} twice: by its name and by its function")
             named[name] = value
@@ -106,9 +110,9 @@ class ResourceGraph:
                 raise ConfigError(f"{asker} lists {key}, and another resource has that name: {found}")
             self._names.setdefault(key.function, key.name)
             return found
-        return self._known(key, asker)
+        return self.known(key, asker)
 
-    def _known(self, key: ResourceKey, asker: str) -> Resource:
+    def known(self, key: ResourceKey, asker: str) -> Resource:
         """What has been declared. `ConfigError` naming the `asker` for what has not."""
         if isinstance(key, Resource):
             key = key.name

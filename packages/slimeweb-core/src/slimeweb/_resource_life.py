@@ -12,9 +12,10 @@ from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from typing import TYPE_CHECKING, Any
 
 from slimeweb._resource_graph import ResourceGraph
+from slimeweb._resource_scope import ScopeSteps
 from slimeweb._resource_steps import Begun, Step, end_async, step_of
 from slimeweb._worker_loop import WorkerThread
-from slimeweb.errors import ResourceError
+from slimeweb.errors import ConfigError, ResourceError
 from slimeweb.resources import Resources
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ class ResourceLifespan:
         self._begun: list[list[_LoopResources]] = []
         self.workers: tuple[Resources, ...] = ()
         """What requests use, by the number of their worker."""
+        self.steps = ScopeSteps(app, graph)
+        """How `app.scope()` makes others."""
+        self._shared = Resources()
 
     def start(self, threads: Sequence[WorkerThread]) -> None:
         """Raises `ResourceError` for the first that fails."""
@@ -44,6 +48,7 @@ class ResourceLifespan:
         shared: dict[str, Any] = {}
         if app:
             self._begin([_LoopResources(app, shared, threads[0], "", self._on_failure)])
+        self._shared = Resources(shared, self._graph.names)
         each_values = [dict(shared) for _ in threads]
         if worker:
             numbered = zip(each_values, threads, strict=True)
@@ -57,6 +62,16 @@ class ResourceLifespan:
             Resources(values, self._graph.names, thread.loop)
             for values, thread in zip(each_values, threads, strict=True)
         )
+
+    def here(self, *, is_async: bool) -> Resources:
+        """What the calling code can use: the resources of the worker whose loop runs it. Elsewhere those of the first
+        worker, in a coroutine those of the application alone. `ConfigError` before they are there.
+        """
+        if not self.workers:
+            raise ConfigError("app.scope(): the resources of the server are not there yet: use it from app.start on")
+        loop = asyncio._get_running_loop()
+        elsewhere = self._shared if is_async else self.workers[0]
+        return next((each for each in self.workers if each._loop is loop), elsewhere) if loop else elsewhere
 
     def _begin(self, group: list[_LoopResources]) -> None:
         self._begun.append(group)

@@ -32,6 +32,8 @@ from slimeweb._observers import ExceptionObservers, sent_observer
 from slimeweb._place import caller_place
 from slimeweb._plugin_manager import PluginManager
 from slimeweb._resource_graph import ResourceGraph
+from slimeweb._resource_life import ResourceLifespan
+from slimeweb._resource_scope import ResourceScope
 from slimeweb._response_head import head_function
 from slimeweb._route_handler import check_signature
 from slimeweb._route_table import RouteTable
@@ -370,6 +372,20 @@ class Slime(Declarations, AppMembers):
         """The resources declared so far, by name."""
         return MappingProxyType(self._resources)
 
+    def scope(self) -> ResourceScope:
+        """Resources where there is no request: for background work, a message of a WebSocket, a script.
+
+            async with app.scope() as resources:
+                session = await resources.get("session")
+
+        Those of the worker (the loop that runs the block, else the first) and of the application are there. `get` makes
+        others, by name or by function; they end with the block, last made first, with what the block raises raised at
+        each `yield`. With a plain `with`, `get` is not awaited, and makes none that is asynchronous. While the
+        application is not served `get` makes resources of all scopes, for this block. A coroutine on an event loop that
+        is no worker's makes its own ones of the scope `worker`.
+        """
+        return ResourceScope(self)
+
     def start(self, *misplaced: object) -> Callable[[StartFunction], StartFunction]:
         """Declares a function, plain or `async def`, that runs once before the first request is served. Its arguments
         are resources of the application and of the first worker, by their names.
@@ -677,6 +693,12 @@ class Slime(Declarations, AppMembers):
         except BaseException:
             vars(self).update(declared)
             raise
+
+    @property
+    def _resource_life(self) -> ResourceLifespan | None:
+        """The resources that there are while the application is served."""
+        serving = self._serving
+        return None if serving is None else serving.resources
 
     def _resource_graph(self) -> ResourceGraph:
         """The resources of the application and of its plugins."""

@@ -79,8 +79,9 @@ class TestClient:
             assert client.get("/").text == "Hello World from slime"
 
     `arguments` are those of `app.serve()`, `https` and `unix_socket` too; variables are not read, the port is free, two
-    workers serve unless `workers` says otherwise. Start and end functions run. Each thread has a connection of its own, kept alive. What the
-    application was shut down with (`app.shutdown(error)`) is raised at the end of the `with` statement.
+    workers serve unless `workers` says otherwise. Start and end functions run. Each thread has a connection of its own,
+    kept alive. What the application was shut down with (`app.shutdown(error)`) is raised at the end of the `with`
+    statement.
 
     `headers`, `cookies`, `auth` and `follow_redirects` hold for every request that says nothing else, and `base_path`
     is put in front of every path. With `raise_errors` an exception that the application has not answered itself, and
