@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slimeweb._cancellation import is_own_cancellation
+from slimeweb._foreign_loops import note_foreign_loop
 from slimeweb._worker_loop import WorkerThread, WorkerThreads
 from slimeweb.concurrency import run_in_threadpool
 from slimeweb.errors import ConfigError
@@ -121,6 +122,7 @@ class BackgroundTasks:
             due += periodic.seconds * max(1, math.ceil((loop.time() - due) / periodic.seconds))
 
     def _failed(self, error: BaseException, name: str, where: str) -> None:
+        note_foreign_loop(error)
         _logger.error("%s failed", name, exc_info=error)
         self._report(error, where)
 

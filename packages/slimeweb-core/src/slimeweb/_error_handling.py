@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from slimeweb._cancellation import is_own_cancellation
 from slimeweb._debug_page import debug_page
 from slimeweb._error_handlers import ErrorHandler, ErrorHandlers, ErrorKey
+from slimeweb._foreign_loops import note_foreign_loop
 from slimeweb._observers import ExceptionObservers
 from slimeweb._plugin_manager import PluginManager
 from slimeweb._problem import answer_problem
@@ -226,6 +227,7 @@ class ErrorResponder:
 
     def _log(self, what: str, req: SlimeRequest, exc: BaseException) -> None:
         """Logs what the application has not answered itself."""
+        note_foreign_loop(exc)
         if self._on_unhandled is not None:
             self._on_unhandled(req, exc)
         _logger.error("%s in %s %s (request %s)", what, req.method, _printable(req.path), req.id, exc_info=exc)
