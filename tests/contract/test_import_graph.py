@@ -29,6 +29,7 @@ BACK_FOR_TYPES = {
         ("slimeweb._members", "slimeweb.app"),
         ("slimeweb._plugin_lifespan", "slimeweb.app"),
         ("slimeweb._resource_life", "slimeweb.app"),
+        ("slimeweb._resource_scope", "slimeweb.app"),
         ("slimeweb._resource_steps", "slimeweb.app"),
         ("slimeweb._response_head", "slimeweb.app"),
         ("slimeweb._route_handler", "slimeweb.app"),
