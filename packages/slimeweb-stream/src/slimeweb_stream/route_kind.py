@@ -38,7 +38,8 @@ def wrap(
         stream = StreamResponse(req, resp, surroundings)
         try:
             result = handler(req, stream)
-            if isinstance(result, GENERATOR):
+            # What abstract classes are asked takes longer than all else here.
+            if result is not None and isinstance(result, GENERATOR):
                 iterate(stream, result)
             elif dev:
                 _check(route, stream, result)
@@ -49,7 +50,7 @@ def wrap(
         stream = AsyncStreamResponse(req, resp, surroundings)
         try:
             result = await handler(req, stream)
-            if isinstance(result, GENERATOR):
+            if result is not None and isinstance(result, GENERATOR):
                 iterate(stream, result)
                 return
             if dev:
