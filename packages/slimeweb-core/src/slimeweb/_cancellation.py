@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
+from typing import Any
 
-__all__ = ["is_of_child", "is_own_cancellation"]
+__all__ = ["is_cancelled", "is_of_child", "is_own_cancellation", "wait_uncancelled"]
 
 
 def is_own_cancellation(error: BaseException) -> bool:
@@ -29,3 +31,24 @@ def is_of_child(error: BaseException, pid: int) -> bool:
     server's.
     """
     return not isinstance(error, Exception) and os.getpid() != pid
+
+
+async def wait_uncancelled(future: asyncio.Future[Any], on_cancel: Callable[[], object] | None = None) -> None:
+    """Waits until a thread's work is done, also where the running task is cancelled meanwhile: `on_cancel` is called
+    then, and `CancelledError` raised at the end.
+    """
+    cancelled: BaseException | None = None
+    while not future.done():
+        try:
+            await asyncio.wait([future])
+        except asyncio.CancelledError as error:
+            cancelled = error
+            if on_cancel is not None:
+                on_cancel()
+    if cancelled is not None:
+        # What has become of it is of no interest to anybody.
+        future.exception()
+        try:
+            raise cancelled
+        finally:
+            cancelled = None

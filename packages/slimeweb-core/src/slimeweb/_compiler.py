@@ -23,7 +23,16 @@ from slimeweb._middleware import (
 )
 from slimeweb._middleware_stack import Layer, OnError, build_middleware_stack
 from slimeweb._plugin_manager import Plugin, PluginManager
-from slimeweb._request_resources import ending, finish, finish_async, making, nothing, nothing_async, recording
+from slimeweb._request_resources import (
+    ending,
+    finish,
+    finish_async,
+    making,
+    nothing,
+    nothing_async,
+    recording,
+    settling,
+)
 from slimeweb._resource_graph import ResourceGraph
 from slimeweb._resource_steps import Step, step_of
 from slimeweb._response_head import OnHead, head_function
@@ -357,7 +366,7 @@ class Compiler:
         """A compiled answer of slimeweb's own, a coroutine function where its middleware needs one. `asked` are
         other layers, by the method that a preflight asks for.
         """
-        is_async = any(layer.is_async for each in (layers, *asked.values()) for layer in each)
+        is_async = any(self._needs_loop(layer) for each in (layers, *asked.values()) for layer in each)
 
         async def answer_async(req: SlimeRequest, resp: SlimeResponse) -> None:
             answer(req, resp)
@@ -394,14 +403,16 @@ class Compiler:
         inside = build_middleware_stack(inner, handler, recording_error, recording_after_error, is_async=is_async)
         if any(layer.resources for layer in outer):
             on_error, on_after_error = recording_error, recording_after_error
-        return build_middleware_stack(
-            outer, ending(inside, is_async=is_async), on_error, on_after_error, is_async=is_async
-        )
+        ended = ending(inside, is_async=is_async)
+        endpoint = build_middleware_stack(outer, ended, on_error, on_after_error, is_async=is_async)
+        return settling(endpoint, is_async=is_async) if outer or is_async else endpoint
+
+    def _needs_loop(self, layer: Layer) -> bool:
+        return layer.is_async or any(step.is_async for step in self._steps(layer.resources, _asker(layer)))
 
     def _making_layer(self, layer: Layer, *, is_async: bool) -> Layer:
         """What goes around middleware that asks for resources. They end here where the handler is not reached."""
-        first = next(filter(None, (layer.before, layer.after, layer.before_async, layer.after_async)), None)
-        steps = self._steps(layer.resources, f"the middleware {describe(first)}")
+        steps = self._steps(layer.resources, _asker(layer))
         self._waits(steps, is_async)
         before = making(nothing_async if is_async else nothing, steps, (), is_async=is_async)
         return Layer(before, None if layer.is_of_route else (finish_async if is_async else finish))
@@ -417,6 +428,11 @@ class Compiler:
                     f"the resource {step.resource} is asynchronous, and a plain handler cannot wait for it: "
                     "make the handler async def"
                 )
+
+
+def _asker(layer: Layer) -> str:
+    first = next(filter(None, (layer.before, layer.after, layer.before_async, layer.after_async)), None)
+    return f"the middleware {describe(first)}"
 
 
 def _stage(body_filter: object) -> object:

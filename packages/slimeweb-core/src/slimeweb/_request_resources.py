@@ -5,12 +5,15 @@ What is decided for a route is decided once; a route that lists none has nothing
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from slimeweb._cancellation import is_of_child
+from slimeweb._cancellation import is_of_child, wait_uncancelled
 from slimeweb._resource_steps import Begun, Step, end, end_async
+from slimeweb._streaming import run
 from slimeweb.handlers import Handler
 from slimeweb.resources import Resources
 
@@ -26,6 +29,7 @@ __all__ = [
     "nothing",
     "nothing_async",
     "recording",
+    "settling",
 ]
 
 OnError = Callable[["SlimeRequest", "SlimeResponse", BaseException], None]
@@ -34,6 +38,8 @@ Check = Callable[["SlimeRequest", "SlimeResponse"], object]
 
 class RequestResources(Resources):
     """Those of a plain handler's request, beside those of its worker."""
+
+    # All names without an underscore are for resources.
 
     __slots__ = ("_begun", "_error")
 
@@ -47,9 +53,21 @@ class RequestResources(Resources):
 
     def end(self) -> Any:
         """As of any: it has happened when this returns."""
-        error, _ = end(self._begun, None)
-        if error is not None:
-            raise error
+        raise_other(self._finish(None), None)
+
+    def _finish(self, error: BaseException | None) -> BaseException | None:
+        """Ends what has begun, with what has been raised. Returns what there is to raise afterwards."""
+        return end(self._begun, error)[0]
+
+    async def _finish_async(self, error: BaseException | None) -> BaseException | None:
+        """As `_finish`, for a stream that is sent on an event loop, which must not wait: on another thread."""
+        loop = asyncio.get_running_loop()
+        ending = loop.run_in_executor(None, contextvars.copy_context().run, self._finish, error)
+        try:
+            await wait_uncancelled(ending)
+        except asyncio.CancelledError as cancelled:
+            return ending.result() or cancelled
+        return ending.result()
 
 
 class AsyncRequestResources(RequestResources):
@@ -59,9 +77,11 @@ class AsyncRequestResources(RequestResources):
 
     async def end(self) -> None:
         """As of any, to be awaited."""
-        error, _ = await end_async(self._begun, None)
-        if error is not None:
-            raise error
+        raise_other(await self._finish_async(None), None)
+
+    async def _finish_async(self, error: BaseException | None) -> BaseException | None:
+        """Ends what has begun, in the running task."""
+        return (await end_async(self._begun, error))[0]
 
 
 def resources_of(req: SlimeRequest, kind: type[RequestResources]) -> RequestResources:
@@ -146,8 +166,7 @@ def ending(inner: Handler, *, is_async: bool) -> Handler:
                     resp.accept(result)
             except BaseException as error:
                 if not is_of_child(error, pid):
-                    after, _ = _end(req, error)
-                    raise_other(after, error)
+                    _fail(req, error)
                 raise
             finish(req, resp)
 
@@ -163,23 +182,65 @@ def ending(inner: Handler, *, is_async: bool) -> Handler:
             raise
         except BaseException as error:
             if not is_of_child(error, pid):
-                resources = req.resources
-                if isinstance(resources, RequestResources):
-                    resources._error = None
-                    after, _ = await end_async(resources._begun, error)
-                    raise_other(after, error)
+                await _fail_async(req, resp, error)
             raise
         await finish_async(req, resp)
 
     return ended_async
 
 
-def _end(req: SlimeRequest, error: BaseException) -> tuple[BaseException | None, Step | None]:
+def settling(endpoint: Handler, *, is_async: bool) -> Handler:
+    """The whole endpoint, with what becomes of resources that a stream still uses: they end after that, or here where
+    middleware has put something else in its place. Coroutines send the stream here, so that resources end in the task
+    that has made them.
+    """
+    pid = os.getpid()
+    if not is_async:
+
+        def settled(req: SlimeRequest, resp: SlimeResponse) -> None:
+            try:
+                endpoint(req, resp)
+            except BaseException as error:
+                if not is_of_child(error, pid):
+                    _fail(req, error)
+                raise
+            finish(req, resp)
+
+        return settled
+
+    async def settled_async(req: SlimeRequest, resp: SlimeResponse) -> None:
+        try:
+            await endpoint(req, resp)
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            if not is_of_child(error, pid):
+                await _fail_async(req, resp, error)
+            raise
+        resources = req.resources
+        if isinstance(resources, RequestResources) and resources._begun:
+            if resp._is_streamed:
+                await run(resp, resources)
+            else:
+                await finish_async(req, resp)
+
+    return settled_async
+
+
+def _fail(req: SlimeRequest, error: BaseException) -> None:
+    """Ends what has begun for a request that has failed. Raises what takes the place of the error."""
     resources = req.resources
-    if not isinstance(resources, RequestResources):
-        return None, None
-    resources._error = None
-    return end(resources._begun, error)
+    if isinstance(resources, RequestResources):
+        resources._error = None
+        raise_other(resources._finish(error), error)
+
+
+async def _fail_async(req: SlimeRequest, resp: SlimeResponse, error: BaseException) -> None:
+    resources = req.resources
+    if isinstance(resources, RequestResources):
+        resources._error = None
+        resp._begin_end()
+        raise_other(await resources._finish_async(error), error)
 
 
 def nothing(req: SlimeRequest, resp: SlimeResponse) -> None:
@@ -197,13 +258,15 @@ def raise_other(after: BaseException | None, error: BaseException | None) -> Non
 
 
 def finish(req: SlimeRequest, resp: SlimeResponse) -> None:
-    """Ends what has begun for a request that has its answer. Raises what that raises."""
+    """Ends what has begun for a request that has its answer, unless that is a stream, which still uses it. Raises what
+    that raises.
+    """
     resources = req.resources
     if isinstance(resources, RequestResources):
         error, resources._error = resources._error, None
         try:
-            after, _ = end(resources._begun, error)
-            raise_other(after, error)
+            if error is not None or not resp._is_streamed:
+                raise_other(resources._finish(error), error)
         finally:
             del error
 
@@ -214,7 +277,9 @@ async def finish_async(req: SlimeRequest, resp: SlimeResponse) -> None:
     if isinstance(resources, RequestResources):
         error, resources._error = resources._error, None
         try:
-            after, _ = await end_async(resources._begun, error)
-            raise_other(after, error)
+            if error is not None or not resp._is_streamed:
+                # A rollback may await, also where the client has left.
+                resp._begin_end()
+                raise_other(await resources._finish_async(error), error)
         finally:
             del error

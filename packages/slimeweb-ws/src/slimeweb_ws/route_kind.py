@@ -41,6 +41,9 @@ def wrap(app: Slime, route: RouteSpec, handler: Handler, connections: Connection
         handshake, session, response = opening.begin(req, resp)
         try:
             result = await handler(req, response)
+            if response._is_accepted:
+                # Ahead of the closing handshake: where one fails, the client is told.
+                await req.resources.end()
         except BaseException as error:
             if response._is_accepted:
                 await _end(session, error)

@@ -58,7 +58,7 @@ impl HandlerCoroutine {
     pub(crate) fn hold(&self, task: Py<PyAny>) {
         let unfinished = self.unfinished.lock();
         if let Some((_, response)) = &*unfinished {
-            *response.get().task().lock() = Some(task);
+            response.get().task().hold(task);
         } else {
             drop(unfinished);
             drop(task);

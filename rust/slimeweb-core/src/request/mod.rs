@@ -90,6 +90,11 @@ impl Parsed {
             files: PyOnceLock::new(),
         }
     }
+
+    /// The resources of the request itself, where it has any.
+    pub(crate) fn own_resources<'py>(&self, py: Python<'py>) -> Option<&Bound<'py, PyAny>> {
+        self.resources.get(py)
+    }
 }
 
 impl SlimeRequest {

@@ -12,6 +12,7 @@ pub(crate) mod switch;
 pub(crate) mod writer;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -42,7 +43,7 @@ use crate::worker::work::CallInLoop;
 use disconnect::Disconnect;
 use result::{markup_unless_text, octets};
 use state::{HTML, HeadState, JSON, PLAIN, ResponseBody, ResponseState, SWITCHED, already_started, drop_file};
-use stream::PieceSource;
+use stream::{PieceSource, TakenStream};
 
 /// The answer to one request. Its body methods return the response itself, so `return resp.plain(…)` reads well.
 #[pyclass(frozen, weakref, module = "slimeweb")]
@@ -50,14 +51,39 @@ pub(crate) struct SlimeResponse {
     request: Py<SlimeRequest>,
     state: Mutex<ResponseState>,
     reply: Mutex<Option<ReplySender>>,
-    task: OnceLock<Task>,
+    task: OnceLock<Arc<Task>>,
     /// Made when it is first asked for.
     disconnect: OnceLock<Arc<Disconnect>>,
     attributes: Attributes,
 }
 
-/// A task, while it works on an answer.
-pub(crate) type Task = Arc<Mutex<Option<Py<PyAny>>>>;
+/// The task that works on an answer, while it does.
+#[derive(Default)]
+pub(crate) struct Task {
+    object: Mutex<Option<Py<PyAny>>>,
+    /// Only the end is left, which is not cut short because the client leaves.
+    is_ending: AtomicBool,
+}
+
+impl Task {
+    /// Another one takes over.
+    fn begin(&self) {
+        self.is_ending.store(false, Ordering::Release);
+    }
+
+    pub(crate) fn hold(&self, object: Py<PyAny>) {
+        *self.object.lock() = Some(object);
+    }
+
+    /// Cancels it since its client has left. In the loop's thread.
+    fn cancel(&self, py: Python<'_>) -> PyResult<()> {
+        if self.is_ending.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let object = self.object.lock().as_ref().map(|object| object.clone_ref(py));
+        object.map_or(Ok(()), |object| object.call_method0(py, intern!(py, "cancel")).map(drop))
+    }
+}
 
 impl SlimeResponse {
     pub(crate) fn new(
@@ -76,12 +102,12 @@ impl SlimeResponse {
     }
 
     /// Where the task that works on the answer is, where one does.
-    pub(crate) fn task(&self) -> &Task {
-        self.task.get_or_init(Task::default)
+    pub(crate) fn task(&self) -> &Arc<Task> {
+        self.task.get_or_init(Arc::default)
     }
 
     pub(crate) fn take_task(&self) -> Option<Py<PyAny>> {
-        self.task.get()?.lock().take()
+        self.task.get()?.object.lock().take()
     }
 
     /// Who waits for the client to leave.
@@ -595,6 +621,23 @@ impl SlimeResponse {
         let source = PieceSource::new(iterable, on_begin, this.request.get().route.is_async)?;
         this.set(ResponseBody::Stream(source), kind, status)?;
         Ok(slf)
+    }
+
+    /// From here on the handler's task, which only has to end, is not cancelled when the client leaves.
+    fn _begin_end(&self) {
+        self.task().is_ending.store(true, Ordering::Release);
+    }
+
+    /// Whether the body is the pieces of an iterable that are still to be sent.
+    #[getter]
+    fn _is_streamed(&self) -> bool {
+        self.is_streamed()
+    }
+
+    /// Writer, iterable, whether nothing is sent of it, `on_begin`, and whether the iterable is asynchronous: for the
+    /// handler's own task, which sends the pieces and calls `_end_stream`. `None` where the body is no stream.
+    fn _take_stream<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<TakenStream<'py>>> {
+        Self::take_stream(slf)
     }
 
     /// Ends a stream of an asynchronous iterable, in its task: `error` is what it has raised.

@@ -79,6 +79,7 @@ impl SlimeResponse {
         if route.on_head.is_some()
             && let Err(error) = Self::prepare_head(slf, this.default_status())
         {
+            let error = if this.is_streamed() { Self::end_resources(slf, error) } else { error };
             Self::fail(slf, error, HEAD);
         }
         let (status, mut headers, body, has_length) = {

@@ -77,6 +77,9 @@ impl PieceSource {
     }
 }
 
+/// Writer, iterable, whether nothing is sent of it, what is called as it begins, whether it is asynchronous.
+pub(super) type TakenStream<'py> = (Bound<'py, BodyWriter>, Bound<'py, PyAny>, bool, Option<Bound<'py, PyAny>>, bool);
+
 /// Iterates over the pieces and writes them.
 fn module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     py.import(intern!(py, "slimeweb._streaming"))
@@ -87,21 +90,64 @@ impl SlimeResponse {
     /// pool's, else by one of those; by the loop where the iterable is asynchronous.
     pub(super) fn begin_stream(slf: &Bound<'_, Self>, source: PieceSource) {
         if let Err(error) = Self::try_stream(slf, source) {
+            let error = Self::end_resources(slf, error);
             Self::end_stream(slf, Err(error));
         }
     }
 
-    fn try_stream(slf: &Bound<'_, Self>, source: PieceSource) -> PyResult<()> {
+    /// The writer for the pieces, and whether none are to be sent.
+    fn writer_for(slf: &Bound<'_, Self>, source: &PieceSource) -> PyResult<(Py<BodyWriter>, bool)> {
         let (this, py) = (slf.get(), slf.py());
-        let request = this.request.get();
-        let writer = Bound::new(py, BodyWriter::new(slf, HIGH_WATER, source.is_async))?;
+        let writer = Bound::new(py, BodyWriter::new(slf, HIGH_WATER, source.is_async))?.unbind();
         let status = {
             let mut state = this.state.lock();
-            state.body = ResponseBody::Writer(writer.clone().unbind());
+            state.body = ResponseBody::Writer(writer.clone_ref(py));
             state.status
         };
-        let has_no_content = request.head.method == Method::HEAD || status.is_some_and(is_without_content);
-        let (response, writer) = (slf.clone().unbind(), writer.unbind());
+        let is_head = this.request.get().head.method == Method::HEAD;
+        Ok((writer, is_head || status.is_some_and(is_without_content)))
+    }
+
+    /// What a task that sends the pieces by itself needs for that. `None` where the body is no stream.
+    pub(super) fn take_stream<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<TakenStream<'py>>> {
+        let py = slf.py();
+        let source = {
+            let mut state = slf.get().state.lock();
+            match std::mem::replace(&mut state.body, ResponseBody::Unset) {
+                ResponseBody::Stream(source) => source,
+                body => {
+                    // What was put there for a moment is nothing that Python has to drop.
+                    state.body = body;
+                    return Ok(None);
+                }
+            }
+        };
+        let (writer, has_no_content) = Self::writer_for(slf, &source)?;
+        let PieceSource { iterable, on_begin, is_async } = source;
+        Ok(Some((
+            writer.into_bound(py),
+            iterable.into_bound(py),
+            has_no_content,
+            on_begin.map(|callback| callback.into_bound(py)),
+            is_async,
+        )))
+    }
+
+    /// Ends the request's resources since its stream is not sent: what is the error then.
+    pub(super) fn end_resources(slf: &Bound<'_, Self>, error: PyErr) -> PyErr {
+        let py = slf.py();
+        let Some(resources) = slf.get().request.get().parsed.own_resources(py) else { return error };
+        let ended = resources
+            .getattr(intern!(py, "_finish"))
+            .and_then(|finish| guarded::apply(&finish, &(error.into_value(py),).into_pyobject(py)?));
+        ended.map_or_else(|failure| failure, PyErr::from_value)
+    }
+
+    fn try_stream(slf: &Bound<'_, Self>, source: PieceSource) -> PyResult<()> {
+        let py = slf.py();
+        let request = slf.get().request.get();
+        let (writer, has_no_content) = Self::writer_for(slf, &source)?;
+        let response = slf.clone().unbind();
         if source.is_async && request.route.is_async && request.is_on_worker() {
             return Self::start_stream_task(slf, &writer, source, has_no_content);
         }
@@ -138,7 +184,11 @@ impl SlimeResponse {
     fn run_stream(slf: &Bound<'_, Self>, writer: &Py<BodyWriter>, source: PieceSource, has_no_content: bool) {
         let py = slf.py();
         let outcome = module(py).and_then(|module| module.getattr(intern!(py, "send"))).and_then(|send| {
-            guarded::apply(&send, &(writer, source.iterable, has_no_content, source.on_begin).into_pyobject(py)?)
+            let resources = slf.get().request.get().parsed.own_resources(py);
+            guarded::apply(
+                &send,
+                &(writer, source.iterable, has_no_content, source.on_begin, resources).into_pyobject(py)?,
+            )
         });
         if guarded::is_child() {
             guarded::end_child(py, outcome.err());
@@ -155,13 +205,15 @@ impl SlimeResponse {
     ) -> PyResult<()> {
         let py = slf.py();
         let start = module(py)?.getattr(intern!(py, "start"))?;
+        slf.get().task().begin();
+        let resources = slf.get().request.get().parsed.own_resources(py);
         let task = guarded::apply(
             &start,
-            &(slf, writer, source.iterable, has_no_content, source.on_begin).into_pyobject(py)?,
+            &(slf, writer, source.iterable, has_no_content, source.on_begin, resources).into_pyobject(py)?,
         )?;
         if !task.call_method0(intern!(py, "done"))?.is_truthy()? {
             // asyncio itself only holds it weakly.
-            *slf.get().task().lock() = Some(task.unbind());
+            slf.get().task().hold(task.unbind());
         }
         Ok(())
     }

@@ -151,8 +151,7 @@ impl BodyWriter {
         let (app, worker_id) = (Arc::clone(&request.app), request.worker_id);
         Box::new(move || {
             app.workers.call_in_loop(worker_id, move |py| {
-                let task = task.lock().as_ref().map(|task| task.clone_ref(py));
-                if let Some(Err(error)) = task.map(|task| task.call_method0(py, intern!(py, "cancel"))) {
+                if let Err(error) = task.cancel(py) {
                     error.write_unraisable(py, None);
                 }
             });
