@@ -34,6 +34,8 @@ pub(crate) struct CompiledApp<W: Work> {
     pub(crate) on_error: Py<PyAny>,
     /// Answers in the place of a file that a handler has answered with, and that is not sent.
     pub(crate) refuse_file: Py<PyAny>,
+    /// Starts a task that calls what `resp.after` was given: a request, functions with their arguments, and a context.
+    pub(crate) call_after: Py<PyAny>,
     /// Shows an exception to plugins, where any observe them.
     pub(crate) on_exception: Option<Py<PyAny>>,
     /// `slimeweb.json.default`: what JSON does not know, in terms that it does.

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::error::OVERLOADED;
 use crate::json;
+use crate::response::after::AfterGuard;
 use crate::route::CompiledRoute;
 use crate::switch::Candidate;
 use crate::worker::work::NativeCall;
@@ -32,6 +33,7 @@ pub(crate) struct FileReply {
     pub(crate) path: PathBuf,
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
+    pub(crate) after: Option<AfterGuard>,
 }
 
 /// A request that its handler has answered.

@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 
 use crate::error::disconnected;
 use crate::reporter::{Reporter, protocol_failed};
+use crate::response::after::AfterGuard;
 use crate::worker::work::{CallInLoop, NativeCall};
 
 /// A protocol that is to get a connection. On one that does not get it `connection_lost` is called, once, and nothing
@@ -19,6 +20,7 @@ pub(crate) struct Candidate {
     worker_id: usize,
     awaited: Option<Arc<AwaitedSwitch>>,
     reporter: Option<Arc<Reporter>>,
+    after: Option<AfterGuard>,
 }
 
 impl Candidate {
@@ -28,12 +30,29 @@ impl Candidate {
         worker_id: usize,
         reporter: Option<Reporter>,
     ) -> Self {
-        Self { protocol: Some(protocol), workers, worker_id, awaited: None, reporter: reporter.map(Arc::new) }
+        Self {
+            protocol: Some(protocol),
+            workers,
+            worker_id,
+            awaited: None,
+            reporter: reporter.map(Arc::new),
+            after: None,
+        }
     }
 
     /// The handler awaits the switch.
     pub(crate) fn set_awaited(&mut self, awaited: Arc<AwaitedSwitch>) {
         self.awaited = Some(awaited);
+    }
+
+    /// What is to be called after the connection, whose handler has ended.
+    pub(crate) fn set_after(&mut self, after: Option<AfterGuard>) {
+        self.after = after;
+    }
+
+    /// What is to be dropped at the connection's end.
+    pub(crate) fn take_after(&mut self) -> Option<AfterGuard> {
+        self.after.take()
     }
 
     /// The worker on whose loop the protocol is to be called, where that is not the connection's own: the handler that

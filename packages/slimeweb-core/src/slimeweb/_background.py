@@ -1,4 +1,4 @@
-"""What runs beside requests: tasks of `app.spawn`, and functions of `@app.every`."""
+"""What runs beside requests: tasks of `app.spawn`, functions of `@app.every`, and those of `resp.after`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import math
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import wait
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from slimeweb._after import AfterFunctions, call_after
 from slimeweb._cancellation import is_own_cancellation
 from slimeweb._foreign_loops import note_foreign_loop
 from slimeweb._worker_loop import WorkerThread, WorkerThreads
@@ -18,11 +19,20 @@ from slimeweb.errors import ConfigError
 from slimeweb.handlers import Handler, check_handler, describe, is_coroutine_function
 from slimeweb.resources import asked_by
 
+if TYPE_CHECKING:
+    from contextvars import Context
+
+    from slimeweb._core import SlimeRequest
+
 __all__ = ["BackgroundTasks", "PeriodicFunction"]
 
 _logger = logging.getLogger("slimeweb")
 
-Report = Callable[[BaseException, str], None]
+
+class Report(Protocol):
+    """`Slime.report_exception`."""
+
+    def __call__(self, exc: BaseException, where: str, req: SlimeRequest | None = None, /) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +60,7 @@ class BackgroundTasks:
     """The tasks of one server. May be used from any thread."""
 
     def __init__(self, threads: WorkerThreads, report: Report) -> None:
-        """`report` is given what a task has raised, and where."""
+        """`report` is given what a task has raised, where, and for which request."""
         self._threads = threads
         self._report = report
         # Event loops refer to tasks weakly. Each set is changed on its own loop's thread alone.
@@ -69,21 +79,29 @@ class BackgroundTasks:
         name = f"app.every({periodic.seconds:g}): {describe(periodic.function)}"
         self._begin(self._threads.first, self._repeat(periodic, arguments, name), name, "every")
 
+    def call_after(self, req: SlimeRequest, functions: AfterFunctions, context: Context) -> None:
+        """Begins to call the functions that `resp.after` was given, as a task of the running loop, a worker's."""
+
+        def failed(error: BaseException, function: Callable[..., Any]) -> None:
+            self._failed(error, f"resp.after: {describe(function)}", "after", req)
+
+        loop = asyncio.get_running_loop()
+        thread = self._threads.running() or self._threads.first
+        name = f"resp.after: {', '.join(describe(function) for function, _ in functions)}"
+        self._hold(thread, loop.create_task(call_after(functions, failed), name=name, context=context))
+
     def stop(self, timeout: float) -> None:
         """Cancels all tasks, and waits at most `timeout` seconds for their ends."""
         ending = [thread.submit(_cancel(tasks)) for thread, tasks in self._tasks.items() if tasks]
         _, late = wait(ending, timeout)
         if late:
-            _logger.warning("stopping: tasks of app.spawn and app.every did not end within %g s", timeout)
+            _logger.warning("stopping: tasks of app.spawn, app.every and resp.after did not end within %g s", timeout)
 
     def _begin(self, thread: WorkerThread, coroutine: Coroutine[Any, Any, object], name: str, where: str) -> None:
         guarded = self._guarded(coroutine, name, where)
-        tasks = self._tasks[thread]
 
         def begin() -> None:
-            task = asyncio.get_running_loop().create_task(guarded, name=name)
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
+            self._hold(thread, asyncio.get_running_loop().create_task(guarded, name=name))
 
         if thread.is_current():
             begin()
@@ -94,6 +112,11 @@ class BackgroundTasks:
             guarded.close()
             coroutine.close()
             raise ConfigError(f"{name} cannot begin: the server has stopped") from error
+
+    def _hold(self, thread: WorkerThread, task: asyncio.Task[None]) -> None:
+        tasks = self._tasks[thread]
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
 
     async def _guarded(self, coroutine: Coroutine[Any, Any, object], name: str, where: str) -> None:
         try:
@@ -121,10 +144,10 @@ class BackgroundTasks:
             # What would have begun meanwhile is left out.
             due += periodic.seconds * max(1, math.ceil((loop.time() - due) / periodic.seconds))
 
-    def _failed(self, error: BaseException, name: str, where: str) -> None:
+    def _failed(self, error: BaseException, name: str, where: str, req: SlimeRequest | None = None) -> None:
         note_foreign_loop(error)
-        _logger.error("%s failed", name, exc_info=error)
-        self._report(error, where)
+        _logger.error("%s failed%s", name, "" if req is None else f" (request {req.id})", exc_info=error)
+        self._report(error, where, req)
 
 
 def describe_coroutine(coroutine: object) -> str:

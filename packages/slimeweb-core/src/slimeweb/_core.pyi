@@ -19,10 +19,11 @@ from os import PathLike
 from pathlib import Path
 from socket import socket
 from types import UnionType
-from typing import Any, Protocol, TypeVar, final, overload
+from typing import Any, Protocol, TypeVar, TypeVarTuple, final, overload
 
 from _typeshed import ReadableBuffer, WriteableBuffer
 
+from slimeweb._after import AfterFunctions
 from slimeweb._compiled import CompiledRoute, StaticMount
 from slimeweb._installed.members import RequestMembers, ResponseMembers
 from slimeweb._observers import SentResponse
@@ -63,6 +64,7 @@ __version__: str
 """The version of slimeweb-core, `0.3.0`."""
 
 _T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
 
 class _Markup(Protocol):
     def __html__(self) -> str: ...
@@ -506,6 +508,7 @@ class SlimeResponse(ResponseMembers):
 
     @property
     def _is_set_by_before(self) -> bool: ...
+    def _forget_after(self) -> None: ...
     def _drop_cookies(self) -> None: ...
     @property
     def file_path(self) -> Path | None:
@@ -765,6 +768,19 @@ class SlimeResponse(ResponseMembers):
 
             left = asyncio.ensure_future(resp.client_disconnected())
             await asyncio.wait([left, work], return_when=asyncio.FIRST_COMPLETED)
+        """
+
+    def after(self, function: Callable[[*_Ts], object], *args: *_Ts) -> None:
+        """Calls `function(*args)` once the answer is out, or its client gone: a plain function on the pool, a coroutine
+        function on the worker's event loop; several in order. None is called where the handler, a middleware or the
+        body raised anything.
+
+        What it raises is logged, and goes to `slime_exception` (`where` is `after`). `TypeError` for what cannot be
+        called, `RuntimeError` once the handler has ended.
+
+        For example:
+
+            resp.after(send_mail, user.address)
         """
 
     # What slimeweb's Python half adds (slimeweb/_members.py).
@@ -1160,6 +1176,7 @@ class Server:
         refuse_file: Callable[[SlimeRequest, SlimeResponse], None],
         on_exception: Callable[[BaseException, str, SlimeRequest | None], None] | None,
         on_sent: Callable[[Sequence[SentResponse], int], None] | None,
+        call_after: Callable[[SlimeRequest, AfterFunctions, Context], None],
         request_members: Mapping[str, Callable[..., Any]],
         response_members: Mapping[str, Callable[..., Any]],
         resources: Sequence[Resources],

@@ -78,16 +78,19 @@ class ErrorResponder:
         try:
             if resp.started:
                 if not (isinstance(exc, ClientDisconnected) or is_own_cancellation(exc)):
+                    resp._forget_after()
                     self._log("unhandled error after the response had started", req, exc)
                     self._observers.show(exc, where or "stream", req)
                 # The status is out: the client learns of the error by the connection's abort.
                 resp.abort()
             elif _is_stopping(exc):
                 # Not an error of the handler. A `ClientDisconnected` before the start belongs to another connection.
+                resp._forget_after()
                 _logger.debug("%s %s ended early: %r (request %s)", req.method, _printable(req.path), exc, req.id)
                 _remove_headers(resp)
                 self._answer_known(req, resp, HttpError(503))
             else:
+                resp._forget_after()
                 exc = self._as_http_error(req, exc)
                 if not isinstance(exc, IncompleteBody):
                     self._observers.show(exc, where or "handler", req)
@@ -110,6 +113,7 @@ class ErrorResponder:
                 _printable(str(exc)),
             )
             if not isinstance(exc, ClientDisconnected):
+                resp._forget_after()
                 self._observers.show(exc, "middleware", req)
         else:
             self.on_error(req, resp, exc, "middleware")
@@ -135,6 +139,7 @@ class ErrorResponder:
         self, req: SlimeRequest, resp: SlimeResponse, exc: BaseException, failure: BaseException
     ) -> None:
         """Fills the response after `failure`, which the handler of `exc` raised."""
+        resp._forget_after()
         if failure is not exc and failure.__context__ is None:
             # The handler was not called within an `except`: the log is to show what it was called for.
             failure.__context__ = exc

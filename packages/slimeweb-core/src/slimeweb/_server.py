@@ -126,6 +126,9 @@ class Serving:
         what needs one is done before.
         """
         compiled = self._compiled
+        background = self._background
+        if background is None:
+            raise RuntimeError("open() comes after get_ready()")
         with self._lock:
             if self._stopping:
                 return
@@ -138,15 +141,15 @@ class Serving:
                 compiled.refuse_file,
                 compiled.on_exception,
                 compiled.on_sent,
+                background.call_after,
                 compiled.request_members,
                 compiled.response_members,
                 self._resources.workers,
             )
             self._serving = True
-        if self._background is not None:
-            for periodic in self._lifespan.periodic:
-                arguments = arguments_of(periodic.function, self._app, self._resources.workers[0])
-                self._background.repeat(periodic, arguments)
+        for periodic in self._lifespan.periodic:
+            arguments = arguments_of(periodic.function, self._app, self._resources.workers[0])
+            background.repeat(periodic, arguments)
 
     @property
     def error(self) -> BaseException | None:

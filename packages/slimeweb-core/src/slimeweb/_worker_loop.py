@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
+from slimeweb._after import is_after
 from slimeweb._core import HandlerCoroutine, LoopSocket
 from slimeweb._forking import end_child
 from slimeweb._loop_executor import LoopExecutor
@@ -305,7 +306,9 @@ class WorkerThread:
             raise
 
     def has_handlers(self) -> bool:
-        """Whether a coroutine handler is at work, or may be: where the loop is blocked, there is no telling."""
+        """Whether a coroutine handler, or what `resp.after` was given, is at work, or may be: where the loop is
+        blocked, there is no telling.
+        """
         asked = asyncio.run_coroutine_threadsafe(_has_handlers(), self._loop)
         try:
             return asked.result(_BLOCKED_TIMEOUT)
@@ -413,7 +416,10 @@ class WorkerThreads:
 
 async def _has_handlers() -> bool:
     coroutines = [task.get_coro() for task in asyncio.all_tasks()]
-    return any(isinstance(coroutine, HandlerCoroutine) or is_stream(coroutine) for coroutine in coroutines)
+    return any(
+        isinstance(coroutine, HandlerCoroutine) or is_stream(coroutine) or is_after(coroutine)
+        for coroutine in coroutines
+    )
 
 
 def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:

@@ -415,9 +415,10 @@ def slime_exception(app: Slime, req: SlimeRequest | None, exc: BaseException, wh
 
     Sees every exception once for its request, whoever answers it: `HttpError`s that a handler raises, too. Not seen are
     the server's own refusals, clients that leave, and what is cancelled because the server stops. `where` is `handler`,
-    `middleware`, `filter`, `head`, `stream`, `error handler`, `protocol`, `background`, `start`, `end`, or a word of
-    whoever has reported it with `app.report_exception`. `req` is `None` where there is no request. Runs on the thread
-    where the failure was met, which may be that of an event loop: it must not block. What it raises is logged.
+    `middleware`, `filter`, `head`, `stream`, `error handler`, `protocol`, `after`, `background`, `every`, `start`,
+    `end`, or a word of whoever has reported it with `app.report_exception`. `req` is `None` where there is no request.
+    Runs on the thread where the failure was met, which may be that of an event loop: it must not block. What it raises
+    is logged.
 
     For example:
 

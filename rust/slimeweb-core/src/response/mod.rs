@@ -1,5 +1,6 @@
 //! `SlimeResponse`: the answer to one request, until it is sent.
 
+pub(crate) mod after;
 mod disconnect;
 mod encoders;
 mod filter;
@@ -23,7 +24,7 @@ use pyo3::exceptions::{PyAttributeError, PyTypeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyList, PyString};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyList, PyString, PyTuple};
 use slimeweb_http::files::content_type_of;
 use slimeweb_http::header::{content_disposition, location};
 
@@ -40,9 +41,12 @@ use crate::response::switch::ProtocolSwitch;
 use crate::response::writer::BodyWriter;
 use crate::switch::Candidate;
 use crate::worker::work::CallInLoop;
+use after::AfterCalls;
 use disconnect::Disconnect;
 use result::{markup_unless_text, octets};
-use state::{HTML, HeadState, JSON, PLAIN, ResponseBody, ResponseState, SWITCHED, already_started, drop_file};
+use state::{
+    AfterState, HTML, HeadState, JSON, PLAIN, ResponseBody, ResponseState, SWITCHED, already_started, drop_file,
+};
 use stream::{PieceSource, TakenStream};
 
 /// The answer to one request. Its body methods return the response itself, so `return resp.plain(…)` reads well.
@@ -54,6 +58,8 @@ pub(crate) struct SlimeResponse {
     task: OnceLock<Arc<Task>>,
     /// Made when it is first asked for.
     disconnect: OnceLock<Arc<Disconnect>>,
+    /// Made for the first function.
+    after: OnceLock<Arc<AfterCalls>>,
     attributes: Attributes,
 }
 
@@ -97,6 +103,7 @@ impl SlimeResponse {
             reply: Mutex::new(reply),
             task: OnceLock::new(),
             disconnect: OnceLock::new(),
+            after: OnceLock::new(),
             attributes: Attributes::new(),
         }
     }
@@ -132,6 +139,7 @@ impl SlimeResponse {
         let called = request.get().app.on_error.bind(py).call1((request, slf, error.into_value(py), place));
         if let Err(failure) = called {
             failure.write_unraisable(py, Some(request));
+            this.forget_after();
             this.set_plain_error();
         }
     }
@@ -323,7 +331,14 @@ impl SlimeResponse {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.attributes.visit(&visit)?;
         visit.call(&self.request)?;
-        match self.state.try_lock().as_deref() {
+        let state = self.state.try_lock();
+        // From the handler's end on the answer keeps them.
+        if let Some(calls) = self.after.get()
+            && state.as_deref().is_some_and(|state| state.after == AfterState::Open)
+        {
+            calls.visit(&visit)?;
+        }
+        match state.as_deref() {
             Some(ResponseState { body: ResponseBody::Writer(writer), .. }) => visit.call(writer),
             Some(ResponseState { body: ResponseBody::Stream(source), .. }) => source.visit(&visit),
             // A locked response is in use: it is no garbage.
@@ -335,6 +350,9 @@ impl SlimeResponse {
         let body = self.state.try_lock().map(|mut state| std::mem::replace(&mut state.body, ResponseBody::Sent));
         // After the lock: dropping it may run Python.
         drop(body);
+        if let Some(calls) = self.after.get() {
+            calls.clear();
+        }
     }
 
     /// The status as it stands: 200 until something sets another, 101 for a protocol switch.
@@ -365,6 +383,11 @@ impl SlimeResponse {
             state.befores_cookies = state.headers.get_all(SET_COOKIE).iter().cloned().collect();
         }
         !matches!(state.body, ResponseBody::Unset | ResponseBody::StaticFile(_))
+    }
+
+    /// Forgets what `after` was given: something was raised.
+    fn _forget_after(&self) {
+        self.forget_after();
     }
 
     /// Removes the cookies that are not of befores.
@@ -701,6 +724,12 @@ impl SlimeResponse {
     /// at the latest when the answer has been given. For coroutine handlers.
     fn client_disconnected<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.await_disconnect(py)
+    }
+
+    /// Calls `function(*args)` once the answer is out, or its client gone; not if anything is raised. In order.
+    #[pyo3(signature = (function, *args))]
+    fn after(slf: &Bound<'_, Self>, function: &Bound<'_, PyAny>, args: &Bound<'_, PyTuple>) -> PyResult<()> {
+        Self::add_after(slf, function, args)
     }
 
     /// What the class has, then what was set, then the members that plugins, and slimeweb's own Python half, add.

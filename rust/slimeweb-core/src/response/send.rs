@@ -10,7 +10,7 @@ use slimeweb_http::Body;
 use super::SlimeResponse;
 use super::filter::FILTER;
 use super::head::HEAD;
-use super::state::{ResponseBody, ResponseState};
+use super::state::{AfterState, ResponseBody, ResponseState};
 use crate::guarded;
 use crate::reply::{FileReply, Handled, InitialResponse, Reply, ReplySender, SwitchReply};
 use crate::worker::contextvars;
@@ -82,7 +82,7 @@ impl SlimeResponse {
             let error = if this.is_streamed() { Self::end_resources(slf, error) } else { error };
             Self::fail(slf, error, HEAD);
         }
-        let (status, mut headers, body, has_length) = {
+        let (status, mut headers, body, has_length, after) = {
             let mut state = this.state.lock();
             let body = std::mem::replace(&mut state.body, ResponseBody::Sent);
             if let ResponseBody::Stream(source) = body {
@@ -90,11 +90,13 @@ impl SlimeResponse {
                 Self::begin_stream(slf, source);
                 return;
             }
-            (state.status, std::mem::take(&mut state.headers), body, state.has_length)
+            let after = std::mem::replace(&mut state.after, AfterState::Over);
+            (state.status, std::mem::take(&mut state.headers), body, state.has_length, after)
         };
         if let Some(disconnect) = this.disconnect() {
             disconnect.set();
         }
+        let after = this.after_guard(after);
         if has_length && let ResponseBody::Bytes(bytes) = &body {
             this.check_length(py, &headers, bytes.len());
         }
@@ -102,9 +104,9 @@ impl SlimeResponse {
             let mut response = Response::new(body);
             *response.status_mut() = status;
             *response.headers_mut() = headers;
-            Reply::Response(response)
+            response
         };
-        let reply = match body {
+        let response = match body {
             ResponseBody::Bytes(bytes) => head(status.unwrap_or(StatusCode::OK), headers, Body::full(bytes)),
             ResponseBody::Empty => head(status.unwrap_or(StatusCode::NO_CONTENT), headers, Body::empty()),
             ResponseBody::StaticFile(body) => head(status.unwrap_or(StatusCode::OK), headers, body),
@@ -114,17 +116,27 @@ impl SlimeResponse {
             }
             ResponseBody::File(path) => {
                 let handled = Box::new(HandledRequest(slf.clone().unbind()));
-                Reply::File(Box::new(FileReply { handled, path, status: status.unwrap_or(StatusCode::OK), headers }))
+                let status = status.unwrap_or(StatusCode::OK);
+                this.reply_with(Reply::File(Box::new(FileReply { handled, path, status, headers, after })));
+                return;
             }
-            ResponseBody::Switched(candidate) => {
-                let request = this.request.get();
-                Reply::Switch(Box::new(SwitchReply { headers, candidate, route: Arc::clone(&request.route) }))
+            ResponseBody::Switched(mut candidate) => {
+                let route = Arc::clone(&this.request.get().route);
+                candidate.set_after(after);
+                this.reply_with(Reply::Switch(Box::new(SwitchReply { headers, candidate, route })));
+                return;
             }
             ResponseBody::Writer(writer) => {
                 let writer = writer.get();
                 if writer.has_started() {
-                    if let Err(error) = writer.finish(py) {
-                        Self::fail(slf, error, FILTER);
+                    match (writer.finish(py), after) {
+                        (Ok(()), Some(after)) => writer.on_gone(Box::new(move || drop(after))),
+                        (Ok(()), None) => {}
+                        (Err(error), after) => {
+                            this.forget_after();
+                            drop(after);
+                            Self::fail(slf, error, FILTER);
+                        }
                     }
                     return;
                 }
@@ -135,12 +147,21 @@ impl SlimeResponse {
                 if let Err(error) = awaited.close(py) {
                     error.write_unraisable(py, None);
                 }
+                if let Some(after) = after {
+                    awaited.on_lost(Box::new(move || drop(after)));
+                }
                 return;
             }
             ResponseBody::Stream(_) | ResponseBody::Sent => return,
         };
-        let sender = this.take_reply();
-        if let Some(sender) = sender {
+        this.reply_with(Reply::Response(match after {
+            None => response,
+            Some(after) => after.follow(response),
+        }));
+    }
+
+    fn reply_with(&self, reply: Reply) {
+        if let Some(sender) = self.take_reply() {
             // The connection may be gone; then the reply is dropped.
             let _ = sender.send(reply);
         }
@@ -176,6 +197,7 @@ impl SlimeResponse {
         {
             let mut current = this.state.lock();
             state.befores_cookies = std::mem::take(&mut current.befores_cookies);
+            state.after = current.after;
             std::mem::swap(&mut *current, &mut state);
         }
         *this.reply.lock() = Some(reply);

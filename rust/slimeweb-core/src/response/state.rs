@@ -32,6 +32,7 @@ pub(super) struct ResponseState {
     /// Whether a Content-Length was set by name.
     pub(super) has_length: bool,
     pub(super) head: HeadState,
+    pub(super) after: AfterState,
     /// A stream of this response has failed.
     pub(super) has_failed_stream: bool,
     /// A filter has failed at the start or the end of a body that is written piece by piece.
@@ -46,6 +47,16 @@ pub(super) enum HeadState {
     Unprepared,
     BeingPrepared,
     Prepared,
+}
+
+/// Whether functions of `resp.after` are still taken.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum AfterState {
+    Open,
+    /// They are not called, for something was raised.
+    Raised,
+    /// The handler has ended.
+    Over,
 }
 
 pub(super) enum ResponseBody {
@@ -77,6 +88,7 @@ impl ResponseState {
             is_typed: false,
             has_length: false,
             head: HeadState::Unprepared,
+            after: AfterState::Open,
             has_failed_stream: false,
             has_failed_filter: false,
             befores_cookies: Vec::new(),

@@ -143,6 +143,11 @@ impl BodyWriter {
         self.sender.on_closed(told);
     }
 
+    /// Calls `told` once the connection is done with the body.
+    pub(super) fn on_gone(&self, told: Box<dyn FnOnce() + Send>) {
+        self.sender.on_gone(told);
+    }
+
     /// What cancels the task of a coroutine handler that is still at work.
     fn cancellation(&self, py: Python<'_>) -> Box<dyn FnOnce() + Send> {
         let response = self.response.bind(py);

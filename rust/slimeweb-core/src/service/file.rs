@@ -11,7 +11,16 @@ use crate::worker::work::NativeCall;
 
 /// Sends a file, or as much of it as the request is for. Where it is not sent after all, the application's error handlers
 /// answer.
-pub(super) async fn send_file(file: FileReply) -> Response<Body> {
+pub(super) async fn send_file(mut file: FileReply) -> Response<Body> {
+    let after = file.after.take();
+    let response = send_or_refuse(file).await;
+    match after {
+        None => response,
+        Some(after) => after.follow(response),
+    }
+}
+
+async fn send_or_refuse(file: FileReply) -> Response<Body> {
     let state = match part(&file).await {
         Ok(response) => return response,
         Err(state) => state,
@@ -30,7 +39,7 @@ pub(super) async fn send_file(file: FileReply) -> Response<Body> {
 
 /// What is sent of a file, or why it is not.
 async fn part(file: &FileReply) -> Result<Response<Body>, InitialResponse> {
-    let FileReply { handled, path, status, headers } = file;
+    let FileReply { handled, path, status, headers, .. } = file;
     let head = handled.head();
     // Conditions and ranges are about a successful GET or HEAD (RFC 9110, sections 13.2.1 and 14.2).
     let is_selected = *status == StatusCode::OK && matches!(head.method, Method::GET | Method::HEAD);

@@ -121,7 +121,7 @@ impl Drop for OpenCount {
 /// Runs one upgraded connection to its end.
 pub(crate) async fn run(
     io: impl AsyncRead + AsyncWrite + Unpin,
-    candidate: Candidate,
+    mut candidate: Candidate,
     route: Arc<CompiledRoute>,
     app: Arc<App>,
     worker_id: usize,
@@ -129,6 +129,8 @@ pub(crate) async fn run(
     switched: Option<Switched>,
 ) {
     let worker_id = candidate.worker_id().unwrap_or(worker_id);
+    // Dropped last.
+    let _after = candidate.take_after();
     let reporter = candidate.reporter();
     let (protocol, awaited) = candidate.take();
     let _counted = OpenCount::new(&app);

@@ -34,6 +34,7 @@ struct State {
     receiver: Option<Waker>,
     on_room: Vec<Callback>,
     on_closed: Vec<Callback>,
+    on_gone: Vec<Callback>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -202,6 +203,18 @@ impl BodySender {
         }
     }
 
+    /// Calls `f` once the connection is done with the body, whether it has taken all of it or not: at once if that is so
+    /// already.
+    pub fn on_gone(&self, f: Callback) {
+        let mut state = self.channel().lock();
+        if state.receiver_gone {
+            drop(state);
+            f();
+        } else {
+            state.on_gone.push(f);
+        }
+    }
+
     /// Ends the body. What is buffered is still sent. Does nothing the second time.
     pub fn close(&self) {
         self.channel().end(StreamEnd::Closed);
@@ -266,6 +279,7 @@ impl Drop for BodyReceiver {
         let pieces = std::mem::take(&mut state.pieces);
         state.buffered = 0;
         let (room, closed) = (std::mem::take(&mut state.on_room), std::mem::take(&mut state.on_closed));
+        let gone = std::mem::take(&mut state.on_gone);
         let told = state.end.is_some();
         self.channel.unblock(state);
         drop(pieces);
@@ -273,6 +287,7 @@ impl Drop for BodyReceiver {
         if !told {
             closed.into_iter().for_each(|callback| callback());
         }
+        gone.into_iter().for_each(|callback| callback());
     }
 }
 
@@ -346,6 +361,24 @@ mod tests {
         assert!(!receiver.has_ended());
         assert_eq!(next(&mut receiver), Poll::Ready(Some(Err(BodyError::Aborted))));
         assert_eq!(next(&mut receiver), Poll::Ready(None));
+    }
+
+    #[test]
+    fn the_end_of_a_body_is_told_however_it_comes() {
+        for close in [false, true] {
+            let (sender, receiver) = channel(8);
+            let (told, hear) = mpsc::channel();
+            let late = told.clone();
+            sender.on_gone(Box::new(move || told.send("ended").unwrap()));
+            if close {
+                sender.close();
+            }
+            assert!(hear.try_recv().is_err());
+            drop(receiver);
+            assert_eq!(hear.try_recv(), Ok("ended"));
+            sender.on_gone(Box::new(move || late.send("has ended").unwrap()));
+            assert_eq!(hear.try_recv(), Ok("has ended"));
+        }
     }
 
     #[test]
