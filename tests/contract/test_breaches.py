@@ -63,6 +63,7 @@ STARTING = [
     "slime_app_middleware",
     "slime_body_filter",
     "slime_startup",
+    "slime_client_members",
     "slime_cli",
 ]
 """Hooks that raise to whoever makes, declares or starts. The others are in test_lifespan.py and test_exceptions.py."""
