@@ -174,7 +174,7 @@ def test_validation(example: Example) -> None:
     server = example("validation")
     good = b'{"name": "a", "age": 1, "marks": 2}'
     assert server.ask("/", "POST", headers=JSON, body=good).status < 300
-    assert server.ask("/", "POST", headers=JSON, body=b"{}").status == 500
+    assert server.ask("/", "POST", headers=JSON, body=b"{}").status == 422
     assert server.ask("/errors", "POST", headers=JSON, body=good).json() == {"err": None}
     err = server.ask("/errors", "POST", headers=JSON, body=b"{}").json()["err"]
     (problems,) = err.values()

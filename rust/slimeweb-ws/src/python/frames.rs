@@ -10,7 +10,7 @@ use super::arguments::{check_close, payload};
 use crate::{Close, Decoded, Decoder, Encoder, Limits, Message, Opcode, Role, write_frame};
 
 /// The frames that a client reads and writes, without compression. Usable from any thread; what is decoded has one
-/// order only where one thread at a time decodes.
+/// order only where one thread at a time decodes. A `mask` is 4 bytes that nobody can foresee.
 #[pyclass(frozen, module = "slimeweb_ws._native")]
 pub(super) struct ClientFrames {
     decoder: Mutex<Decoder>,
@@ -23,6 +23,9 @@ impl ClientFrames {
         Self { decoder: Mutex::new(Decoder::new(Role::Client, Limits::of_message(max_message_size), None)) }
     }
 
+    /// What has come with these bytes, in order: `("message", str or bytes)`, `("ping", bytes)`, `("pong", bytes)`,
+    /// `("close", (code, reason))`, where the code 1005 stands for none. `ValueError` where the server has broken the
+    /// protocol.
     fn decode(&self, py: Python<'_>, data: &[u8]) -> PyResult<Vec<(&'static str, Py<PyAny>)>> {
         let mut input = data;
         let mut decoded = Vec::new();
@@ -58,12 +61,14 @@ impl ClientFrames {
             .collect()
     }
 
+    /// A message as one frame. `TypeError` for another type.
     #[staticmethod]
     fn message<'py>(py: Python<'py>, data: &Bound<'py, PyAny>, mask: [u8; 4]) -> PyResult<Bound<'py, PyBytes>> {
         let (kind, bytes) = payload(data)?;
         Ok(PyBytes::new(py, &Encoder::new(None, 0).message(kind, bytes, Some(mask))))
     }
 
+    /// A pong.
     #[staticmethod]
     fn pong<'py>(py: Python<'py>, payload: &[u8], mask: [u8; 4]) -> Bound<'py, PyBytes> {
         let mut frame = Vec::new();
@@ -71,6 +76,7 @@ impl ClientFrames {
         PyBytes::new(py, &frame)
     }
 
+    /// A close frame. `ValueError` for a code that must not be sent, or a reason of more than 123 bytes.
     #[staticmethod]
     fn close<'py>(py: Python<'py>, code: u16, reason: &str, mask: [u8; 4]) -> PyResult<Bound<'py, PyBytes>> {
         check_close(code, reason)?;
