@@ -36,18 +36,27 @@ class Content(BaseModel):
     text: str = ""
 
 
+@app.resource(scope="app")
+def file(app: Slime) -> SqliteStore | None:
+    """The file of SQLite, made ready once for all workers; none where PostgreSQL is used."""
+    if "DATABASE_URL" in os.environ:
+        return None
+    found = SqliteStore(app.root / os.environ.get("NOTES_FILE", "notes.db"))
+    found.prepare()
+    return found
+
+
 @app.resource()
-async def store(app: Slime) -> AsyncIterator[Store]:
+async def store(file: SqliteStore | None) -> AsyncIterator[Store]:
     """One for each worker: a pool of connections belongs to its event loop."""
-    address = os.environ.get("DATABASE_URL")
-    if address is None:
-        yield SqliteStore(app.root / os.environ.get("NOTES_FILE", "notes.db"))
+    if file is not None:
+        yield file
         return
     # Needed for PostgreSQL alone.
     import asyncpg
     from postgres import PostgresStore
 
-    async with asyncpg.create_pool(address, min_size=1, max_size=8) as pool:
+    async with asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=1, max_size=8) as pool:
         found = PostgresStore(pool)
         await found.prepare()
         yield found

@@ -29,6 +29,9 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+
+    def prepare(self) -> None:
+        """Makes the tables. Not by two at once: SQLite refuses the second."""
         with closing(self._connection()) as connection:
             connection.execute("pragma journal_mode = wal")
             connection.executescript(self.SCHEMA)
