@@ -7,6 +7,7 @@
 //!
 //! Modules use those below them only: but for `request` and `response`, each in itself, their imports form no cycle.
 
+mod after;
 mod app;
 mod argument;
 mod asyncio;

@@ -11,9 +11,9 @@ use slimeweb_http::Body;
 use slimeweb_http::header::accept;
 use tokio::sync::oneshot;
 
+use crate::after::AfterGuard;
 use crate::error::OVERLOADED;
 use crate::json;
-use crate::response::after::AfterGuard;
 use crate::route::CompiledRoute;
 use crate::switch::Candidate;
 use crate::worker::work::NativeCall;

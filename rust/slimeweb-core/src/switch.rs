@@ -7,9 +7,9 @@ use pyo3::exceptions::PyConnectionError;
 use pyo3::intern;
 use pyo3::prelude::*;
 
+use crate::after::AfterGuard;
 use crate::error::disconnected;
 use crate::reporter::{Reporter, protocol_failed};
-use crate::response::after::AfterGuard;
 use crate::worker::work::{CallInLoop, NativeCall};
 
 /// A protocol that is to get a connection. On one that does not get it `connection_lost` is called, once, and nothing

@@ -373,7 +373,8 @@ class Slime(Declarations, AppMembers):
         return MappingProxyType(self._resources)
 
     def scope(self) -> ResourceScope:
-        """Resources where there is no request: for background work, a message of a WebSocket, a script.
+        """Resources where there is no request: for background work, a message on a switched connection, a
+        script.
 
             async with app.scope() as resources:
                 session = await resources.get("session")

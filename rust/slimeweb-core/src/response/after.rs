@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use http::Response;
 use parking_lot::Mutex;
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use slimeweb_http::Body;
 
 use super::SlimeResponse;
 use super::state::{AfterState, already_started};
+use crate::after::AfterGuard;
 use crate::argument::describe;
 use crate::request::SlimeRequest;
 use crate::request::context::App;
@@ -46,27 +45,16 @@ impl AfterCalls {
         // After the lock: dropping them may run Python.
         drop(functions);
     }
-}
 
-/// The end of an answer: has the functions called when it is dropped.
-pub(crate) struct AfterGuard(Arc<AfterCalls>);
-
-impl AfterGuard {
-    /// Follows the response to its body's end.
-    pub(crate) fn follow(self, response: Response<Body>) -> Response<Body> {
-        response.map(|body| body.on_end(move |_, _| drop(self)))
-    }
-}
-
-impl Drop for AfterGuard {
-    fn drop(&mut self) {
-        let calls = Arc::clone(&self.0);
-        self.0.app.workers.call_in_loop(self.0.worker_id, move |py| {
-            let functions = std::mem::take(&mut *calls.functions.lock());
+    /// Has the functions called, by a task of the worker's loop.
+    fn call(self: Arc<Self>) {
+        let app = Arc::clone(&self.app);
+        app.workers.call_in_loop(self.worker_id, move |py| {
+            let functions = std::mem::take(&mut *self.functions.lock());
             if functions.is_empty() {
                 return;
             }
-            if let Err(error) = calls.app.call_after.call1(py, (&calls.request, functions, &calls.context)) {
+            if let Err(error) = self.app.call_after.call1(py, (&self.request, functions, &self.context)) {
                 error.write_unraisable(py, None);
             }
         });
@@ -127,6 +115,7 @@ impl SlimeResponse {
     /// end.
     pub(super) fn after_guard(&self, state: AfterState) -> Option<AfterGuard> {
         let calls = self.after.get().filter(|_| state == AfterState::Open)?;
-        Some(AfterGuard(Arc::clone(calls)))
+        let calls = Arc::clone(calls);
+        Some(AfterGuard::new(move || calls.call()))
     }
 }
