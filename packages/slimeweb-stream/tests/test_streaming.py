@@ -290,6 +290,14 @@ def test_a_silent_event_stream_is_kept_alive(app: Slime, variant: str) -> None:
         answer.read()
 
 
+def past_comments(answer: Any, size: int) -> bytes:
+    """So many bytes, but for comments ahead of them: a busy machine is silent before the first piece."""
+    read: bytes = answer.read(size)
+    while read.startswith(b":\n\n"):
+        read = read[3:] + answer.read(3)
+    return read
+
+
 @pytest.mark.parametrize("variant", ["sync", "async"])
 @pytest.mark.parametrize(
     ("start", "rest"),
@@ -338,11 +346,11 @@ def test_a_comment_does_not_split_an_event_that_is_sent_in_pieces(
 
     whole = sent(start) + sent(rest)
     with TestClient(app) as client, get(client, f"/{variant}") as answer:
-        assert answer.read(len(sent(start))) == sent(start)
+        assert past_comments(answer, len(sent(start))) == sent(start)
         assert halfway.wait(10)
         with get(client, "/over") as other:
             expected = whole + b":\n\n" * 5
-            assert other.read(len(expected)) == expected
+            assert past_comments(other, len(expected)) == expected
         heard.set()
         assert answer.read(len(sent(rest))) == sent(rest)
 
