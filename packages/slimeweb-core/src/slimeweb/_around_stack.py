@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from slimeweb._cancellation import is_cancelled, is_of_child, is_own_cancellation
+from slimeweb._cancellation import is_cancelled, is_of_child, is_own_cancellation, is_same
 from slimeweb.handlers import Handler
 
 if TYPE_CHECKING:
@@ -284,9 +284,7 @@ async def _raise_in_async(
 
 def _raised(raised: BaseException, error: BaseException, traceback: Any) -> BaseException:
     """What travels on. The traceback of an exception that was only let through shows none of the way through."""
-    # A generator cannot let these through (PEP 479).
-    is_stop = isinstance(error, StopIteration | StopAsyncIteration) and raised.__cause__ is error
-    if raised is not error and not is_stop:
+    if not is_same(raised, error):
         return raised
     error.__traceback__ = traceback
     return error

@@ -1,4 +1,6 @@
-"""Which exceptions are not for the request that they are raised in."""
+"""What an exception is beyond its class: a cancellation of the running task, one for a forked process, one that a
+generator has only let pass.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["is_cancelled", "is_of_child", "is_own_cancellation", "wait_uncancelled"]
+__all__ = ["is_cancelled", "is_of_child", "is_own_cancellation", "is_same", "wait_uncancelled"]
 
 
 def is_own_cancellation(error: BaseException) -> bool:
@@ -31,6 +33,19 @@ def is_of_child(error: BaseException, pid: int) -> bool:
     server's.
     """
     return not isinstance(error, Exception) and os.getpid() != pid
+
+
+def is_same(raised: BaseException, error: BaseException | None) -> bool:
+    """Whether a generator has let pass what was raised at its `yield`: PEP 479 puts another one in the place of a
+    `StopIteration`.
+    """
+    if raised is error:
+        return True
+    return (
+        isinstance(error, StopIteration | StopAsyncIteration)
+        and isinstance(raised, RuntimeError)
+        and raised.__cause__ is error
+    )
 
 
 async def wait_uncancelled(future: asyncio.Future[Any], on_cancel: Callable[[], object] | None = None) -> None:

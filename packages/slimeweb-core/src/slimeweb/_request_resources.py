@@ -194,19 +194,10 @@ def settling(endpoint: Handler, *, is_async: bool) -> Handler:
     middleware has put something else in its place. Coroutines send the stream here, so that resources end in the task
     that has made them.
     """
-    pid = os.getpid()
     if not is_async:
-
-        def settled(req: SlimeRequest, resp: SlimeResponse) -> None:
-            try:
-                endpoint(req, resp)
-            except BaseException as error:
-                if not is_of_child(error, pid):
-                    _fail(req, error)
-                raise
-            finish(req, resp)
-
-        return settled
+        # The server sends a plain handler's stream, and ends them after it.
+        return ending(endpoint, is_async=False)
+    pid = os.getpid()
 
     async def settled_async(req: SlimeRequest, resp: SlimeResponse) -> None:
         try:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from slimeweb._cancellation import is_same
 from slimeweb.handlers import signature_of
 from slimeweb.resources import Resource
 
@@ -102,7 +103,7 @@ def end(begun: list[Begun], error: BaseException | None) -> tuple[BaseException 
             except StopIteration:
                 continue
             except BaseException as raised:
-                if not _is_same(raised, error):
+                if not is_same(raised, error):
                     error, culprit = raised, step
             else:
                 generator.close()
@@ -132,7 +133,7 @@ async def end_async(begun: list[Begun], error: BaseException | None) -> tuple[Ba
             except StopAsyncIteration:
                 continue
             except BaseException as raised:
-                if not _is_same(raised, error):
+                if not is_same(raised, error):
                     error, culprit = raised, step
             else:
                 await generator.aclose()
@@ -140,19 +141,6 @@ async def end_async(begun: list[Begun], error: BaseException | None) -> tuple[Ba
         return error, culprit
     finally:
         del error
-
-
-def _is_same(raised: BaseException, error: BaseException | None) -> bool:
-    """Whether a generator has let pass what was raised at its `yield`: PEP 479 puts another one in the place of a
-    `StopIteration`.
-    """
-    if raised is error:
-        return True
-    return (
-        isinstance(error, StopIteration | StopAsyncIteration)
-        and isinstance(raised, RuntimeError)
-        and raised.__cause__ is error
-    )
 
 
 def _after(error: BaseException, context: BaseException | None) -> BaseException:
