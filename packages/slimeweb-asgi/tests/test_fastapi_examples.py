@@ -7,7 +7,6 @@ ASGI. Mounted at a path, with two workers.
 import base64
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from time import monotonic, sleep
 from typing import Annotated, Any
 
 import pytest
@@ -15,6 +14,7 @@ from websockets.sync.client import connect
 
 from slimeweb import Slime
 from slimeweb.testing import TestClient
+from support.condition import eventually
 
 EVENTS: list[str] = []
 
@@ -25,10 +25,7 @@ def _no_events() -> None:
 
 
 def happens(event: str) -> None:
-    late = monotonic() + 20
-    while event not in EVENTS:
-        assert monotonic() < late, f"{event!r} is not among {EVENTS}"
-        sleep(0.01)
+    eventually(lambda: event in EVENTS, within=20, what=f"the event {event!r}")
 
 
 def client_of(application: Any) -> TestClient:

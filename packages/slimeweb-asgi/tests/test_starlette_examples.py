@@ -10,7 +10,6 @@ import json
 import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ from websockets.sync.client import connect
 
 from slimeweb import Slime, SlimeRequest, SlimeResponse
 from slimeweb.testing import TestClient
+from support.condition import eventually
 
 EVENTS: list[str] = []
 
@@ -224,10 +224,7 @@ def _no_events() -> None:
 
 
 def happens(event: str) -> None:
-    late = monotonic() + 20
-    while event not in EVENTS:
-        assert monotonic() < late, f"{event!r} is not among {EVENTS}"
-        sleep(0.01)
+    eventually(lambda: event in EVENTS, within=20, what=f"the event {event!r}")
 
 
 def test_requests(star: TestClient) -> None:
